@@ -1,0 +1,122 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+// scripts/setup puts libbitcoinkernel (header and shared library) under this prefix.
+let home = Context.environment["HOME"] ?? "/root"
+let cache = Context.environment["XDG_CACHE_HOME"] ?? "\(home)/.cache"
+let prefix = Context.environment["ZENNET_PREFIX"] ?? "\(cache)/zennet/prefix"
+
+/// What every Swift target is built with: Swift 6 mode, and warnings about whatever the Embedded
+/// compiler would refuse, as early as the ordinary compiler can give them.
+let agentSettings: [SwiftSetting] = [.swiftLanguageMode(.v6)]
+let ordinarySettings: [SwiftSetting] = [.swiftLanguageMode(.v6)]
+
+/// A module that the agent links: it compiles as Embedded Swift (cross/build) and as ordinary Swift.
+func agentModule(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: agentSettings)
+}
+
+/// A module of the publisher's side: ordinary Swift with Foundation.
+func ordinaryModule(
+  _ name: String, _ dependencies: [Target.Dependency],
+  swiftSettings: [SwiftSetting] = [], linkerSettings: [LinkerSetting] = []
+) -> Target {
+  .target(
+    name: name, dependencies: dependencies, swiftSettings: ordinarySettings + swiftSettings,
+    linkerSettings: linkerSettings)
+}
+
+func tests(_ module: String, _ more: [Target.Dependency] = []) -> Target {
+  .testTarget(
+    name: "\(module)Tests", dependencies: [.byName(name: module), "TestSupport"] + more,
+    swiftSettings: ordinarySettings)
+}
+
+let kernelFlags: [SwiftSetting] = [.unsafeFlags(["-Xcc", "-I\(prefix)/include"])]
+let kernelLink: [LinkerSetting] = [
+  .unsafeFlags(["-L\(prefix)/lib", "-Xlinker", "-rpath", "-Xlinker", "\(prefix)/lib"])
+]
+
+let package = Package(
+  name: "zennet",
+  products: [
+    .executable(name: "zennet-agent", targets: ["zennet-agent"]),
+    .executable(name: "zennet", targets: ["zennet"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2")
+  ],
+  targets: [
+    // C, and maps to C libraries.
+    .target(name: "CHost", cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]),
+    .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
+    .systemLibrary(
+      name: "CSecp256k1", pkgConfig: "libsecp256k1", providers: [.apt(["libsecp256k1-dev"])]),
+    .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+    .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+    .systemLibrary(name: "CInih", pkgConfig: "inih", providers: [.apt(["libinih-dev"])]),
+    .systemLibrary(name: "CSeccomp", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
+    .systemLibrary(name: "CBitcoinKernel"),
+
+    // The agent's modules: both compilers.
+    agentModule("Bytes", []),
+    agentModule("Crypto", ["Bytes", "CSodium", "CSecp256k1"]),
+    agentModule("Bitcoin", ["Bytes", "Crypto"]),
+    agentModule("LightClient", ["Bytes", "Crypto", "Bitcoin"]),
+    agentModule("Channel", ["Bytes", "Crypto", "Bitcoin"]),
+    agentModule("Market", ["Bytes", "Crypto", "Bitcoin", "Channel"]),
+    agentModule("Session", ["Bytes", "Crypto"]),
+    agentModule("Capability", ["Bytes", "Crypto", "CZstd"]),
+    agentModule("Sandbox", ["Bytes", "CHost", "CZstd", "CSeccomp"]),
+    agentModule("Storage", ["Bytes", "CSQLite"]),
+    agentModule("Host", ["Bytes", "CHost"]),
+    agentModule(
+      "Agent",
+      [
+        "Bytes", "Crypto", "Bitcoin", "LightClient", "Channel", "Market", "Session", "Capability",
+        "Sandbox", "CInih",
+      ]),
+    .executableTarget(
+      name: "zennet-agent", dependencies: ["Agent", "Host", "Storage", "Sandbox", "Capability"],
+      swiftSettings: agentSettings),
+
+    // The publisher's side, the development chain, the simulator: ordinary Swift.
+    ordinaryModule(
+      "Publisher",
+      [
+        "Bytes", "Crypto", "Bitcoin", "LightClient", "Channel", "Market", "Session", "Capability",
+        "Storage", "Host", "Sandbox",
+      ]),
+    ordinaryModule(
+      "Devnet", ["Bytes", "Crypto", "Bitcoin", "Host", "CBitcoinKernel"],
+      swiftSettings: kernelFlags, linkerSettings: kernelLink),
+    ordinaryModule("Simulator", ["Bytes", "Crypto", "Bitcoin", "LightClient", "Agent", "Publisher"]),
+    .executableTarget(
+      name: "zennet",
+      dependencies: [
+        "Publisher", "Devnet", "Host",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: ordinarySettings + kernelFlags, linkerSettings: kernelLink),
+
+    // Tests: one folder a module.
+    .target(
+      name: "TestSupport", dependencies: ["Bytes"], path: "Tests/TestSupport",
+      swiftSettings: ordinarySettings),
+    tests("Bytes"),
+    tests("Crypto"),
+    tests("Bitcoin"),
+    tests("LightClient"),
+    tests("Channel"),
+    tests("Market"),
+    tests("Session"),
+    tests("Capability"),
+    tests("Sandbox", ["Host"]),
+    tests("Storage"),
+    tests("Host"),
+    tests("Agent"),
+    tests("Publisher"),
+    tests("Devnet"),
+    tests("Simulator"),
+  ]
+)

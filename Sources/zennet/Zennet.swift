@@ -1,0 +1,6 @@
+import ArgumentParser
+
+@main
+struct Zennet: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(commandName: "zennet")
+}
