@@ -1,0 +1,34 @@
+"""Headers of the C libraries for a compile that links nothing: the host's own, copied one by one.
+
+A whole /usr/include would bring glibc's headers along, and those are not musl's.
+"""
+
+import shutil
+from pathlib import Path
+
+from .paths import BUILD, BuildError, run
+
+PACKAGES = (
+    "libsqlite3-dev", "libsodium-dev", "libzstd-dev", "libsecp256k1-dev", "libinih-dev",
+    "libseccomp-dev",
+)
+
+
+def host_library_headers() -> Path:
+    """Copies what the -dev packages put under /usr/include, once; returns the folder."""
+    folder = BUILD / "host-headers"
+    if folder.is_dir():
+        return folder
+    listing = run(["dpkg", "-L", *PACKAGES], "listing the C libraries (run scripts/setup)")
+    partial = BUILD / "host-headers.partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    for line in listing.splitlines():
+        header = Path(line)
+        if header.suffix == ".h" and header.is_relative_to("/usr/include") and header.is_file():
+            copy = partial / header.relative_to("/usr/include")
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(header, copy)
+    if not partial.is_dir():
+        raise BuildError("the C libraries have no headers under /usr/include: run scripts/setup")
+    partial.rename(folder)
+    return folder

@@ -1,0 +1,111 @@
+"""Embedded Swift: one compile a module, redone only when something that it reads has changed."""
+
+import hashlib
+import os
+import subprocess
+from pathlib import Path
+
+from .package import Module, closure
+from .paths import BUILD, TREE, ZIG, ZIG_INCLUDE, BuildError, run
+from .targets import Target
+
+
+class SwiftCompiler:
+    """Compiles modules for one target, against C headers in `library_headers`."""
+
+    def __init__(self, target: Target, modules: list[Module], library_headers: Path):
+        if not ZIG.exists():
+            raise BuildError(f"zig is not at {ZIG}: run scripts/setup")
+        self.target = target
+        self.modules = modules
+        self.library_headers = library_headers
+        self.folder = BUILD / "swift" / target.name
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._keys: dict[str, str] = {}
+        self._version = run(["swiftc", "--version"], "asking swiftc for its version")
+
+    def module_file(self, module: Module) -> Path:
+        return self.folder / f"{module.swift_name}.swiftmodule"
+
+    def object_file(self, module: Module) -> Path:
+        return self.folder / f"{module.swift_name}.o"
+
+    def compile(self, module: Module) -> tuple[bool, str]:
+        """Compiles one Swift module whose dependencies are compiled.
+
+        Returns whether work was done, and the compiler's warnings.
+        """
+        key = self._key(module)
+        stamp = self.folder / f"{module.swift_name}.key"
+        notes = self.folder / f"{module.swift_name}.warnings"
+        if stamp.exists() and stamp.read_text() == key:
+            return False, notes.read_text()
+        result = subprocess.run(
+            [str(word) for word in self._command(module)], cwd=TREE, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        if result.returncode != 0:
+            stamp.unlink(missing_ok=True)
+            raise BuildError(
+                f"{module.name} does not compile as Embedded Swift for {self.target.name}\n"
+                f"{result.stdout.rstrip()}")
+        notes.write_text(result.stdout)
+        stamp.write_text(key)
+        return True, result.stdout
+
+    def _command(self, module: Module) -> list:
+        sources = [source.relative_to(TREE) for source in module.swift_sources]
+        return [
+            "swiftc", *self._flags(module), "-module-name", module.swift_name,
+            "-emit-module", "-emit-module-path", self.module_file(module),
+            "-c", "-o", self.object_file(module), *sources,
+        ]
+
+    def _flags(self, module: Module) -> list:
+        target = self.target
+        flags: list = [
+            "-target", target.swift_triple, "-enable-experimental-feature", "Embedded", "-wmo",
+            "-parse-as-library", "-swift-version", "6", "-Osize", *target.swift_flags,
+            "-module-cache-path", self.folder / "clang-modules", "-I", self.folder,
+        ]
+        for folder in self.system_headers():
+            flags += ["-Xcc", "-isystem", "-Xcc", folder]
+        flags += ["-Xcc", "-D__linux__=1"]
+        for dependency in closure(self.modules, module.name):
+            if not dependency.is_swift:
+                flags += ["-Xcc", f"-fmodule-map-file={self._module_map(dependency)}"]
+        return flags
+
+    def system_headers(self) -> list[Path]:
+        """The folders of C headers, libraries first, then musl, then the kernel's."""
+        names = (
+            self.target.libc_headers, "generic-musl", self.target.kernel_headers, "any-linux-any")
+        return [self.library_headers] + [ZIG_INCLUDE / name for name in names]
+
+    def _module_map(self, module: Module) -> Path:
+        """The module's own map, or the one that SwiftPM would make for a C target without."""
+        own = module.path / ("module.modulemap" if module.kind == "system" else "include/module.modulemap")
+        if own.exists():
+            return own
+        made = self.folder / f"{module.swift_name}.modulemap"
+        text = f'module {module.swift_name} {{\n  umbrella "{module.path}/include"\n  export *\n}}\n'
+        if not made.exists() or made.read_text() != text:
+            made.write_text(text)
+        return made
+
+    def _key(self, module: Module) -> str:
+        """A digest of everything that the module's compile reads."""
+        if module.name in self._keys:
+            return self._keys[module.name]
+        digest = hashlib.sha256(self._version.encode())
+        if module.is_swift:
+            digest.update(os.fsencode("\0".join(str(word) for word in self._command(module))))
+            files = module.swift_sources
+        else:
+            files = sorted(p for p in module.path.rglob("*") if p.suffix in (".h", ".modulemap"))
+        for file in files:
+            digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
+        by_name = {other.name: other for other in self.modules}
+        for dependency in module.dependencies:
+            digest.update(self._key(by_name[dependency]).encode())
+        self._keys[module.name] = digest.hexdigest()
+        return self._keys[module.name]

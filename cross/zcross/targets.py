@@ -1,0 +1,54 @@
+"""The machines that the agent is built for, and what each compiler must be told about them."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Target:
+    """One machine. `cross/README.md` gives the reason of every flag."""
+
+    name: str
+    swift_triple: str
+    zig_triple: str
+    libc_headers: str  # the folder of zig's musl headers
+    kernel_headers: str  # the folder of zig's Linux headers
+    qemu: str  # the suffix of qemu-user-static that runs it
+    bits: int
+    zig_flags: tuple[str, ...] = field(default=())
+    swift_flags: tuple[str, ...] = field(default=())
+
+
+TARGETS = {
+    target.name: target
+    for target in (
+        Target(
+            "x86_64", "x86_64-unknown-none-elf", "x86_64-linux-musl",
+            "x86_64-linux-musl", "x86-linux-any", "x86_64", 64,
+        ),
+        Target(
+            "i686", "i686-unknown-none-elf", "x86-linux-musl",
+            "x86-linux-musl", "x86-linux-any", "i386", 32,
+            zig_flags=("-mcpu=pentium2",),
+            swift_flags=("-Xcc", "-march=pentium2", "-target-cpu", "pentium2"),
+        ),
+        Target(
+            "armv6", "armv6-none-none-eabi", "arm-linux-musleabi",
+            "arm-linux-musl", "arm-linux-any", "arm", 32,
+            zig_flags=("-mcpu=arm1176jzf_s",),
+        ),
+        Target(
+            "armv7", "armv7-none-none-eabi", "arm-linux-musleabi",
+            "arm-linux-musl", "arm-linux-any", "arm", 32,
+            zig_flags=("-mcpu=generic+v7a",),
+        ),
+        Target(
+            "aarch64", "aarch64-none-none-elf", "aarch64-linux-musl",
+            "aarch64-linux-musl", "aarch64-linux-any", "aarch64", 64,
+        ),
+        Target(
+            "riscv64", "riscv64-none-none-eabi", "riscv64-linux-musl",
+            "riscv64-linux-musl", "riscv-linux-any", "riscv64", 64,
+            swift_flags=("-Xcc", "-mabi=lp64d", "-Xcc", "-march=rv64gc"),
+        ),
+    )
+}
