@@ -1,0 +1,60 @@
+/// How a job ended. Each way is distinct, because each has another remedy.
+public enum JobOutcome: Equatable, Sendable {
+  /// The program returned; 0 is success by convention.
+  case exited(status: UInt8)
+  /// A signal ended it.
+  case signalled(UInt8)
+  /// It wanted more memory than the contract gives, and the kernel killed it.
+  case outOfMemory
+  /// ``SandboxProcess/terminate(_:)`` was called.
+  case terminated(StopReason)
+  /// The program could not be executed: errno (2: no such file; 8: not for this processor).
+  case notExecutable(code: Int32)
+  /// The bundle was refused; nothing of it ran.
+  case bundleRefused(BundleError)
+  /// A step of the walls failed; nothing of the job ran.
+  case setupFailed(step: String, code: Int32)
+  /// The sandbox's first process vanished without a report (killed from outside).
+  case lost
+
+  /// The exit status as a shell would say it: 128 + signal; 137 out of memory; 125 never ran.
+  public var shellStatus: UInt8 {
+    switch self {
+    case .exited(let status): return status
+    case .signalled(let signal): return 128 &+ signal
+    case .outOfMemory, .terminated: return 137
+    case .notExecutable(let code): return code == 2 ? 127 : 126
+    case .bundleRefused, .setupFailed, .lost: return 125
+    }
+  }
+
+  public var message: String {
+    switch self {
+    case .exited(let status): return "exited with status \(status)"
+    case .signalled(let signal): return "ended by signal \(signal)"
+    case .outOfMemory: return "killed: out of memory"
+    case .terminated(let reason): return "stopped: " + reason.message
+    case .notExecutable(let code): return "could not be executed (errno \(code))"
+    case .bundleRefused(let error): return "bundle refused: " + error.message
+    case .setupFailed(let step, let code): return "sandbox step \(step) failed (errno \(code))"
+    case .lost: return "vanished without a report"
+    }
+  }
+}
+
+/// Why the agent stopped a job.
+public enum StopReason: UInt8, Equatable, Sendable {
+  case publisher = 1
+  case timeLimit = 2
+  case unpaid = 3
+  case owner = 4
+
+  public var message: String {
+    switch self {
+    case .publisher: return "by the publisher"
+    case .timeLimit: return "time limit"
+    case .unpaid: return "unpaid"
+    case .owner: return "by the machine's owner"
+    }
+  }
+}

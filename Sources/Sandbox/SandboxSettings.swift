@@ -1,0 +1,16 @@
+/// What an agent tells the sandbox once, at its start.
+public struct SandboxSettings: Sendable {
+  /// Distinguishes this agent's cgroups from those of other agents on the machine: 1 to 32 of
+  /// `a-z 0-9 - _`, the same at every start (for example the first digits of the identity).
+  public var owner: String
+  /// The first of the user and group ids that jobs may get when the agent runs as root.
+  public var firstUid: UInt32
+  /// An existing directory over which each job's private root is mounted (nobody else sees it).
+  public var mountPoint: String
+
+  public init(owner: String, firstUid: UInt32 = 200_000, mountPoint: String = "/tmp") {
+    self.owner = owner
+    self.firstUid = firstUid
+    self.mountPoint = mountPoint
+  }
+}
