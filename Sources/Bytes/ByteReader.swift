@@ -100,20 +100,7 @@ public struct ByteReader {
   /// Bitcoin's CompactSize, at most `limit`, in its shortest form.
   public mutating func compactSize(limit: UInt64) throws(BytesError) -> Int {
     let start = offset
-    let first = try u8()
-    var value = UInt64(first)
-    var least: UInt64 = 0
-    if first == 0xfd {
-      value = try little(2)
-      least = 0xfd
-    } else if first == 0xfe {
-      value = try little(4)
-      least = 0x1_0000
-    } else if first == 0xff {
-      value = try little(8)
-      least = 0x1_0000_0000
-    }
-    if value < least { throw BytesError.nonCanonical(offset: start) }
+    let value = try compactSizeBits()
     if value > limit || value > UInt64(Int.max) {
       throw BytesError.tooLarge(offset: start, value: value, limit: limit)
     }
@@ -129,5 +116,27 @@ public struct ByteReader {
   /// The document must end here.
   public func finish() throws(BytesError) {
     if offset != end { throw BytesError.trailing(offset: offset) }
+  }
+}
+
+extension ByteReader {
+  /// A CompactSize that holds flags rather than a count, so that all 64 bits may be set (BIP155).
+  public mutating func compactSizeBits() throws(BytesError) -> UInt64 {
+    let start = offset
+    let first = try u8()
+    var value = UInt64(first)
+    var least: UInt64 = 0
+    if first == 0xfd {
+      value = UInt64(try u16le())
+      least = 0xfd
+    } else if first == 0xfe {
+      value = UInt64(try u32le())
+      least = 0x1_0000
+    } else if first == 0xff {
+      value = try u64le()
+      least = 0x1_0000_0000
+    }
+    if value < least { throw BytesError.nonCanonical(offset: start) }
+    return value
   }
 }

@@ -37,8 +37,10 @@ public struct ByteWriter {
   public mutating func append(_ value: Bytes32) { value.append(to: &bytes) }
 
   /// Bitcoin's CompactSize, in its shortest form.
-  public mutating func compactSize(_ value: Int) {
-    let wide = UInt64(value)
+  public mutating func compactSize(_ value: Int) { compactSizeBits(UInt64(value)) }
+
+  /// A CompactSize of any 64 bits (BIP155 packs service flags so).
+  public mutating func compactSizeBits(_ wide: UInt64) {
     if wide < 0xfd {
       u8(UInt8(wide))
     } else if wide <= 0xffff {

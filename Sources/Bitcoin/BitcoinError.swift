@@ -1,0 +1,37 @@
+import Bytes
+import Crypto
+
+/// Why something of the Bitcoin protocol was refused.
+public enum BitcoinError: Error, Equatable {
+  /// Bytes that do not decode.
+  case malformed(BytesError)
+  /// A key or signature that the curve refuses.
+  case crypto(CryptoError)
+  /// A rule of the protocol is broken; the text names the rule.
+  case invalid(StaticReason)
+
+  public var message: String {
+    switch self {
+    case .malformed(let error): return error.message
+    case .crypto(let error): return error.message
+    case .invalid(let reason): return reason.text
+    }
+  }
+}
+
+/// A fixed sentence that compares by its text.
+public struct StaticReason: Equatable, Sendable, ExpressibleByStringLiteral {
+  public let text: String
+  public init(stringLiteral text: String) { self.text = text }
+  public static func == (left: StaticReason, right: StaticReason) -> Bool {
+    Array(left.text.utf8) == Array(right.text.utf8)
+  }
+}
+
+/// Runs a decoder and turns its errors into this module's.
+@inline(__always)
+func decoding<Value>(
+  _ body: () throws(BytesError) -> Value
+) throws(BitcoinError) -> Value {
+  do { return try body() } catch { throw BitcoinError.malformed(error) }
+}

@@ -1,0 +1,89 @@
+import Bytes
+import Crypto
+
+/// The 24-byte header that stands before each message: magic, command, length, checksum.
+public enum MessageFrame {
+  public static let headerBytes = 24
+  /// Bitcoin Core's limit for one payload.
+  public static let maxPayloadBytes = 4_000_000
+
+  /// A whole message for the wire. `magic` is the network's, as its four bytes in wire order.
+  public static func encode(_ message: PeerMessage, magic: [UInt8]) -> [UInt8] {
+    var body = ByteWriter(reserving: 64)
+    message.encodePayload(to: &body)
+    let checksum = Sha256.double(body.bytes)
+    var writer = ByteWriter(reserving: headerBytes + body.count)
+    writer.append(magic)
+    let command = message.command
+    for index in 0..<12 {
+      writer.u8(index < command.utf8CodeUnitCount ? command.utf8Start[index] : 0)
+    }
+    writer.u32le(UInt32(body.count))
+    for index in 0..<4 { writer.u8(checksum[index]) }
+    writer.append(body.bytes)
+    return writer.bytes
+  }
+}
+
+/// Cuts a stream of bytes into messages. After an error the stream is out of step and the
+/// connection must be dropped.
+public struct MessageFramer {
+  private let magic: [UInt8]
+  private let maxPayloadBytes: Int
+  private var buffer: [UInt8] = []
+  /// Bytes of `buffer` already handed out; they are dropped now and then, not at each message.
+  private var start = 0
+
+  public init(magic: [UInt8], maxPayloadBytes: Int = MessageFrame.maxPayloadBytes) {
+    precondition(magic.count == 4)
+    self.magic = magic
+    self.maxPayloadBytes = maxPayloadBytes
+  }
+
+  /// Bytes held back until their message is complete.
+  public var bufferedBytes: Int { buffer.count - start }
+
+  public mutating func append(_ bytes: [UInt8]) {
+    if start > 0 && (start == buffer.count || start > 65_536) {
+      buffer.removeFirst(start)
+      start = 0
+    }
+    buffer.append(contentsOf: bytes)
+  }
+
+  /// The next whole message, or nil until more bytes come.
+  public mutating func next() throws(BitcoinError) -> PeerMessage? {
+    if bufferedBytes < MessageFrame.headerBytes { return nil }
+    for index in 0..<4 where buffer[start + index] != magic[index] {
+      throw BitcoinError.invalid("the peer speaks for another network: its magic differs")
+    }
+    var reader = ByteReader(buffer, range: (start + 4)..<(start + MessageFrame.headerBytes))
+    let (command, length, checksum) = try decoding {
+      () throws(BytesError) -> ([UInt8], UInt32, [UInt8]) in
+      (try reader.take(12), try reader.u32le(), try reader.take(4))
+    }
+    if length > UInt32(maxPayloadBytes) {
+      throw BitcoinError.malformed(
+        .tooLarge(offset: 16, value: UInt64(length), limit: UInt64(maxPayloadBytes)))
+    }
+    let total = MessageFrame.headerBytes + Int(length)
+    if bufferedBytes < total { return nil }
+    let payload = Array(buffer[(start + MessageFrame.headerBytes)..<(start + total)])
+    start += total
+    let digest = Sha256.double(payload)
+    for index in 0..<4 where digest[index] != checksum[index] {
+      throw BitcoinError.invalid("a message's checksum does not fit its payload")
+    }
+    return try PeerMessage.decode(command: try MessageFramer.trim(command), payload: payload)
+  }
+
+  /// The command without its padding, which must be zeros to the end.
+  private static func trim(_ field: [UInt8]) throws(BitcoinError) -> [UInt8] {
+    var length = 0
+    while length < field.count && field[length] != 0 { length += 1 }
+    for index in length..<field.count where field[index] != 0 {
+      throw BitcoinError.invalid("a message's command has bytes after its padding")
+    }
+    return Array(field[0..<length])
+  }
+}

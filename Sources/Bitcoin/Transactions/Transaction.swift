@@ -1,0 +1,143 @@
+import Bytes
+import Crypto
+
+/// A transaction, with witnesses (BIP144).
+public struct Transaction: Equatable, Sendable {
+  /// A block's weight limit bounds what a transaction can be, in bytes.
+  public static let maxBytes = 4_000_000
+  /// The least bytes an input takes, which bounds how many a document can hold.
+  private static let minInputBytes = 41
+  private static let minOutputBytes = 9
+
+  public var version: UInt32
+  public var inputs: [TransactionInput]
+  public var outputs: [TransactionOutput]
+  public var lockTime: UInt32
+
+  public init(
+    version: UInt32 = 2, inputs: [TransactionInput], outputs: [TransactionOutput],
+    lockTime: UInt32 = 0
+  ) {
+    self.version = version
+    self.inputs = inputs
+    self.outputs = outputs
+    self.lockTime = lockTime
+  }
+
+  public var hasWitness: Bool {
+    for input in inputs where !input.witness.isEmpty { return true }
+    return false
+  }
+
+  public var isCoinbase: Bool { inputs.count == 1 && inputs[0].previous == OutPoint.coinbase }
+
+  // MARK: Wire form
+
+  public func encode(to writer: inout ByteWriter, witness: Bool = true) {
+    let withWitness = witness && hasWitness
+    writer.u32le(version)
+    if withWitness {
+      writer.u8(0)
+      writer.u8(1)
+    }
+    writer.compactSize(inputs.count)
+    for input in inputs {
+      input.previous.encode(to: &writer)
+      writer.lengthPrefixed(input.scriptSig)
+      writer.u32le(input.sequence)
+    }
+    writer.compactSize(outputs.count)
+    for output in outputs { output.encode(to: &writer) }
+    if withWitness {
+      for input in inputs {
+        writer.compactSize(input.witness.count)
+        for item in input.witness { writer.lengthPrefixed(item) }
+      }
+    }
+    writer.u32le(lockTime)
+  }
+
+  public func bytes(witness: Bool = true) -> [UInt8] {
+    var writer = ByteWriter(reserving: 256)
+    encode(to: &writer, witness: witness)
+    return writer.bytes
+  }
+
+  public static func decode(_ reader: inout ByteReader) throws(BytesError) -> Transaction {
+    let version = try reader.u32le()
+    var inputs: [TransactionInput] = []
+    var count = try reader.compactSize(limit: UInt64(maxBytes / minInputBytes))
+    let marked = count == 0
+    if marked {
+      let flagOffset = reader.offset
+      if try reader.u8() != 1 { throw BytesError.invalid(offset: flagOffset) }
+      count = try reader.compactSize(limit: UInt64(maxBytes / minInputBytes))
+    }
+    inputs.reserveCapacity(min(count, reader.remaining / minInputBytes))
+    for _ in 0..<count {
+      let previous = try OutPoint.decode(&reader)
+      let scriptSig = try reader.lengthPrefixed(limit: maxBytes)
+      inputs.append(
+        TransactionInput(
+          previous: previous, scriptSig: scriptSig, sequence: try reader.u32le()))
+    }
+    var outputs: [TransactionOutput] = []
+    let outputCount = try reader.compactSize(limit: UInt64(maxBytes / minOutputBytes))
+    outputs.reserveCapacity(min(outputCount, reader.remaining / minOutputBytes))
+    for _ in 0..<outputCount { outputs.append(try TransactionOutput.decode(&reader)) }
+    if marked { try decodeWitnesses(&reader, &inputs) }
+    return Transaction(
+      version: version, inputs: inputs, outputs: outputs, lockTime: try reader.u32le())
+  }
+
+  private static func decodeWitnesses(
+    _ reader: inout ByteReader, _ inputs: inout [TransactionInput]
+  ) throws(BytesError) {
+    let start = reader.offset
+    var any = false
+    for index in inputs.indices {
+      let items = try reader.compactSize(limit: UInt64(maxBytes))
+      if items > 0 { any = true }
+      for _ in 0..<items {
+        inputs[index].witness.append(try reader.lengthPrefixed(limit: maxBytes))
+      }
+    }
+    // Bitcoin Core refuses a witness marker without any witness as superfluous.
+    if !any { throw BytesError.nonCanonical(offset: start) }
+  }
+
+  /// Decodes a whole document.
+  public static func decode(_ bytes: [UInt8]) throws(BitcoinError) -> Transaction {
+    var reader = ByteReader(bytes)
+    return try decoding { () throws(BytesError) in
+      let transaction = try decode(&reader)
+      try reader.finish()
+      return transaction
+    }
+  }
+
+  // MARK: Identity and size
+
+  /// The id, without witnesses, in wire byte order.
+  public var txid: Bytes32 { Sha256.double(bytes(witness: false)) }
+
+  /// The id with witnesses (BIP141), in wire byte order; zero for a coinbase.
+  public var wtxid: Bytes32 { isCoinbase ? .zero : Sha256.double(bytes()) }
+
+  /// Weight units (BIP141).
+  public var weight: Int { bytes(witness: false).count * 3 + bytes().count }
+
+  /// Virtual bytes: weight over four, rounded up.
+  public var virtualSize: Int { (weight + 3) / 4 }
+
+  /// The sum of all outputs in sat; nil when it is above any possible amount.
+  public var totalOutputSat: UInt64? {
+    var total: UInt64 = 0
+    for output in outputs {
+      if output.amountSat > Amount.maxSat { return nil }
+      total += output.amountSat
+      if total > Amount.maxSat { return nil }
+    }
+    return total
+  }
+}
