@@ -1,0 +1,112 @@
+import Bitcoin
+import Bytes
+
+/// What an owner decides about a machine, or about a whole fleet with one file (`zennet.conf`).
+public struct Configuration {
+  public struct Endpoint: Equatable {
+    public var host: [UInt8]
+    public var port: UInt16
+    public init(host: [UInt8], port: UInt16) {
+      self.host = host
+      self.port = port
+    }
+  }
+
+  // [agent]
+  /// The folder that holds identity, channels and the chain cache.
+  public var dataFolder: [UInt8] = Array("/var/lib/zennet".utf8)
+  /// 0 error, 1 warning, 2 info, 3 debug.
+  public var logLevel: UInt8 = 2
+
+  // [network]
+  public var networkName: [UInt8] = []
+  /// A custom signet's challenge script; empty for the networks that have a name.
+  public var signetChallenge: [UInt8] = []
+  /// Peers to dial; port 0 stands for the network's own.
+  public var peers: [Endpoint] = []
+  /// Height from which a machine that has no history looks for announcements: this many blocks
+  /// before the tip.
+  public var lookbackBlocks: UInt32 = 144
+
+  // [payout]
+  /// Where the owner is paid, as text; its network is checked when the network is known.
+  public var payoutAddress: [UInt8] = []
+
+  // [price]
+  /// What one full hour of this machine should earn, in sat.
+  public var hourSat: UInt64 = 0
+  /// Thousandths of a watt drawn by the machine at full load; 0 where the owner did not say.
+  public var milliWatts: UInt64 = 0
+  /// Price of electricity in sat for a kilowatt-hour.
+  public var satPerKilowattHour: UInt64 = 0
+
+  // [limits]: the most that jobs get of this machine
+  public var memoryMiB: UInt32 = 256
+  public var milliCpus: UInt32 = 1000
+  public var diskMiB: UInt32 = 256
+  public var pids: UInt32 = 128
+  public var maxBundleMiB: UInt32 = 64
+
+  // [risk]
+  /// The most that this owner lets a publisher owe, in sat.
+  public var maxLossSat: UInt64 = 100_000
+  /// Blocks before a channel's expiry at which the agent closes it, whatever the job does.
+  public var closeMarginBlocks: UInt32 = 24
+  /// The shortest channel worth entering, in blocks beyond the margin.
+  public var minChannelBlocks: UInt32 = 12
+  /// Confirmations that a funding needs before work starts.
+  public var fundingDepth: UInt32 = 1
+
+  public init() {}
+
+  /// Reads INI text. `file` is only for messages. Throws for the first line that is wrong, or for
+  /// a key that is missing.
+  public static func parse(
+    _ text: [UInt8], file: String
+  ) throws(ConfigurationError) -> Configuration {
+    var seen: [[UInt8]] = []
+    // The closure outlives no call, but inih's C callback makes it escape in the compiler's eyes.
+    let box = ConfigurationBox()
+    try IniFile.read(text, file: file) { entry in
+      let name = entry.section + [0x2e] + entry.key
+      guard let setting = ConfigurationSetting.named(name) else {
+        return ConfigurationSetting.unknown(entry)
+      }
+      if !setting.isList {
+        for earlier in seen where earlier == name { return "is given twice" }
+        seen.append(name)
+      }
+      return setting.read(entry.value, &box.configuration)
+    }
+    let configuration = box.configuration
+    try configuration.check(file: file)
+    return configuration
+  }
+
+  private func check(file: String) throws(ConfigurationError) {
+    func missing(_ key: String, _ reason: String) -> ConfigurationError {
+      ConfigurationError(file: file, line: 0, key: key, reason: reason)
+    }
+    if networkName.isEmpty {
+      throw missing("network.name", "is missing: regtest, signet, testnet4, bitcoin or custom")
+    }
+    if networkName.isAscii("custom") == signetChallenge.isEmpty {
+      throw missing(
+        "network.challenge",
+        signetChallenge.isEmpty
+          ? "is missing: a custom network is known by its challenge"
+          : "belongs to name = custom only")
+    }
+    if payoutAddress.isEmpty {
+      throw missing("payout.address", "is missing: an address that the owner can spend from")
+    }
+    if hourSat == 0 && (milliWatts == 0 || satPerKilowattHour == 0) {
+      throw missing(
+        "price.hour_sat", "is missing: say what an hour should earn, or watts and sat_per_kwh")
+    }
+  }
+}
+
+private final class ConfigurationBox {
+  var configuration = Configuration()
+}

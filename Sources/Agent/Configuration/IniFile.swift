@@ -1,0 +1,104 @@
+import Bytes
+import CInih
+
+/// One `key = value` of a configuration file.
+struct IniEntry {
+  var section: [UInt8]
+  var key: [UInt8]
+  var value: [UInt8]
+}
+
+/// Reads INI text with inih. What an entry means is the caller's: `accept` returns nil, or why the
+/// entry is refused; the first refusal ends the reading with its line.
+enum IniFile {
+  /// inih's line buffer, less its terminator. A longer line would be cut in two in silence.
+  static let maxLineBytes = 198
+  static let maxBytes = 65_536
+
+  private struct Visit {
+    var accept: (IniEntry) -> String?
+    var refusedKey = ""
+    var refusal: String?
+  }
+
+  static func read(
+    _ text: [UInt8], file: String, accept: @escaping (IniEntry) -> String?
+  ) throws(ConfigurationError) {
+    try checkLines(text, file: file)
+    // inih tells the line of the first error, not whose error it is: a first pass that accepts
+    // every entry leaves only the form of the lines to be wrong.
+    var visit = Visit(accept: { _ in nil })
+    var line = parse(text, &visit)
+    if line == 0 {
+      visit.accept = accept
+      line = parse(text, &visit)
+    }
+    if line != 0 {
+      throw ConfigurationError(
+        file: file, line: line, key: visit.refusedKey,
+        reason: visit.refusal ?? "not a [section], not a key = value, not a comment")
+    }
+  }
+
+  /// The line of the first error, or 0.
+  private static func parse(_ text: [UInt8], _ visit: inout Visit) -> Int {
+    let terminated = text + [0]
+    let line = withUnsafeMutablePointer(to: &visit) { pointer in
+      terminated.withUnsafeBufferPointer { buffer in
+        buffer.baseAddress!.withMemoryRebound(to: CChar.self, capacity: buffer.count) { string in
+          ini_parse_string(string, handler, UnsafeMutableRawPointer(pointer))
+        }
+      }
+    }
+    return Int(line)
+  }
+
+  private static func checkLines(_ text: [UInt8], file: String) throws(ConfigurationError) {
+    if text.count > maxBytes {
+      throw ConfigurationError(
+        file: file, line: 0, key: "",
+        reason: "has \(text.count) bytes; at most \(maxBytes) are read")
+    }
+    var line = 1
+    var length = 0
+    for byte in text {
+      if byte == 0 {
+        throw ConfigurationError(file: file, line: line, key: "", reason: "has a zero byte")
+      }
+      length += 1
+      if byte == 0x0a {
+        line += 1
+        length = 0
+      } else if length > maxLineBytes {
+        throw ConfigurationError(
+          file: file, line: line, key: "",
+          reason: "is longer than \(maxLineBytes) characters")
+      }
+    }
+  }
+
+  private static let handler: ini_handler = { user, section, name, value in
+    guard let user else { return 0 }
+    let visit = user.assumingMemoryBound(to: Visit.self)
+    let entry = IniEntry(section: bytes(section), key: bytes(name), value: bytes(value))
+    guard let refusal = visit.pointee.accept(entry) else { return 1 }
+    // inih goes on after a refusal; the first one is the one to tell.
+    if visit.pointee.refusal == nil {
+      visit.pointee.refusal = refusal
+      visit.pointee.refusedKey = String(
+        decoding: entry.section + [0x2e] + entry.key, as: UTF8.self)
+    }
+    return 0
+  }
+
+  private static func bytes(_ string: UnsafePointer<CChar>?) -> [UInt8] {
+    guard let string else { return [] }
+    var result: [UInt8] = []
+    var index = 0
+    while string[index] != 0 {
+      result.append(UInt8(bitPattern: string[index]))
+      index += 1
+    }
+    return result
+  }
+}
