@@ -39,4 +39,38 @@ public enum ChaChaPoly {
     if failed != 0 { throw CryptoError.notAuthentic }
     return plaintext
   }
+
+  /// Replaces `bytes[offset...]` by its ciphertext and appends the tag: ``seal`` without copying,
+  /// for streams.
+  public static func sealTail(
+    of bytes: inout [UInt8], from offset: Int, key: Bytes32, counter: UInt64
+  ) {
+    precondition(offset >= 0 && offset <= bytes.count)
+    let length = bytes.count - offset
+    for _ in 0..<tagLength { bytes.append(0) }
+    let nonceBytes = nonce(counter)
+    let keyBytes = key.array
+    bytes.withUnsafeMutableBufferPointer { buffer in
+      let start = buffer.baseAddress! + offset
+      crypto_aead_chacha20poly1305_ietf_encrypt(
+        start, nil, start, UInt64(length), nil, 0, nil, nonceBytes, keyBytes)
+    }
+  }
+
+  /// Replaces the ciphertext and tag at `bytes[range]` by the plaintext, which is `tagLength` bytes
+  /// shorter: ``open`` without copying. Throws `notAuthentic` unless the tag fits.
+  public static func openInPlace(
+    _ bytes: inout [UInt8], range: Range<Int>, key: Bytes32, counter: UInt64
+  ) throws(CryptoError) {
+    precondition(range.lowerBound >= 0 && range.upperBound <= bytes.count)
+    if range.count < tagLength { throw CryptoError.notAuthentic }
+    let nonceBytes = nonce(counter)
+    let keyBytes = key.array
+    let failed = bytes.withUnsafeMutableBufferPointer { buffer in
+      let start = buffer.baseAddress! + range.lowerBound
+      return crypto_aead_chacha20poly1305_ietf_decrypt(
+        start, nil, nil, start, UInt64(range.count), nil, 0, nonceBytes, keyBytes)
+    }
+    if failed != 0 { throw CryptoError.notAuthentic }
+  }
 }
