@@ -1,0 +1,84 @@
+#define _GNU_SOURCE
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "chost.h"
+
+uint64_t host_monotonic_ns(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+uint64_t host_unix_time(uint32_t *nanoseconds) {
+  struct timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  *nanoseconds = (uint32_t)now.tv_nsec;
+  return now.tv_sec < 0 ? 0 : (uint64_t)now.tv_sec;
+}
+
+int32_t host_random(uint8_t *bytes, uint64_t count) {
+  while (count > 0) {
+    ssize_t done = getrandom(bytes, count < 256 ? (size_t)count : 256, 0);
+    if (done < 0 && errno == EINTR) continue;
+    if (done < 0) return -errno;
+    bytes += done;
+    count -= (uint64_t)done;
+  }
+  return 0;
+}
+
+void host_error_text(int32_t error, char *text, uint32_t capacity) {
+  if (capacity == 0) return;
+  snprintf(text, capacity, "%s", strerror(error));
+}
+
+uint32_t host_processors(void) {
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0)
+    return (uint32_t)CPU_COUNT(&set);
+  long online = sysconf(_SC_NPROCESSORS_ONLN);
+  return online > 0 ? (uint32_t)online : 1;
+}
+
+uint64_t host_memory_kib(void) {
+  long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+  return pages > 0 && size > 0 ? (uint64_t)pages * (uint64_t)size / 1024 : 0;
+}
+
+int32_t host_system_name(char *machine, char *release, uint32_t capacity) {
+  struct utsname name;
+  if (uname(&name) != 0) return -errno;
+  if (capacity > 0) {
+    snprintf(machine, capacity, "%s", name.machine);
+    snprintf(release, capacity, "%s", name.release);
+  }
+  return 0;
+}
+
+uint64_t host_peak_resident_kib(void) {
+  struct rusage usage;
+  if (getrusage(RUSAGE_SELF, &usage) != 0 || usage.ru_maxrss < 0) return 0;
+  return (uint64_t)usage.ru_maxrss;
+}
+
+void host_log(const uint8_t *bytes, uint64_t count) {
+  while (count > 0) {
+    int64_t done = host_write(2, bytes, count);
+    if (done == -EAGAIN) {
+      struct host_watch watch = {2, HOST_WRITABLE, 0};
+      host_poll(&watch, 1, 1000);
+      continue;
+    }
+    if (done <= 0) return;
+    bytes += done;
+    count -= (uint64_t)done;
+  }
+}

@@ -1,0 +1,84 @@
+import CHost
+
+/// An open file descriptor; it is closed when the last reference goes.
+public final class Descriptor {
+  /// The descriptor's number, or -1 after ``close()`` or ``release()``.
+  public private(set) var fd: Int32
+
+  /// Takes over an open descriptor.
+  public init(owning fd: Int32) { self.fd = fd }
+
+  deinit { if fd >= 0 { _ = host_close(fd) } }
+
+  public enum Read: Equatable {
+    case bytes([UInt8])
+    /// Nothing is there yet; only of a non-blocking descriptor.
+    case wouldBlock
+    /// The end: nothing will come any more.
+    case ended
+  }
+
+  public enum Write: Equatable {
+    /// So many bytes were taken, perhaps fewer than were given.
+    case wrote(Int)
+    case wouldBlock
+  }
+
+  public func close() {
+    if fd >= 0 { _ = host_close(fd) }
+    fd = -1
+  }
+
+  /// Gives the descriptor up without closing it.
+  public func release() -> Int32 {
+    let given = fd
+    fd = -1
+    return given
+  }
+
+  public func setNonblocking(_ on: Bool) throws(HostError) {
+    try HostError.check(host_set_nonblocking(fd, on ? 1 : 0), "fcntl", name)
+  }
+
+  /// At most `limit` bytes, what one read(2) gives.
+  public func read(limit: Int) throws(HostError) -> Read {
+    var bytes = [UInt8](repeating: 0, count: limit)
+    let got = host_read(fd, &bytes, UInt64(limit))
+    if got == -Int64(HOST_EAGAIN) { return .wouldBlock }
+    if got < 0 { throw .failed(errno: Int32(-got), operation: "read", subject: name) }
+    if got == 0 { return .ended }
+    bytes.removeLast(limit - Int(got))
+    return .bytes(bytes)
+  }
+
+  /// Writes `bytes` from `start` on, what one write(2) takes.
+  public func write(_ bytes: [UInt8], from start: Int = 0) throws(HostError) -> Write {
+    let done = bytes.withUnsafeBufferPointer { buffer -> Int64 in
+      guard let base = buffer.baseAddress, start < buffer.count else { return 0 }
+      return host_write(fd, base + start, UInt64(buffer.count - start))
+    }
+    if done == -Int64(HOST_EAGAIN) { return .wouldBlock }
+    if done < 0 { throw .failed(errno: Int32(-done), operation: "write", subject: name) }
+    return .wrote(Int(done))
+  }
+
+  /// Writes all of `bytes` to a blocking descriptor.
+  public func writeAll(_ bytes: [UInt8]) throws(HostError) {
+    var start = 0
+    while start < bytes.count {
+      guard case .wrote(let count) = try write(bytes, from: start) else {
+        throw .failed(errno: Int32(HOST_EAGAIN), operation: "write", subject: name)
+      }
+      start += count
+    }
+  }
+
+  /// A pipe, close-on-exec and blocking.
+  public static func pipe() throws(HostError) -> (reading: Descriptor, writing: Descriptor) {
+    var ends: [Int32] = [-1, -1]
+    try HostError.check(host_pipe(&ends), "pipe", "pipe")
+    return (Descriptor(owning: ends[0]), Descriptor(owning: ends[1]))
+  }
+
+  private var name: String { "descriptor \(fd)" }
+}

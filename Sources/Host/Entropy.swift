@@ -1,0 +1,22 @@
+import Bytes
+import CHost
+
+/// Randomness from the kernel.
+public enum Entropy {
+  /// `count` bytes fit for keys. A kernel that cannot give any ends the process: nothing that needs
+  /// keys may go on without.
+  public static func bytes(_ count: Int) -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: count)
+    let result = host_random(&bytes, UInt64(count))
+    precondition(result == 0, "getrandom failed")
+    return bytes
+  }
+
+  public static func bytes32() -> Bytes32 { Bytes32(bytes(32)) }
+
+  public static func u64() -> UInt64 {
+    var value: UInt64 = 0
+    for byte in bytes(8) { value = value << 8 | UInt64(byte) }
+    return value
+  }
+}

@@ -1,0 +1,77 @@
+import CHost
+
+/// Why the system did not do what it was asked.
+public enum HostError: Error, Equatable {
+  /// A system call failed with `errno`; `subject` is the path, address or descriptor it was about.
+  case failed(errno: Int32, operation: String, subject: String)
+  /// The file `path` holds more than `limit` bytes.
+  case tooLarge(path: String, limit: Int)
+  /// Another process holds the lock file `path`.
+  case locked(path: String)
+  /// `path` is not a regular file, or holds a NUL byte.
+  case notAFile(path: String)
+  /// `text` is not an address that can be used here.
+  case badAddress(text: String)
+  /// No address is known for the host `name`.
+  case unknownHost(name: String)
+
+  /// The errno value of a failed system call, or 0.
+  public var errno: Int32 {
+    if case .failed(let errno, _, _) = self { return errno }
+    return 0
+  }
+
+  public var isNotFound: Bool { errno == Int32(HOST_ENOENT) }
+
+  /// One line for people.
+  public var message: String {
+    switch self {
+    case .failed(let errno, let operation, let subject):
+      return "\(subject): \(operation): \(HostError.text(errno))"
+    case .tooLarge(let path, let limit): return "\(path): larger than \(limit) bytes"
+    case .locked(let path): return "\(path): in use by another process"
+    case .notAFile(let path): return "\(path): not a regular file"
+    case .badAddress(let text): return "\(text): not an address"
+    case .unknownHost(let name): return "\(name): no address is known for this host"
+    }
+  }
+
+  /// The system's text for an errno value.
+  static func text(_ errno: Int32) -> String {
+    var text = [CChar](repeating: 0, count: 128)
+    host_error_text(errno, &text, UInt32(text.count))
+    return String(terminated: text)
+  }
+
+  /// Passes a result of CHost on, or throws what it says when it is negative.
+  @discardableResult
+  static func check(
+    _ result: Int32, _ operation: String, _ subject: String
+  ) throws(HostError) -> Int32 {
+    if result < 0 { throw .failed(errno: -result, operation: operation, subject: subject) }
+    return result
+  }
+}
+
+extension String {
+  /// The text up to the first NUL of a C buffer; what is not UTF-8 is replaced.
+  init(terminated buffer: [CChar]) {
+    var bytes: [UInt8] = []
+    for character in buffer {
+      if character == 0 { break }
+      bytes.append(UInt8(bitPattern: character))
+    }
+    self = String(decoding: bytes, as: UTF8.self)
+  }
+
+  /// The UTF-8 bytes with a NUL behind them, as C wants a path; nil when one is inside already.
+  var terminated: [CChar]? {
+    var buffer: [CChar] = []
+    for byte in utf8 {
+      if byte == 0 { return nil }
+      buffer.append(CChar(bitPattern: byte))
+    }
+    buffer.append(0)
+    return buffer
+  }
+}

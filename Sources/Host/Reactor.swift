@@ -1,0 +1,146 @@
+import CHost
+
+/// One poll(2) loop: sockets, timers, descriptors and signals become events.
+///
+/// Everything is done by the caller's thread, inside ``poll(untilMs:)`` or the call itself. When
+/// nothing happens the process sleeps until the next timer, however far that is. Nothing here
+/// throws for a peer's fault: that is an event.
+///
+/// Times are ``Clock/monotonicMs()``. Timer and watch tokens are the caller's own numbers.
+public final class Reactor {
+  public struct Limits: Sendable {
+    /// Above this a listener closes what it accepts at once.
+    public var connections = 512
+    /// Bytes that one connection may deliver a turn.
+    public var readBytes = 65536
+    /// Bytes that one connection may hand to the kernel a turn.
+    public var writeBytes = 262_144
+    /// A connection that has more than this unsent when more is sent to it is closed.
+    public var backlogBytes = 1_048_576
+    /// A connection that is not established after this is given up.
+    public var connectMs: UInt64 = 10_000
+    /// How long ``Reactor/finish(_:)`` waits for a peer that does not read or close.
+    public var finishMs: UInt64 = 5_000
+
+    public init() {}
+  }
+
+  struct Listener {
+    let id: ListenerId
+    let fd: Int32
+    /// The socket file to remove at the end.
+    let path: String?
+    /// Not before then, since the process has run out of descriptors.
+    var pausedUntilMs: UInt64 = 0
+  }
+
+  struct Watch {
+    let token: UInt64
+    let fd: Int32
+    let readable: Bool
+    let writable: Bool
+  }
+
+  struct Timer {
+    let token: UInt64
+    let atMs: UInt64
+  }
+
+  enum Subject {
+    case signals
+    case listener(ListenerId)
+    case connection(ConnectionId)
+    case watch(UInt64)
+  }
+
+  public let limits: Limits
+  var connections: [Connection] = []  // by id, ascending
+  var listeners: [Listener] = []
+  var watches: [Watch] = []
+  var timers: [Timer] = []  // by time, the earliest last
+  var queue: [ReactorEvent] = []
+  var scratch: [UInt8]
+  var lastId: UInt64 = 0
+  var signalDescriptor: Int32 = -1
+
+  public init(limits: Limits = Limits()) {
+    self.limits = limits
+    scratch = [UInt8](repeating: 0, count: limits.readBytes)
+  }
+
+  deinit {
+    for connection in connections { Reactor.discard(connection) }
+    for listener in listeners { Reactor.discard(listener) }
+  }
+
+  func nextId() -> UInt64 {
+    lastId += 1
+    return lastId
+  }
+
+  // MARK: Timers
+
+  /// ``ReactorEvent/timerFired(_:)`` comes at `atMs` or soon after. A token has one timer: setting
+  /// it again moves it.
+  public func setTimer(_ token: UInt64, atMs: UInt64) {
+    cancelTimer(token)
+    var place = timers.count
+    while place > 0 && timers[place - 1].atMs <= atMs { place -= 1 }
+    timers.insert(Timer(token: token, atMs: atMs), at: place)
+  }
+
+  public func cancelTimer(_ token: UInt64) {
+    timers.removeAll { $0.token == token }
+    queue.removeAll { $0 == .timerFired(token) }
+  }
+
+  // MARK: Descriptors and signals
+
+  /// Tells whenever `fd`, which stays the caller's, is ready. Again with the same token: replaces.
+  public func watch(_ fd: Int32, token: UInt64, readable: Bool = true, writable: Bool = false) {
+    unwatch(token)
+    watches.append(Watch(token: token, fd: fd, readable: readable, writable: writable))
+  }
+
+  /// To be called before the descriptor is closed.
+  public func unwatch(_ token: UInt64) {
+    watches.removeAll { $0.token == token }
+    queue.removeAll { $0 == .descriptorReadable(token) || $0 == .descriptorWritable(token) }
+  }
+
+  /// From now on these signals are events and do nothing else. SIGPIPE is ignored. One reactor a
+  /// process may do this.
+  public func watchSignals(_ signals: [Signal]) throws(HostError) {
+    let numbers = signals.map { $0.rawValue }
+    signalDescriptor = try HostError.check(
+      host_watch_signals(numbers, UInt32(numbers.count)), "sigaction", "signals")
+  }
+
+  // MARK: The loop
+
+  /// Waits for events until `untilMs` (nil: without end) and returns them, oldest first; empty when
+  /// that time came first. Events that are returned together may name a connection that the caller
+  /// has closed while handling an earlier one: ``next(untilMs:)`` leaves those out.
+  public func poll(untilMs: UInt64?) throws(HostError) -> [ReactorEvent] {
+    try fill(untilMs: untilMs)
+    let events = queue
+    queue.removeAll()
+    return events
+  }
+
+  /// The next event, or nil when `untilMs` came first. Nothing is told of what was closed since.
+  public func next(untilMs: UInt64?) throws(HostError) -> ReactorEvent? {
+    if queue.isEmpty { try fill(untilMs: untilMs) }
+    return queue.isEmpty ? nil : queue.removeFirst()
+  }
+
+  /// Turns until the queue holds something or the time has come; at least once.
+  private func fill(untilMs: UInt64?) throws(HostError) {
+    while true {
+      let nowMs = Clock.monotonicMs()
+      try turn(nowMs: nowMs, untilMs: queue.isEmpty ? untilMs : nowMs)
+      if !queue.isEmpty { return }
+      if let untilMs, Clock.monotonicMs() >= untilMs { return }
+    }
+  }
+}
