@@ -6,6 +6,7 @@
 #pragma once
 #include <stdint.h>
 
+#include "host_arguments.h"
 #include "host_descriptor.h"
 #include "host_file.h"
 #include "host_machine.h"
