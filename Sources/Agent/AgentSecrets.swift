@@ -1,0 +1,29 @@
+import Bytes
+import Crypto
+
+/// The keys of one machine, all derived from one seed that is made at first start and never leaves.
+public struct AgentSecrets {
+  /// Signs reports, bids, contracts and receipts; known to publishers.
+  public let identity: Ed25519.KeyPair
+  private let seed: Bytes32
+
+  /// `seed` is 32 secret random bytes.
+  public init(seed: Bytes32) {
+    self.seed = seed
+    self.identity = Ed25519.KeyPair(
+      seed: Hmac.sha256(key: seed.array, Array("zennet/1 identity".utf8)))
+  }
+
+  /// The secret of one channel. `nonce` makes each channel's key another one; the record of the job
+  /// keeps it. The chance that a derivation is no scalar is about 2^-128, but it costs nothing to
+  /// go on to the next.
+  public func channelSecret(nonce: Bytes32) -> Bytes32 {
+    var counter: UInt8 = 0
+    while true {
+      let secret = Hmac.sha256(
+        key: seed.array, Array("zennet/1 channel".utf8) + nonce.array + [counter])
+      if Secp256k1.isValidSecret(secret) { return secret }
+      counter &+= 1
+    }
+  }
+}
