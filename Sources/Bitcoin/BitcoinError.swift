@@ -9,12 +9,16 @@ public enum BitcoinError: Error, Equatable {
   case crypto(CryptoError)
   /// A rule of the protocol is broken; the text names the rule.
   case invalid(StaticReason)
+  /// An address that is wrong at a character, counted from 0.
+  case address(at: Int, StaticReason)
 
   public var message: String {
     switch self {
     case .malformed(let error): return error.message
     case .crypto(let error): return error.message
     case .invalid(let reason): return reason.text
+    case .address(let position, let reason):
+      return "address, character \(position + 1): " + reason.text
     }
   }
 }

@@ -1,0 +1,62 @@
+import Bytes
+import Crypto
+
+/// A network that speaks the Bitcoin protocol: what tells it apart and which rules its headers keep.
+public struct Network: Equatable, Sendable {
+  /// Which header rules apply.
+  public enum Rules: Equatable, Sendable { case regtest, signet, testnet4, bitcoin }
+
+  /// A block that is believed without looking at what came before it.
+  public struct Checkpoint: Equatable, Sendable {
+    /// A multiple of ``HeaderRules/retargetInterval``, or the retarget rules cannot be kept.
+    public var height: UInt32
+    public var header: BlockHeader
+    /// The work of the whole chain up to and including this block.
+    public var work: ChainWork
+    /// The BIP157 filter header of this block, wire byte order; nil where it is not known.
+    public var filterHeader: Bytes32?
+
+    public init(height: UInt32, header: BlockHeader, work: ChainWork, filterHeader: Bytes32?) {
+      self.height = height
+      self.header = header
+      self.work = work
+      self.filterHeader = filterHeader
+    }
+  }
+
+  /// ASCII.
+  public var name: [UInt8]
+  /// Four bytes in wire order.
+  public var magic: [UInt8]
+  public var genesis: BlockHeader
+  /// The easiest target allowed, in compact form.
+  public var powLimitBits: UInt32
+  public var defaultPort: UInt16
+  /// The human-readable part of addresses, ASCII.
+  public var bech32Hrp: [UInt8]
+  public var rules: Rules
+  /// BIP325: the script that every block's solution satisfies. Nil where there is no such rule.
+  public var signetChallenge: [UInt8]?
+  /// Where header sync starts; the genesis block unless the owner's network file says otherwise.
+  public var checkpoint: Checkpoint?
+  /// A chain with less is not the network's (Bitcoin Core's `nMinimumChainWork`).
+  public var minimumChainWork: ChainWork
+
+  public var nameText: String { String(decoding: name, as: UTF8.self) }
+
+  /// BIP34, BIP66 and BIP65 raised the least version at these heights.
+  func minimumVersion(atHeight height: UInt32) -> Int32 {
+    if rules != .bitcoin { return 4 }
+    if height >= 388_381 { return 4 }
+    if height >= 363_725 { return 3 }
+    return height >= 227_931 ? 2 : 1
+  }
+
+  public static func == (left: Network, right: Network) -> Bool {
+    left.name == right.name && left.magic == right.magic && left.genesis == right.genesis
+      && left.powLimitBits == right.powLimitBits && left.defaultPort == right.defaultPort
+      && left.bech32Hrp == right.bech32Hrp && left.rules == right.rules
+      && left.signetChallenge == right.signetChallenge && left.checkpoint == right.checkpoint
+      && left.minimumChainWork == right.minimumChainWork
+  }
+}
