@@ -1,0 +1,45 @@
+import Bitcoin
+import Bytes
+
+/// What the driver kept on disk of an earlier run: the tail of the header chain. Everything is
+/// checked again except the work below it.
+public struct LightClientState: Equatable, Sendable {
+  /// The height of the first header.
+  public var baseHeight: UInt32
+  /// The work of the chain below `baseHeight`.
+  public var workBefore: ChainWork
+  /// Consecutive headers from `baseHeight` on. Empty for a fresh start.
+  public var headers: [BlockHeader]
+  /// Filter headers (BIP157) for the same heights, possibly fewer.
+  public var filterHeaders: [Bytes32]
+  /// Addresses not to be dialled before a time in seconds since 1970.
+  public var bans: [PeerBan]
+
+  public init(
+    baseHeight: UInt32, workBefore: ChainWork, headers: [BlockHeader], filterHeaders: [Bytes32],
+    bans: [PeerBan] = []
+  ) {
+    self.baseHeight = baseHeight
+    self.workBefore = workBefore
+    self.headers = headers
+    self.filterHeaders = filterHeaders
+    self.bans = bans
+  }
+
+  /// Nothing is known yet.
+  public static var fresh: LightClientState {
+    LightClientState(baseHeight: 0, workBefore: .zero, headers: [], filterHeaders: [])
+  }
+}
+
+/// An address that misbehaved and is left alone for a while.
+public struct PeerBan: Equatable, Sendable {
+  public var address: PeerAddress
+  /// Seconds since 1970.
+  public var untilSeconds: UInt64
+
+  public init(address: PeerAddress, untilSeconds: UInt64) {
+    self.address = address
+    self.untilSeconds = untilSeconds
+  }
+}
