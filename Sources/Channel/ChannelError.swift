@@ -1,0 +1,72 @@
+import Bitcoin
+import Bytes
+import Crypto
+
+/// Why a channel refused something. Nothing here changes the state of a channel.
+public enum ChannelError: Error, Equatable, Sendable {
+  /// Bytes that do not decode; the offset counts from the start of the document read.
+  case malformed(BytesError)
+  /// A field of the terms is outside of what is allowed.
+  case terms(field: StaticReason, problem: StaticReason)
+  /// A secret key does not belong to the public key in the terms, or is none.
+  case wrongSecret
+  /// The funding transaction is not what the terms ask for.
+  case funding(StaticReason)
+  /// The expiry is `actual` blocks away, and the policy wants at least `least`.
+  case expiryTooNear(least: UInt32, actual: UInt32)
+  /// A payment of `offered` sat, after one of `paid` sat.
+  case amountShrinks(paidSat: UInt64, offeredSat: UInt64)
+  /// A payment above what the channel holds.
+  case aboveCapacity(capacitySat: UInt64, offeredSat: UInt64)
+  /// A sequence number that is not above the last one.
+  case staleSequence(last: UInt64, offered: UInt64)
+  /// An amount of which nothing is left after the lowest fee and the dust limit.
+  case belowLeastPayable(leastSat: UInt64, offeredSat: UInt64)
+  /// The signature at this rung of the fee ladder is missing, superfluous or wrong.
+  case wrongSignature(rung: Int)
+  /// No payment was ever received: there is nothing to close with.
+  case nothingToCollect
+  /// The operation does not fit the channel's phase.
+  case wrongPhase(StaticReason)
+  /// The refund is not allowed below `expiryHeight`.
+  case refundTooEarly(expiryHeight: UInt32)
+  /// After the fee at this rate the refund would be dust.
+  case refundIsDust
+  /// Stored state that does not carry its own digest.
+  case damagedState
+
+  /// One line for people.
+  public var message: String {
+    switch self {
+    case .malformed(let error): return error.message
+    case .terms(let field, let problem): return "channel terms: \(field.text): \(problem.text)"
+    case .wrongSecret: return "the secret key does not belong to this channel"
+    case .funding(let reason): return "funding: " + reason.text
+    case .expiryTooNear(let least, let actual):
+      return "the channel expires in \(actual) blocks, at least \(least) are needed"
+    case .amountShrinks(let paidSat, let offeredSat):
+      return "payment of \(offeredSat) sat is below the \(paidSat) sat paid before"
+    case .aboveCapacity(let capacitySat, let offeredSat):
+      return "payment of \(offeredSat) sat is above the channel's \(capacitySat) sat"
+    case .staleSequence(let last, let offered):
+      return "payment number \(offered) does not follow number \(last)"
+    case .belowLeastPayable(let leastSat, let offeredSat):
+      return "payment of \(offeredSat) sat cannot be collected: the least is \(leastSat) sat"
+    case .wrongSignature(let rung): return "wrong signature at rung \(rung) of the fee ladder"
+    case .nothingToCollect: return "there is no payment to close the channel with"
+    case .wrongPhase(let reason): return reason.text
+    case .refundTooEarly(let expiryHeight):
+      return "the refund has to wait for block \(expiryHeight)"
+    case .refundIsDust: return "nothing is left of the refund after its fee"
+    case .damagedState: return "the stored channel state is damaged"
+    }
+  }
+}
+
+/// Runs a decoder and turns its errors into this module's.
+@inline(__always)
+func decoding<Value>(
+  _ body: () throws(BytesError) -> Value
+) throws(ChannelError) -> Value {
+  do { return try body() } catch { throw ChannelError.malformed(error) }
+}
