@@ -1,0 +1,267 @@
+import Bitcoin
+import Bytes
+
+/// The transactions that wait for a block. Scripts are judged by libbitcoinkernel, the rest by
+/// ``RelayPolicy`` and the rules of finality, double spends and replacement below.
+///
+/// A conflicting transaction replaces what it conflicts with when it pays more (Bitcoin Core 28 and
+/// later do this whether or not the first one signals it).
+public final class Mempool {
+  public struct Entry: Sendable {
+    public let transaction: Transaction
+    public let txid: Bytes32
+    public let wtxid: Bytes32
+    public let feeSat: UInt64
+    public let virtualSize: Int
+    /// Grows with each arrival, so that sorting by it puts parents before children.
+    let sequence: UInt64
+
+    /// Sat per 1000 virtual bytes, rounded down.
+    public var feeRateSatPerKvB: UInt64 { feeSat * 1000 / UInt64(virtualSize) }
+  }
+
+  public struct Acceptance: Sendable {
+    public let entry: Entry
+    /// What left the mempool for it, descendants included.
+    public let replaced: [Bytes32]
+  }
+
+  public static let maxTransactions = 5000
+  public static let maxVirtualBytes = 20_000_000
+  /// The most that one transaction may replace, descendants included.
+  public static let maxReplaced = 100
+
+  public var policy: RelayPolicy
+  private let chain: Chain
+  private var entries: [Bytes32: Entry] = [:]
+  private var txidOfWitnessId: [Bytes32: Bytes32] = [:]
+  private var spenders: [OutPoint: Bytes32] = [:]
+  private var nextSequence: UInt64 = 0
+  private var virtualBytes = 0
+
+  public init(chain: Chain, policy: RelayPolicy = RelayPolicy()) {
+    self.chain = chain
+    self.policy = policy
+  }
+
+  // MARK: Reading
+
+  public var count: Int { entries.count }
+
+  /// Parents before children.
+  public var sorted: [Entry] { entries.values.sorted { $0.sequence < $1.sequence } }
+
+  public func entry(txid: Bytes32) -> Entry? { entries[txid] }
+
+  public func entry(wtxid: Bytes32) -> Entry? {
+    txidOfWitnessId[wtxid].flatMap { entries[$0] }
+  }
+
+  public func isSpent(_ point: OutPoint) -> Bool { spenders[point] != nil }
+
+  /// An output that a new transaction could spend: in the chain or in the mempool. It may be spent
+  /// by something in the mempool already.
+  public func coin(_ point: OutPoint) -> Coin? {
+    if let parent = entries[point.txid]?.transaction {
+      guard point.index < parent.outputs.count else { return nil }
+      return Coin(
+        output: parent.outputs[Int(point.index)], height: nil, isCoinbase: false)
+    }
+    return chain.coins[point]
+  }
+
+  // MARK: Accepting
+
+  /// Takes a transaction in, or says why not.
+  @discardableResult
+  public func accept(_ transaction: Transaction) throws(TransactionRejection) -> Acceptance {
+    try accept(transaction, isReturning: false)
+  }
+
+  /// `isReturning` is for transactions that a reorganisation took out of a block: they are not
+  /// asked for fees again.
+  private func accept(
+    _ transaction: Transaction, isReturning: Bool
+  ) throws(TransactionRejection) -> Acceptance {
+    try policy.check(transaction)
+    let txid = transaction.txid
+    if entries[txid] != nil || chain.height(ofTransaction: txid) != nil { throw .alreadyKnown }
+    let spent = try spentCoins(transaction)
+    let nextHeight = chain.height + 1
+    try Finality.check(transaction, spent: spent, chain: chain)
+    for (index, coin) in spent.enumerated() where !coin.isMature(at: nextHeight) {
+      throw .immatureCoinbase(transaction.inputs[index].previous)
+    }
+    let outputs = spent.map(\.output)
+    try policy.checkInputs(transaction, spent: outputs)
+    let feeSat = try fee(transaction, spent: outputs)
+    let size = transaction.virtualSize
+    let needed = RelayPolicy.feeSat(
+      virtualSize: size, satPerKvB: policy.minimumFeeSatPerKvB)
+    if feeSat < needed && !isReturning { throw .feeTooLow(feeSat: feeSat, neededSat: needed) }
+    let replaced = try replacements(transaction, feeSat: feeSat, virtualSize: size)
+    if replaced.isEmpty
+      && (count >= Mempool.maxTransactions || virtualBytes + size > Mempool.maxVirtualBytes)
+    {
+      throw .mempoolFull
+    }
+    try checkScripts(transaction, spent: outputs)
+    for other in replaced { remove(other) }
+    let entry = Entry(
+      transaction: transaction, txid: txid, wtxid: transaction.wtxid, feeSat: feeSat,
+      virtualSize: size, sequence: nextSequence)
+    insert(entry)
+    return Acceptance(entry: entry, replaced: replaced)
+  }
+
+  private func spentCoins(_ transaction: Transaction) throws(TransactionRejection) -> [Coin] {
+    var coins: [Coin] = []
+    for input in transaction.inputs {
+      guard let coin = coin(input.previous) else { throw .missingInput(input.previous) }
+      coins.append(coin)
+    }
+    return coins
+  }
+
+  private func fee(
+    _ transaction: Transaction, spent: [TransactionOutput]
+  ) throws(TransactionRejection) -> UInt64 {
+    guard let paid = transaction.totalOutputSat else { throw .amountOutOfRange }
+    let given = spent.reduce(0) { $0 + $1.amountSat }
+    if given < paid { throw .outputsAboveInputs }
+    return given - paid
+  }
+
+  private func checkScripts(
+    _ transaction: Transaction, spent: [TransactionOutput]
+  ) throws(TransactionRejection) {
+    let bytes = transaction.bytes()
+    let outputs = spent.map {
+      SpentOutput(amountSat: $0.amountSat, scriptPubKey: $0.scriptPubKey)
+    }
+    for (index, output) in outputs.enumerated() {
+      let good = KernelScript.verify(
+        scriptPubKey: output.scriptPubKey, amountSat: output.amountSat, tx: bytes,
+        inputIndex: index, spentOutputs: outputs)
+      if !good { throw .scriptFailed(input: index) }
+    }
+  }
+
+  // MARK: Replacing
+
+  /// What this transaction would push out, descendants included; empty when it conflicts with
+  /// nothing.
+  private func replacements(
+    _ transaction: Transaction, feeSat: UInt64, virtualSize: Int
+  ) throws(TransactionRejection) -> [Bytes32] {
+    var direct: [Bytes32] = []
+    for input in transaction.inputs {
+      if let other = spenders[input.previous], !direct.contains(other) { direct.append(other) }
+    }
+    guard let first = direct.first else { return [] }
+    let all = withDescendants(direct)
+    if all.count > Mempool.maxReplaced { throw .tooManyReplaced(count: all.count) }
+    if transaction.inputs.contains(where: { all.contains($0.previous.txid) }) {
+      throw .spendsWhatItReplaces
+    }
+    let replacedFees = all.reduce(UInt64(0)) { $0 + (entries[$1]?.feeSat ?? 0) }
+    var needed =
+      replacedFees
+      + RelayPolicy.feeSat(virtualSize: virtualSize, satPerKvB: policy.incrementalFeeSatPerKvB)
+    // It must also be better per byte than each of those that it conflicts with.
+    for other in direct {
+      guard let entry = entries[other] else { continue }
+      needed = max(needed, entry.feeSat * UInt64(virtualSize) / UInt64(entry.virtualSize) + 1)
+    }
+    if feeSat < needed { throw .doubleSpend(of: first, feeSat: feeSat, neededSat: needed) }
+    return all
+  }
+
+  /// The given entries and everything that spends them, parents before children.
+  private func withDescendants(_ roots: [Bytes32]) -> [Bytes32] {
+    var found = roots
+    var index = 0
+    while index < found.count {
+      if let entry = entries[found[index]] {
+        for output in entry.transaction.outputs.indices {
+          let point = OutPoint(txid: entry.txid, index: UInt32(output))
+          if let child = spenders[point], !found.contains(child) { found.append(child) }
+        }
+      }
+      index += 1
+    }
+    return found
+  }
+
+  private func insert(_ entry: Entry) {
+    entries[entry.txid] = entry
+    txidOfWitnessId[entry.wtxid] = entry.txid
+    for input in entry.transaction.inputs { spenders[input.previous] = entry.txid }
+    virtualBytes += entry.virtualSize
+    nextSequence += 1
+  }
+
+  private func remove(_ txid: Bytes32) {
+    guard let entry = entries.removeValue(forKey: txid) else { return }
+    txidOfWitnessId[entry.wtxid] = nil
+    for input in entry.transaction.inputs where spenders[input.previous] == txid {
+      spenders[input.previous] = nil
+    }
+    virtualBytes -= entry.virtualSize
+  }
+
+  // MARK: Following the chain
+
+  /// Brings the mempool in line with what the chain became. Transactions of blocks that left come
+  /// back, before the ones that were waiting; what is confirmed, spent otherwise or not valid any
+  /// more goes.
+  public func follow(_ change: ChainChange) {
+    if change.disconnected.isEmpty {
+      for connected in change.connected { confirm(connected.block) }
+      return
+    }
+    var candidates: [Transaction] = []
+    for left in change.disconnected.reversed() {
+      candidates += left.block.transactions.dropFirst()
+    }
+    candidates += sorted.map(\.transaction)
+    entries = [:]
+    txidOfWitnessId = [:]
+    spenders = [:]
+    virtualBytes = 0
+    for transaction in candidates { _ = try? accept(transaction, isReturning: true) }
+  }
+
+  private func confirm(_ block: Block) {
+    for transaction in block.transactions.dropFirst() {
+      remove(transaction.txid)
+      for input in transaction.inputs {
+        guard let loser = spenders[input.previous] else { continue }
+        for other in withDescendants([loser]) { remove(other) }
+      }
+    }
+  }
+
+  // MARK: Making blocks
+
+  /// What a new block takes, parents before children: everything that fits, pays
+  /// `minimumFeeSatPerKvB` by itself, and has its parents in the block too.
+  public func selection(
+    maxWeight: Int, minimumFeeSatPerKvB: UInt64 = 0
+  ) -> (transactions: [Transaction], feesSat: UInt64) {
+    var chosen: [Transaction] = []
+    var ids: Set<Bytes32> = []
+    var feesSat: UInt64 = 0
+    var weight = 0
+    for entry in sorted where entry.feeRateSatPerKvB >= minimumFeeSatPerKvB {
+      let parents = entry.transaction.inputs.map(\.previous.txid)
+      if parents.contains(where: { entries[$0] != nil && !ids.contains($0) }) { continue }
+      if weight + entry.transaction.weight > maxWeight { continue }
+      weight += entry.transaction.weight
+      chosen.append(entry.transaction)
+      ids.insert(entry.txid)
+      feesSat += entry.feeSat
+    }
+    return (chosen, feesSat)
+  }
+}

@@ -1,0 +1,170 @@
+import Bitcoin
+import Bytes
+
+/// What nodes relay beyond what consensus demands, as Bitcoin Core 30 has it
+/// (`src/policy/policy.cpp`), as far as it can matter to Zennet's transactions.
+///
+/// libbitcoinkernel runs scripts by consensus rules only. The script policy that Core checks while
+/// it runs them (low S, minimal IF, minimal pushes, compressed keys) is approximated here from the
+/// witness and the script as they stand.
+public struct RelayPolicy: Sendable {
+  /// Sat per 1000 virtual bytes below which nothing is relayed: 0.1 sat/vB.
+  public var minimumFeeSatPerKvB: UInt64 = 100
+  /// What a replacement pays for its own relay on top of what it replaces.
+  public var incrementalFeeSatPerKvB: UInt64 = 100
+  /// All OP_RETURN scripts of a transaction together.
+  public var dataCarrierBytes = 100_000
+
+  static let maxWeight = 400_000
+  static let minBytes = 65
+  static let maxScriptSigBytes = 1650
+  static let maxWitnessScriptBytes = 3600
+  static let maxWitnessItems = 100
+  static let maxWitnessItemBytes = 80
+  /// Sat per 1000 virtual bytes that decide what is dust.
+  static let dustFeeSatPerKvB: UInt64 = 3000
+
+  public init() {}
+
+  /// The fee, in sat, that `virtualSize` bytes cost at `satPerKvB`, rounded up.
+  public static func feeSat(virtualSize: Int, satPerKvB: UInt64) -> UInt64 {
+    (UInt64(virtualSize) * satPerKvB + 999) / 1000
+  }
+
+  /// The least amount, in sat, that an output with this script may have.
+  public static func dustLimitSat(scriptPubKey: [UInt8]) -> UInt64 {
+    switch OutputKind(scriptPubKey) {
+    case .data: return 0
+    case .witnessKeyHash, .witnessScriptHash, .taproot, .anchor, .witnessUnknown:
+      // Spending costs outpoint, sequence, empty script and a quarter of a 107-byte witness.
+      return UInt64(outputBytes(scriptPubKey) + 67) * dustFeeSatPerKvB / 1000
+    default: return UInt64(outputBytes(scriptPubKey) + 148) * dustFeeSatPerKvB / 1000
+    }
+  }
+
+  private static func outputBytes(_ script: [UInt8]) -> Int {
+    8 + (script.count < 0xfd ? 1 : 3) + script.count
+  }
+
+  // MARK: The transaction by itself
+
+  /// Rules that need nothing but the transaction.
+  func check(_ transaction: Transaction) throws(TransactionRejection) {
+    if transaction.isCoinbase { throw .coinbase }
+    if transaction.inputs.isEmpty || transaction.outputs.isEmpty {
+      throw .malformed("no inputs or no outputs")
+    }
+    if !(1...3).contains(transaction.version) { throw .nonStandardVersion(transaction.version) }
+    if transaction.weight > RelayPolicy.maxWeight { throw .tooLarge(weight: transaction.weight) }
+    let stripped = transaction.bytes(witness: false).count
+    if stripped < RelayPolicy.minBytes { throw .tooSmall(bytes: stripped) }
+    if transaction.totalOutputSat == nil { throw .amountOutOfRange }
+    var seen: Set<OutPoint> = []
+    for (index, input) in transaction.inputs.enumerated() {
+      if !seen.insert(input.previous).inserted { throw .duplicateInput(input.previous) }
+      if input.previous == .coinbase { throw .missingInput(input.previous) }
+      if input.scriptSig.count > RelayPolicy.maxScriptSigBytes {
+        throw .nonStandardInput(index: index, why: "scriptsig-size")
+      }
+      let steps = ScriptReader.steps(input.scriptSig)
+      if steps?.allSatisfy({ $0.push != nil && $0.isMinimal }) != true {
+        throw .nonStandardInput(index: index, why: "scriptsig-not-pushonly")
+      }
+    }
+    try checkOutputs(transaction)
+  }
+
+  private func checkOutputs(_ transaction: Transaction) throws(TransactionRejection) {
+    var dataBytes = 0
+    for (index, output) in transaction.outputs.enumerated() {
+      let kind = OutputKind(output.scriptPubKey)
+      if kind == .unknown { throw .nonStandardOutput(index: index) }
+      if kind == .data {
+        dataBytes += output.scriptPubKey.count
+        continue
+      }
+      let limit = RelayPolicy.dustLimitSat(scriptPubKey: output.scriptPubKey)
+      if output.amountSat < limit {
+        throw .dust(index: index, amountSat: output.amountSat, limitSat: limit)
+      }
+    }
+    if dataBytes > dataCarrierBytes { throw .dataCarrierTooLarge(bytes: dataBytes) }
+  }
+
+  // MARK: The transaction with what it spends
+
+  /// Rules about how each input spends its output; `spent` stands in input order.
+  func checkInputs(
+    _ transaction: Transaction, spent: [TransactionOutput]
+  ) throws(TransactionRejection) {
+    for (index, input) in transaction.inputs.enumerated() {
+      if let why = fault(input, spending: spent[index].scriptPubKey) {
+        throw .nonStandardInput(index: index, why: why)
+      }
+    }
+  }
+
+  private func fault(_ input: TransactionInput, spending script: [UInt8]) -> StaticReason? {
+    var kind = OutputKind(script)
+    if kind == .scriptHash, let redeem = ScriptReader.steps(input.scriptSig)?.last?.push {
+      let inner = OutputKind(redeem)
+      if inner == .witnessScriptHash || inner == .witnessKeyHash { kind = inner }
+    }
+    switch kind {
+    case .unknown, .data: return "spends an output of no known kind"
+    case .witnessUnknown: return "spends a witness version that has no meaning yet"
+    case .anchor: return input.witness.isEmpty ? nil : "an anchor needs no witness"
+    case .witnessScriptHash: return witnessScriptFault(input.witness)
+    case .taproot: return taprootFault(input.witness)
+    case .witnessKeyHash: return signatureFault(input.witness)
+    default:
+      let pushes = ScriptReader.steps(input.scriptSig)?.compactMap(\.push) ?? []
+      return signatureFault(pushes)
+    }
+  }
+
+  private func witnessScriptFault(_ witness: [[UInt8]]) -> StaticReason? {
+    guard let script = witness.last else { return "the witness is empty" }
+    let items = witness.dropLast()
+    if script.count > RelayPolicy.maxWitnessScriptBytes { return "script above 3600 bytes" }
+    if items.count > RelayPolicy.maxWitnessItems { return "more than 100 witness items" }
+    if items.contains(where: { $0.count > RelayPolicy.maxWitnessItemBytes }) {
+      return "a witness item above 80 bytes"
+    }
+    guard let steps = ScriptReader.steps(script) else { return "the script is cut off" }
+    if !steps.allSatisfy(\.isMinimal) { return "a push is not minimal" }
+    if steps.contains(where: { $0.push?.count == 65 && $0.push?.first == 0x04 }) {
+      return "an uncompressed key"
+    }
+    // A script that begins with IF takes its argument from the top of the stack.
+    if let first = steps.first, first.opcode == 0x63 || first.opcode == 0x64 {
+      guard let argument = items.last else { return "IF without an argument" }
+      if argument != [] && argument != [1] { return "the argument of IF is not empty or 01" }
+    }
+    return signatureFault(Array(items))
+  }
+
+  private func taprootFault(_ witness: [[UInt8]]) -> StaticReason? {
+    var stack = witness
+    if stack.isEmpty { return "the witness is empty" }
+    if stack.count >= 2 && stack.last?.first == 0x50 { return "a taproot annex" }
+    if stack.count == 1 { return nil }
+    guard let control = stack.popLast(), let leaf = control.first else {
+      return "the control block is empty"
+    }
+    _ = stack.popLast()
+    if leaf & 0xfe == 0xc0 && stack.contains(where: { $0.count > RelayPolicy.maxWitnessItemBytes })
+    {
+      return "a witness item above 80 bytes"
+    }
+    return nil
+  }
+
+  /// ECDSA signatures must have a low S: the other half can be made by anybody (BIP146).
+  private func signatureFault(_ items: [[UInt8]]) -> StaticReason? {
+    for item in items {
+      if let signature = DerSignature(item), !signature.hasLowS { return "a signature with high S" }
+    }
+    return nil
+  }
+}
