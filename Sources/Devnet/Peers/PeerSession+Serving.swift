@@ -1,0 +1,183 @@
+import Bitcoin
+import Bytes
+
+/// Headers, blocks, transactions.
+extension PeerSession {
+  // MARK: Headers
+
+  /// Up to 2000 headers behind the first block of the locator that is on the best chain. An empty
+  /// locator asks for the stop block alone.
+  mutating func headers(
+    after locator: [Bytes32], stop: Bytes32, _ view: PeerView
+  ) -> [PeerEffect] {
+    let chain = view.chain
+    if locator.isEmpty {
+      guard let height = chain.height(of: stop), let header = chain.header(at: height) else {
+        return []
+      }
+      return [.send(.headers([header]))]
+    }
+    var height: UInt32 = 0
+    for hash in locator {
+      if let found = chain.height(of: hash) {
+        height = found
+        break
+      }
+    }
+    var headers: [BlockHeader] = []
+    while headers.count < PeerMessage.maxHeaders, let hash = chain.hash(at: height + 1),
+      let header = chain.header(at: height + 1)
+    {
+      headers.append(header)
+      height += 1
+      if hash == stop { break }
+    }
+    // As Bitcoin Core does, an empty answer too tells the peer that it has everything.
+    bestKnown = chain.hash(at: height)
+    return [.send(.headers(headers))]
+  }
+
+  // MARK: Transactions that the peer has
+
+  /// Asks for the announced transactions that are not here.
+  mutating func wanted(_ items: [InventoryVector], _ view: PeerView) -> [PeerEffect] {
+    let kind = InventoryVector.Kind.self
+    var wanted: [InventoryVector] = []
+    for item in items {
+      switch item.kind {
+      case kind.witnessId:
+        remember(item.hash)
+        if view.mempool.entry(wtxid: item.hash) == nil { wanted.append(item) }
+      case kind.transaction:
+        remember(item.hash)
+        let isHere =
+          view.mempool.entry(txid: item.hash) != nil
+          || view.chain.height(ofTransaction: item.hash) != nil
+        if !isHere {
+          wanted.append(InventoryVector(kind: kind.witnessTransaction, hash: item.hash))
+        }
+      case kind.block: if view.chain.height(of: item.hash) != nil { bestKnown = item.hash }
+      default: break
+      }
+    }
+    return wanted.isEmpty ? [] : [.send(.getData(wanted))]
+  }
+
+  // MARK: What the peer asks for
+
+  mutating func request(_ message: PeerMessage, _ view: PeerView) -> [PeerEffect] {
+    switch message {
+    case .getData(let items):
+      for item in items { work.append(.inventory(item)) }
+    case .getFilters(let range):
+      switch FilterService(chain: view.chain).filters(range) {
+      case .refused(let reason): return [.disconnect(reason: reason)]
+      case .hashes(let hashes): for hash in hashes { work.append(.filter(hash)) }
+      }
+    case .getFilterHeaders(let range):
+      return answer(FilterService(chain: view.chain).headers(range))
+    case .getFilterCheckpoints(let filterType, let stopHash):
+      return answer(
+        FilterService(chain: view.chain).checkpoints(filterType: filterType, stopHash: stopHash))
+    default: break
+    }
+    if work.count > PeerSession.maxWork {
+      return [.disconnect(reason: "asked for too many objects at once")]
+    }
+    return []
+  }
+
+  private func answer(_ answer: FilterService.Answer) -> [PeerEffect] {
+    switch answer {
+    case .refused(let reason): return [.disconnect(reason: reason)]
+    case .message(let message): return [.send(message)]
+    }
+  }
+
+  /// The next object that was asked for; nil when nothing is left. What is not here becomes one
+  /// `notfound` (transactions) or silence (blocks), as Bitcoin Core does.
+  mutating func nextObject(_ view: PeerView) -> PeerMessage? {
+    while let item = work.next() {
+      switch item {
+      case .filter(let hash):
+        guard let record = view.chain.filters.record(hash) else { continue }
+        return .filter(FilterMessage(blockHash: hash, filter: record.filter))
+      case .inventory(let vector):
+        if let message = object(vector, view) { return message }
+      }
+    }
+    return nil
+  }
+
+  private mutating func object(_ vector: InventoryVector, _ view: PeerView) -> PeerMessage? {
+    let kind = InventoryVector.Kind.self
+    switch vector.kind {
+    case kind.witnessBlock: return view.chain.block(hash: vector.hash).map { .block($0) }
+    case kind.block:
+      return view.chain.block(hash: vector.hash).map { .block($0.withoutWitnesses) }
+    case kind.witnessId:
+      guard let entry = view.mempool.entry(wtxid: vector.hash) else { return .notFound([vector]) }
+      return .transaction(entry.transaction)
+    case kind.witnessTransaction, kind.transaction:
+      guard let entry = view.mempool.entry(txid: vector.hash) else { return .notFound([vector]) }
+      let isBare = vector.kind == kind.transaction
+      return .transaction(isBare ? entry.transaction.withoutWitnesses : entry.transaction)
+    default: return nil
+    }
+  }
+
+  // MARK: Announcing
+
+  /// Tells of the blocks that joined the best chain, oldest first: by header when the peer asked for
+  /// that and knows what they stand on, else by the hash of the last.
+  mutating func announce(_ blocks: [ConnectedBlock], _ view: PeerView) -> [PeerEffect] {
+    guard isEstablished, let first = blocks.first, let last = blocks.last else { return [] }
+    defer { bestKnown = last.hash }
+    let maxByHeader = 8
+    if wantsHeaders && blocks.count <= maxByHeader && knows(first.block.header.previous, view) {
+      return [.send(.headers(blocks.map(\.block.header)))]
+    }
+    return [.send(.inv([InventoryVector(kind: InventoryVector.Kind.block, hash: last.hash)]))]
+  }
+
+  /// Whether the best block that the peer has is `hash` or stands on it.
+  private func knows(_ hash: Bytes32, _ view: PeerView) -> Bool {
+    guard let bestKnown, let wanted = view.chain.kernel.entry(hash: hash),
+      var entry = view.chain.kernel.entry(hash: bestKnown)
+    else { return false }
+    while entry.height > wanted.height {
+      guard let previous = view.chain.kernel.entry(hash: entry.previousHash) else { return false }
+      entry = previous
+    }
+    return entry.hash == wanted.hash
+  }
+
+  /// Tells of a transaction, unless the peer has it or does not want it.
+  mutating func announce(_ entry: Mempool.Entry) -> [PeerEffect] {
+    guard isEstablished, theirVersion?.relay == true,
+      entry.feeRateSatPerKvB >= theirFeeFilterSatPerKvB
+    else { return [] }
+    let hash = usesWitnessIds ? entry.wtxid : entry.txid
+    if known.contains(hash) { return [] }
+    remember(hash)
+    let kind =
+      usesWitnessIds ? InventoryVector.Kind.witnessId : InventoryVector.Kind.transaction
+    return [.send(.inv([InventoryVector(kind: kind, hash: hash)]))]
+  }
+}
+
+extension Transaction {
+  /// As nodes see it that do not know BIP144.
+  var withoutWitnesses: Transaction {
+    var bare = self
+    for index in bare.inputs.indices { bare.inputs[index].witness = [] }
+    return bare
+  }
+}
+
+extension Block {
+  /// As nodes see it that do not know BIP144.
+  var withoutWitnesses: Block {
+    Block(header: header, transactions: transactions.map(\.withoutWitnesses))
+  }
+}
