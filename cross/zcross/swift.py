@@ -11,15 +11,21 @@ from .targets import Target
 
 
 class SwiftCompiler:
-    """Compiles modules for one target, against C headers in `library_headers`."""
+    """Compiles modules for one target against the C headers in `library_headers`.
 
-    def __init__(self, target: Target, modules: list[Module], library_headers: Path):
+    `purpose` names the folder of what is made, so that a check and a build, which see different
+    headers, do not undo each other's work.
+    """
+
+    def __init__(
+        self, purpose: str, target: Target, modules: list[Module], library_headers: list[Path]
+    ):
         if not ZIG.exists():
             raise BuildError(f"zig is not at {ZIG}: run scripts/setup")
         self.target = target
         self.modules = modules
         self.library_headers = library_headers
-        self.folder = BUILD / "swift" / target.name
+        self.folder = BUILD / purpose / target.name
         self.folder.mkdir(parents=True, exist_ok=True)
         self._keys: dict[str, str] = {}
         self._version = run(["swiftc", "--version"], "asking swiftc for its version")
@@ -66,6 +72,11 @@ class SwiftCompiler:
             "-target", target.swift_triple, "-enable-experimental-feature", "Embedded", "-wmo",
             "-parse-as-library", "-swift-version", "6", "-Osize", *target.swift_flags,
             "-module-cache-path", self.folder / "clang-modules", "-I", self.folder,
+            # Nothing of this machine's paths in the object.
+            "-file-prefix-map", f"{TREE}=", "-Xfrontend",
+            "-no-clang-module-breadcrumbs",
+            # musl tells constructors no arguments: CHost's main takes them and calls this.
+            "-Xfrontend", "-entry-point-function-name", "-Xfrontend", "zennet_swift_main",
         ]
         for folder in self.system_headers():
             flags += ["-Xcc", "-isystem", "-Xcc", folder]
@@ -79,7 +90,7 @@ class SwiftCompiler:
         """The folders of C headers, libraries first, then musl, then the kernel's."""
         names = (
             self.target.libc_headers, "generic-musl", self.target.kernel_headers, "any-linux-any")
-        return [self.library_headers] + [ZIG_INCLUDE / name for name in names]
+        return self.library_headers + [ZIG_INCLUDE / name for name in names]
 
     def _module_map(self, module: Module) -> Path:
         """The module's own map, or the one that SwiftPM would make for a C target without."""

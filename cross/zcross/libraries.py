@@ -1,0 +1,257 @@
+"""The C libraries that the agent links, each a recipe over Debian's source package.
+
+A library is compiled once for a target and kept under the cache, by a key of everything that
+decides its bytes: the recipe (this file), the source's version, the compiler and its flags.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable
+
+from .debian import Source, SourcePackage, unpacked
+from .paths import CACHE, ZIG, BuildError, run, say
+from .targets import Target
+
+LIBRARIES = CACHE / "libraries"
+
+# Small, one section a function so that the linker drops what nothing calls; no sanitizer (zig adds
+# one), no tables for unwinding that nobody does, no debug information.
+C_FLAGS = (
+    "-Os", "-ffunction-sections", "-fdata-sections", "-fno-sanitize=all", "-g0",
+    "-fno-unwind-tables", "-fno-asynchronous-unwind-tables", "-fomit-frame-pointer", "-w",
+)
+
+
+def zig_environment() -> dict[str, str]:
+    """Keeps zig's compiled libc and compiler-rt with the rest of the cache."""
+    return {
+        **os.environ, "ZIG_GLOBAL_CACHE_DIR": str(CACHE / "zig-cache"),
+        "ZIG_LOCAL_CACHE_DIR": str(CACHE / "zig-cache"),
+    }
+
+
+def zig_cc(target: Target) -> list:
+    return [ZIG, "cc", "-target", target.zig_triple, *target.zig_flags]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to compile of an unpacked source, and which headers callers need."""
+
+    sources: list[Path]
+    flags: list[str]
+    headers: dict[str, Path]  # the name under include/ -> the file
+
+
+@dataclass(frozen=True)
+class Recipe:
+    library: str
+    package: SourcePackage
+    plan: Callable[[Source, Path], Plan]  # the source, a folder for generated files
+
+
+# --- SQLite: the amalgamation, without what the agent never asks of it ---------------------------
+
+SQLITE_FLAGS = [
+    f"-DSQLITE_{define}"
+    for define in (
+        # One poll loop: no threads. No statistics, no memory map of the database file.
+        "THREADSAFE=0", "DEFAULT_MEMSTATUS=0", "MAX_MMAP_SIZE=0", "USE_ALLOCA",
+        # Strings in double quotes are a mistake here, and nothing may load code.
+        "DQS=0", "LIKE_DOESNT_MATCH_BLOBS", "OMIT_LOAD_EXTENSION", "OMIT_AUTHORIZATION",
+        # Interfaces that nothing calls.
+        "OMIT_DEPRECATED", "OMIT_DECLTYPE", "OMIT_PROGRESS_CALLBACK", "OMIT_SHARED_CACHE",
+        "OMIT_UTF16", "OMIT_TRACE", "OMIT_TCL_VARIABLE", "OMIT_GET_TABLE", "OMIT_COMPLETE",
+        "OMIT_INCRBLOB", "OMIT_DESERIALIZE", "OMIT_COMPILEOPTION_DIAGS", "OMIT_LOOKASIDE",
+        # SQL that the agent does not speak.
+        "OMIT_JSON", "OMIT_LOCALTIME", "OMIT_EXPLAIN", "OMIT_ANALYZE", "OMIT_WINDOWFUNC",
+    )
+]
+
+
+def sqlite(source: Source, made: Path) -> Plan:
+    if not (made / "sqlite3.c").exists():
+        say("source", "making SQLite's amalgamation")
+        run(
+            [source.folder / "configure", "--disable-tcl", "--disable-readline"],
+            "configuring SQLite", cwd=made)
+        run(["make", f"OPTS={' '.join(SQLITE_FLAGS)}", "sqlite3.c"], "making SQLite", cwd=made)
+    return Plan([made / "sqlite3.c"], SQLITE_FLAGS, {"sqlite3.h": made / "sqlite3.h"})
+
+
+# --- libsodium: portable C, no assembly ----------------------------------------------------------
+
+SODIUM_FLAGS = [
+    f"-D{define}"
+    for define in (
+        "CONFIGURED=1", "NATIVE_LITTLE_ENDIAN=1", "HAVE_WEAK_SYMBOLS=1", "HAVE_ATOMIC_OPS=1",
+        "HAVE_C11_MEMORY_FENCES=1", "HAVE_GCC_MEMORY_FENCES=1", "HAVE_INLINE_ASM=1",
+        "HAVE_SYS_MMAN_H=1", "HAVE_MMAP=1", "HAVE_MPROTECT=1", "HAVE_MLOCK=1", "HAVE_MADVISE=1",
+        "HAVE_POSIX_MEMALIGN=1", "HAVE_NANOSLEEP=1", "HAVE_GETPID=1", "HAVE_ALLOCA_H=1",
+        "HAVE_ALLOCA=1", "HAVE_EXPLICIT_BZERO=1", "HAVE_SYS_RANDOM_H=1", "HAVE_GETRANDOM=1",
+        "HAVE_C_VARARRAYS=1", "HAVE_PTHREAD=1",
+    )
+]
+
+
+def sodium(source: Source, made: Path) -> Plan:
+    root = source.folder / "src" / "libsodium"
+    public = root / "include" / "sodium"
+    version = source.folder / "builds" / "msvc" / "version.h"
+    headers = {"sodium.h": root / "include" / "sodium.h", "sodium/version.h": version}
+    for header in public.rglob("*.h"):
+        headers[f"sodium/{header.relative_to(public)}"] = header
+    flags = [*SODIUM_FLAGS, f"-I{root}/include", f"-I{public}", f"-I{version.parent}"]
+    return Plan(sorted(root.rglob("*.c")), flags, headers)
+
+
+# --- libsecp256k1: small tables ------------------------------------------------------------------
+
+# The default verification table is 1 MB; with a window of 8 it is 16 KB, at about a tenth of the
+# speed of one verification.
+SECP256K1_FLAGS = [
+    "-DENABLE_MODULE_EXTRAKEYS", "-DENABLE_MODULE_SCHNORRSIG", "-DECMULT_WINDOW_SIZE=8",
+    "-DECMULT_GEN_PREC_BITS=4",
+]
+
+
+def secp256k1(source: Source, made: Path) -> Plan:
+    root = source.folder
+    names = ("secp256k1.c", "precomputed_ecmult.c", "precomputed_ecmult_gen.c")
+    headers = {
+        f"{name}.h": root / "include" / f"{name}.h"
+        for name in ("secp256k1", "secp256k1_extrakeys", "secp256k1_schnorrsig")
+    }
+    return Plan(
+        [root / "src" / name for name in names],
+        [*SECP256K1_FLAGS, f"-I{root}/include", f"-I{root}"], headers)
+
+
+# --- zstd ----------------------------------------------------------------------------------------
+
+# One decoder of each kind instead of two, no assembly, no error texts.
+ZSTD_FLAGS = [
+    "-DZSTD_DISABLE_ASM=1", "-DZSTD_LEGACY_SUPPORT=0", "-DXXH_NAMESPACE=ZSTD_",
+    "-DHUF_FORCE_DECOMPRESS_X1=1", "-DZSTD_FORCE_DECOMPRESS_SEQUENCES_SHORT=1",
+    "-DZSTD_NO_INLINE=1", "-DZSTD_STRIP_ERROR_STRINGS=1", "-DDYNAMIC_BMI2=0",
+]
+
+
+def zstd(source: Source, made: Path) -> Plan:
+    root = source.folder / "lib"
+    sources = [
+        file for part in ("common", "compress", "decompress")
+        for file in sorted((root / part).glob("*.c")) if file.name != "zstdmt_compress.c"
+    ]
+    headers = {name: root / name for name in ("zstd.h", "zstd_errors.h")}
+    return Plan(sources, [*ZSTD_FLAGS, f"-I{root}"], headers)
+
+
+# --- inih ----------------------------------------------------------------------------------------
+
+
+def inih(source: Source, made: Path) -> Plan:
+    root = source.folder
+    return Plan([root / "ini.c"], [], {"ini.h": root / "ini.h"})
+
+
+# --- libseccomp ----------------------------------------------------------------------------------
+
+
+def seccomp(source: Source, made: Path) -> Plan:
+    root = source.folder
+    configuration = made / "configure.h"
+    configuration.write_text("#define HAVE_LINUX_SECCOMP_H 1\n")
+    sources = [
+        file for file in sorted((root / "src").glob("*.c"))
+        if file.name != "arch-syscall-dump.c"  # a program
+    ]
+    headers = {
+        name: root / "include" / name for name in ("seccomp.h", "seccomp-syscalls.h")
+    }
+    return Plan(sources, [f"-I{root}", f"-I{root}/include", f"-I{made}"], headers)
+
+
+RECIPES = (
+    Recipe("sqlite3", SourcePackage("sqlite3"), sqlite),
+    Recipe("sodium", SourcePackage("libsodium"), sodium),
+    Recipe("secp256k1", SourcePackage("libsecp256k1"), secp256k1),
+    Recipe("zstd", SourcePackage("libzstd"), zstd),
+    # Bookworm's own files of libinih cannot always be had from mirrors; trixie's can.
+    Recipe("inih", SourcePackage("libinih", "trixie"), inih),
+    Recipe("seccomp", SourcePackage("libseccomp"), seccomp),
+)
+
+
+# --- Building ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Library:
+    name: str
+    version: str
+    archive: Path
+    include: Path
+
+
+def built(target: Target) -> list[Library]:
+    """Every library for one target, compiled if it is not there yet."""
+    return [_library(recipe, target) for recipe in RECIPES]
+
+
+def _library(recipe: Recipe, target: Target) -> Library:
+    source = unpacked(recipe.package)
+    digest = hashlib.sha256(Path(__file__).read_bytes())
+    for word in (recipe.library, source.version, *map(str, zig_cc(target)), _zig_version()):
+        digest.update(word.encode() + b"\0")
+    folder = LIBRARIES / f"{recipe.library}-{target.name}-{digest.hexdigest()[:16]}"
+    library = Library(
+        recipe.library, source.version, folder / f"lib{recipe.library}.a", folder / "include")
+    if not folder.is_dir():
+        say("library", f"{recipe.library} {source.version} for {target.name}")
+        _build(recipe, source, target, folder)
+    return library
+
+
+def _build(recipe: Recipe, source: Source, target: Target, folder: Path) -> None:
+    made = source.folder.parent / "made"
+    made.mkdir(exist_ok=True)
+    plan = recipe.plan(source, made)
+    partial = folder.with_suffix(".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    (partial / "objects").mkdir(parents=True)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        objects = list(pool.map(
+            lambda numbered: _compile(target, plan, source, partial, *numbered),
+            enumerate(plan.sources)))
+    # D: no dates and owners in the archive.
+    run([ZIG, "ar", "rcsD", partial / f"lib{recipe.library}.a", *objects],
+        f"archiving {recipe.library}", env=zig_environment())
+    shutil.rmtree(partial / "objects")
+    for name, header in plan.headers.items():
+        copy = partial / "include" / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(header, copy)
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.rename(folder)
+
+
+def _compile(
+    target: Target, plan: Plan, source: Source, partial: Path, number: int, file: Path
+) -> Path:
+    result = partial / "objects" / f"{number:03}-{file.stem}.o"
+    prefix = f"-ffile-prefix-map={source.folder.parent}="
+    command = [*zig_cc(target), *C_FLAGS, prefix, *plan.flags, "-c", file, "-o", result]
+    run(command, f"compiling {file.name} for {target.name}", env=zig_environment())
+    return result
+
+
+def _zig_version() -> str:
+    if not ZIG.exists():
+        raise BuildError(f"zig is not at {ZIG}: run scripts/setup")
+    return subprocess.run([ZIG, "version"], text=True, capture_output=True, check=True).stdout

@@ -1,0 +1,56 @@
+"""From compiled modules to one static, stripped program."""
+
+import shutil
+from pathlib import Path
+
+from .libraries import C_FLAGS, Library, zig_cc, zig_environment
+from .package import Module
+from .paths import BUILD, TREE, BuildError, run
+from .targets import Target
+
+OUT = BUILD / "out"
+
+
+def unicode_tables(target: Target) -> Path:
+    """The toolchain's Unicode tables: string comparison wants them."""
+    compiler = shutil.which("swiftc")
+    if not compiler:
+        raise BuildError("swiftc is not on the PATH")
+    usr = Path(compiler).resolve().parents[1]
+    archive = usr / "lib/swift/embedded" / target.swift_triple / "libswiftUnicodeDataTables.a"
+    if not archive.exists():
+        raise BuildError(f"this Swift toolchain has no Unicode tables for {target.swift_triple}")
+    return archive
+
+
+def compile_c(target: Target, modules: list[Module], libraries: list[Library]) -> list[Path]:
+    """Compiles the C of the agent's own modules (CHost) with zig."""
+    folder = BUILD / "c" / target.name
+    folder.mkdir(parents=True, exist_ok=True)
+    includes = [f"-I{library.include}" for library in libraries]
+    objects = []
+    for module in modules:
+        for source in module.c_sources:
+            result = folder / f"{module.name}-{source.stem}.o"
+            command = [
+                *zig_cc(target), *C_FLAGS, "-std=gnu17", "-DZENNET_STATIC=1", "-D_GNU_SOURCE",
+                "-ffile-prefix-map=" + f"{TREE}=", f"-I{module.path}/include", *includes,
+                "-c", source.relative_to(TREE), "-o", result,
+            ]
+            run(command, f"compiling {source.relative_to(TREE)} for {target.name}",
+                cwd=TREE, env=zig_environment())
+            objects.append(result)
+    return objects
+
+
+def link(target: Target, objects: list[Path], libraries: list[Library]) -> Path:
+    """Links the agent; what nothing reaches is left out."""
+    OUT.mkdir(parents=True, exist_ok=True)
+    program = OUT / f"zennet-agent-{target.name}"
+    command = [
+        *zig_cc(target), "-static", "-s", "-Wl,--gc-sections", "-Wl,--build-id=none",
+        "-Wl,-z,noexecstack", "-o", program, *objects,
+        *(library.archive for library in libraries), unicode_tables(target),
+    ]
+    run(command, f"linking the agent for {target.name}", env=zig_environment())
+    return program
