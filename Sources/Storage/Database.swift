@@ -1,0 +1,158 @@
+import CSQLite
+
+/// One SQLite database file, in WAL mode, used by one process and one thread.
+public final class Database {
+  /// When a commit is on the disk.
+  public enum Durability: Sendable {
+    /// Before the commit returns: it survives a power cut. For money.
+    case full
+    /// Later: a power cut may take the last commits back, but leaves the file whole. For what can
+    /// be fetched again, so that flash is written less.
+    case normal
+  }
+
+  public let path: String
+  let handle: OpaquePointer
+  private var depth = 0
+  private var isDoomed = false
+
+  /// Opens or makes the database at `path`, checks it, and brings its schema up to date.
+  ///
+  /// - Parameters:
+  ///   - path: a file, or `:memory:`.
+  ///   - migrations: statements that lead from schema version *n* to *n + 1*; the version is kept in
+  ///     `user_version`. Entries are only ever added at the end.
+  ///   - checksEverything: also compares indices with tables, which takes longer.
+  public init(
+    path: String, durability: Durability, migrations: [String], checksEverything: Bool = false
+  ) throws(StorageError) {
+    var opened: OpaquePointer?
+    let flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_PRIVATECACHE
+    let code = sqlite3_open_v2(path, &opened, flags, nil)
+    guard code == SQLITE_OK, let opened else {
+      if let opened { _ = sqlite3_close_v2(opened) }
+      throw Database.error(code, "open", path)
+    }
+    self.path = path
+    handle = opened
+    _ = sqlite3_extended_result_codes(handle, 1)
+    _ = sqlite3_busy_timeout(handle, 2000)
+    _ = sqlite3_limit(handle, SQLITE_LIMIT_LENGTH, 67_108_864)
+    try configure(durability)
+    try check(everything: checksEverything)
+    try migrate(migrations)
+  }
+
+  // Statements that are alive still keep the connection until they go.
+  deinit { _ = sqlite3_close_v2(handle) }
+
+  private func configure(_ durability: Durability) throws(StorageError) {
+    try execute("PRAGMA trusted_schema = OFF")
+    try execute("PRAGMA cell_size_check = ON")
+    // Half a MiB: agents have little memory.
+    try execute("PRAGMA cache_size = -512")
+    try execute("PRAGMA journal_mode = WAL")
+    try execute("PRAGMA journal_size_limit = 1048576")
+    try execute(durability == .full ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL")
+  }
+
+  private func check(everything: Bool) throws(StorageError) {
+    let statement = try prepare(everything ? "PRAGMA integrity_check(1)" : "PRAGMA quick_check(1)")
+    guard try statement.step() else { throw .damaged(path: path, detail: "it cannot be checked") }
+    let verdict = try statement.blob(0, limit: 4096)
+    if verdict != [0x6f, 0x6b] {  // "ok"
+      throw .damaged(path: path, detail: String(decoding: verdict, as: UTF8.self))
+    }
+  }
+
+  private func migrate(_ migrations: [String]) throws(StorageError) {
+    let version = try schemaVersion()
+    if version > Int64(migrations.count) { throw .newerSchema(path: path, version: version) }
+    if version < 0 { throw .damaged(path: path, detail: "schema version \(version)") }
+    for index in Int(version)..<migrations.count {
+      try transaction { () throws(StorageError) in
+        try execute(migrations[index])
+        try execute("PRAGMA user_version = \(index + 1)")
+      }
+    }
+  }
+
+  private func schemaVersion() throws(StorageError) -> Int64 {
+    let statement = try prepare("PRAGMA user_version")
+    guard try statement.step() else { return 0 }
+    return statement.int64(0)
+  }
+
+  /// Runs statements that return nothing of interest.
+  public func execute(_ sql: String) throws(StorageError) {
+    let code = sqlite3_exec(handle, sql, nil, nil, nil)
+    if code != SQLITE_OK { throw failure(code, "execute") }
+  }
+
+  public func prepare(_ sql: String) throws(StorageError) -> Statement {
+    try Statement(self, sql)
+  }
+
+  /// Everything that `body` stores is stored, or none of it. Calls may be nested: the outermost one
+  /// commits, unless one inside it threw.
+  public func transaction<T>(
+    _ body: () throws(StorageError) -> T
+  ) throws(StorageError) -> T {
+    if depth == 0 {
+      try execute("BEGIN IMMEDIATE")
+      isDoomed = false
+    }
+    depth += 1
+    do throws(StorageError) {
+      let result = try body()
+      if depth == 1 {
+        if isDoomed { throw .failed(code: SQLITE_ABORT, operation: "commit", path: path) }
+        try execute("COMMIT")
+      }
+      depth -= 1
+      return result
+    } catch {
+      depth -= 1
+      isDoomed = true
+      // An error may have rolled it back already.
+      if depth == 0 && sqlite3_get_autocommit(handle) == 0 {
+        _ = sqlite3_exec(handle, "ROLLBACK", nil, nil, nil)
+      }
+      throw error
+    }
+  }
+
+  /// Moves the write-ahead log into the database file and empties it.
+  public func checkpoint() throws(StorageError) {
+    let code = sqlite3_wal_checkpoint_v2(handle, nil, SQLITE_CHECKPOINT_TRUNCATE, nil, nil)
+    if code != SQLITE_OK { throw failure(code, "checkpoint") }
+  }
+
+  /// Removes the database file and what belongs to it. For caches only.
+  public static func remove(path: String) throws(StorageError) {
+    guard let files = sqlite3_vfs_find(nil), let delete = files.pointee.xDelete else { return }
+    let notThere = SQLITE_IOERR | (23 << 8)  // SQLITE_IOERR_DELETE_NOENT
+    for suffix in ["", "-wal", "-shm", "-journal"] {
+      let code = delete(files, path + suffix, 1)
+      if code != SQLITE_OK && code != notThere { throw error(code, "remove", path + suffix) }
+    }
+  }
+
+  func failure(_ code: Int32, _ operation: String) -> StorageError {
+    Database.error(code, operation, path)
+  }
+
+  static func error(_ code: Int32, _ operation: String, _ path: String) -> StorageError {
+    switch code & 255 {
+    case SQLITE_CORRUPT, SQLITE_NOTADB: return .damaged(path: path, detail: text(code))
+    case SQLITE_BUSY, SQLITE_LOCKED: return .busy(path: path)
+    case SQLITE_FULL: return .full(path: path)
+    default: return .failed(code: code, operation: operation, path: path)
+    }
+  }
+
+  static func text(_ code: Int32) -> String {
+    guard let text = sqlite3_errstr(code) else { return "unknown error" }
+    return String(cString: text)
+  }
+}

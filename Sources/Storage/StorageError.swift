@@ -1,0 +1,53 @@
+/// Why the database did not do what it was asked.
+public enum StorageError: Error, Equatable {
+  /// The file at `path` does not hold what was stored: broken structure, a wrong checksum, a gap.
+  case damaged(path: String, detail: String)
+  /// SQLite's result `code` (primary or extended) while doing `operation`.
+  case failed(code: Int32, operation: String, path: String)
+  /// Another process uses the database.
+  case busy(path: String)
+  /// There is no space left for `path`.
+  case full(path: String)
+  /// The file was written by a later version of this program, with another schema.
+  case newerSchema(path: String, version: Int64)
+  /// A number above Int64.max, which SQLite cannot hold.
+  case outOfRange(UInt64)
+  /// A value larger than its store takes.
+  case tooLarge(bytes: Int, limit: Int)
+  /// Headers must follow what is stored: `expected` or lower was wanted.
+  case gap(expected: UInt32, offered: UInt32)
+  /// A contract's state would go backwards: in sequence or in amount.
+  case backwards(storedSequence: UInt64, storedAmountSat: UInt64)
+  /// A contract of this identifier is stored already, or is not.
+  case exists
+  case unknown
+  /// The contract is closed; its state does not change any more.
+  case closed
+
+  /// One line for people.
+  public var message: String {
+    switch self {
+    case .damaged(let path, let detail): return "\(path): damaged: \(detail)"
+    case .failed(let code, let operation, let path):
+      return "\(path): \(operation): \(Database.text(code)) (\(code))"
+    case .busy(let path): return "\(path): in use by another process"
+    case .full(let path): return "\(path): no space left"
+    case .newerSchema(let path, let version):
+      return "\(path): written by a later version of this program (schema \(version))"
+    case .outOfRange(let value): return "\(value) is too large to be stored"
+    case .tooLarge(let bytes, let limit): return "\(bytes) bytes are more than \(limit)"
+    case .gap(let expected, let offered):
+      return "header \(offered) does not follow: \(expected) comes next"
+    case .backwards(let sequence, let amountSat):
+      return "older than what is stored (sequence \(sequence), \(amountSat) sat)"
+    case .exists: return "already stored"
+    case .unknown: return "not stored"
+    case .closed: return "closed already"
+    }
+  }
+
+  public var isDamage: Bool {
+    if case .damaged = self { return true }
+    return false
+  }
+}
