@@ -10,5 +10,6 @@
 #include "host_descriptor.h"
 #include "host_file.h"
 #include "host_machine.h"
+#include "host_memory_file.h"
 #include "host_network.h"
 #include "host_process.h"

@@ -1,0 +1,24 @@
+import CHost
+
+/// This process: its command line, its output, its end.
+public enum HostProcess {
+  /// The command line without the program's name. Words that are not UTF-8 are repaired.
+  public static var arguments: [String] {
+    var words: [String] = []
+    var index: Int32 = 1
+    while let word = host_argv(index) {
+      words.append(String(cString: word))
+      index += 1
+    }
+    return words
+  }
+
+  /// Writes all of `bytes` to 1 or 2. Nobody reading is no reason to fail.
+  public static func write(_ descriptor: Int32, _ bytes: [UInt8]) {
+    let output = Descriptor(owning: descriptor)
+    try? output.writeAll(bytes)
+    _ = output.release()
+  }
+
+  public static func exit(_ status: Int32) -> Never { host_exit(status) }
+}
