@@ -72,6 +72,7 @@ let package = Package(
     agentModule("Sandbox", ["Bytes", "CHost", "CZstd", "CSeccomp"]),
     agentModule("Storage", ["Bytes", "CSQLite"]),
     agentModule("Host", ["Bytes", "CHost"]),
+    agentModule("ChainFollower", ["Bytes", "Bitcoin", "LightClient", "Host", "Storage"]),
     agentModule(
       "Agent",
       [
@@ -79,7 +80,7 @@ let package = Package(
         "Sandbox", "CInih",
       ]),
     .executableTarget(
-      name: "zennet-agent", dependencies: ["Agent", "Host", "Storage", "Sandbox", "Capability"],
+      name: "zennet-agent", dependencies: ["Agent", "ChainFollower", "Host", "Storage", "Sandbox", "Capability"],
       swiftSettings: agentSettings),
 
     // The publisher's side, the development chain, the simulator: ordinary Swift.
@@ -87,7 +88,7 @@ let package = Package(
       "Publisher",
       [
         "Bytes", "Crypto", "Bitcoin", "LightClient", "Channel", "Market", "Session", "Capability",
-        "Storage", "Host", "Sandbox",
+        "Storage", "Host", "Sandbox", "ChainFollower",
       ]),
     ordinaryModule(
       "Devnet", ["Bytes", "Crypto", "Bitcoin", "Host", "CBitcoinKernel"],
@@ -117,6 +118,7 @@ let package = Package(
     tests("Sandbox", ["Host"]),
     tests("Storage"),
     tests("Host"),
+    tests("ChainFollower", ["Devnet"]),
     tests("Agent", ["Devnet"]),
     tests("Publisher", ["Devnet"]),
     tests("Devnet"),

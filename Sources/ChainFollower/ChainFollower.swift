@@ -1,0 +1,268 @@
+import Bitcoin
+import Bytes
+import Host
+import LightClient
+import Storage
+
+/// The light client with a body: sockets of a ``Reactor``, the clock, and the chain cache on disk.
+/// The agent and the publisher's programs follow the chain with this and nothing else.
+///
+/// Give it every event of the reactor with ``handle(_:)``, then take ``nextEvent()`` until nil.
+public final class ChainFollower {
+  /// A peer given by name: dialled here, as the light client knows numbers only.
+  private struct NamedPeer {
+    let host: String
+    let port: UInt16
+    var connection: ConnectionId?
+    var retryAtMs: UInt64
+    var failures: UInt64
+  }
+
+  private struct Link {
+    let peer: PeerId
+    let connection: ConnectionId
+    /// What the client asked to be dialled; nil for a named peer.
+    let dialled: PeerAddress?
+    var isOpen: Bool
+  }
+
+  public private(set) var client: LightClient
+  private let reactor: Reactor
+  private let cache: ChainCache
+  private let timerToken: UInt64
+  private var links: [Link] = []
+  private var named: [NamedPeer] = []
+  private var events: [LightClientEvent] = []
+  private var nextPeer: UInt32 = 1
+  /// The first fault of the disk; the cache holds nothing that peers could not give again.
+  public private(set) var storageFault: StorageError?
+
+  /// - Parameters:
+  ///   - peers: `host` and port; names are looked up, port 0 is the network's own.
+  ///   - timerToken: a timer of `reactor` that nobody else uses.
+  public init(
+    network: Network, configuration: LightClientConfiguration,
+    peers: [(host: String, port: UInt16)], cache: ChainCache, reactor: Reactor, timerToken: UInt64
+  ) {
+    self.reactor = reactor
+    self.cache = cache
+    self.timerToken = timerToken
+    let nowMs = Clock.monotonicMs()
+    var configuration = configuration
+    for (host, port) in peers {
+      let port = port == 0 ? network.defaultPort : port
+      let numeric = host.utf8.contains(0x3a) ? "[" + host + "]" : host
+      if let address = PeerAddress(text: numeric, defaultPort: port) {
+        configuration.peers.append(address)
+      } else {
+        named.append(NamedPeer(host: host, port: port, retryAtMs: nowMs, failures: 0))
+      }
+    }
+    client = LightClient(
+      network: network, configuration: configuration, state: ChainFollower.load(cache),
+      seed: Entropy.u64(), nowMs: nowMs, unixSeconds: Clock.unixSeconds())
+  }
+
+  private static func load(_ cache: ChainCache) -> LightClientState {
+    guard let stored = try? cache.headers.load(), let work = Bytes32(exactly: stored.workBefore)
+    else { return .fresh }
+    var headers: [BlockHeader] = []
+    headers.reserveCapacity(stored.headers.count)
+    for bytes in stored.headers {
+      var reader = ByteReader(bytes)
+      guard let header = try? BlockHeader.decode(&reader) else { return .fresh }
+      headers.append(header)
+    }
+    return LightClientState(
+      baseHeight: stored.baseHeight, workBefore: ChainWork(bigEndian: work), headers: headers,
+      filterHeaders: stored.filterHeaders)
+  }
+
+  /// Begins to dial. Nothing happens before.
+  public func start() {
+    client.timerFired(nowMs: Clock.monotonicMs(), unixSeconds: Clock.unixSeconds())
+    dialNamed()
+    carryOut()
+  }
+
+  // MARK: What is wanted
+
+  public func watch(_ script: [UInt8], fromHeight: UInt32) {
+    client.watch(script, fromHeight: fromHeight)
+    carryOut()
+  }
+
+  public func unwatch(_ script: [UInt8]) {
+    client.unwatch(script)
+    carryOut()
+  }
+
+  public func broadcast(_ transaction: Transaction) {
+    client.broadcast(transaction)
+    carryOut()
+  }
+
+  public func forget(_ txid: Bytes32) {
+    client.forget(txid)
+    carryOut()
+  }
+
+  /// What the client learnt, oldest first.
+  public func nextEvent() -> LightClientEvent? {
+    events.isEmpty ? nil : events.removeFirst()
+  }
+
+  // MARK: What happened
+
+  /// True when the event was this follower's.
+  public func handle(_ event: ReactorEvent) -> Bool {
+    let nowMs = Clock.monotonicMs()
+    let seconds = Clock.unixSeconds()
+    switch event {
+    case .timerFired(let token):
+      if token != timerToken { return false }
+      client.timerFired(nowMs: nowMs, unixSeconds: seconds)
+      dialNamed()
+    case .connected(let connection, let remote):
+      return connected(connection, remote, nowMs: nowMs, unixSeconds: seconds)
+    case .received(let connection, let bytes):
+      guard let index = place(connection) else { return false }
+      client.received(bytes, from: links[index].peer, nowMs: nowMs, unixSeconds: seconds)
+    case .closed(let connection, _):
+      return closed(connection, nowMs: nowMs, unixSeconds: seconds)
+    case .drained(let connection):
+      return place(connection) != nil
+    case .accepted, .descriptorReadable, .descriptorWritable, .signal: return false
+    }
+    carryOut()
+    return true
+  }
+
+  private func connected(
+    _ connection: ConnectionId, _ remote: SocketAddress, nowMs: UInt64, unixSeconds: UInt64
+  ) -> Bool {
+    if let index = place(connection) {
+      links[index].isOpen = true
+      if let address = links[index].dialled {
+        client.peerConnected(
+          links[index].peer, address: address, nowMs: nowMs, unixSeconds: unixSeconds)
+      }
+      carryOut()
+      return true
+    }
+    guard let index = named.firstIndex(where: { $0.connection == connection }) else { return false }
+    named[index].failures = 0
+    let numeric = remote.host.utf8.contains(0x3a) ? "[" + remote.host + "]" : remote.host
+    guard let address = PeerAddress(text: numeric, defaultPort: remote.port) else {
+      reactor.close(connection)
+      named[index].connection = nil
+      return true
+    }
+    let peer = takePeer()
+    links.append(Link(peer: peer, connection: connection, dialled: nil, isOpen: true))
+    client.peerConnected(peer, address: address, nowMs: nowMs, unixSeconds: unixSeconds)
+    carryOut()
+    return true
+  }
+
+  private func closed(
+    _ connection: ConnectionId, nowMs: UInt64, unixSeconds: UInt64
+  ) -> Bool {
+    let isNamed = releaseNamed(connection, nowMs: nowMs)
+    guard let index = place(connection) else { return isNamed }
+    let link = links.remove(at: index)
+    if link.isOpen {
+      client.peerDisconnected(link.peer, nowMs: nowMs, unixSeconds: unixSeconds)
+    } else if let address = link.dialled {
+      client.connectFailed(address, nowMs: nowMs, unixSeconds: unixSeconds)
+    }
+    carryOut()
+    return true
+  }
+
+  // MARK: Named peers
+
+  /// Seconds between attempts: 1, 2, 4 … 64.
+  private func releaseNamed(_ connection: ConnectionId, nowMs: UInt64) -> Bool {
+    guard let index = named.firstIndex(where: { $0.connection == connection }) else { return false }
+    named[index].connection = nil
+    named[index].retryAtMs = nowMs + 1000 << min(named[index].failures, 6)
+    named[index].failures += 1
+    return true
+  }
+
+  private func dialNamed() {
+    let nowMs = Clock.monotonicMs()
+    for index in named.indices where named[index].connection == nil {
+      if named[index].retryAtMs > nowMs { continue }
+      named[index].connection = reactor.connect(
+        to: .tcp(host: named[index].host, port: named[index].port))
+    }
+  }
+
+  // MARK: Effects
+
+  private func takePeer() -> PeerId {
+    nextPeer += 1
+    return PeerId(nextPeer - 1)
+  }
+
+  private func place(_ connection: ConnectionId) -> Int? {
+    links.firstIndex { $0.connection == connection }
+  }
+
+  private func carryOut() {
+    while let effect = client.nextEffect() { carryOut(effect) }
+  }
+
+  private func carryOut(_ effect: LightClientEffect) {
+    switch effect {
+    case .connect(let address):
+      let host = Array(address.text.utf8)
+      guard let endpoint = try? Endpoint(parsing: String(decoding: host, as: UTF8.self)) else {
+        return
+      }
+      let connection = reactor.connect(to: endpoint)
+      links.append(
+        Link(peer: takePeer(), connection: connection, dialled: address, isOpen: false))
+    case .disconnect(let peer, _):
+      guard let index = links.firstIndex(where: { $0.peer == peer }) else { return }
+      let link = links.remove(at: index)
+      _ = releaseNamed(link.connection, nowMs: Clock.monotonicMs())
+      reactor.finish(link.connection)
+    case .send(let peer, let bytes):
+      guard let index = links.firstIndex(where: { $0.peer == peer }) else { return }
+      reactor.send(links[index].connection, bytes)
+    case .setTimer(let atMs): reactor.setTimer(timerToken, atMs: nextWake(atMs))
+    case .storeHeaders(let fromHeight, let headers, let workBefore):
+      store { () throws(StorageError) in
+        var rows: [[UInt8]] = []
+        rows.reserveCapacity(headers.count)
+        for header in headers { rows.append(header.bytes) }
+        try cache.headers.store(
+          fromHeight: fromHeight, rows, workBefore: workBefore.bigEndianBytes.array)
+      }
+    case .storeFilterHeaders(let fromHeight, let filterHeaders):
+      store { () throws(StorageError) in
+        try cache.headers.storeFilterHeaders(fromHeight: fromHeight, filterHeaders)
+      }
+    case .dropHeaders(let belowHeight, let workBefore):
+      store { () throws(StorageError) in
+        try cache.headers.drop(
+          belowHeight: belowHeight, workBefore: workBefore.bigEndianBytes.array)
+      }
+    case .event(let event): events.append(event)
+    }
+  }
+
+  /// The client's own time, or an earlier one at which a named peer is due.
+  private func nextWake(_ atMs: UInt64) -> UInt64 {
+    var earliest = atMs
+    for peer in named where peer.connection == nil { earliest = min(earliest, peer.retryAtMs) }
+    return earliest
+  }
+
+  private func store(_ body: () throws(StorageError) -> Void) {
+    do { try body() } catch { if storageFault == nil { storageFault = error } }
+  }
+}
