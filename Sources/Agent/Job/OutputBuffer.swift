@@ -1,0 +1,45 @@
+/// What a job printed and the publisher may not have yet: the bytes to be sent, and before them
+/// those that were sent last and could be asked for again after a broken connection.
+struct OutputBuffer {
+  /// Unsent bytes above which the job has to wait, as on a full pipe.
+  static let unsentBytes = 65_536
+  /// Bytes kept behind what was sent: as much as the publisher may have had under way.
+  static let historyBytes = 65_536
+
+  private var bytes: [UInt8] = []
+  /// The place in the job's whole output of `bytes[0]`, and of the next byte to be sent.
+  private(set) var startOffset: UInt64 = 0
+  private(set) var sentOffset: UInt64 = 0
+  private(set) var isEnded = false
+
+  var endOffset: UInt64 { startOffset + UInt64(bytes.count) }
+  var unsent: Int { Int(endOffset - sentOffset) }
+  /// How much more may be appended now.
+  var room: Int { isEnded ? 0 : max(0, OutputBuffer.unsentBytes - unsent) }
+
+  mutating func append(_ more: [UInt8]) { bytes.append(contentsOf: more) }
+  mutating func end() { isEnded = true }
+
+  /// The next bytes to send, at most `limit`.
+  func next(limit: Int) -> [UInt8] {
+    let from = Int(sentOffset - startOffset)
+    return Array(bytes[from..<min(bytes.count, from + limit)])
+  }
+
+  mutating func sent(_ count: Int) {
+    sentOffset += UInt64(count)
+    let behind = Int(sentOffset - startOffset)
+    // Trimmed in large steps, so that a byte is moved about once.
+    if behind >= 2 * OutputBuffer.historyBytes {
+      let drop = behind - OutputBuffer.historyBytes
+      bytes.removeFirst(drop)
+      startOffset += UInt64(drop)
+    }
+  }
+
+  /// The publisher has everything before `offset`. What is no longer held, or never was, is not
+  /// made up: sending goes on at the nearest byte that exists.
+  mutating func resume(at offset: UInt64) {
+    sentOffset = min(max(offset, startOffset), endOffset)
+  }
+}

@@ -1,0 +1,21 @@
+enum Help {
+  static let text = """
+    zennet-agent: earns with this machine's idle time
+
+    usage: zennet-agent COMMAND [--config FILE]
+
+      run        follow the chain, take jobs, be paid; ends on SIGTERM
+      bench      measure this machine                     [--seconds N] [--json]
+      report     show the signed capability report        [--json]
+      status     ask the running agent how it is          [--json | --metrics]
+      check      what this machine's kernel can wall off  [--json]
+      self-test  run the built-in vectors
+      version
+
+      --config FILE  the configuration (default /etc/zennet.conf)
+
+    exit status: 0 well, 1 the answer is no, 64 usage, 69 nobody there, 70 a fault in the
+    program, 71 the system refused, 74 storage, 78 configuration
+
+    """
+}

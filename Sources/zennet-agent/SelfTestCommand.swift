@@ -1,0 +1,23 @@
+import Host
+
+/// Runs every module's vectors inside this very binary and prints a line for each.
+enum SelfTestCommand {
+  static func main(_ arguments: inout Arguments) {
+    arguments.finish()
+    var failed = 0
+    var passed = 0
+    let report: (StaticString, Bool) -> Void = { name, isGood in
+      if isGood { passed += 1 } else { failed += 1 }
+      Output.line((isGood ? "ok   " : "FAIL ") + name.description)
+    }
+    SelfTests.run(report)
+    Output.line("\(passed) passed, \(failed) failed")
+    if failed > 0 || passed == 0 { Output.exit(.failure) }
+  }
+}
+
+/// The modules that bring vectors.
+enum SelfTests {
+  static func run(_ report: (StaticString, Bool) -> Void) {
+  }
+}
