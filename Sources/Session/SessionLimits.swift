@@ -1,5 +1,5 @@
-/// The bounds and times of a session. Both ends need the same `rekeyInterval`; all else is each
-/// end's own matter.
+/// The bounds and times of a session. Both ends need the same `rekeyInterval` and `streams`; all
+/// else is each end's own matter.
 public struct SessionLimits: Sendable {
   /// Streams that the peer may have open at a time, and as many that this end may.
   public var streams = 16
@@ -9,7 +9,7 @@ public struct SessionLimits: Sendable {
   public var queuedControlBytes = 256 * 1024
   /// Credit that one stream may have outstanding, either way.
   public var credit = 16 * 1024 * 1024
-  /// The payload of the frames that this end makes, at most ``Frame/maximumPayload``.
+  /// The payload of the frames that this end makes, at most 65514.
   public var framePayload = 16 * 1024
   /// What one `.transmit` holds, about.
   public var transmitBytes = 64 * 1024

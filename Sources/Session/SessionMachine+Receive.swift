@@ -4,6 +4,7 @@ extension SessionMachine {
   /// Bytes came from the transport, cut anywhere.
   public mutating func received(_ bytes: [UInt8], nowMs: UInt64) {
     if phase == .over { return }
+    latestMs = max(latestMs, nowMs)
     inbound.append(contentsOf: bytes)
     do {
       try consume(nowMs: nowMs)

@@ -59,6 +59,9 @@ public struct SessionMachine {
   var highestPeerStream: UInt32 = 0
   var cursor = 0
 
+  /// The last time that was told.
+  var latestMs: UInt64
+  var closingSinceMs: UInt64 = 0
   var lastReceivedMs: UInt64
   var lastPingMs: UInt64
   var pingPending = false
@@ -77,12 +80,14 @@ public struct SessionMachine {
     limits: SessionLimits = SessionLimits()
   ) throws(SessionError) {
     precondition(limits.framePayload > 0 && limits.framePayload <= Frame.maximumPayload)
+    precondition(limits.credit >= 0 && limits.credit <= Int(StreamState.creditCeiling))
     self.role = role
     self.limits = limits
     self.identity = identity
     self.expectedPeer = expectedPeer
     nextStream = role == .initiator ? 1 : 2
     handshakeDeadlineMs = nowMs + limits.handshakeTimeoutMs
+    latestMs = nowMs
     lastReceivedMs = nowMs
     lastPingMs = nowMs
     var peerKey: Bytes32?
@@ -131,8 +136,8 @@ public struct SessionMachine {
     switch phase {
     case .over: return nil
     case .handshaking, .proving: return handshakeDeadlineMs
-    case .established, .closing:
-      return min(lastReceivedMs + limits.idleTimeoutMs, nextPingMs)
+    case .established: return min(lastReceivedMs + limits.idleTimeoutMs, nextPingMs)
+    case .closing: return closingSinceMs + limits.idleTimeoutMs
     }
   }
 
@@ -144,14 +149,18 @@ public struct SessionMachine {
     case .over: return
     case .handshaking, .proving:
       if nowMs >= handshakeDeadlineMs { fail(.handshakeTimedOut) }
-    case .established, .closing:
+    case .established:
       if nowMs >= lastReceivedMs + limits.idleTimeoutMs {
         fail(.timedOut)
       } else if nowMs >= nextPingMs {
         pingPending = true
         lastPingMs = nowMs
       }
+    case .closing:
+      // The transport is blocked, or the peer keeps us busy: it had its time.
+      if nowMs >= closingSinceMs + limits.idleTimeoutMs { fail(.timedOut) }
     }
+    latestMs = max(latestMs, nowMs)
   }
 
   // MARK: The end
@@ -160,9 +169,12 @@ public struct SessionMachine {
   /// Before the session is established it just ends.
   public mutating func close() {
     switch phase {
-    case .established: phase = .closing
+    case .established:
+      phase = .closing
+      closingSinceMs = latestMs
     case .handshaking, .proving:
       phase = .over
+      release()
       effects.append(.closed)
     case .closing, .over: return
     }
