@@ -14,21 +14,33 @@ struct Wire {
   /// What each end said, `.transmit` left out.
   var said: [[SessionEffect]] = [[], []]
   var nowMs: UInt64 = 1000
+  /// Somebody between the ends.
+  var attack: Attack?
+
+  struct Attack {
+    enum Kind { case flip, cut }
+    let kind: Kind
+    /// The end whose transmissions are attacked.
+    let sender: Int
+    /// Which byte of all that this end transmits.
+    let position: Int
+  }
 
   static let initiatorIdentity = Ed25519.KeyPair(seed: Bytes32([UInt8](repeating: 1, count: 32)))
   static let responderIdentity = Ed25519.KeyPair(seed: Bytes32([UInt8](repeating: 2, count: 32)))
 
-  init(_ initiator: SessionMachine, _ responder: SessionMachine) {
+  init(_ initiator: SessionMachine, _ responder: SessionMachine, attack: Attack? = nil) {
+    self.attack = attack
     ends = [initiator, responder]
     drain(0)
     drain(1)
   }
 
-  init(seed: UInt64 = 0, limits: SessionLimits = SessionLimits()) {
+  init(seed: UInt64 = 0, limits: SessionLimits = SessionLimits(), attack: Attack? = nil) {
     var random = SeededGenerator(seed: seed)
     self.init(
       Wire.initiator(ephemeral: random.bytes32(), limits: limits),
-      Wire.responder(ephemeral: random.bytes32(), limits: limits))
+      Wire.responder(ephemeral: random.bytes32(), limits: limits), attack: attack)
   }
 
   static func initiator(
@@ -64,11 +76,25 @@ struct Wire {
     while let effect = ends[end].nextEffect() {
       if case .transmit(let bytes) = effect {
         precondition(!bytes.isEmpty)
-        inFlight[1 - end] += bytes
+        inFlight[1 - end] += attacked(bytes, from: end)
         transcript[end] += bytes
       } else {
         said[end].append(effect)
       }
+    }
+  }
+
+  private func attacked(_ bytes: [UInt8], from end: Int) -> [UInt8] {
+    guard let attack, attack.sender == end else { return bytes }
+    let index = attack.position - transcript[end].count
+    if index >= bytes.count { return bytes }
+    switch attack.kind {
+    case .cut: return index > 0 ? Array(bytes[0..<index]) : []
+    case .flip:
+      if index < 0 { return bytes }
+      var changed = bytes
+      changed[index] ^= 1 << (attack.position % 8)
+      return changed
     }
   }
 
@@ -122,6 +148,7 @@ struct RawPeer {
   init(
     staticSecret: Bytes32 = Wire.initiatorIdentity.agreementSecret,
     identity: Bytes32 = Wire.initiatorIdentity.publicKey, victim: SessionMachine = Wire.responder(),
+    first: FrameType = .identity,
     sign: (Bytes32) -> [UInt8] = { hash in
       Wire.initiatorIdentity.sign(SessionMachine.proof(role: .initiator, handshakeHash: hash))
     }
@@ -139,7 +166,7 @@ struct RawPeer {
     _ = try noise.readMessage(Array(answer.dropFirst(2)))
     self.victim.received([0, 64] + (try noise.writeMessage(payload: [])), nowMs: 1000)
     send = noise.split(rekeyInterval: victim.limits.rekeyInterval).send
-    frame(.identity, 0, identity.array + sign(noise.handshakeHash))
+    frame(first, 0, identity.array + sign(noise.handshakeHash))
   }
 
   mutating func frame(_ type: FrameType, _ stream: UInt32, _ payload: [UInt8]) {
