@@ -28,6 +28,11 @@ import Testing
   }
 
   struct Model {
+    /// `#expect`, a million times: only what is wrong is recorded.
+    func check(_ isRight: Bool, line: Int = #line) {
+      if !isRight { Issue.record("line \(line)") }
+    }
+
     var wire: Wire
     var random: SeededGenerator
     var streams: [Stream] = []
@@ -59,7 +64,7 @@ import Testing
         let message = random.bytes(random.int(0...200))
         let waits = wire.ends[end].controlQueued
         let isAccepted = wire.ends[end].sendControl(message)
-        #expect(isAccepted == (waits + message.count <= limits.queuedControlBytes))
+        check(isAccepted == (waits + message.count <= limits.queuedControlBytes))
         if isAccepted { controlAccepted[end].append(message) }
       case 1: open(end)
       case 2, 3, 4: send(end)
@@ -98,9 +103,9 @@ import Testing
       let window = random.int(0...100)
       let before = wire.ends[end].streamCount(mine: true)
       let id = wire.ends[end].open(opening, window: window)
-      #expect((id != nil) == (before < limits.streams))
+      check((id != nil) == (before < limits.streams))
       guard let id else { return }
-      #expect(index(id) == nil)
+      check(index(id) == nil)
       var stream = Stream(id: id, opener: end, opening: opening)
       stream.directions[1 - end].granted = min(window, limits.credit)
       streams.append(stream)
@@ -113,8 +118,8 @@ import Testing
       let bytes = random.bytes(random.int(0...150))
       let start = random.int(0...bytes.count)
       let taken = wire.ends[end].send(stream.id, bytes, from: start)
-      #expect(taken >= 0 && taken <= bytes.count - start)
-      if stream.directions[end].endRequested || !isUsable(stream, end) { #expect(taken == 0) }
+      check(taken >= 0 && taken <= bytes.count - start)
+      if stream.directions[end].endRequested || !isUsable(stream, end) { check(taken == 0) }
       streams[index].directions[end].accepted += bytes[start..<(start + taken)]
       if taken < bytes.count - start && isUsable(stream, end)
         && !stream.directions[end].endRequested
@@ -130,7 +135,7 @@ import Testing
       let granted = wire.ends[end].grant(stream.id, bytes: random.int(0...200))
       streams[index].directions[1 - end].granted += granted
       let direction = streams[index].directions[1 - end]
-      #expect(direction.granted - direction.delivered.count <= limits.credit)
+      check(direction.granted - direction.delivered.count <= limits.credit)
     }
 
     /// What the ends said must be what the model knows can be said.
@@ -140,33 +145,33 @@ import Testing
           switch effect {
           case .control(let message):
             let next = controlDelivered[end].count
-            #expect(
+            check(
               next < controlAccepted[1 - end].count && controlAccepted[1 - end][next] == message)
             controlDelivered[end].append(message)
           case .streamOpened(let id, let opening):
             let index = index(id)!
-            #expect(!streams[index].isOpened && streams[index].opener != end)
-            #expect(streams[index].opening == opening)
+            check(!streams[index].isOpened && streams[index].opener != end)
+            check(streams[index].opening == opening)
             streams[index].isOpened = true
           case .data(let id, let bytes):
             let index = index(id)!
             let direction = streams[index].directions[1 - end]
-            #expect(!bytes.isEmpty && !direction.ended && !streams[index].gaveUp[end])
+            check(!bytes.isEmpty && !direction.ended && !streams[index].gaveUp[end])
             let all = direction.delivered + bytes
-            #expect(all.count <= direction.granted)
-            #expect(all.count <= direction.accepted.count)
-            #expect(Array(direction.accepted.prefix(all.count)) == all)
+            check(all.count <= direction.granted)
+            check(all.count <= direction.accepted.count)
+            check(Array(direction.accepted.prefix(all.count)) == all)
             streams[index].directions[1 - end].delivered = all
           case .streamEnded(let id):
             let index = index(id)!
             let direction = streams[index].directions[1 - end]
-            #expect(direction.endRequested && direction.delivered == direction.accepted)
+            check(direction.endRequested && direction.delivered == direction.accepted)
             streams[index].directions[1 - end].ended = true
           case .streamReset(let id):
-            #expect(streams[index(id)!].gaveUp[1 - end])
-            #expect(!wire.ends[end].openStreams.contains(id))
+            check(streams[index(id)!].gaveUp[1 - end])
+            check(!wire.ends[end].openStreams.contains(id))
           case .creditAvailable(let id):
-            #expect(refused[end].contains(id))
+            check(refused[end].contains(id))
             refused[end].removeAll { $0 == id }
           default: Issue.record("unexpected effect \(effect)")
           }
@@ -184,7 +189,7 @@ import Testing
           }
           let base =
             stream.opener == end ? stream.opening.receiveOffset : stream.opening.sendOffset
-          #expect(
+          check(
             token.receiveOffset == base + UInt64(stream.directions[1 - end].delivered.count))
         }
       }
@@ -193,10 +198,10 @@ import Testing
     func checkBounds() {
       for end in 0...1 {
         let machine = wire.ends[end]
-        for stream in machine.streams { #expect(stream.queue.count <= limits.queuedBytes) }
-        #expect(machine.controlQueued <= limits.queuedControlBytes)
-        #expect(machine.inbound.count < 65537)
-        #expect(machine.streams.count <= 2 * limits.streams)
+        for stream in machine.streams { check(stream.queue.count <= limits.queuedBytes) }
+        check(machine.controlQueued <= limits.queuedControlBytes)
+        check(machine.inbound.count < 65537)
+        check(machine.streams.count <= 2 * limits.streams)
       }
     }
 
@@ -224,14 +229,14 @@ import Testing
       wire.settle()
       listen()
       for end in 0...1 {
-        #expect(wire.failure(end) == nil && wire.ends[end].isEstablished)
-        #expect(controlDelivered[end] == controlAccepted[1 - end])
-        #expect(wire.ends[end].bufferedBytes == 0)
+        check(wire.failure(end) == nil && wire.ends[end].isEstablished)
+        check(controlDelivered[end] == controlAccepted[1 - end])
+        check(wire.ends[end].bufferedBytes == 0)
       }
       for stream in streams where !stream.gaveUp[0] && !stream.gaveUp[1] {
         for direction in stream.directions {
-          #expect(direction.delivered == direction.accepted)
-          #expect(direction.ended == direction.endRequested)
+          check(direction.delivered == direction.accepted)
+          check(direction.ended == direction.endRequested)
         }
       }
     }
@@ -241,7 +246,7 @@ import Testing
   func randomUse(batch: UInt64) {
     for seed in 0..<100 {
       var model = Model(seed: batch * 1000 + UInt64(seed))
-      for _ in 0..<120 { model.step() }
+      for _ in 0..<80 { model.step() }
       model.finish()
     }
   }
