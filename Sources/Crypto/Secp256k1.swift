@@ -85,15 +85,20 @@ public enum Secp256k1 {
   }
 
   /// Strict DER, low S only, as Bitcoin's standardness rules ask. `publicKey` may be compressed or
-  /// uncompressed.
+  /// uncompressed. `allowsHighS` judges as blocks are judged, where either S is valid.
   public static func verifyEcdsa(
-    der: [UInt8], digest: Bytes32, publicKey: [UInt8]
+    der: [UInt8], digest: Bytes32, publicKey: [UInt8], allowsHighS: Bool = false
   ) -> Bool {
     var key = secp256k1_pubkey()
     var signature = secp256k1_ecdsa_signature()
     if !parse(publicKey, &key) { return false }
     if secp256k1_ecdsa_signature_parse_der(context, &signature, der, der.count) != 1 {
       return false
+    }
+    if allowsHighS {
+      var normal = secp256k1_ecdsa_signature()
+      _ = secp256k1_ecdsa_signature_normalize(context, &normal, &signature)
+      signature = normal
     }
     return secp256k1_ecdsa_verify(context, &signature, digest.array, &key) == 1
   }

@@ -1,0 +1,128 @@
+import Bytes
+import Crypto
+
+/// The forms of challenge that are understood here. They are checked as Bitcoin Core's interpreter
+/// checks them, with its rules for signet: P2SH, WITNESS, DERSIG, NULLDUMMY.
+enum SignetChallenge: Equatable {
+  /// `OP_TRUE`.
+  case anyone
+  /// `<key> CHECKSIG`, and `m <key>… n CHECKMULTISIG`, as the script says.
+  case signatures(needed: Int, keys: [[UInt8]], isMulti: Bool, script: [UInt8])
+  /// P2WSH: the hash of one of the others.
+  case hidden(hash: Bytes32)
+
+  init(_ script: [UInt8]) throws(BitcoinError) {
+    if let form = SignetChallenge.plain(script) {
+      self = form
+    } else if let (version, program) = Script.witnessProgram(script), version == 0,
+      let hash = Bytes32(exactly: program)
+    {
+      self = .hidden(hash: hash)
+    } else {
+      throw BitcoinError.invalid(
+        "a signet's challenge must be a key, a multisignature of keys, or P2WSH of these")
+    }
+  }
+
+  private static func plain(_ script: [UInt8]) -> SignetChallenge? {
+    if script == [Script.OpCode.one] { return .anyone }
+    var reader = ScriptReader(script)
+    guard let first = reader.next() else { return nil }
+    if let key = first.data {
+      guard isKey(key), reader.next()?.opCode == Script.OpCode.checkSig, reader.isAtEnd else {
+        return nil
+      }
+      return .signatures(needed: 1, keys: [key], isMulti: false, script: script)
+    }
+    guard let needed = small(first.opCode) else { return nil }
+    var keys: [[UInt8]] = []
+    while let step = reader.next() {
+      if let key = step.data {
+        if !isKey(key) || keys.count == 16 { return nil }
+        keys.append(key)
+        continue
+      }
+      guard small(step.opCode) == keys.count, needed <= keys.count,
+        reader.next()?.opCode == Script.OpCode.checkMultiSig, reader.isAtEnd
+      else { return nil }
+      return .signatures(needed: needed, keys: keys, isMulti: true, script: script)
+    }
+    return nil
+  }
+
+  private static func isKey(_ data: [UInt8]) -> Bool { data.count == 33 || data.count == 65 }
+
+  /// The number 1 to 16 that an op code stands for.
+  private static func small(_ opCode: UInt8) -> Int? {
+    if opCode < Script.OpCode.one || opCode > Script.OpCode.sixteen { return nil }
+    return Int(opCode - Script.OpCode.one) + 1
+  }
+
+  /// Whether a solution satisfies the challenge. Throws where it reveals a script of a form that is
+  /// not understood here.
+  func isSatisfied(by solution: SignetSolution) throws(BitcoinError) -> Bool {
+    guard case .hidden(let hash) = self else {
+      // A witness belongs to witness programs only.
+      guard solution.witness.isEmpty, let stack = SignetChallenge.pushes(solution.scriptSig) else {
+        return false
+      }
+      return accepts(stack, solution.toSign, isWitness: false)
+    }
+    guard solution.scriptSig.isEmpty, let script = solution.witness.last,
+      Sha256.hash(script) == hash
+    else { return false }
+    guard let inner = SignetChallenge.plain(script) else {
+      throw BitcoinError.invalid("a signet's challenge hides a script of an unknown form")
+    }
+    return inner.accepts(Array(solution.witness.dropLast()), solution.toSign, isWitness: true)
+  }
+
+  /// The stack that a script of pushes leaves; nil for any other script.
+  private static func pushes(_ script: [UInt8]) -> [[UInt8]]? {
+    var stack: [[UInt8]] = []
+    var reader = ScriptReader(script)
+    while let step = reader.next() {
+      guard let data = step.data else { return nil }
+      stack.append(data)
+    }
+    return reader.isAtEnd ? stack : nil
+  }
+
+  private func accepts(_ stack: [[UInt8]], _ toSign: Transaction, isWitness: Bool) -> Bool {
+    guard case .signatures(let needed, let keys, let isMulti, let script) = self else {
+      return !isWitness || stack.isEmpty
+    }
+    // CHECKMULTISIG takes one element too many, which must be empty.
+    let taken = isMulti ? needed + 1 : 1
+    // Within a witness nothing may be left over (BIP141).
+    if stack.count < taken || (isWitness && stack.count != taken) { return false }
+    let top = Array(stack[(stack.count - taken)...])
+    if isMulti && !top[0].isEmpty { return false }
+    let signatures = isMulti ? Array(top.dropFirst()) : top
+    // Signatures stand in the order of their keys.
+    var nextKey = 0
+    for signature in signatures {
+      var isFound = false
+      while !isFound && nextKey < keys.count {
+        isFound = SignetChallenge.isValid(
+          signature, key: keys[nextKey], script: script, toSign: toSign, isWitness: isWitness)
+        nextKey += 1
+      }
+      if !isFound { return false }
+    }
+    return true
+  }
+
+  private static func isValid(
+    _ signature: [UInt8], key: [UInt8], script: [UInt8], toSign: Transaction, isWitness: Bool
+  ) -> Bool {
+    guard let hashType = signature.last else { return false }
+    let digest =
+      isWitness
+      ? Sighash.segwitV0(
+        toSign, inputIndex: 0, scriptCode: script, amountSat: 0, hashType: hashType)
+      : Sighash.legacy(toSign, inputIndex: 0, scriptCode: script, hashType: UInt32(hashType))
+    return Secp256k1.verifyEcdsa(
+      der: Array(signature.dropLast()), digest: digest, publicKey: key, allowsHighS: true)
+  }
+}
