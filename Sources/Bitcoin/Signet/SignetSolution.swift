@@ -71,7 +71,8 @@ public struct SignetSolution: Equatable, Sendable {
     var found: Int?
     for (index, output) in coinbase.outputs.enumerated() {
       let script = output.scriptPubKey
-      if script.count >= commitmentBytes && Array(script[0..<commitmentStart.count]) == commitmentStart
+      if script.count >= commitmentBytes
+        && Array(script[0..<commitmentStart.count]) == commitmentStart
       {
         found = index
       }
