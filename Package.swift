@@ -98,7 +98,7 @@ let package = Package(
     .executableTarget(
       name: "zennet",
       dependencies: [
-        "Publisher", "Devnet", "Host",
+        "Publisher", "Devnet", "Host", "Bitcoin",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: ordinarySettings + kernelFlags, linkerSettings: kernelLink),

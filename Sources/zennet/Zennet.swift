@@ -2,5 +2,6 @@ import ArgumentParser
 
 @main
 struct Zennet: AsyncParsableCommand {
-  static let configuration = CommandConfiguration(commandName: "zennet")
+  static let configuration = CommandConfiguration(
+    commandName: "zennet", subcommands: [DevnetCommand.self])
 }

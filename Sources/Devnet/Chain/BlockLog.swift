@@ -32,13 +32,17 @@ public final class BlockLog {
 
   deinit { close(descriptor) }
 
-  /// Writes one block and returns when it is on disk.
+  /// Writes one block. It outlives this process at once, and the machine after ``sync()``.
   public func append(_ block: [UInt8]) throws(DevnetError) {
     var writer = ByteWriter(reserving: block.count + 8)
     writer.u32le(UInt32(block.count))
     writer.append(Array(Sha256.double(block).array[0..<4]))
     writer.append(block)
     try writeAll(writer.bytes)
+  }
+
+  /// Returns when everything is on disk.
+  public func sync() throws(DevnetError) {
     if fdatasync(descriptor) != 0 { throw failure("fdatasync") }
   }
 

@@ -119,10 +119,17 @@ public final class Chain {
   // MARK: Growing
 
   /// Gives a block to the kernel, writes it to disk if it was accepted, and follows the best chain.
-  public func accept(_ block: [UInt8]) throws(DevnetError) -> ChainChange {
+  ///
+  /// - Parameter isDurable: false when many blocks come at once that could be made again; the next
+  ///   durable one writes them too.
+  public func accept(
+    _ block: [UInt8], isDurable: Bool = true
+  ) throws(DevnetError) -> ChainChange {
     switch kernel.process(block: block) {
     case .rejected(let reason): throw DevnetError.blockRejected(reason: reason)
-    case .accepted(isNew: true): try log.append(block)
+    case .accepted(isNew: true):
+      try log.append(block)
+      if isDurable { try log.sync() }
     case .accepted(isNew: false): break
     }
     return try follow()
