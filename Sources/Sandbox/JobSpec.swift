@@ -39,7 +39,8 @@ public struct JobSpec: Sendable {
   public var terminal: Bool
 
   public init(
-    name: String, arguments: [String], environment: [String] = ["PATH=/bin:/usr/bin", "HOME=/work"],
+    name: String, arguments: [String],
+    environment: [String] = ["PATH=/bin:/usr/bin", "HOME=/work"],
     workdir: String = "/work", limits: JobLimits, isolation: IsolationLevel = .full,
     terminal: Bool = false
   ) {

@@ -1,9 +1,7 @@
-/// What this machine's kernel has of what a sandbox needs, found out once at start.
-public struct KernelFeatures: Equatable, Sendable {
-  public enum CgroupMode: UInt8, Sendable {
-    case none, version1, version2, hybrid
-  }
+import CHost
 
+/// What this machine's kernel has of what a sandbox needs, found out once at start by trying.
+public struct KernelFeatures: Sendable {
   /// `uname -r`.
   public var release: String = ""
   public var isRoot: Bool = false
@@ -16,4 +14,63 @@ public struct KernelFeatures: Equatable, Sendable {
   public var cgroups = CgroupLayout()
 
   public init() {}
+
+  /// Forks a few children that try; takes some milliseconds. `uid` is what jobs would run as when the
+  /// agent is root.
+  public static func detect(uid: UInt32 = 200_000) -> KernelFeatures {
+    var features = KernelFeatures()
+    var name = [UInt8](repeating: 0, count: 256)
+    let length = name.withUnsafeMutableBufferPointer {
+      host_sandbox_release($0.baseAddress, UInt32($0.count))
+    }
+    if length > 0 { features.release = Text.string(name[0..<Int(length)]) }
+    features.isRoot = host_sandbox_uid() == 0
+    let found = host_sandbox_probe(Namespace.all | Namespace.probeProc, uid, uid)
+    if found & Namespace.user != 0 {
+      features.namespaces = found & Namespace.all
+      features.canMountProc = found & Namespace.probeProc != 0
+    } else if features.isRoot {
+      features.tryWithoutUserNamespace()
+    }
+    features.seccomp = host_sandbox_has_seccomp() == 1
+    for line in Text.lines(System.read("/proc/filesystems") ?? []) {
+      if Text.equal(line, "nodev\toverlay") { features.overlay = true }
+    }
+    features.cgroups = CgroupLayout.detect()
+    return features
+  }
+
+  /// What real root can do on a kernel without user namespaces; also used to test that level.
+  public mutating func tryWithoutUserNamespace() {
+    let wanted = (Namespace.all & ~Namespace.user) | Namespace.probeProc
+    let found = host_sandbox_probe(wanted, 0, 0)
+    namespaces = found & Namespace.all
+    canMountProc = found & Namespace.probeProc != 0
+  }
+
+  public func has(_ namespace: UInt64) -> Bool { namespaces & namespace == namespace }
+
+  /// What is missing for a level above ``level``; empty when nothing is.
+  public var level: IsolationLevel {
+    let walls = Namespace.mount | Namespace.pid | Namespace.net | Namespace.ipc | Namespace.uts
+    let groups =
+      cgroups.memory.isPresent && cgroups.cpu.isPresent && cgroups.cpuAccounting.isPresent
+      && cgroups.freezer.isPresent
+    if !has(walls) || !groups || !canMountProc { return .refused }
+    if has(Namespace.user) && seccomp && cgroups.pids.isPresent { return .full }
+    return isRoot ? .reduced : .refused
+  }
+}
+
+/// CLONE_NEW* flags, see namespaces(7).
+public enum Namespace {
+  public static let mount: UInt64 = 0x0002_0000
+  public static let cgroup: UInt64 = 0x0200_0000
+  public static let uts: UInt64 = 0x0400_0000
+  public static let ipc: UInt64 = 0x0800_0000
+  public static let user: UInt64 = 0x1000_0000
+  public static let pid: UInt64 = 0x2000_0000
+  public static let net: UInt64 = 0x4000_0000
+  static let all = mount | cgroup | uts | ipc | user | pid | net
+  static let probeProc: UInt64 = 1 << 40
 }

@@ -1,3 +1,5 @@
+import CHost
+
 /// What happened inside a sandbox since the last call of ``SandboxProcess/poll(nowMs:)``.
 public enum SandboxEvent: Equatable, Sendable {
   /// The bundle is unpacked and the program runs.
@@ -14,37 +16,212 @@ public enum SandboxEvent: Equatable, Sendable {
 /// calls ``poll(nowMs:)`` when `control` is readable.
 public final class SandboxProcess {
   public let name: String
+  public let spec: JobSpec
+  /// The sandbox's process 1, as the machine numbers it; 0 before the start and after the end.
+  public internal(set) var firstPid: Int32 = 0
   /// Readable: an event waits for ``poll(nowMs:)``.
-  public private(set) var control: Int32 = -1
+  public internal(set) var control: Int32 = -1
   /// Write the `tar.zst` here, then call ``closeBundle()``.
-  public private(set) var bundle: Int32 = -1
+  public internal(set) var bundle: Int32 = -1
   /// The job's standard input; ``closeInput()`` gives it its end of file.
-  public private(set) var stdin: Int32 = -1
-  public private(set) var stdout: Int32 = -1
-  public private(set) var stderr: Int32 = -1
-  /// After ``collect()``: an uncompressed tar of `/out`.
-  public private(set) var results: Int32 = -1
+  public internal(set) var stdin: Int32 = -1
+  public internal(set) var stdout: Int32 = -1
+  public internal(set) var stderr: Int32 = -1
+  /// After ``collect()``: an uncompressed tar of `/out`. Read until its end.
+  public internal(set) var results: Int32 = -1
   public private(set) var isFrozen = false
+  /// Set once, when the job is over.
+  public private(set) var outcome: JobOutcome?
 
-  init(name: String) { self.name = name }
+  let cgroup: JobCgroup
+  private let sandbox: Sandbox
+  private let identitySlot: Int
+  private var meter: Meter
+  private var stopReason: StopReason?
+  private var isClosed = false
+  private var isDestroyed = false
+  var stepNames: [String] = []
 
-  public func poll(nowMs: UInt64) -> [SandboxEvent] { [] }
-  public func closeBundle() {}
-  public func closeInput() {}
+  init(spec: JobSpec, cgroup: JobCgroup, sandbox: Sandbox, identitySlot: Int, nowMs: UInt64) {
+    self.name = spec.name
+    self.spec = spec
+    self.cgroup = cgroup
+    self.sandbox = sandbox
+    self.identitySlot = identitySlot
+    self.meter = Meter(nowMs: nowMs)
+  }
+
+  /// Everything that happened since the last call. Does not block.
+  public func poll(nowMs: UInt64) -> [SandboxEvent] {
+    var events: [SandboxEvent] = []
+    while !isClosed && control >= 0 {
+      var event = host_event()
+      var descriptor: Int32 = -1
+      let got = host_sandbox_receive(control, &event, &descriptor)
+      if got == -11 { break }  // EAGAIN
+      if got != 1 {
+        isClosed = true
+        end(.lost, nowMs: nowMs, &events)
+        events.append(.closed)
+        break
+      }
+      take(event, descriptor, nowMs: nowMs, &events)
+    }
+    return events
+  }
+
+  private func take(
+    _ event: host_event, _ descriptor: Int32, nowMs: UInt64, _ events: inout [SandboxEvent]
+  ) {
+    let code = Int32(truncatingIfNeeded: event.b)
+    switch event.kind {
+    case HOST_EVENT_STARTED.rawValue: events.append(.jobStarted)
+    case HOST_EVENT_STEP_FAILED.rawValue:
+      end(.setupFailed(step: stepName(event.a), code: code), nowMs: nowMs, &events)
+    case HOST_EVENT_UNPACK_FAILED.rawValue:
+      let refused = BundleError(code: event.a, offset: event.b, detail: event.c)
+      end(.bundleRefused(refused), nowMs: nowMs, &events)
+    case HOST_EVENT_EXEC_FAILED.rawValue:
+      end(.notExecutable(code: code), nowMs: nowMs, &events)
+    case HOST_EVENT_ENDED.rawValue:
+      end(SandboxProcess.outcome(waitStatus: event.a), nowMs: nowMs, &events)
+    case HOST_EVENT_COLLECTED.rawValue:
+      events.append(.resultsCollected(complete: event.a == 0))
+    case HOST_EVENT_TERMINAL.rawValue where descriptor >= 0 && stdout < 0:
+      stdin = descriptor
+      stdout = descriptor
+    default:
+      if descriptor >= 0 { _ = host_sandbox_close(descriptor) }
+    }
+  }
+
+  func stepName(_ index: UInt32) -> String {
+    index < UInt32(stepNames.count) ? stepNames[Int(index)] : "fork"
+  }
+
+  private static func outcome(waitStatus status: UInt32) -> JobOutcome {
+    let signal = UInt8(status & 0x7f)
+    if signal == 0 { return .exited(status: UInt8(status >> 8 & 0xff)) }
+    return .signalled(signal)
+  }
+
+  private func end(_ how: JobOutcome, nowMs: UInt64, _ events: inout [SandboxEvent]) {
+    if outcome != nil { return }
+    let reading = cgroup.read()
+    meter.ended(reading, nowMs: nowMs)
+    var how = how
+    if let reason = stopReason {
+      how = .terminated(reason)
+    } else if reading.oomKills > 0 && (how == .signalled(9) || how == .lost) {
+      how = .outOfMemory
+    }
+    outcome = how
+    events.append(.jobEnded(how))
+  }
+
+  public func closeBundle() { SandboxProcess.close(&bundle) }
+
+  /// Has no effect on a terminal: there the end of input is a character.
+  public func closeInput() {
+    if !spec.terminal { SandboxProcess.close(&stdin) }
+  }
+
+  static func close(_ descriptor: inout Int32) {
+    if descriptor >= 0 { _ = host_sandbox_close(descriptor) }
+    descriptor = -1
+  }
+
   /// Stops every process of the job where it is; it uses no processor until ``thaw(nowMs:)``.
-  public func freeze(nowMs: UInt64) throws(SandboxError) {}
-  public func thaw(nowMs: UInt64) throws(SandboxError) {}
-  /// Sends a signal to the job's program (its process group).
-  public func signal(_ number: Int32) throws(SandboxError) {}
+  public func freeze(nowMs: UInt64) throws(SandboxError) {
+    if isFrozen || isDestroyed { return }
+    try cgroup.setFrozen(true)
+    isFrozen = true
+    meter.froze(nowMs: nowMs)
+  }
+
+  public func thaw(nowMs: UInt64) throws(SandboxError) {
+    if !isFrozen || isDestroyed { return }
+    try cgroup.setFrozen(false)
+    isFrozen = false
+    meter.thawed(nowMs: nowMs)
+  }
+
+  /// Sends a signal to the job's program and its process group. Nothing happens before its start and
+  /// after its end.
+  public func signal(_ number: Int32) throws(SandboxError) {
+    if number < 1 || number > 64 { throw SandboxError.wrongState("no such signal: \(number)") }
+    try command(HOST_COMMAND_SIGNAL, UInt32(number))
+  }
+
   /// Tells the job's terminal its size.
-  public func resize(rows: UInt16, columns: UInt16) throws(SandboxError) {}
-  /// Kills every process of the job, within 100 ms; `/out` can still be collected.
-  public func terminate(_ reason: StopReason, nowMs: UInt64) throws(SandboxError) {}
+  public func resize(rows: UInt16, columns: UInt16) throws(SandboxError) {
+    if !spec.terminal || stdout < 0 { throw SandboxError.wrongState("the job has no terminal") }
+    let code = host_sandbox_set_size(stdout, UInt32(rows), UInt32(columns))
+    if code != 0 { throw SandboxError.system("terminal size", code: -code) }
+  }
+
+  /// Kills every process of the job, within 100 ms; `/out` can still be collected. The outcome becomes
+  /// `terminated`, if the job was not over already.
+  public func terminate(_ reason: StopReason, nowMs: UInt64) throws(SandboxError) {
+    if isDestroyed || outcome != nil { return }
+    stopReason = reason
+    SandboxProcess.close(&bundle)
+    if isFrozen {
+      isFrozen = false
+      meter.thawed(nowMs: nowMs)
+    }
+    try cgroup.killAll(sparing: firstPid)
+  }
+
   /// After ``SandboxEvent/jobEnded(_:)``: starts writing a tar of `/out` to ``results``.
-  public func collect() throws(SandboxError) {}
+  public func collect() throws(SandboxError) {
+    if outcome == nil || isClosed { throw SandboxError.wrongState("no results to collect") }
+    try command(HOST_COMMAND_COLLECT, 0)
+  }
+
+  private func command(_ kind: host_command_kind, _ value: UInt32) throws(SandboxError) {
+    if control < 0 || isClosed { throw SandboxError.wrongState("the sandbox is closed") }
+    let code = host_sandbox_send(control, kind.rawValue, value)
+    if code != 0 { throw SandboxError.system("control socket", code: -code) }
+  }
+
   /// Bytes that the agent moved over the network for this job.
-  public func countTransfer(bytes: UInt64) {}
-  public func usage(nowMs: UInt64) throws(SandboxError) -> UsageSample { UsageSample() }
-  /// Removes everything: processes, mounts (they die with them), cgroups, descriptors.
-  public func destroy() throws(SandboxError) {}
+  public func countTransfer(bytes: UInt64) { meter.transferred(bytes: bytes) }
+
+  /// What the job has used. Call it at least as often as memory shall be measured; a few file reads.
+  public func usage(nowMs: UInt64) -> UsageSample {
+    if !isDestroyed && outcome == nil { meter.take(cgroup.read(), nowMs: nowMs) }
+    return meter.sample(nowMs: nowMs)
+  }
+
+  /// Removes everything: processes, mounts and files (they die with them), cgroups, descriptors. Can be
+  /// called at any time, and again.
+  public func destroy() throws(SandboxError) {
+    if isDestroyed { return }
+    try cgroup.killAll()
+    if firstPid > 0 {
+      try SandboxProcess.reap(firstPid)
+      firstPid = 0
+    }
+    for descriptor in [control, bundle, stdout, stderr, results] where descriptor >= 0 {
+      _ = host_sandbox_close(descriptor)
+    }
+    if stdin >= 0 && stdin != stdout { _ = host_sandbox_close(stdin) }
+    (control, bundle, stdin, stdout, stderr, results) = (-1, -1, -1, -1, -1, -1)
+    try cgroup.remove()
+    isDestroyed = true
+    isClosed = true
+    sandbox.releaseIdentity(identitySlot)
+  }
+
+  /// Waits for a child that has been killed or is about to end.
+  static func reap(_ pid: Int32) throws(SandboxError) {
+    for _ in 0..<10_000 {
+      var status: Int32 = 0
+      // A negative answer: not our child any more, so there is nothing to wait for.
+      if host_sandbox_reap(pid, &status) != 0 { return }
+      host_sandbox_sleep_us(200)
+    }
+    throw SandboxError.leftover("process \(pid)")
+  }
 }

@@ -1,0 +1,151 @@
+#pragma once
+// The sandbox's system calls, and the window between fork and exec in which only C may run.
+// Every function returns a negative errno on failure. Types from <stdint.h> only, so that Swift sees the
+// same layout with every libc.
+#include <stdint.h>
+
+// What a step does; `a`, `b` and the four texts mean what the comment says.
+enum host_operation {
+  HOST_PRIVATE_ID = 1,   // a: uid, b: gid; no supplementary groups
+  HOST_UNSHARE = 2,      // a: CLONE_NEW* flags
+  HOST_WRITE_FILE = 3,   // path, text
+  HOST_MOUNT = 4,        // path: target, source, type, text: options, a: MS_* flags
+  HOST_MAKE_DIRECTORY = 5,  // path, a: mode
+  HOST_MAKE_FILE = 6,    // path: an empty file
+  HOST_SYMLINK = 7,      // path: the link, text: where it points
+  HOST_PIVOT_ROOT = 8,   // path: the new root, a mount point; the old root is let go
+  HOST_CHROOT = 9,       // path
+  HOST_HOSTNAME = 10,    // text
+  HOST_LOOPBACK_UP = 11,
+  HOST_NEW_KEYRING = 12,
+  HOST_UNDUMPABLE = 13,
+  HOST_OOM_SCORE = 14,   // a: what every process after the first gets
+  HOST_UNPACK = 15,      // runs the helper, task 1, in a confined child
+  HOST_RLIMIT = 16,      // a: RLIMIT_*, b: soft and hard value
+  HOST_DROP_BOUNDING = 17,
+  HOST_DROP_CAPABILITIES = 18,
+  HOST_NO_NEW_PRIVILEGES = 19,
+  HOST_SECCOMP = 20,     // path: offset of the BPF program, a: how many instructions
+  HOST_CHANGE_DIRECTORY = 21,  // path
+  HOST_EXECUTE = 22,     // path: offset of the arguments, a: how many; b: how many environment texts follow
+};
+
+// Who takes the step.
+enum host_phase {
+  HOST_PHASE_OUTER = 0,    // the first child, still outside the new pid namespace
+  HOST_PHASE_INNER = 1,    // process 1 of the sandbox
+  HOST_PHASE_CONFINE = 2,  // every process that touches the job's data, before it does
+  HOST_PHASE_JOB = 3,      // the job, after the confining steps
+};
+
+struct host_step {
+  uint32_t operation;
+  uint32_t phase;
+  uint32_t optional;  // 1: failure is ignored
+  uint32_t path, source, type, text;  // offsets into the arena; 0 means none
+  uint32_t reserved;
+  uint64_t a, b;
+};
+
+// The helper runs in a confined child process: task 1 unpacks the bundle from descriptor 4, task 2
+// writes /out to descriptor 5. It reports three numbers; the first is 0 when all is well.
+typedef void (*host_helper)(uint32_t task, void *context, uint64_t report[3]);
+
+struct host_plan {
+  const struct host_step *steps;
+  const uint8_t *arena;  // zero-terminated texts; byte 0 is 0
+  uint32_t count;
+  uint32_t terminal;     // 1: the job gets a terminal, whose master comes with HOST_EVENT_TERMINAL
+  host_helper helper;
+  void *context;
+  int32_t descriptors[6];  // the child's ends: 0, 1, 2, control (3), bundle (4), results (5); -1: none
+};
+
+enum host_event_kind {
+  HOST_EVENT_INIT = 1,         // a: pid of the sandbox's first process
+  HOST_EVENT_STEP_FAILED = 2,  // a: index of the step, b: errno
+  HOST_EVENT_UNPACK_FAILED = 3,  // a, b, c: the helper's report; a = 22: died, c: wait status
+  HOST_EVENT_STARTED = 4,
+  HOST_EVENT_EXEC_FAILED = 5,  // b: errno
+  HOST_EVENT_ENDED = 6,        // a: wait status; no other process of the job is left
+  HOST_EVENT_COLLECTED = 7,    // a: 0 when complete
+  HOST_EVENT_TERMINAL = 8,     // carries the terminal's master
+};
+struct host_event {
+  uint32_t kind, a;
+  uint64_t b, c;
+};
+
+enum host_command_kind {
+  HOST_COMMAND_GO = 1,
+  HOST_COMMAND_SIGNAL = 2,  // a: signal, to the job's process group
+  HOST_COMMAND_COLLECT = 3,
+  HOST_COMMAND_QUIT = 4,
+};
+struct host_command {
+  uint32_t kind, a;
+};
+
+// Forks the first child, which waits for HOST_COMMAND_GO on its control descriptor. Returns its pid.
+int32_t host_sandbox_spawn(const struct host_plan *plan);
+// Never returns: the life of process 1 after the walls stand.
+void host_sandbox_init(const struct host_plan *plan) __attribute__((noreturn));
+// Takes all steps of a phase. Returns the index of the one that failed, with *code = errno, or -1.
+int32_t host_sandbox_take(const struct host_plan *plan, uint32_t phase, int32_t *code);
+void host_sandbox_tell(uint32_t kind, uint32_t a, uint64_t b, uint64_t c);
+int32_t host_sandbox_helper(const struct host_plan *plan, uint32_t task, uint64_t report[3]);
+
+// The agent's side of the control socket. Receive: 1 got one, 0 closed, -EAGAIN nothing yet.
+int32_t host_sandbox_receive(int32_t socket, struct host_event *event, int32_t *descriptor);
+int32_t host_sandbox_send(int32_t socket, uint32_t kind, uint32_t a);
+// Waits until the socket is readable, at most so long. 1 readable, 0 not.
+int32_t host_sandbox_wait_readable(int32_t descriptor, int32_t timeout_ms);
+
+// CLONE_NEW* flags of `wanted` that can be created together with a user namespace (if wanted) by uid, gid
+// (0: as is). With HOST_PROBE_PROC in it: whether /proc can be mounted inside.
+#define HOST_PROBE_PROC (UINT64_C(1) << 40)
+uint64_t host_sandbox_probe(uint64_t wanted, uint32_t uid, uint32_t gid);
+int32_t host_sandbox_has_seccomp(void);
+int32_t host_sandbox_release(uint8_t *buffer, uint32_t size);
+uint32_t host_sandbox_uid(void);
+uint32_t host_sandbox_gid(void);
+int32_t host_sandbox_may_write(const char *path);
+
+// Files, for cgroups and for the helper.
+int64_t host_sandbox_read_file(const char *path, uint8_t *buffer, uint64_t size);
+int32_t host_sandbox_write_file(const char *path, const uint8_t *bytes, uint64_t size);
+int32_t host_sandbox_mkdir(const char *path, uint32_t mode);
+int32_t host_sandbox_rmdir(const char *path);
+// Names of a directory (without . and ..), each ended by a zero byte. Returns bytes used; -ERANGE (34)
+// when the buffer is too small.
+int64_t host_sandbox_list(int32_t directory, const char *path, uint8_t *buffer, uint64_t size);
+struct host_file_status {
+  uint64_t size, inode;
+  uint32_t mode, links;
+};
+int32_t host_sandbox_status(int32_t directory, const char *path, struct host_file_status *status);
+int64_t host_sandbox_readlink(int32_t directory, const char *path, uint8_t *buffer, uint64_t size);
+// Opens one component; links are not followed.
+int32_t host_sandbox_open_directory(int32_t directory, const char *name);
+int32_t host_sandbox_open_read(int32_t directory, const char *name);
+int64_t host_sandbox_read(int32_t descriptor, uint8_t *buffer, uint64_t size);
+int64_t host_sandbox_write(int32_t descriptor, const uint8_t *bytes, uint64_t size);
+int32_t host_sandbox_close(int32_t descriptor);
+
+// Unpacking: paths below `root`, no component may be a link or another file system.
+// Missing directories are made; an existing file or link is replaced.
+int32_t host_unpack_directory(int32_t root, const char *path, uint32_t mode);
+int32_t host_unpack_file(int32_t root, const char *path, uint32_t mode);
+int32_t host_unpack_symlink(int32_t root, const char *path, const char *target);
+int32_t host_unpack_hardlink(int32_t root, const char *path, const char *target);
+
+// Processes and descriptors.
+int32_t host_sandbox_kill(int32_t pid, int32_t signal);
+// 1: ended, *status set; 0: still running.
+int32_t host_sandbox_reap(int32_t pid, int32_t *status);
+void host_sandbox_sleep_us(uint32_t us);
+// A pipe: [0] read end, [1] write end, close-on-exec; the ends in `nonblocking` (bits 1, 2) do not block.
+int32_t host_sandbox_pipe(int32_t ends[2], uint32_t nonblocking);
+// A SOCK_SEQPACKET pair; [0] does not block.
+int32_t host_sandbox_socketpair(int32_t ends[2]);
+int32_t host_sandbox_set_size(int32_t terminal, uint32_t rows, uint32_t columns);

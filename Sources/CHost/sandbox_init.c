@@ -1,0 +1,295 @@
+// The sandbox's processes: the first child, which leaves the agent's namespaces; process 1, which
+// unpacks, starts the job, reaps, and speaks with the agent; and the confined children of process 1.
+#define _GNU_SOURCE
+#define _FILE_OFFSET_BITS 64
+#include "sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { CONTROL = 3, BUNDLE = 4, RESULTS = 5, KEPT = 6 };
+
+extern int host_sandbox_oom;
+extern char host_sandbox_oom_score[8];
+
+void host_sandbox_tell(uint32_t kind, uint32_t a, uint64_t b, uint64_t c) {
+  struct host_event event = {kind, a, b, c};
+  while (send(CONTROL, &event, sizeof event, MSG_NOSIGNAL) < 0 && errno == EINTR) {
+  }
+}
+
+static void tell_with_descriptor(uint32_t kind, int descriptor) {
+  struct host_event event = {kind, 0, 0, 0};
+  struct iovec part = {&event, sizeof event};
+  union { struct cmsghdr header; char space[CMSG_SPACE(sizeof(int))]; } control;
+  memset(&control, 0, sizeof control);
+  struct msghdr message;
+  memset(&message, 0, sizeof message);
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = &control;
+  message.msg_controllen = sizeof control;
+  control.header.cmsg_level = SOL_SOCKET;
+  control.header.cmsg_type = SCM_RIGHTS;
+  control.header.cmsg_len = CMSG_LEN(sizeof(int));
+  memcpy(CMSG_DATA(&control.header), &descriptor, sizeof descriptor);
+  while (sendmsg(CONTROL, &message, MSG_NOSIGNAL) < 0 && errno == EINTR) {
+  }
+}
+
+static void default_signals(void) {
+  for (int number = 1; number < 65; number++) signal(number, SIG_DFL);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static void close_from(int first) {
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
+  if (syscall(SYS_close_range, (unsigned)first, ~0u, 0u) == 0) return;
+  struct rlimit bound;
+  int last = getrlimit(RLIMIT_NOFILE, &bound) == 0 && bound.rlim_cur < 1 << 20 ? (int)bound.rlim_cur : 1 << 20;
+  for (int fd = first; fd < last; fd++) close(fd);
+}
+
+// Puts the child's ends where every later step expects them, and closes all other descriptors.
+static int place_descriptors(const struct host_plan *plan) {
+  int high[KEPT];
+  for (int index = 0; index < KEPT; index++) {
+    int source = plan->descriptors[index];
+    if (source < 0) source = open("/dev/null", (index == 0 ? O_RDONLY : O_WRONLY) | O_CLOEXEC);
+    if (source < 0) return -1;
+    high[index] = fcntl(source, F_DUPFD_CLOEXEC, 64);
+    if (high[index] < 0) return -1;
+  }
+  for (int index = 0; index < KEPT; index++) {
+    if (dup2(high[index], index) < 0) return -1;
+    if (index >= CONTROL && fcntl(index, F_SETFD, FD_CLOEXEC) < 0) return -1;
+  }
+  close_from(KEPT);
+  return 0;
+}
+
+static void first_child(const struct host_plan *plan) {
+  default_signals();
+  if (place_descriptors(plan) != 0) _exit(111);
+  setsid();
+  umask(022);
+  struct host_command go;
+  ssize_t got;
+  while ((got = recv(CONTROL, &go, sizeof go, 0)) < 0 && errno == EINTR) {
+  }
+  if (got != sizeof go || go.kind != HOST_COMMAND_GO) _exit(112);  // the agent is gone or gave up
+  int32_t code = 0;
+  int32_t failed = host_sandbox_take(plan, HOST_PHASE_OUTER, &code);
+  if (failed >= 0) {
+    host_sandbox_tell(HOST_EVENT_STEP_FAILED, (uint32_t)failed, (uint64_t)code, 0);
+    _exit(113);
+  }
+  // CLONE_PARENT: process 1 is the agent's own child, and this process need not stay.
+  long pid = syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
+  if (pid == 0) host_sandbox_init(plan);
+  if (pid < 0)
+    host_sandbox_tell(HOST_EVENT_STEP_FAILED, plan->count, (uint64_t)errno, 0);
+  else
+    host_sandbox_tell(HOST_EVENT_INIT, (uint32_t)pid, 0, 0);
+  _exit(0);
+}
+
+int32_t host_sandbox_spawn(const struct host_plan *plan) {
+  pid_t pid = fork();
+  if (pid < 0) return -errno;
+  if (pid == 0) first_child(plan);
+  return pid;
+}
+
+static void set_oom_score(const char *text) {
+  if (host_sandbox_oom >= 0 && write(host_sandbox_oom, text, strlen(text)) < 0) {
+  }
+}
+
+// Forks a child that the kernel prefers to kill when memory runs out.
+static pid_t fork_child(void) {
+  set_oom_score(host_sandbox_oom_score);
+  pid_t pid = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+  if (pid == 0)
+    default_signals();
+  else
+    set_oom_score("0");
+  return pid;
+}
+
+// Runs the helper in a confined child. The report's first number is 22 when the child died.
+int32_t host_sandbox_helper(const struct host_plan *plan, uint32_t task, uint64_t report[3]) {
+  int ends[2];
+  report[0] = 22;
+  report[1] = report[2] = 0;
+  if (pipe2(ends, O_CLOEXEC) != 0) return -errno;
+  pid_t pid = fork_child();
+  if (pid == 0) {
+    close(CONTROL);
+    close(ends[0]);
+    uint64_t own[3] = {0, 0, 0};
+    int32_t code = 0;
+    if (host_sandbox_take(plan, HOST_PHASE_CONFINE, &code) >= 0) {
+      own[0] = 21;
+      own[2] = (uint64_t)code;
+    } else {
+      plan->helper(task, plan->context, own);
+    }
+    _exit(write(ends[1], own, sizeof own) == sizeof own ? 0 : 1);
+  }
+  close(ends[1]);
+  uint64_t own[3];
+  ssize_t got;
+  while ((got = read(ends[0], own, sizeof own)) < 0 && errno == EINTR) {
+  }
+  close(ends[0]);
+  int status = 0;
+  while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  }
+  report[2] = (uint64_t)(uint32_t)status;
+  if (got == sizeof own) memcpy(report, own, sizeof own);
+  return 0;
+}
+
+static int open_terminal(int *number) {
+  int master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
+  if (master < 0) return -1;
+  int unlocked = 0;
+  if (ioctl(master, TIOCSPTLCK, &unlocked) != 0 || ioctl(master, TIOCGPTN, number) != 0) {
+    close(master);
+    return -1;
+  }
+  return master;
+}
+
+static int take_terminal(int number) {
+  char path[24] = "/dev/pts/";
+  int at = 9, unit = 1;
+  while (number / unit >= 10) unit *= 10;
+  for (; unit > 0; unit /= 10) path[at++] = (char)('0' + number / unit % 10);
+  int slave = open(path, O_RDWR | O_CLOEXEC);
+  if (slave < 0 || ioctl(slave, TIOCSCTTY, 0) != 0) return -1;
+  for (int index = 0; index < 3; index++)
+    if (dup2(slave, index) < 0) return -1;
+  return 0;
+}
+
+static void job_child(const struct host_plan *plan, int report, int terminal) {
+  struct { int32_t index, code; } failure = {(int32_t)plan->count, 0};
+  setsid();
+  if (terminal >= 0 && take_terminal(terminal) != 0) {
+    failure.code = errno;
+  } else {
+    failure.index = host_sandbox_take(plan, HOST_PHASE_CONFINE, &failure.code);
+    if (failure.index < 0) failure.index = host_sandbox_take(plan, HOST_PHASE_JOB, &failure.code);
+  }
+  if (write(report, &failure, sizeof failure) < 0) _exit(126);
+  _exit(127);
+}
+
+// Starts the job and tells the agent how that went. Returns its pid, or -1.
+static pid_t start_job(const struct host_plan *plan) {
+  int ends[2], number = -1;
+  if (pipe2(ends, O_CLOEXEC) != 0) return -1;
+  if (plan->terminal) {
+    int master = open_terminal(&number);
+    if (master < 0) {
+      host_sandbox_tell(HOST_EVENT_STEP_FAILED, plan->count, (uint64_t)errno, 0);
+      return -1;
+    }
+    tell_with_descriptor(HOST_EVENT_TERMINAL, master);
+    close(master);
+  }
+  pid_t pid = fork_child();
+  if (pid == 0) job_child(plan, ends[1], number);
+  close(ends[1]);
+  struct { int32_t index, code; } failure;
+  ssize_t got;
+  while ((got = read(ends[0], &failure, sizeof failure)) < 0 && errno == EINTR) {
+  }
+  close(ends[0]);
+  for (int index = 0; index < 3; index++) close(index);
+  if (pid < 0 || got == sizeof failure) {
+    uint32_t index = pid < 0 ? plan->count : (uint32_t)failure.index;
+    int32_t code = pid < 0 ? EAGAIN : failure.code;
+    if (index < plan->count && plan->steps[index].operation == HOST_EXECUTE)
+      host_sandbox_tell(HOST_EVENT_EXEC_FAILED, 0, (uint64_t)code, 0);
+    else
+      host_sandbox_tell(HOST_EVENT_STEP_FAILED, index, (uint64_t)code, 0);
+    return -1;
+  }
+  host_sandbox_tell(HOST_EVENT_STARTED, 0, 0, 0);
+  return pid;
+}
+
+// The job's program is gone: whatever it left behind goes too.
+static void kill_all(void) {
+  do kill(-1, SIGKILL);
+  while (waitpid(-1, NULL, 0) > 0 || errno == EINTR);
+}
+
+static void collect(const struct host_plan *plan) {
+  uint64_t report[3];
+  host_sandbox_helper(plan, 2, report);
+  close(RESULTS);
+  host_sandbox_tell(HOST_EVENT_COLLECTED, (uint32_t)report[0], report[1], report[2]);
+}
+
+// Takes one command. Process 1 ends, and with it the sandbox, when the agent says so or is gone.
+static void obey(const struct host_plan *plan, pid_t job) {
+  struct host_command command;
+  ssize_t got = recv(CONTROL, &command, sizeof command, 0);
+  if (got < 0 && errno == EINTR) return;
+  if (got != sizeof command || command.kind == HOST_COMMAND_QUIT) _exit(0);
+  if (command.kind == HOST_COMMAND_SIGNAL && job > 0) kill(-job, (int)command.a);
+  if (command.kind == HOST_COMMAND_COLLECT && job <= 0) collect(plan);
+}
+
+void host_sandbox_init(const struct host_plan *plan) {
+  int32_t code = 0;
+  int32_t failed = host_sandbox_take(plan, HOST_PHASE_INNER, &code);
+  if (failed >= 0) {
+    host_sandbox_tell(HOST_EVENT_STEP_FAILED, (uint32_t)failed, (uint64_t)code, 0);
+    _exit(0);
+  }
+  sigset_t children;
+  sigemptyset(&children);
+  sigaddset(&children, SIGCHLD);
+  sigprocmask(SIG_BLOCK, &children, NULL);
+  int ended = signalfd(-1, &children, SFD_CLOEXEC);
+  pid_t job = start_job(plan);
+  struct pollfd watched[2] = {{CONTROL, POLLIN, 0}, {ended, POLLIN, 0}};
+  for (;;) {
+    if (poll(watched, 2, -1) < 0) continue;
+    if (watched[1].revents) {
+      struct signalfd_siginfo information;
+      if (read(ended, &information, sizeof information) < 0) continue;
+      int status;
+      pid_t pid;
+      while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        if (pid != job) continue;
+        kill_all();
+        job = 0;
+        host_sandbox_tell(HOST_EVENT_ENDED, (uint32_t)status, 0, 0);
+      }
+    }
+    if (watched[0].revents) obey(plan, job);
+  }
+}

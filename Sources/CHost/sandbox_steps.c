@@ -1,0 +1,183 @@
+// The steps that build the walls, one kernel feature each. They run between fork and exec: no allocation,
+// no locks, system calls only.
+#define _GNU_SOURCE
+#define _FILE_OFFSET_BITS 64
+#include "sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <net/if.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+// Descriptor of /proc/self/oom_score_adj of process 1, kept from before it became undumpable.
+int host_sandbox_oom = -1;
+char host_sandbox_oom_score[8];
+
+static int fail(void) { return errno ? errno : EIO; }
+
+static int write_text(const char *path, const char *text) {
+  int fd = open(path, O_WRONLY | O_CLOEXEC);
+  if (fd < 0) return fail();
+  size_t size = strlen(text);
+  int code = write(fd, text, size) == (ssize_t)size ? 0 : fail();
+  close(fd);
+  return code;
+}
+
+static int private_id(uint32_t uid, uint32_t gid) {
+  if (syscall(SYS_setgroups, 0, NULL) != 0) return fail();
+  if (setresgid(gid, gid, gid) != 0) return fail();
+  if (setresuid(uid, uid, uid) != 0) return fail();
+  // A changed identity makes a process undumpable, and its /proc/self files root's. The identity maps of
+  // the user namespace have to be written through them.
+  return prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == 0 ? 0 : fail();
+}
+
+static int make_file(const char *path) {
+  int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+  if (fd < 0) return fail();
+  close(fd);
+  return 0;
+}
+
+// The old root ends up mounted over the new one, where one unmount lets it go: see pivot_root(2).
+static int change_root(const char *path) {
+  if (chdir(path) != 0) return fail();
+  if (syscall(SYS_pivot_root, ".", ".") != 0) return fail();
+  if (umount2(".", MNT_DETACH) != 0) return fail();
+  return chdir("/") == 0 ? 0 : fail();
+}
+
+static int loopback_up(void) {
+  int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return fail();
+  struct ifreq request;
+  memset(&request, 0, sizeof request);
+  memcpy(request.ifr_name, "lo", 3);
+  int code = 0;
+  if (ioctl(fd, SIOCGIFFLAGS, &request) != 0) code = fail();
+  request.ifr_flags |= IFF_UP | IFF_RUNNING;
+  if (code == 0 && ioctl(fd, SIOCSIFFLAGS, &request) != 0) code = fail();
+  close(fd);
+  return code;
+}
+
+static int oom_score(uint64_t score) {
+  int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+  if (fd < 0) return fail();
+  host_sandbox_oom = fd;
+  unsigned value = score > 1000 ? 1000 : (unsigned)score;
+  int at = 0;
+  for (unsigned unit = 1000; unit > 0; unit /= 10)
+    if (value >= unit || unit == 1) host_sandbox_oom_score[at++] = (char)('0' + value / unit % 10);
+  return 0;
+}
+
+static int drop_bounding(void) {
+  // The secure bits keep user id 0 from meaning anything, should the job ever get it (capabilities(7)).
+  prctl(PR_SET_SECUREBITS, 0xef, 0, 0, 0);
+  for (unsigned long capability = 0; capability < 64; capability++) {
+    if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0) return errno == EINVAL ? 0 : fail();
+  }
+  return 0;
+}
+
+static int drop_capabilities(void) {
+#ifndef PR_CAP_AMBIENT
+#define PR_CAP_AMBIENT 47
+#define PR_CAP_AMBIENT_CLEAR_ALL 4
+#endif
+  prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);  // EINVAL before Linux 4.3: none to clear
+  struct { uint32_t version; int32_t pid; } header = {0x20080522, 0};
+  struct { uint32_t effective, permitted, inheritable; } data[2];
+  memset(data, 0, sizeof data);
+  return syscall(SYS_capset, &header, data) == 0 ? 0 : fail();
+}
+
+static int seccomp(const uint8_t *program, uint64_t count) {
+  struct { unsigned short length; const void *filter; } value = {(unsigned short)count, program};
+  return prctl(PR_SET_SECCOMP, 2 /* SECCOMP_MODE_FILTER */, &value, 0, 0) == 0 ? 0 : fail();
+}
+
+static int limit(uint64_t resource, uint64_t value) {
+  struct rlimit bound;
+  if (getrlimit((int)resource, &bound) == 0 && bound.rlim_max < value) value = bound.rlim_max;
+  bound.rlim_cur = bound.rlim_max = value;
+  return setrlimit((int)resource, &bound) == 0 ? 0 : fail();
+}
+
+static int execute(const char *texts, uint64_t arguments, uint64_t environment) {
+  char *argument_list[arguments + 1], *environment_list[environment + 1];
+  char *at = (char *)texts;
+  for (uint64_t index = 0; index < arguments; index++, at += strlen(at) + 1) argument_list[index] = at;
+  for (uint64_t index = 0; index < environment; index++, at += strlen(at) + 1)
+    environment_list[index] = at;
+  argument_list[arguments] = environment_list[environment] = NULL;
+  execve(argument_list[0], argument_list, environment_list);
+  return fail();
+}
+
+static int unpack(const struct host_plan *plan) {
+  uint64_t report[3];
+  host_sandbox_helper(plan, 1, report);
+  close(4);
+  if (report[0] == 0) return 0;
+  host_sandbox_tell(HOST_EVENT_UNPACK_FAILED, (uint32_t)report[0], report[1], report[2]);
+  _exit(0);
+}
+
+static int take(const struct host_plan *plan, const struct host_step *step) {
+  const char *arena = (const char *)plan->arena;
+  const char *path = step->path ? arena + step->path : NULL;
+  const char *source = step->source ? arena + step->source : NULL;
+  const char *type = step->type ? arena + step->type : NULL;
+  const char *text = step->text ? arena + step->text : NULL;
+  errno = 0;
+  switch (step->operation) {
+  case HOST_PRIVATE_ID: return private_id((uint32_t)step->a, (uint32_t)step->b);
+  case HOST_UNSHARE: return unshare((int)step->a) == 0 ? 0 : fail();
+  case HOST_WRITE_FILE: return write_text(path, text);
+  case HOST_MOUNT: return mount(source, path, type, (unsigned long)step->a, text) == 0 ? 0 : fail();
+  case HOST_MAKE_DIRECTORY: return mkdir(path, (mode_t)step->a) == 0 || errno == EEXIST ? 0 : fail();
+  case HOST_MAKE_FILE: return make_file(path);
+  case HOST_SYMLINK: return symlink(text, path) == 0 ? 0 : fail();
+  case HOST_PIVOT_ROOT: return change_root(path);
+  case HOST_CHROOT: return chroot(path) == 0 && chdir("/") == 0 ? 0 : fail();
+  case HOST_HOSTNAME: return sethostname(text, strlen(text)) == 0 ? 0 : fail();
+  case HOST_LOOPBACK_UP: return loopback_up();
+  case HOST_NEW_KEYRING: return syscall(SYS_keyctl, 1, NULL) >= 0 ? 0 : fail();
+  case HOST_UNDUMPABLE: return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 ? 0 : fail();
+  case HOST_OOM_SCORE: return oom_score(step->a);
+  case HOST_UNPACK: return unpack(plan);
+  case HOST_RLIMIT: return limit(step->a, step->b);
+  case HOST_DROP_BOUNDING: return drop_bounding();
+  case HOST_DROP_CAPABILITIES: return drop_capabilities();
+  case HOST_NO_NEW_PRIVILEGES: return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 ? 0 : fail();
+  case HOST_SECCOMP: return seccomp((const uint8_t *)path, step->a);
+  case HOST_CHANGE_DIRECTORY: return chdir(path) == 0 ? 0 : fail();
+  case HOST_EXECUTE: return execute(path, step->a, step->b);
+  default: return EINVAL;
+  }
+}
+
+int32_t host_sandbox_take(const struct host_plan *plan, uint32_t phase, int32_t *code) {
+  for (uint32_t index = 0; index < plan->count; index++) {
+    const struct host_step *step = &plan->steps[index];
+    if (step->phase != phase) continue;
+    int failed = take(plan, step);
+    if (failed == 0 || step->optional) continue;
+    *code = failed;
+    return (int32_t)index;
+  }
+  return -1;
+}

@@ -1,0 +1,26 @@
+/// What a bundle may cost. Plain numbers, so that they can be handed to the process that unpacks.
+public struct BundleLimits: Equatable, Sendable {
+  /// Files, directories and links.
+  public var entries: UInt64
+  /// Bytes of all files together.
+  public var bytes: UInt64
+  /// The tar stream may be at most this many times as large as its compressed form, after the first MiB.
+  public var ratio: UInt64
+
+  public init(entries: UInt64, bytes: UInt64, ratio: UInt64 = 250) {
+    self.entries = entries
+    self.bytes = bytes
+    self.ratio = ratio
+  }
+}
+
+/// What a bundle holds, in the order of the archive. Paths are relative, without `.` and `..`.
+public enum BundleItem: Equatable, Sendable {
+  case directory(path: [UInt8], mode: UInt32)
+  /// `size` bytes of ``data(_:)`` follow, then ``fileEnded``.
+  case file(path: [UInt8], mode: UInt32, size: UInt64)
+  case data([UInt8])
+  case fileEnded
+  case symlink(path: [UInt8], target: [UInt8])
+  case hardlink(path: [UInt8], target: [UInt8])
+}

@@ -1,0 +1,133 @@
+import CHost
+
+/// Writes a tar of a folder to a descriptor, in the confined child that collects `/out`. Regular files,
+/// directories and links only; what cannot be read is left out and counted.
+struct ResultCollector {
+  private static let depthLimit = 64
+
+  private let output: Int32
+  private var buffer: [UInt8] = []
+  private var isBroken = false
+  private(set) var skipped: UInt64 = 0
+
+  /// Report: 0 complete; 1 something was left out or the reader went away (second number: how many).
+  static func run(folder: String, output: Int32, report: UnsafeMutablePointer<UInt64>) {
+    var collector = ResultCollector(output: output)
+    let top = folder.withCString { host_sandbox_open_directory(-1, $0) }
+    if top >= 0 {
+      collector.walk(top, prefix: [], depth: 0)
+    } else {
+      collector.skipped += 1
+    }
+    TarWriter.end(&collector.buffer)
+    collector.flush()
+    report[0] = collector.isBroken || collector.skipped > 0 ? 1 : 0
+    report[1] = collector.skipped
+  }
+
+  private init(output: Int32) { self.output = output }
+
+  private mutating func walk(_ directory: Int32, prefix: [UInt8], depth: Int) {
+    defer { _ = host_sandbox_close(directory) }
+    guard depth < ResultCollector.depthLimit, let names = System.list(".", directory: directory)
+    else {
+      skipped += 1
+      return
+    }
+    for name in names where !isBroken {
+      let path = prefix + name
+      if path.count > BundlePath.longest {
+        skipped += 1
+        continue
+      }
+      add(directory, name: name + [0], path: path, depth: depth)
+    }
+  }
+
+  private mutating func add(
+    _ directory: Int32, name: [UInt8], path: [UInt8], depth: Int
+  ) {
+    var status = host_file_status()
+    if withName(name, { host_sandbox_status(directory, $0, &status) }) != 0 {
+      skipped += 1
+      return
+    }
+    switch status.mode & 0o170000 {
+    case 0o040000:
+      TarWriter.header(&buffer, path: path, mode: status.mode, type: UInt8(ascii: "5"))
+      let next = withName(name) { host_sandbox_open_directory(directory, $0) }
+      if next >= 0 {
+        walk(next, prefix: path + [0x2f], depth: depth + 1)
+      } else {
+        skipped += 1
+      }
+    case 0o120000:
+      var target = [UInt8](repeating: 0, count: 4096)
+      let length = target.withUnsafeMutableBufferPointer { into in
+        withName(name) {
+          Int32(host_sandbox_readlink(directory, $0, into.baseAddress, UInt64(into.count)))
+        }
+      }
+      if length <= 0 || length >= 4096 {
+        skipped += 1
+        return
+      }
+      TarWriter.header(
+        &buffer, path: path, link: Array(target[0..<Int(length)]), mode: 0o777,
+        type: UInt8(ascii: "2"))
+    case 0o100000: addFile(directory, name: name, path: path, status: status)
+    default: skipped += 1  // sockets, fifos
+    }
+  }
+
+  private mutating func addFile(
+    _ directory: Int32, name: [UInt8], path: [UInt8], status: host_file_status
+  ) {
+    let file = withName(name) { host_sandbox_open_read(directory, $0) }
+    if file < 0 {
+      skipped += 1
+      return
+    }
+    defer { _ = host_sandbox_close(file) }
+    TarWriter.header(
+      &buffer, path: path, mode: status.mode, size: status.size, type: UInt8(ascii: "0"))
+    var remaining = status.size
+    var piece = [UInt8](repeating: 0, count: 65_536)
+    while remaining > 0 && !isBroken {
+      let want = min(remaining, UInt64(piece.count))
+      let got = piece.withUnsafeMutableBufferPointer {
+        host_sandbox_read(file, $0.baseAddress, want)
+      }
+      if got <= 0 {
+        // Nobody writes any more, so this does not happen; the archive must stay well-formed.
+        skipped += 1
+        buffer.append(contentsOf: repeatElement(0, count: Int(want)))
+        remaining -= want
+      } else {
+        buffer.append(contentsOf: piece[0..<Int(got)])
+        remaining -= UInt64(got)
+      }
+      if buffer.count >= 65_536 { flush() }
+    }
+    TarWriter.pad(&buffer, size: status.size)
+    if buffer.count >= 65_536 { flush() }
+  }
+
+  private mutating func flush() {
+    var done = 0
+    while done < buffer.count && !isBroken {
+      let wrote = buffer.withUnsafeBufferPointer {
+        host_sandbox_write(output, $0.baseAddress! + done, UInt64($0.count - done))
+      }
+      if wrote <= 0 { isBroken = true }
+      done += Int(max(wrote, 0))
+    }
+    buffer.removeAll(keepingCapacity: true)
+  }
+
+  private func withName(_ name: [UInt8], _ body: (UnsafePointer<CChar>) -> Int32) -> Int32 {
+    name.withUnsafeBufferPointer { bytes in
+      bytes.withMemoryRebound(to: CChar.self) { body($0.baseAddress!) }
+    }
+  }
+}

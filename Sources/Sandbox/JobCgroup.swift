@@ -1,0 +1,248 @@
+import CHost
+
+/// What the kernel's accounting says of a job at one moment. Cumulative except `memoryBytes`.
+struct CgroupReading: Equatable {
+  var cpuNs: UInt64 = 0
+  var memoryBytes: UInt64 = 0
+  var memoryPeakBytes: UInt64 = 0
+  var diskReadBytes: UInt64 = 0
+  var diskWriteBytes: UInt64 = 0
+  var oomKills: UInt64 = 0
+}
+
+/// The cgroups of one job, one directory in each hierarchy that is of use.
+struct JobCgroup {
+  let layout: CgroupLayout
+  /// `<owner>.<job>`
+  let name: String
+  /// Every directory, each once.
+  let directories: [String]
+
+  static let folder = "zennet"
+
+  init(layout: CgroupLayout, owner: String, job: String) {
+    self.layout = layout
+    name = owner + "." + job
+    var found: [String] = []
+    for place in layout.places where place.isPresent {
+      let path = place.directory + "/" + JobCgroup.folder + "/" + owner + "." + job
+      if !found.contains(where: { Text.same($0, path) }) { found.append(path) }
+    }
+    directories = found
+  }
+
+  private func path(_ place: CgroupPlace, _ file: String) -> String {
+    place.directory + "/" + JobCgroup.folder + "/" + name + "/" + file
+  }
+
+  private func set(_ place: CgroupPlace, _ file: String, _ value: String) throws(SandboxError) {
+    let file = path(place, file)
+    let code = System.write(file, value)
+    if code != 0 { throw SandboxError.cgroup(file, code: -code) }
+  }
+
+  /// For files that not every kernel has.
+  private func trySet(_ place: CgroupPlace, _ file: String, _ value: String) {
+    if place.isPresent { _ = System.write(path(place, file), value) }
+  }
+
+  /// Makes the directories and sets the limits; on failure nothing is left.
+  func create(_ limits: JobLimits) throws(SandboxError) {
+    do throws(SandboxError) {
+      for directory in directories { try make(directory) }
+      try limitProcessor(limits)
+      try limitMemory(limits)
+      if layout.pids.isPresent { try set(layout.pids, "pids.max", "\(limits.pids)") }
+      trySet(layout.blkio, layout.blkio.isVersion2 ? "io.weight" : "blkio.weight", "10")
+    } catch {
+      for directory in directories { _ = System.removeDirectory(directory) }
+      throw error
+    }
+  }
+
+  private func make(_ directory: String) throws(SandboxError) {
+    let parent = String(decoding: directory.utf8.dropLast(name.utf8.count + 1), as: UTF8.self)
+    var code: Int32 = 0
+    // Another agent may remove the empty parent between our two calls.
+    for _ in 0..<10 {
+      _ = System.makeDirectory(parent)
+      if System.exists(parent + "/cgroup.subtree_control") { delegate(parent) }
+      code = System.makeDirectory(directory)
+      if code != -2 { break }
+    }
+    if code != 0 { throw SandboxError.cgroup(directory, code: -code) }
+  }
+
+  /// Version 2: passes the controllers on to the job's directory. A process in the agent's own cgroup
+  /// forbids that ("no internal processes"), so the agent moves into a leaf first.
+  private func delegate(_ folder: String) {
+    if !layout.memory.isVersion2 { return }
+    let own = layout.unified.directory
+    for controller in ["cpu", "memory", "pids", "io"] {
+      let add = "+" + controller
+      if System.write(own + "/cgroup.subtree_control", add) == -16 {
+        let leaf = own + "/zennet-agent"
+        _ = System.makeDirectory(leaf)
+        _ = System.write(leaf + "/cgroup.procs", "0")
+        _ = System.write(own + "/cgroup.subtree_control", add)
+      }
+      _ = System.write(folder + "/cgroup.subtree_control", add)
+    }
+  }
+
+  private func limitProcessor(_ limits: JobLimits) throws(SandboxError) {
+    if !layout.cpu.isPresent { return }
+    // Microseconds of processor time in each period of 100 ms.
+    let quotaUs = limits.cpuMilli * 100
+    if layout.cpu.isVersion2 {
+      try set(layout.cpu, "cpu.max", "\(quotaUs) 100000")
+      trySet(layout.cpu, "cpu.weight", "1")
+    } else {
+      try set(layout.cpu, "cpu.cfs_period_us", "100000")
+      try set(layout.cpu, "cpu.cfs_quota_us", "\(quotaUs)")
+      // The owner's own programs always come first.
+      trySet(layout.cpu, "cpu.shares", "2")
+    }
+  }
+
+  private func limitMemory(_ limits: JobLimits) throws(SandboxError) {
+    if !layout.memory.isPresent { return }
+    if layout.memory.isVersion2 {
+      try set(layout.memory, "memory.max", "\(limits.memoryBytes)")
+      trySet(layout.memory, "memory.swap.max", "0")
+    } else {
+      try set(layout.memory, "memory.limit_in_bytes", "\(limits.memoryBytes)")
+      trySet(layout.memory, "memory.memsw.limit_in_bytes", "\(limits.memoryBytes)")
+      trySet(layout.memory, "memory.swappiness", "0")
+    }
+  }
+
+  /// Moves a process in; its children are born there.
+  func add(_ pid: Int32) throws(SandboxError) {
+    for directory in directories {
+      let file = directory + "/cgroup.procs"
+      let code = System.write(file, "\(pid)")
+      if code != 0 { throw SandboxError.cgroup(file, code: -code) }
+    }
+  }
+
+  func setFrozen(_ frozen: Bool) throws(SandboxError) {
+    if layout.freezer.isVersion2 {
+      try set(layout.freezer, "cgroup.freeze", frozen ? "1" : "0")
+    } else {
+      try set(layout.freezer, "freezer.state", frozen ? "FROZEN" : "THAWED")
+    }
+  }
+
+  /// Whether every process has really come to a stop.
+  var isFrozen: Bool {
+    if layout.freezer.isVersion2 {
+      return Text.keyed(System.read(path(layout.freezer, "cgroup.events")), "frozen") == 1
+    }
+    guard let state = System.read(path(layout.freezer, "freezer.state")),
+      let line = Text.lines(state).first
+    else { return false }
+    return Text.equal(line, "FROZEN")
+  }
+
+  /// Every process of the job, in every hierarchy (a process may be leaving one of them).
+  func processes() -> [Int32] {
+    var found: [Int32] = []
+    for directory in directories {
+      guard let text = System.read(directory + "/cgroup.procs", limit: 1 << 18) else { continue }
+      for line in Text.lines(text) {
+        if let pid = Text.number(line), pid > 0, pid < 1 << 30, !found.contains(Int32(pid)) {
+          found.append(Int32(pid))
+        }
+      }
+      if !found.isEmpty { return found }
+    }
+    return found
+  }
+
+  /// Kills every process but `spared` and waits until they are gone. Freezing first is what defeats a
+  /// fork bomb: nothing is born between the list and the signals.
+  func killAll(sparing spared: Int32 = 0) throws(SandboxError) {
+    // A throttled process would not get the processor time that dying takes.
+    if layout.cpu.isVersion2 {
+      trySet(layout.cpu, "cpu.max", "max 100000")
+    } else {
+      trySet(layout.cpu, "cpu.cfs_quota_us", "-1")
+    }
+    for round in 0..<4000 {
+      let alive = processes().filter { $0 != spared }
+      if alive.isEmpty {
+        _ = try? setFrozen(false)
+        return
+      }
+      if spared == 0 && round == 0 { trySet(layout.unified, "cgroup.kill", "1") }
+      _ = try? setFrozen(true)
+      for pid in processes() where pid != spared { _ = host_sandbox_kill(pid, 9) }
+      _ = try? setFrozen(false)
+      host_sandbox_sleep_us(round < 20 ? 200 : 1000)
+    }
+    throw SandboxError.leftover("processes of " + name)
+  }
+
+  func remove() throws(SandboxError) {
+    for directory in directories {
+      var code: Int32 = 0
+      for _ in 0..<2000 {
+        code = System.removeDirectory(directory)
+        if code != -16 { break }
+        host_sandbox_sleep_us(500)
+      }
+      if code != 0 && code != -2 { throw SandboxError.cgroup(directory, code: -code) }
+      let parent = String(decoding: directory.utf8.dropLast(name.utf8.count + 1), as: UTF8.self)
+      _ = System.removeDirectory(parent)
+    }
+  }
+
+  func read() -> CgroupReading {
+    var reading = CgroupReading()
+    if layout.cpuAccounting.isVersion2 {
+      let stat = System.read(path(layout.cpuAccounting, "cpu.stat"))
+      reading.cpuNs = (Text.keyed(stat, "usage_usec") ?? 0) &* 1000
+    } else if layout.cpuAccounting.isPresent {
+      reading.cpuNs = Text.onlyNumber(file(layout.cpuAccounting, "cpuacct.usage")) ?? 0
+    }
+    if layout.memory.isVersion2 {
+      reading.memoryBytes = Text.onlyNumber(file(layout.memory, "memory.current")) ?? 0
+      reading.memoryPeakBytes = Text.onlyNumber(file(layout.memory, "memory.peak")) ?? 0
+      reading.oomKills = Text.keyed(file(layout.memory, "memory.events"), "oom_kill") ?? 0
+    } else if layout.memory.isPresent {
+      reading.memoryBytes = Text.onlyNumber(file(layout.memory, "memory.usage_in_bytes")) ?? 0
+      reading.memoryPeakBytes =
+        Text.onlyNumber(file(layout.memory, "memory.max_usage_in_bytes")) ?? 0
+      reading.oomKills = Text.keyed(file(layout.memory, "memory.oom_control"), "oom_kill") ?? 0
+    }
+    if layout.blkio.isPresent { readDisk(&reading) }
+    return reading
+  }
+
+  private func file(_ place: CgroupPlace, _ name: String) -> [UInt8]? {
+    System.read(path(place, name), limit: 16_384)
+  }
+
+  private func readDisk(_ reading: inout CgroupReading) {
+    if layout.blkio.isVersion2 {
+      // Lines `8:0 rbytes=N wbytes=N …`.
+      for line in Text.lines(file(layout.blkio, "io.stat") ?? []) {
+        for word in Text.words(line) {
+          let pair = Text.split(word, on: 0x3d)
+          if pair.count != 2 { continue }
+          if Text.equal(pair[0], "rbytes") { reading.diskReadBytes &+= Text.number(pair[1]) ?? 0 }
+          if Text.equal(pair[0], "wbytes") { reading.diskWriteBytes &+= Text.number(pair[1]) ?? 0 }
+        }
+      }
+      return
+    }
+    // Lines `8:0 Read N`.
+    for line in Text.lines(file(layout.blkio, "blkio.throttle.io_service_bytes") ?? []) {
+      let words = Text.words(line)
+      if words.count != 3 { continue }
+      if Text.equal(words[1], "Read") { reading.diskReadBytes &+= Text.number(words[2]) ?? 0 }
+      if Text.equal(words[1], "Write") { reading.diskWriteBytes &+= Text.number(words[2]) ?? 0 }
+    }
+  }
+}

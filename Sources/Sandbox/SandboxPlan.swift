@@ -1,0 +1,53 @@
+/// What the steps need to know.
+struct PlanContext {
+  var spec: JobSpec
+  var features: KernelFeatures
+  /// Where the new root is mounted while the old one is still there.
+  var root: String
+  /// User and group id of the job as the machine sees it.
+  var identity: UInt32
+  var groupIdentity: UInt32
+  /// BPF from ``SeccompFilter``; empty on a kernel without it.
+  var filter: [UInt8]
+
+  var hasUserNamespace: Bool { features.has(Namespace.user) }
+}
+
+/// The whole way from a fork of the agent to the job's first instruction, in order. Each line is one
+/// kernel feature, one file in `Steps/`.
+enum SandboxPlan {
+  static func steps(_ context: PlanContext) -> [Step] {
+    var steps: [Step] = []
+
+    // The first child, already in the job's cgroups, still in the agent's world.
+    steps += PrivateIdentity.beforeNamespaces(context)
+    steps += UserNamespace.steps(context)
+    steps += OtherNamespaces.steps(context)
+
+    // Process 1 of the sandbox: it has capabilities over its own namespaces, and none outside.
+    steps += OutOfMemory.steps()
+    steps += Secrecy.steps()
+    steps += PrivateMounts.steps()
+    steps += RootFileSystem.steps(context)
+    steps += Devices.steps(context)
+    steps += ProcFileSystem.steps(context)
+    steps += PivotRoot.steps(context)
+    steps += Hostname.steps(context)
+    steps += Loopback.steps()
+    steps += Bundle.unpackSteps()
+    steps += WritableFolders.steps()
+    steps += RootFileSystem.readOnlySteps()
+
+    // Every process that touches the job's data: the one that unpacks, the job, the one that collects.
+    steps += Capabilities.boundingSteps()
+    steps += PrivateIdentity.withoutUserNamespace(context)
+    steps += Capabilities.steps()
+    steps += NoNewPrivileges.steps()
+    steps += Seccomp.steps(context)
+
+    // The job.
+    steps += ResourceLimits.steps(context)
+    steps += Program.steps(context)
+    return steps
+  }
+}

@@ -1,0 +1,113 @@
+import CHost
+
+extension SandboxProcess {
+  /// Forks, puts the child into the cgroups, lets it go, and waits until process 1 exists.
+  func launch(_ steps: [Step]) throws(SandboxError) {
+    stepNames = steps.map { $0.name }
+    var theirs: [Int32] = Array(repeating: -1, count: 6)
+    let first = try openAndFork(steps, &theirs)
+    for descriptor in theirs where descriptor >= 0 { _ = host_sandbox_close(descriptor) }
+    do throws(SandboxError) {
+      try cgroup.add(first)
+      let code = host_sandbox_send(control, HOST_COMMAND_GO.rawValue, 0)
+      if code != 0 { throw SandboxError.system("control socket", code: -code) }
+      try awaitFirstProcess()
+    } catch {
+      _ = host_sandbox_kill(first, 9)
+      try SandboxProcess.reap(first)
+      throw error
+    }
+    try SandboxProcess.reap(first)
+  }
+
+  private func openAndFork(
+    _ steps: [Step], _ theirs: inout [Int32]
+  ) throws(SandboxError) -> Int32 {
+    do throws(SandboxError) {
+      try openDescriptors(&theirs)
+      return try fork(steps, theirs)
+    } catch {
+      for descriptor in theirs where descriptor >= 0 { _ = host_sandbox_close(descriptor) }
+      throw error
+    }
+  }
+
+  /// `theirs`: the child's ends, in the order of `host_plan.descriptors`.
+  private func openDescriptors(_ theirs: inout [Int32]) throws(SandboxError) {
+    var ends: [Int32] = [-1, -1]
+    let made = ends.withUnsafeMutableBufferPointer { host_sandbox_socketpair($0.baseAddress) }
+    if made != 0 { throw SandboxError.system("socketpair", code: -made) }
+    (control, theirs[3]) = (ends[0], ends[1])
+    if !spec.terminal {
+      (theirs[0], stdin) = try pipe(ourEnd: 1)
+      (stdout, theirs[1]) = try pipe(ourEnd: 0)
+      (stderr, theirs[2]) = try pipe(ourEnd: 0)
+    }
+    (theirs[4], bundle) = try pipe(ourEnd: 1)
+    (results, theirs[5]) = try pipe(ourEnd: 0)
+  }
+
+  private func pipe(ourEnd: UInt32) throws(SandboxError) -> (Int32, Int32) {
+    var ends: [Int32] = [-1, -1]
+    let made = ends.withUnsafeMutableBufferPointer {
+      host_sandbox_pipe($0.baseAddress, 1 << ourEnd)
+    }
+    if made != 0 { throw SandboxError.system("pipe", code: -made) }
+    return (ends[0], ends[1])
+  }
+
+  private func fork(_ steps: [Step], _ theirs: [Int32]) throws(SandboxError) -> Int32 {
+    let encoded = EncodedSteps(steps)
+    // Every file and folder has a name in RAM, so the count of entries is bounded like the bytes.
+    var limits = BundleLimits(entries: spec.limits.files, bytes: spec.limits.diskBytes)
+    let pid = withUnsafeMutablePointer(to: &limits) { limits in
+      encoded.steps.withUnsafeBufferPointer { steps in
+        encoded.arena.withUnsafeBufferPointer { arena in
+          var plan = host_plan()
+          plan.steps = steps.baseAddress
+          plan.count = UInt32(steps.count)
+          plan.arena = arena.baseAddress
+          plan.terminal = spec.terminal ? 1 : 0
+          plan.helper = runHelper
+          plan.context = UnsafeMutableRawPointer(limits)
+          plan.descriptors = (theirs[0], theirs[1], theirs[2], theirs[3], theirs[4], theirs[5])
+          return host_sandbox_spawn(&plan)
+        }
+      }
+    }
+    if pid < 0 { throw SandboxError.system("fork", code: -pid) }
+    return pid
+  }
+
+  private func awaitFirstProcess() throws(SandboxError) {
+    // Ten seconds: a machine that swaps is slow, but not forever.
+    if host_sandbox_wait_readable(control, 10_000) != 1 {
+      throw SandboxError.system("first process", code: 110)
+    }
+    var event = host_event()
+    var descriptor: Int32 = -1
+    let got = host_sandbox_receive(control, &event, &descriptor)
+    if got == 1 && event.kind == HOST_EVENT_INIT.rawValue {
+      firstPid = Int32(bitPattern: event.a)
+      return
+    }
+    if got == 1 && event.kind == HOST_EVENT_STEP_FAILED.rawValue {
+      throw SandboxError.stepFailed(
+        stepName(event.a), code: Int32(truncatingIfNeeded: event.b))
+    }
+    throw SandboxError.system("first process", code: got < 0 ? -got : 104)
+  }
+}
+
+/// Called by C in a confined child: task 1 unpacks, task 2 collects.
+private func runHelper(
+  task: UInt32, context: UnsafeMutableRawPointer?, report: UnsafeMutablePointer<UInt64>?
+) {
+  guard let report, let context else { return }
+  if task == 1 {
+    let limits = context.assumingMemoryBound(to: BundleLimits.self).pointee
+    BundleUnpacker.run(input: 4, limits: limits, report: report)
+  } else {
+    ResultCollector.run(folder: "/out", output: 5, report: report)
+  }
+}

@@ -1,0 +1,89 @@
+import CHost
+import CSeccomp
+
+/// The system calls that a job may make: an allow list, compiled by libseccomp for this processor.
+/// Everything else fails with EPERM; `clone3` with ENOSYS, so that the C library falls back to `clone`,
+/// whose flags the filter can see.
+enum SeccompFilter {
+  private static let allow: UInt32 = 0x7fff_0000
+  private static func refuse(_ code: UInt32) -> UInt32 { 0x0005_0000 | code }
+  private static let notPermitted: UInt32 = 1
+  private static let notImplemented: UInt32 = 38
+
+  /// The filter as BPF instructions, 8 bytes each.
+  static func program() throws(SandboxError) -> [UInt8] {
+    guard let filter = seccomp_init(refuse(notPermitted)) else {
+      throw SandboxError.system("seccomp_init", code: 12)
+    }
+    defer { seccomp_release(filter) }
+    for name in SystemCalls.allowed { try add(filter, name, allow, []) }
+    try add(filter, "clone3", refuse(notImplemented), [])
+    try addConditional(filter)
+    return try export(filter)
+  }
+
+  private static func addConditional(_ filter: scmp_filter_ctx) throws(SandboxError) {
+    // No new namespaces: none of the CLONE_NEW* flags.
+    try add(filter, "clone", allow, [compare(0, SCMP_CMP_MASKED_EQ, 0x7e02_0000, 0)])
+    // Sockets: local, and over the loopback device; no raw or packet sockets.
+    for family: UInt64 in [1, 2, 10] {
+      for kind: UInt64 in [1, 2, 5] {
+        try add(
+          filter, "socket", allow,
+          [
+            compare(0, SCMP_CMP_EQ, family, 0),
+            compare(1, SCMP_CMP_MASKED_EQ, 0xf, kind),
+          ])
+      }
+    }
+    // Reading the list of interfaces (NETLINK_ROUTE), as C libraries do.
+    try add(
+      filter, "socket", allow,
+      [compare(0, SCMP_CMP_EQ, 16, 0), compare(2, SCMP_CMP_EQ, 0, 0)])
+    for persona: UInt64 in [0, 0x8, 0x20000, 0x20008, 0xffff_ffff] {
+      try add(filter, "personality", allow, [compare(0, SCMP_CMP_EQ, persona, 0)])
+    }
+  }
+
+  private static func compare(
+    _ argument: UInt32, _ operation: scmp_compare, _ first: UInt64, _ second: UInt64
+  ) -> scmp_arg_cmp {
+    scmp_arg_cmp(arg: argument, op: operation, datum_a: first, datum_b: second)
+  }
+
+  /// A name that this processor does not have is no rule.
+  private static func add(
+    _ filter: scmp_filter_ctx, _ name: String, _ action: UInt32, _ conditions: [scmp_arg_cmp]
+  ) throws(SandboxError) {
+    let number = name.withCString { seccomp_syscall_resolve_name($0) }
+    if number < 0 { return }
+    let code = conditions.withUnsafeBufferPointer {
+      seccomp_rule_add_array(filter, action, number, UInt32($0.count), $0.baseAddress)
+    }
+    if code != 0 { throw SandboxError.system("seccomp rule " + name, code: -code) }
+  }
+
+  private static func export(_ filter: scmp_filter_ctx) throws(SandboxError) -> [UInt8] {
+    var ends: [Int32] = [-1, -1]
+    let made = ends.withUnsafeMutableBufferPointer { host_sandbox_pipe($0.baseAddress, 0) }
+    if made != 0 { throw SandboxError.system("pipe", code: -made) }
+    defer { _ = host_sandbox_close(ends[0]) }
+    // A pipe holds 64 KiB, the kernel's limit for a filter is 4096 instructions, 32 KiB.
+    let code = seccomp_export_bpf(filter, ends[1])
+    _ = host_sandbox_close(ends[1])
+    if code != 0 { throw SandboxError.system("seccomp_export_bpf", code: -code) }
+    var program: [UInt8] = []
+    var buffer = [UInt8](repeating: 0, count: 8192)
+    while true {
+      let got = buffer.withUnsafeMutableBufferPointer {
+        host_sandbox_read(ends[0], $0.baseAddress, UInt64($0.count))
+      }
+      if got <= 0 { break }
+      program.append(contentsOf: buffer[0..<Int(got)])
+    }
+    if program.isEmpty || program.count % 8 != 0 || program.count > 4096 * 8 {
+      throw SandboxError.system("seccomp_export_bpf", code: 22)
+    }
+    return program
+  }
+}

@@ -1,0 +1,111 @@
+import CHost
+
+/// One thing done on the way from the agent to the job, encoded for C: between fork and exec no Swift
+/// may run. See `enum host_operation` in sandbox.h for what the fields mean to each operation.
+struct Step {
+  /// For people, when the step fails.
+  var name: String
+  var operation: UInt32
+  var phase: UInt32
+  var isOptional = false
+  var path = ""
+  var source = ""
+  var type = ""
+  var text = ""
+  /// Instead of `path`: a BPF program, or texts that each end in a zero byte.
+  var data: [UInt8] = []
+  var a: UInt64 = 0
+  var b: UInt64 = 0
+
+  init(_ name: String, _ operation: host_operation, _ phase: host_phase) {
+    self.name = name
+    self.operation = operation.rawValue
+    self.phase = phase.rawValue
+  }
+
+  /// Its failure does not matter: the kernel is too old to have what is switched off here.
+  var optional: Step {
+    var step = self
+    step.isOptional = true
+    return step
+  }
+
+  // The shapes that most steps have.
+
+  static func mount(
+    _ source: String, on target: String, type: String = "", flags: UInt64, options: String = ""
+  ) -> Step {
+    var step = Step("mount " + target, HOST_MOUNT, HOST_PHASE_INNER)
+    step.path = target
+    step.source = source
+    step.type = type
+    step.text = options
+    step.a = flags
+    return step
+  }
+
+  static func makeDirectory(_ path: String, mode: UInt64 = 0o755) -> Step {
+    var step = Step("mkdir " + path, HOST_MAKE_DIRECTORY, HOST_PHASE_INNER)
+    step.path = path
+    step.a = mode
+    return step
+  }
+
+  static func write(_ path: String, _ text: String, _ phase: host_phase) -> Step {
+    var step = Step("write " + path, HOST_WRITE_FILE, phase)
+    step.path = path
+    step.text = text
+    return step
+  }
+}
+
+/// MS_* of mount(2).
+enum MountFlag {
+  static let readOnly: UInt64 = 1
+  static let noSuid: UInt64 = 2
+  static let noDevices: UInt64 = 4
+  static let noExecute: UInt64 = 8
+  static let remount: UInt64 = 32
+  static let bind: UInt64 = 4096
+  static let recursive: UInt64 = 16384
+  static let isPrivate: UInt64 = 1 << 18
+}
+
+/// The steps as the flat arrays that C reads.
+struct EncodedSteps {
+  private(set) var steps: [host_step] = []
+  private(set) var arena: [UInt8] = [0]
+
+  init(_ list: [Step]) {
+    for step in list {
+      var encoded = host_step()
+      encoded.operation = step.operation
+      encoded.phase = step.phase
+      encoded.optional = step.isOptional ? 1 : 0
+      encoded.path = step.data.isEmpty ? add(step.path) : add(step.data)
+      encoded.source = add(step.source)
+      encoded.type = add(step.type)
+      encoded.text = add(step.text)
+      encoded.a = step.a
+      encoded.b = step.b
+      steps.append(encoded)
+    }
+  }
+
+  private mutating func add(_ text: String) -> UInt32 {
+    if text.utf8.isEmpty { return 0 }
+    let offset = arena.count
+    arena.append(contentsOf: text.utf8)
+    arena.append(0)
+    return UInt32(offset)
+  }
+
+  /// BPF instructions want an aligned address.
+  private mutating func add(_ data: [UInt8]) -> UInt32 {
+    while arena.count % 8 != 0 { arena.append(0) }
+    let offset = arena.count
+    arena.append(contentsOf: data)
+    arena.append(0)
+    return UInt32(offset)
+  }
+}

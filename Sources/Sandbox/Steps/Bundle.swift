@@ -1,0 +1,8 @@
+import CHost
+
+/// A confined child unpacks the bundle into the new root: see ``BundleUnpacker``.
+enum Bundle {
+  static func unpackSteps() -> [Step] {
+    [Step("unpack", HOST_UNPACK, HOST_PHASE_INNER)]
+  }
+}

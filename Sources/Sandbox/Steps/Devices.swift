@@ -1,0 +1,43 @@
+import CHost
+
+/// A minimal /dev: the harmless devices, a terminal multiplexer of its own, shared memory. Devices cannot
+/// be made in a user namespace, so the machine's are bound in.
+enum Devices {
+  static func steps(_ context: PlanContext) -> [Step] {
+    let dev = context.root + "/dev"
+    let quiet = MountFlag.noSuid | MountFlag.noExecute
+    var steps = [
+      Step.mount("zennet", on: dev, type: "tmpfs", flags: quiet, options: "size=64k,mode=0755")
+    ]
+    for name in ["/null", "/zero", "/full", "/random", "/urandom", "/tty"] {
+      var file = Step("make " + dev + name, HOST_MAKE_FILE, HOST_PHASE_INNER)
+      file.path = dev + name
+      steps += [file, Step.mount("/dev" + name, on: dev + name, flags: MountFlag.bind)]
+    }
+    steps += [
+      Step.makeDirectory(dev + "/pts"),
+      Step.mount(
+        "devpts", on: dev + "/pts", type: "devpts", flags: quiet,
+        options: "newinstance,ptmxmode=0666,mode=0620"),
+      Step.makeDirectory(dev + "/shm"),
+      Step.mount(
+        "zennet", on: dev + "/shm", type: "tmpfs", flags: quiet | MountFlag.noDevices,
+        options: "size=\(context.spec.limits.diskBytes),nr_inodes=4096,mode=1777"),
+      link(dev + "/ptmx", to: "pts/ptmx"),
+      link(dev + "/fd", to: "/proc/self/fd"),
+      link(dev + "/stdin", to: "/proc/self/fd/0"),
+      link(dev + "/stdout", to: "/proc/self/fd/1"),
+      link(dev + "/stderr", to: "/proc/self/fd/2"),
+      Step.mount(
+        "", on: dev, flags: MountFlag.remount | MountFlag.bind | MountFlag.readOnly | quiet),
+    ]
+    return steps
+  }
+
+  private static func link(_ path: String, to target: String) -> Step {
+    var step = Step("symlink " + path, HOST_SYMLINK, HOST_PHASE_INNER)
+    step.path = path
+    step.text = target
+    return step
+  }
+}

@@ -1,0 +1,32 @@
+/// The root: memory of limited size, gone when the last process is. tmpfs(5).
+enum RootFileSystem {
+  static func steps(_ context: PlanContext) -> [Step] {
+    let limits = context.spec.limits
+    var options = "size=\(limits.diskBytes),nr_inodes=\(limits.files),mode=0755"
+    if !context.hasUserNamespace {
+      options += ",uid=\(context.identity),gid=\(context.groupIdentity)"
+    }
+    // Process 1 makes the folders; without a user namespace it has another identity than the job.
+    let mode: UInt64 = context.hasUserNamespace ? 0o755 : 0o1777
+    var steps = [
+      Step.mount(
+        "zennet", on: context.root, type: "tmpfs",
+        flags: MountFlag.noSuid | MountFlag.noDevices, options: options)
+    ]
+    for folder in ["/dev", "/proc"] { steps.append(Step.makeDirectory(context.root + folder)) }
+    for folder in WritableFolders.all {
+      steps.append(Step.makeDirectory(context.root + folder, mode: mode))
+    }
+    return steps
+  }
+
+  /// After the bundle is in place.
+  static func readOnlySteps() -> [Step] {
+    [
+      Step.mount(
+        "", on: "/",
+        flags: MountFlag.remount | MountFlag.bind | MountFlag.readOnly | MountFlag.noSuid
+          | MountFlag.noDevices)
+    ]
+  }
+}

@@ -1,0 +1,127 @@
+import CHost
+import Foundation
+
+@testable import Sandbox
+
+/// Real namespaces and cgroups: as root, or as a user with both delegated. Elsewhere these tests are
+/// skipped, and the test list says so.
+let features = KernelFeatures.detect()
+let canSandbox = features.level == .full
+let busyboxPath = "/bin/busybox"
+
+func nowMs() -> UInt64 {
+  var time = timespec()
+  clock_gettime(CLOCK_MONOTONIC, &time)
+  return UInt64(time.tv_sec) * 1000 + UInt64(time.tv_nsec) / 1_000_000
+}
+
+extension JobLimits {
+  static let small = JobLimits(
+    memoryBytes: 128 << 20, cpuMilli: 2000, pids: 64, diskBytes: 64 << 20, files: 4096)
+}
+
+/// A bundle with busybox and, if given, a script as /work/job.sh.
+func busyboxBundle(_ more: (inout BundleWriter) -> Void = { _ in }) -> [UInt8] {
+  var writer = BundleWriter()
+  let busybox = [UInt8](FileManager.default.contents(atPath: busyboxPath) ?? Data())
+  writer.addFile("bin/busybox", busybox, mode: 0o755)
+  for name in ["sh", "cat", "ls", "sleep", "true", "false", "id", "mount", "head", "dd"] {
+    writer.addSymlink("bin/" + name, to: "busybox")
+  }
+  more(&writer)
+  return try! writer.finish(level: 1)
+}
+let plainBundle = busyboxBundle()
+
+func shell(
+  _ script: String, limits: JobLimits = .small, terminal: Bool = false, name: String = "job"
+) -> JobSpec {
+  JobSpec(
+    name: name, arguments: ["/bin/busybox", "sh", "-c", script], limits: limits, terminal: terminal)
+}
+
+/// Drives one sandbox the way the agent's loop does.
+final class Driver {
+  let process: SandboxProcess
+  private var pending: ArraySlice<UInt8>
+  var out: [UInt8] = []
+  var err: [UInt8] = []
+  var tar: [UInt8] = []
+  var events: [SandboxEvent] = []
+
+  init(_ process: SandboxProcess, bundle: [UInt8] = plainBundle) {
+    self.process = process
+    pending = bundle[...]
+  }
+
+  deinit { try? process.destroy() }
+
+  var output: String { String(decoding: out, as: UTF8.self) }
+  var errors: String { String(decoding: err, as: UTF8.self) }
+
+  private func drain(_ descriptor: Int32, _ into: inout [UInt8]) {
+    if descriptor < 0 { return }
+    var buffer = [UInt8](repeating: 0, count: 65_536)
+    while true {
+      let got = read(descriptor, &buffer, buffer.count)
+      if got <= 0 { return }
+      into += buffer[0..<got]
+    }
+  }
+
+  func turn() {
+    if process.bundle >= 0 {
+      let bytes = Array(pending.prefix(65_536))
+      let wrote = bytes.isEmpty ? 0 : write(process.bundle, bytes, bytes.count)
+      if wrote > 0 { pending = pending.dropFirst(wrote) }
+      if pending.isEmpty || (wrote < 0 && errno == EPIPE) { process.closeBundle() }
+    }
+    drain(process.stdout, &out)
+    drain(process.stderr, &err)
+    drain(process.results, &tar)
+    events += process.poll(nowMs: nowMs())
+    var watched = [pollfd(fd: process.control, events: Int16(POLLIN), revents: 0)]
+    if process.bundle < 0 { poll(&watched, 1, 5) }
+  }
+
+  /// Turns until `done`, at most for `seconds` (a bound, not an assertion).
+  @discardableResult
+  func until(seconds: UInt64 = 30, _ done: (Driver) -> Bool) -> Bool {
+    let end = nowMs() + seconds * 1000
+    while nowMs() < end {
+      turn()
+      if done(self) { return true }
+    }
+    return false
+  }
+
+  func untilEnded() -> JobOutcome? {
+    until { $0.process.outcome != nil }
+    turn()
+    return process.outcome
+  }
+
+  func collect() throws {
+    try process.collect()
+    until { driver in
+      driver.events.contains { event in
+        if case .resultsCollected = event { return true }
+        return event == .closed
+      }
+    }
+    turn()
+  }
+}
+
+func makeSandbox(owner: String = "test\(getpid())") -> Sandbox {
+  signal(SIGPIPE, SIG_IGN)
+  return Sandbox(features: features, settings: SandboxSettings(owner: owner))
+}
+
+func run(_ spec: JobSpec, bundle: [UInt8] = plainBundle, in sandbox: Sandbox = makeSandbox()) throws
+  -> Driver
+{
+  let driver = Driver(try sandbox.start(spec, nowMs: nowMs()), bundle: bundle)
+  _ = driver.untilEnded()
+  return driver
+}
