@@ -1,3 +1,4 @@
+import Bitcoin
 import Bytes
 
 /// Where a publisher listens: an IPv4 or IPv6 address or a host name, and a TCP port.

@@ -1,3 +1,4 @@
+import Bitcoin
 import Bytes
 
 /// Writes one JSON value by hand, in the order in which it is told.

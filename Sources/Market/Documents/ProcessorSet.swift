@@ -1,3 +1,5 @@
+import Bitcoin
+
 /// The kinds of processor that a job has programs for, or that a machine can run.
 public struct ProcessorSet: OptionSet, Equatable, Sendable {
   public let rawValue: UInt16

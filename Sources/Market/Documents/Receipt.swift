@@ -1,4 +1,6 @@
+import Bitcoin
 import Bytes
+import Channel
 import Crypto
 
 /// How a job ended.

@@ -1,3 +1,4 @@
+import Bitcoin
 import Bytes
 
 /// What a job may use of a machine. The machine enforces it, and the price of an hour assumes it.

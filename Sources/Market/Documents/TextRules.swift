@@ -1,3 +1,4 @@
+import Bitcoin
 import Bytes
 
 /// What bytes may stand in texts that others wrote and people read.

@@ -1,3 +1,5 @@
+import Bitcoin
+
 /// What use costs: the inner product of rates and usage, computed identically by both ends.
 public enum Price {
   /// What is owed, in sat: the exact sum of all products, rounded up once. Nil where it does not

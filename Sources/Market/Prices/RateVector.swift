@@ -1,3 +1,4 @@
+import Bitcoin
 import Bytes
 
 /// What one unit of each kind of use costs, in psat: 1 sat is 1,000,000,000,000 psat. So fine,

@@ -1,3 +1,4 @@
+import Bitcoin
 import Bytes
 
 /// What a job has used since it started: cumulative, no counter ever falls.
