@@ -70,7 +70,7 @@ let package = Package(
     agentModule("Session", ["Bytes", "Crypto"]),
     agentModule("Capability", ["Bytes", "Crypto", "CZstd"]),
     agentModule("Sandbox", ["Bytes", "CHost", "CZstd", "CSeccomp"]),
-    agentModule("Storage", ["Bytes", "CSQLite"]),
+    agentModule("Storage", ["Bytes", "CHost", "CSQLite"]),
     agentModule("Host", ["Bytes", "CHost"]),
     agentModule("ChainFollower", ["Bytes", "Bitcoin", "LightClient", "Host", "Storage"]),
     agentModule(
@@ -116,7 +116,10 @@ let package = Package(
     tests("Session"),
     tests("Capability"),
     tests("Sandbox", ["Host"]),
-    tests("Storage"),
+    .executableTarget(
+      name: "storage-hammer", dependencies: ["Bytes", "Storage"], path: "Tests/StorageHammer",
+      swiftSettings: ordinarySettings),
+    tests("Storage", ["Host", "storage-hammer"]),
     tests("Host"),
     tests("ChainFollower", ["Devnet"]),
     tests("Agent", ["Devnet"]),

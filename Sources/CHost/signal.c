@@ -22,12 +22,18 @@ static void note(int number) {
   errno = kept;
 }
 
-int32_t host_watch_signals(const int32_t *signals, uint32_t count) {
+void host_ignore_broken_pipes(void) {
   struct sigaction action;
   memset(&action, 0, sizeof action);
   sigemptyset(&action.sa_mask);
   action.sa_handler = SIG_IGN;
-  if (sigaction(SIGPIPE, &action, NULL) != 0) return -errno;
+  sigaction(SIGPIPE, &action, NULL);
+}
+
+int32_t host_watch_signals(const int32_t *signals, uint32_t count) {
+  struct sigaction action;
+  memset(&action, 0, sizeof action);
+  sigemptyset(&action.sa_mask);
   if (signal_pipe[0] < 0 && pipe2(signal_pipe, O_CLOEXEC | O_NONBLOCK) != 0) return -errno;
   action.sa_handler = note;
   action.sa_flags = SA_RESTART | SA_NOCLDSTOP;

@@ -6,6 +6,8 @@ import CHost
 /// nothing happens the process sleeps until the next timer, however far that is. Nothing here
 /// throws for a peer's fault: that is an event.
 ///
+/// SIGPIPE is ignored in the whole process from the first reactor on.
+///
 /// Times are ``Clock/monotonicMs()``. Timer and watch tokens are the caller's own numbers.
 public final class Reactor {
   public struct Limits: Sendable {
@@ -64,6 +66,7 @@ public final class Reactor {
   var signalDescriptor: Int32 = -1
 
   public init(limits: Limits = Limits()) {
+    host_ignore_broken_pipes()
     self.limits = limits
     scratch = [UInt8](repeating: 0, count: limits.readBytes)
   }
@@ -108,8 +111,7 @@ public final class Reactor {
     queue.removeAll { $0 == .descriptorReadable(token) || $0 == .descriptorWritable(token) }
   }
 
-  /// From now on these signals are events and do nothing else. SIGPIPE is ignored. One reactor a
-  /// process may do this.
+  /// From now on these signals are events and do nothing else. One reactor a process may do this.
   public func watchSignals(_ signals: [Signal]) throws(HostError) {
     let numbers = signals.map { $0.rawValue }
     signalDescriptor = try HostError.check(

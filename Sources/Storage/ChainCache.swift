@@ -1,3 +1,5 @@
+import CSQLite
+
 /// The database of what peers can give again: headers, filter headers, what was learnt of peers.
 /// When it is damaged it is thrown away. A power cut may take its last commits back.
 public final class ChainCache {
@@ -13,7 +15,7 @@ public final class ChainCache {
     do throws(StorageError) {
       opened = try ChainCache.open(path)
     } catch {
-      if !error.isDamage { throw error }
+      if !ChainCache.isUseless(error) { throw error }
       damage = error
       try Database.remove(path: path)
       opened = try ChainCache.open(path)
@@ -23,10 +25,24 @@ public final class ChainCache {
     self.damage = damage
   }
 
+  /// Whether what cannot be opened is better thrown away. Flipped bits of the schema or of the
+  /// file's header come as errors of many kinds; and a later version's cache is of no use either.
+  private static func isUseless(_ error: StorageError) -> Bool {
+    switch error {
+    case .damaged, .newerSchema: return true
+    case .failed(let code, _, _):
+      let primary = code & 255
+      return primary == SQLITE_ERROR || primary == SQLITE_READONLY || primary == SQLITE_CONSTRAINT
+        || primary == SQLITE_FORMAT || primary == SQLITE_MISMATCH
+    default: return false
+    }
+  }
+
   private static func open(_ path: String) throws(StorageError) -> Database {
     let database = try Database(
       path: path, durability: .normal, migrations: [HeaderStore.schema + KeyValueStore.schema])
     _ = try HeaderStore(database).load()
+    try KeyValueStore.checkAll(database)
     return database
   }
 

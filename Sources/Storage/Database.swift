@@ -22,12 +22,15 @@ public final class Database {
   ///   - path: a file, or `:memory:`.
   ///   - migrations: statements that lead from schema version *n* to *n + 1*; the version is kept in
   ///     `user_version`. Entries are only ever added at the end.
+  ///   - mustExist: a file that is missing or holds nothing is an error.
   ///   - checksEverything: also compares indices with tables, which takes longer.
   public init(
-    path: String, durability: Durability, migrations: [String], checksEverything: Bool = false
+    path: String, durability: Durability, migrations: [String], checksEverything: Bool = false,
+    mustExist: Bool = false
   ) throws(StorageError) {
     var opened: OpaquePointer?
-    let flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_PRIVATECACHE
+    let flags =
+      SQLITE_OPEN_READWRITE | SQLITE_OPEN_PRIVATECACHE | (mustExist ? 0 : SQLITE_OPEN_CREATE)
     let code = sqlite3_open_v2(path, &opened, flags, nil)
     guard code == SQLITE_OK, let opened else {
       if let opened { _ = sqlite3_close_v2(opened) }
@@ -40,6 +43,7 @@ public final class Database {
     _ = sqlite3_limit(handle, SQLITE_LIMIT_LENGTH, 67_108_864)
     try configure(durability)
     try check(everything: checksEverything)
+    if mustExist, try schemaVersion() == 0 { throw .damaged(path: path, detail: "it is empty") }
     try migrate(migrations)
   }
 

@@ -77,6 +77,15 @@ public final class KeyValueStore {
     return found
   }
 
+  /// Reads every value of every namespace, and throws when one is damaged.
+  static func checkAll(_ database: Database) throws(StorageError) {
+    let statement = try database.prepare("SELECT DISTINCT space FROM value")
+    while try statement.step() {
+      let space = UInt32(truncatingIfNeeded: try statement.u64(0))
+      _ = try KeyValueStore(database, space: space).all()
+    }
+  }
+
   /// Keys as text are common.
   public func put(_ key: String, _ value: [UInt8]) throws(StorageError) {
     try put(Array(key.utf8), value)

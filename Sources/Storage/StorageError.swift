@@ -8,6 +8,8 @@ public enum StorageError: Error, Equatable {
   case busy(path: String)
   /// There is no space left for `path`.
   case full(path: String)
+  /// The new database could not be put at `path`.
+  case notMade(path: String, errno: Int32)
   /// The file was written by a later version of this program, with another schema.
   case newerSchema(path: String, version: Int64)
   /// A number above Int64.max, which SQLite cannot hold.
@@ -32,6 +34,7 @@ public enum StorageError: Error, Equatable {
       return "\(path): \(operation): \(Database.text(code)) (\(code))"
     case .busy(let path): return "\(path): in use by another process"
     case .full(let path): return "\(path): no space left"
+    case .notMade(let path, let errno): return "\(path): cannot be made (errno \(errno))"
     case .newerSchema(let path, let version):
       return "\(path): written by a later version of this program (schema \(version))"
     case .outOfRange(let value): return "\(value) is too large to be stored"

@@ -1,0 +1,120 @@
+import Bytes
+import Host
+import TestSupport
+import Testing
+
+@testable import Storage
+
+/// Files that rot: what is read afterwards is what was stored, or an error. Never anything else.
+@Suite struct DamageTests {
+  private func makeCache(_ path: String) throws -> StoredChain {
+    let cache = try ChainCache(path: path)
+    let heights = UInt32(50)..<350
+    try cache.headers.store(fromHeight: 50, heights.map { header($0) }, workBefore: [5])
+    try cache.headers.storeFilterHeaders(fromHeight: 50, heights.map { filter($0) })
+    try cache.values(space: 1).put("peer", [UInt8](repeating: 4, count: 300))
+    return try #require(try cache.headers.load())
+  }
+
+  @Test(arguments: [1, 2, 3, 4] as [UInt64])
+  func aCacheWithFlippedBitsIsThrownAway(_ seed: UInt64) throws {
+    let scratch = try Scratch()
+    let path = scratch.file("chain.db")
+    let original = try makeCache(path)
+    let bytes = try Files.read(path, limit: 10_000_000)
+    #expect(!Files.exists(path + "-wal"))
+    var random = SeededGenerator(seed: seed)
+    var found = 0
+    for round in 0..<40 {
+      var rotten = bytes
+      // Every other time in the first page, where the file's header and the schema are.
+      let place = random.int(0...(round % 2 == 0 ? rotten.count - 1 : 4095))
+      rotten[place] ^= 1 << UInt8(random.int(0...7))
+      try Files.writeAtomically(path, rotten)
+      let cache = try ChainCache(path: path)
+      if cache.damage != nil {
+        found += 1
+        #expect(try cache.headers.load() == nil)
+        try cache.headers.store(fromHeight: 1, [header(1)], workBefore: [])
+      } else {
+        #expect(try cache.headers.load() == original)
+        #expect(
+          try cache.values(space: 1).get("peer") == [UInt8](repeating: 4, count: 300))
+      }
+    }
+    // Many bits of a database mean nothing: free space, statistics.
+    #expect(found > 5)
+  }
+
+  @Test func aTruncatedCacheIsThrownAway() throws {
+    let scratch = try Scratch()
+    let path = scratch.file("chain.db")
+    _ = try makeCache(path)
+    let bytes = try Files.read(path, limit: 10_000_000)
+    for length in stride(from: 1500, to: bytes.count, by: 1777) {
+      try Files.writeAtomically(path, Array(bytes[0..<length]))
+      let cache = try ChainCache(path: path)
+      #expect(cache.damage?.isDamage == true)
+      #expect(try cache.headers.load() == nil)
+    }
+  }
+
+  @Test func aCacheOfALaterVersionIsThrownAwayToo() throws {
+    let scratch = try Scratch()
+    let path = scratch.file("chain.db")
+    _ = try makeCache(path)
+    try Database(path: path, durability: .normal, migrations: [""])
+      .execute("PRAGMA user_version = 99")
+    let cache = try ChainCache(path: path)
+    #expect(cache.damage == .newerSchema(path: path, version: 99))
+    #expect(try cache.headers.load() == nil)
+  }
+
+  @Test(arguments: [1, 2, 3, 4] as [UInt64])
+  func aDamagedLedgerIsNeitherReadNorTouched(_ seed: UInt64) throws {
+    let scratch = try Scratch()
+    let path = scratch.file("ledger.db")
+    var original: [ChannelRecord] = []
+    do {
+      let ledger = try Ledger(path: path)
+      for number in 1...20 as ClosedRange<UInt8> {
+        let state = [UInt8](repeating: number, count: 500)
+        try ledger.channels.open(identifier(number), state: state, unixSeconds: 3)
+        try ledger.channels.update(
+          identifier(number), sequence: 1, amountSat: 1000, state: state, unixSeconds: 4)
+      }
+      original = try ledger.channels.all()
+    }
+    let bytes = try Files.read(path, limit: 10_000_000)
+    var random = SeededGenerator(seed: seed)
+    var found = 0
+    for round in 0..<40 {
+      var rotten = bytes
+      let place = random.int(0...(round % 2 == 0 ? rotten.count - 1 : 4095))
+      rotten[place] ^= 1 << UInt8(random.int(0...7))
+      try Files.writeAtomically(path, rotten)
+      do {
+        let ledger = try Ledger(path: path)
+        #expect(try ledger.channels.all() == original)
+      } catch is StorageError {
+        found += 1
+        // Nothing but SQLite's own change of the header's counters may happen to the file.
+        #expect(try Files.read(path, limit: 10_000_000).count == rotten.count)
+      }
+      for suffix in ["-wal", "-shm"] { try Files.remove(path + suffix) }
+    }
+    #expect(found > 5)
+    for length in [0, 1, 99, 100] + Array(stride(from: 1777, to: bytes.count, by: 1777)) {
+      try Files.writeAtomically(path, Array(bytes[0..<length]))
+      #expect(throws: StorageError.self) { try Ledger(path: path) }
+    }
+  }
+
+  @Test func aLogWithoutItsLedgerIsDamage() throws {
+    let scratch = try Scratch()
+    let path = scratch.file("ledger.db")
+    try Files.writeAtomically(path + "-wal", [1, 2, 3])
+    #expect(throws: StorageError.self) { try Ledger(path: path) }
+    #expect(!Files.exists(path))
+  }
+}
