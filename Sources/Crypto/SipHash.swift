@@ -12,10 +12,12 @@ public struct SipHash: Sendable {
   }
 
   public func hash(_ bytes: [UInt8]) -> UInt64 {
-    var digest = [UInt8](repeating: 0, count: 8)
-    crypto_shorthash(&digest, bytes, UInt64(bytes.count), key)
+    // Into a number rather than an array: a filter is matched against many scripts.
     var value: UInt64 = 0
-    for index in 0..<8 { value |= UInt64(digest[index]) << UInt64(8 * index) }
-    return value
+    withUnsafeMutableBytes(of: &value) { digest in
+      _ = crypto_shorthash(
+        digest.baseAddress!.assumingMemoryBound(to: UInt8.self), bytes, UInt64(bytes.count), key)
+    }
+    return UInt64(littleEndian: value)
   }
 }

@@ -27,12 +27,17 @@ public struct Block: Equatable, Sendable {
     return writer.bytes
   }
 
-  public static func decode(_ reader: inout ByteReader) throws(BytesError) -> Block {
+  /// Reads one block; for `keepsWitness` see ``Transaction``'s decoder.
+  public static func decode(
+    _ reader: inout ByteReader, keepsWitness: Bool = true
+  ) throws(BytesError) -> Block {
     let header = try BlockHeader.decode(&reader)
     let count = try reader.compactSize(limit: UInt64(maxBytes / minTransactionBytes))
     var transactions: [Transaction] = []
     transactions.reserveCapacity(min(count, reader.remaining / minTransactionBytes))
-    for _ in 0..<count { transactions.append(try Transaction.decode(&reader)) }
+    for _ in 0..<count {
+      transactions.append(try Transaction.decode(&reader, keepsWitness: keepsWitness))
+    }
     return Block(header: header, transactions: transactions)
   }
 

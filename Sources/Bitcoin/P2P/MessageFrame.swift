@@ -30,12 +30,18 @@ public enum MessageFrame {
 public struct MessageFramer {
   private let magic: [UInt8]
   private let maxPayloadBytes: Int
+  private let keepsBlockWitnesses: Bool
   private var buffer: [UInt8] = []
   /// Bytes of `buffer` already handed out; they are dropped now and then, not at each message.
   private var start = 0
 
-  public init(magic: [UInt8], maxPayloadBytes: Int = MessageFrame.maxPayloadBytes) {
+  /// A light client sets `keepsBlockWitnesses` to false, which bounds what a block takes in memory.
+  public init(
+    magic: [UInt8], maxPayloadBytes: Int = MessageFrame.maxPayloadBytes,
+    keepsBlockWitnesses: Bool = true
+  ) {
     precondition(magic.count == 4)
+    self.keepsBlockWitnesses = keepsBlockWitnesses
     self.magic = magic
     self.maxPayloadBytes = maxPayloadBytes
   }
@@ -74,7 +80,9 @@ public struct MessageFramer {
     for index in 0..<4 where digest[index] != checksum[index] {
       throw BitcoinError.invalid("a message's checksum does not fit its payload")
     }
-    return try PeerMessage.decode(command: try MessageFramer.trim(command), payload: payload)
+    return try PeerMessage.decode(
+      command: try MessageFramer.trim(command), payload: payload,
+      keepsBlockWitnesses: keepsBlockWitnesses)
   }
 
   /// The command without its padding, which must be zeros to the end.

@@ -2,12 +2,17 @@ import Bytes
 
 extension PeerMessage {
   /// Decodes the payload of a message. A known command must hold exactly its fields; an unknown one
-  /// is no error, for the protocol grows.
+  /// is no error, for the protocol grows. `keepsBlockWitnesses` is ``MessageFramer``'s.
   public static func decode(
-    command: [UInt8], payload: [UInt8]
+    command: [UInt8], payload: [UInt8], keepsBlockWitnesses: Bool = true
   ) throws(BitcoinError) -> PeerMessage {
     var reader = ByteReader(payload)
     return try decoding { () throws(BytesError) in
+      if command.isAscii("block") {
+        let block = try Block.decode(&reader, keepsWitness: keepsBlockWitnesses)
+        try reader.finish()
+        return .block(block)
+      }
       guard let message = try decodeBody(command, &reader) else {
         return .unknown(command: command)
       }
@@ -29,8 +34,7 @@ extension PeerMessage {
     if command.isAscii("feefilter") { return .feeFilter(try reader.u64le()) }
     if command.isAscii("mempool") { return .mempool }
     if command.isAscii("getaddr") { return .getAddr }
-    if command.isAscii("block") { return .block(try Block.decode(&reader)) }
-    if command.isAscii("tx") { return .transaction(try Transaction.decode(&reader)) }
+    if command.isAscii("tx") { return .transaction(try decodeTransaction(&reader)) }
     if command.isAscii("headers") { return .headers(try decodeHeaders(&reader)) }
     if command.isAscii("getheaders") { return try decodeGetHeaders(&reader) }
     return try decodeInventory(command, &reader)
@@ -77,6 +81,17 @@ extension PeerMessage {
       return .filterCheckpoints(try FilterCheckpointsMessage.decode(&reader))
     }
     return nil
+  }
+
+  private static func decodeTransaction(
+    _ reader: inout ByteReader
+  ) throws(BytesError) -> Transaction {
+    if reader.remaining > Transaction.maxRelayedBytes {
+      throw BytesError.tooLarge(
+        offset: reader.offset, value: UInt64(reader.remaining),
+        limit: UInt64(Transaction.maxRelayedBytes))
+    }
+    return try Transaction.decode(&reader)
   }
 
   private static func decodeHeaders(

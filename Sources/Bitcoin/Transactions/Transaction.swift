@@ -5,6 +5,10 @@ import Crypto
 public struct Transaction: Equatable, Sendable {
   /// A block's weight limit bounds what a transaction can be, in bytes.
   public static let maxBytes = 4_000_000
+  /// What peers relay before it is in a block: 400,000 units of weight at most (policy).
+  public static let maxRelayedBytes = 400_000
+  /// A block's weight limit again, as it bounds bytes outside of witnesses.
+  static let maxStrippedBytes = 1_000_000
   /// The least bytes an input takes, which bounds how many a document can hold.
   private static let minInputBytes = 41
   private static let minOutputBytes = 9
@@ -63,7 +67,13 @@ public struct Transaction: Equatable, Sendable {
     return writer.bytes
   }
 
-  public static func decode(_ reader: inout ByteReader) throws(BytesError) -> Transaction {
+  /// Reads one transaction. Without `keepsWitness` its witnesses are read over: many small items
+  /// take up to thirty times their wire size in memory, and a light client has no use for them.
+  /// ``txid`` stays right, ``wtxid`` and ``weight`` do not.
+  public static func decode(
+    _ reader: inout ByteReader, keepsWitness: Bool = true
+  ) throws(BytesError) -> Transaction {
+    let start = reader.offset
     let version = try reader.u32le()
     var inputs: [TransactionInput] = []
     var count = try reader.compactSize(limit: UInt64(maxBytes / minInputBytes))
@@ -80,18 +90,31 @@ public struct Transaction: Equatable, Sendable {
       inputs.append(
         TransactionInput(
           previous: previous, scriptSig: scriptSig, sequence: try reader.u32le()))
+      try checkStripped(reader, from: start)
     }
     var outputs: [TransactionOutput] = []
     let outputCount = try reader.compactSize(limit: UInt64(maxBytes / minOutputBytes))
     outputs.reserveCapacity(min(outputCount, reader.remaining / minOutputBytes))
-    for _ in 0..<outputCount { outputs.append(try TransactionOutput.decode(&reader)) }
-    if marked { try decodeWitnesses(&reader, &inputs) }
+    for _ in 0..<outputCount {
+      outputs.append(try TransactionOutput.decode(&reader))
+      try checkStripped(reader, from: start)
+    }
+    if marked { try decodeWitnesses(&reader, &inputs, keeps: keepsWitness) }
     return Transaction(
       version: version, inputs: inputs, outputs: outputs, lockTime: try reader.u32le())
   }
 
+  private static func checkStripped(
+    _ reader: ByteReader, from start: Int
+  ) throws(BytesError) {
+    if reader.offset - start > maxStrippedBytes {
+      throw BytesError.tooLarge(
+        offset: start, value: UInt64(reader.offset - start), limit: UInt64(maxStrippedBytes))
+    }
+  }
+
   private static func decodeWitnesses(
-    _ reader: inout ByteReader, _ inputs: inout [TransactionInput]
+    _ reader: inout ByteReader, _ inputs: inout [TransactionInput], keeps: Bool
   ) throws(BytesError) {
     let start = reader.offset
     var any = false
@@ -99,7 +122,11 @@ public struct Transaction: Equatable, Sendable {
       let items = try reader.compactSize(limit: UInt64(maxBytes))
       if items > 0 { any = true }
       for _ in 0..<items {
-        inputs[index].witness.append(try reader.lengthPrefixed(limit: maxBytes))
+        if keeps {
+          inputs[index].witness.append(try reader.lengthPrefixed(limit: maxBytes))
+        } else {
+          try reader.skip(try reader.compactSize(limit: UInt64(maxBytes)))
+        }
       }
     }
     // Bitcoin Core refuses a witness marker without any witness as superfluous.

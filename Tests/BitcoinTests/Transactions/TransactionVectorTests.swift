@@ -63,6 +63,41 @@ struct TransactionVectorTests {
 }
 
 struct TransactionLimitTests {
+  /// Two million witness items of a byte: one transaction of a hostile block.
+  @Test func witnessesCanBeReadOver() throws {
+    let item: [UInt8] = [1]
+    var transaction = Transaction(
+      inputs: [
+        TransactionInput(
+          previous: .coinbase, witness: [[UInt8]](repeating: item, count: 100_000))
+      ], outputs: [TransactionOutput(amountSat: 1, scriptPubKey: [0x51])])
+    var reader = ByteReader(transaction.bytes())
+    let stripped = try Transaction.decode(&reader, keepsWitness: false)
+    #expect(reader.isAtEnd)
+    #expect(stripped.txid == transaction.txid)
+    transaction.inputs[0].witness = []
+    #expect(stripped == transaction)
+    let block = Block(header: Network.regtest.genesis, transactions: [transaction])
+    var framer = MessageFramer(magic: Network.regtest.magic, keepsBlockWitnesses: false)
+    framer.append(MessageFrame.encode(.block(block), magic: Network.regtest.magic))
+    #expect(try framer.next() == .block(block))
+  }
+
+  @Test func moreThanABlockCouldHoldIsRefused() {
+    let output = TransactionOutput(amountSat: 1, scriptPubKey: [0x51])
+    let large = Transaction(
+      inputs: [TransactionInput(previous: .coinbase)],
+      outputs: [TransactionOutput](repeating: output, count: 100_100))
+    #expect(throws: BitcoinError.self) { try Transaction.decode(large.bytes()) }
+    let relayed = Transaction(
+      inputs: [TransactionInput(previous: .coinbase)],
+      outputs: [TransactionOutput](repeating: output, count: 40_001))
+    #expect(throws: Never.self) { try Transaction.decode(relayed.bytes()) }
+    #expect(throws: BitcoinError.self) {
+      try PeerMessage.decode(command: Array("tx".utf8), payload: relayed.bytes())
+    }
+  }
+
   @Test func amountsBeyondAllCoinsHaveNoTotal() {
     func total(_ amounts: UInt64...) -> UInt64? {
       Transaction(
