@@ -9,8 +9,19 @@ import Bytes
 /// - Bitcoin P2P v1; BIP130 (sendheaders), BIP133 (feefilter), BIP155 (addrv2), BIP157 and BIP158
 ///   (filters), BIP325 (signets), BIP339 (wtxidrelay).
 public struct LightClient {
-  public let network: Network
-  public let configuration: LightClientConfiguration
+  var shared: Shared
+  let handshake = Handshake()
+  var headers = HeaderSync()
+  var filterHeaders: FilterHeaderSync
+  var scan: FilterScan
+  var blocks = BlockFetcher()
+  var broadcaster = Broadcaster()
+  var mempool = MempoolWatch()
+  var book: AddressBook
+  var teller: Teller
+  /// Scripts watched only to see the client's own transactions confirmed.
+  var markers: [[UInt8]] = []
+  private var timerAtMs: UInt64?
 
   /// - Parameters:
   ///   - state: what an earlier run stored; damage that shows is answered by starting afresh from
@@ -21,8 +32,58 @@ public struct LightClient {
     network: Network, configuration: LightClientConfiguration, state: LightClientState,
     seed: UInt64, nowMs: UInt64, unixSeconds: UInt64
   ) {
-    self.network = network
-    self.configuration = configuration
+    let restored = HeaderChain(network: network, state: state)
+    let chain = restored ?? HeaderChain(network: network)
+    shared = Shared(
+      network: network, configuration: configuration, random: RandomSource(seed: seed),
+      nowMs: nowMs, unixSeconds: unixSeconds, outbox: Outbox(magic: network.magic), chain: chain)
+    shared.configuration.windowHeaders = max(2200, configuration.windowHeaders)
+    filterHeaders = FilterHeaderSync(
+      chain: LightClient.filterChain(network, chain, restored == nil ? [] : state.filterHeaders))
+    scan = FilterScan(nextHeight: chain.tipHeight + 1)
+    book = AddressBook(configuration: configuration, bans: state.bans)
+    teller = Teller(chain: chain, nowMs: nowMs)
+    if chain.records.count != state.headers.count { storeAll() }
+    settle()
+  }
+
+  private static func filterChain(
+    _ network: Network, _ chain: HeaderChain, _ stored: [Bytes32]
+  ) -> FilterHeaderChain {
+    if !stored.isEmpty {
+      let usable = min(stored.count, chain.records.count)
+      return FilterHeaderChain(
+        baseHeight: chain.baseHeight, before: chain.baseHeight == 0 ? .zero : nil,
+        headers: Array(stored[0..<usable]))
+    }
+    if let checkpoint = network.checkpoint, let header = checkpoint.filterHeader,
+      chain.baseHeight == checkpoint.height
+    {
+      return FilterHeaderChain(baseHeight: chain.baseHeight, before: nil, headers: [header])
+    }
+    return FilterHeaderChain(
+      baseHeight: chain.baseHeight, before: chain.baseHeight == 0 ? .zero : nil)
+  }
+
+  /// What is on disk is replaced by what was sound of it.
+  private mutating func storeAll() {
+    var list: [BlockHeader] = []
+    for height in shared.chain.baseHeight...shared.chain.tipHeight {
+      if let header = shared.chain.header(at: height) { list.append(header) }
+    }
+    shared.outbox.push(
+      .storeHeaders(
+        fromHeight: shared.chain.baseHeight, list, workBefore: shared.chain.workBefore))
+    var filters: [Bytes32] = []
+    var height = filterHeaders.chain.baseHeight
+    while let header = filterHeaders.chain.header(at: height) {
+      filters.append(header)
+      height += 1
+    }
+    if !filters.isEmpty {
+      shared.outbox.push(
+        .storeFilterHeaders(fromHeight: filterHeaders.chain.baseHeight, filters))
+    }
   }
 
   // MARK: What happened
@@ -30,61 +91,121 @@ public struct LightClient {
   /// A connection that ``LightClientEffect/connect(_:)`` asked for stands.
   public mutating func peerConnected(
     _ id: PeerId, address: PeerAddress, nowMs: UInt64, unixSeconds: UInt64
-  ) {}
+  ) {
+    setTime(nowMs, unixSeconds)
+    if shared.index(of: id) != nil { return }
+    book.connected(address)
+    shared.peers.append(
+      Peer(
+        id: id, address: address, isConfigured: book.isConfigured(address), connectedMs: nowMs,
+        framer: MessageFramer(magic: shared.network.magic), lastReceivedMs: nowMs))
+    handshake.connected(shared.peers.count - 1, &shared)
+    settle()
+  }
 
   /// Dialling failed or took too long.
   public mutating func connectFailed(
     _ address: PeerAddress, nowMs: UInt64, unixSeconds: UInt64
-  ) {}
+  ) {
+    setTime(nowMs, unixSeconds)
+    book.failed(address, &shared)
+    settle()
+  }
 
   /// Bytes came from a peer, in any portions.
   public mutating func received(
     _ bytes: [UInt8], from id: PeerId, nowMs: UInt64, unixSeconds: UInt64
-  ) {}
+  ) {
+    setTime(nowMs, unixSeconds)
+    guard let index = shared.index(of: id), !shared.peers[index].isClosing else { return }
+    shared.peers[index].lastReceivedMs = nowMs
+    shared.peers[index].framer.append(bytes)
+    while !shared.peers[index].isClosing {
+      do {
+        guard let message = try shared.peers[index].framer.next() else { break }
+        handle(message, index)
+      } catch {
+        shared.punish(index, .malformedMessage(error))
+      }
+    }
+    settle()
+  }
 
   /// The connection ended without this client asking for it.
-  public mutating func peerDisconnected(_ id: PeerId, nowMs: UInt64, unixSeconds: UInt64) {}
+  public mutating func peerDisconnected(_ id: PeerId, nowMs: UInt64, unixSeconds: UInt64) {
+    setTime(nowMs, unixSeconds)
+    guard let index = shared.index(of: id) else { return }
+    shared.peers[index].isClosing = true
+    settle()
+  }
 
   /// The time set by ``LightClientEffect/setTimer(atMs:)`` has come. Earlier or later does no harm.
-  public mutating func timerFired(nowMs: UInt64, unixSeconds: UInt64) {}
+  public mutating func timerFired(nowMs: UInt64, unixSeconds: UInt64) {
+    setTime(nowMs, unixSeconds)
+    timerAtMs = nil
+    settle()
+  }
+
+  private mutating func setTime(_ nowMs: UInt64, _ unixSeconds: UInt64) {
+    // Time does not run backwards here, whatever the driver's clock does.
+    shared.nowMs = max(shared.nowMs, nowMs)
+    shared.unixSeconds = unixSeconds
+  }
 
   // MARK: What is wanted
 
   /// Looks for `script` in all blocks from `fromHeight` on, spent or paid. Heights already scanned
   /// are scanned again for it; heights that are no longer kept are not.
-  public mutating func watch(_ script: [UInt8], fromHeight: UInt32) {}
+  public mutating func watch(_ script: [UInt8], fromHeight: UInt32) {
+    if script.isEmpty { return }
+    markers.removeAll { $0 == script }
+    scan.watch(script, fromHeight: fromHeight, chain: shared.chain)
+    settle()
+  }
 
-  public mutating func unwatch(_ script: [UInt8]) {}
+  public mutating func unwatch(_ script: [UInt8]) {
+    scan.unwatch(script)
+    settle()
+  }
 
   /// Relays the transaction to all peers (at least two when there are), again and again until it is
-  /// confirmed or ``forget(_:)`` is called, reorganisations included.
-  public mutating func broadcast(_ transaction: Transaction) {}
+  /// confirmed or ``forget(_:)`` is called, reorganisations included. Its confirmation is noticed
+  /// from the heights on that are not scanned yet.
+  public mutating func broadcast(_ transaction: Transaction) {
+    if let marker = broadcaster.add(transaction), !scan.isWatched(marker) {
+      markers.append(marker)
+      scan.watch(marker, fromHeight: scan.nextHeight, chain: shared.chain)
+    }
+    settle()
+  }
 
-  public mutating func forget(_ txid: Bytes32) {}
+  public mutating func forget(_ txid: Bytes32) {
+    if let marker = broadcaster.remove(txid), markers.contains(marker) {
+      markers.removeAll { $0 == marker }
+      scan.unwatch(marker)
+    }
+    settle()
+  }
 
-  // MARK: What is known
-
-  /// The height of the best chain.
-  public var tipHeight: UInt32 { 0 }
-  public var tipHash: Bytes32 { network.genesis.hash }
-  /// All blocks up to here were looked through for every watched script.
-  public var scannedHeight: UInt32 { 0 }
-  /// On a signet, the height whose signature proves the chain below it; elsewhere the tip.
-  public var authenticatedHeight: UInt32 { 0 }
-  /// Level with every peer, filters matched up to the tip, at least one peer connected.
-  public var isSynced: Bool { false }
-  /// The lowest height whose header is still kept.
-  public var baseHeight: UInt32 { 0 }
-  /// Nil above the tip and below the kept window.
-  public func header(at height: UInt32) -> BlockHeader? { nil }
-  public func blockHash(at height: UInt32) -> Bytes32? { nil }
-  /// Seconds since 1970: the median of the tip's and its ten ancestors' times, which time locks
-  /// are held against (BIP113).
-  public var medianTimePast: UInt32 { 0 }
-  /// The least fee rate that all peers relay, in sat per 1000 virtual bytes (BIP133).
-  public var feeRateFloorSatPerKvB: UInt64 { 1000 }
-  public var peers: [PeerSummary] { [] }
+  // MARK: What comes out
 
   /// The next thing for the driver to do; nil when there is nothing more.
-  public mutating func nextEffect() -> LightClientEffect? { nil }
+  public mutating func nextEffect() -> LightClientEffect? { shared.outbox.next() }
+
+  /// Asks for the next wake-up. A timer that is set too early is left as it is: it does no harm.
+  mutating func setTimer() {
+    var deadline = handshake.deadlineMs(shared)
+    deadline = min(deadline, headers.deadlineMs(shared))
+    deadline = min(deadline, filterHeaders.deadlineMs(shared))
+    deadline = min(deadline, scan.deadlineMs(shared))
+    deadline = min(deadline, blocks.deadlineMs(shared))
+    deadline = min(deadline, broadcaster.deadlineMs(shared))
+    deadline = min(deadline, book.deadlineMs(shared))
+    deadline = min(deadline, teller.deadlineMs)
+    if deadline == UInt64.max { return }
+    deadline = max(deadline, shared.nowMs + 1)
+    if let timerAtMs, timerAtMs <= deadline { return }
+    timerAtMs = deadline
+    shared.outbox.push(.setTimer(atMs: deadline))
+  }
 }

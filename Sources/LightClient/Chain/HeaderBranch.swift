@@ -1,0 +1,88 @@
+import Bitcoin
+import Bytes
+
+/// Headers of a peer that are not on the best chain, from the block where they part. All of them
+/// keep the rules; on a signet the solution of the last one is still to be verified.
+struct HeaderBranch {
+  /// The highest block that the branch shares with the best chain.
+  let forkHeight: UInt32
+  private(set) var records: [HeaderRecord] = []
+  private(set) var work = ChainWork.zero
+
+  init(forkHeight: UInt32) { self.forkHeight = forkHeight }
+
+  var tipHeight: UInt32 { forkHeight + UInt32(records.count) }
+  var tipHash: Bytes32? { records.last?.hash }
+
+  /// What kept the rest of a list from being appended.
+  enum Refusal: Equatable {
+    case invalid(BitcoinError)
+    /// Too far ahead of this machine's clock.
+    case fromFuture
+  }
+
+  /// Appends `headers` (each the parent of the next, the first a child of the branch's tip) until
+  /// one breaks a rule.
+  mutating func extend(
+    _ headers: ArraySlice<BlockHeader>, hashes: ArraySlice<Bytes32>, on chain: HeaderChain,
+    network: Network, unixSeconds: UInt64
+  ) -> Refusal? {
+    let view = BranchView(chain: chain, forkHeight: forkHeight, records: records)
+    records = []
+    var refusal: Refusal?
+    for index in headers.indices {
+      let header = headers[index]
+      if HeaderRules.isFromFuture(header, nowSeconds: unixSeconds) {
+        refusal = .fromFuture
+        break
+      }
+      do {
+        try HeaderRules.check(header, context: view.context, network: network)
+      } catch {
+        refusal = .invalid(error)
+        break
+      }
+      view.append(HeaderRecord(header, hash: hashes[index]))
+      work += ChainWork(bits: header.bits)
+    }
+    records = view.takeRecords()
+    return refusal
+  }
+}
+
+/// The best chain up to the fork and the branch above it, as the header rules want to see them. A
+/// class, so that the rules' closure sees each appended header without copying the rest.
+private final class BranchView {
+  private let chain: HeaderChain
+  private let forkHeight: UInt32
+  private let forkHash: Bytes32
+  private var records: [HeaderRecord]
+
+  init(chain: HeaderChain, forkHeight: UInt32, records: [HeaderRecord]) {
+    self.chain = chain
+    self.forkHeight = forkHeight
+    self.forkHash = chain.hash(at: forkHeight) ?? .zero
+    self.records = records
+  }
+
+  var context: HeaderContext {
+    HeaderContext(parentHeight: forkHeight + UInt32(records.count)) { [self] height in
+      self.header(at: height)
+    }
+  }
+
+  private func header(at height: UInt32) -> BlockHeader? {
+    if height <= forkHeight { return chain.header(at: height) }
+    let index = Int(height - forkHeight) - 1
+    if index >= records.count { return nil }
+    return records[index].header(previous: index == 0 ? forkHash : records[index - 1].hash)
+  }
+
+  func append(_ record: HeaderRecord) { records.append(record) }
+
+  func takeRecords() -> [HeaderRecord] {
+    let taken = records
+    records = []
+    return taken
+  }
+}

@@ -1,0 +1,98 @@
+import Bitcoin
+import Bytes
+
+/// One connection, with what each manager must know of it.
+struct Peer {
+  enum Stage: Equatable { case awaitingVersion, awaitingVerack, ready }
+
+  let id: PeerId
+  let address: PeerAddress
+  let isConfigured: Bool
+  let connectedMs: UInt64
+  var framer: MessageFramer
+  var stage = Stage.awaitingVersion
+  /// It is to be disconnected, or is; it is removed once the current input is dealt with.
+  var isClosing = false
+  /// When bytes last came from it.
+  var lastReceivedMs: UInt64
+
+  // The handshake.
+  var localNonce: UInt64 = 0
+  var services: UInt64 = 0
+  var userAgent: [UInt8] = []
+  var startHeight: UInt32 = 0
+  var relaysTransactions = true
+  var usesWitnessIds = false
+  var feeFloorSatPerKvB: UInt64 = 0
+
+  // BIP31.
+  var pingNonce: UInt64?
+  var pingSentMs: UInt64 = 0
+  var latencyMs: UInt64?
+
+  // Headers.
+  /// The highest block of the best chain that it has announced.
+  var commonHeight: UInt32?
+  var headerRequestMs: UInt64?
+  /// It has told all the headers it has.
+  var isExhausted = false
+  /// Its last list was full: more will follow.
+  var isTelling = false
+  var hasAnswered = false
+  var lastHeadersMs: UInt64 = 0
+  var headerStalls: UInt64 = 0
+  var unconnecting = 0
+  var branch: HeaderBranch?
+  /// Its chain parts below the kept window.
+  var isOffChain = false
+
+  // Filters.
+  /// Its filter headers are known to be ours up to here.
+  var filterAgreedHeight: UInt32?
+  /// It lost a dispute that could not be decided, or did not deliver in one.
+  var isFilterDistrusted = false
+  var filterRetryMs: UInt64 = 0
+  var stalls: UInt64 = 0
+
+  /// Small offences; a hundred are one big one.
+  var offences = 0
+
+  var isReady: Bool { stage == .ready && !isClosing }
+
+  func offers(_ service: UInt64) -> Bool { services & service == service }
+
+  var servesFilters: Bool { offers(VersionMessage.Service.compactFilters) && !isFilterDistrusted }
+
+  var servesBlocks: Bool {
+    offers(VersionMessage.Service.network) || offers(VersionMessage.Service.networkLimited)
+  }
+
+  /// Known to have the block of the best chain at `height`.
+  func has(_ height: UInt32) -> Bool {
+    guard let commonHeight else { return false }
+    return commonHeight >= height
+  }
+
+  /// Whether a request sent at `sentMs` has waited too long: 20 s of silence, or a total of five
+  /// minutes however slow the line is.
+  func isLate(since sentMs: UInt64, nowMs: UInt64) -> Bool {
+    if nowMs >= sentMs + Limits.requestTotalMs { return true }
+    return nowMs >= max(sentMs, lastReceivedMs) + Limits.silenceMs
+  }
+
+  /// When `isLate` may next become true.
+  func lateAtMs(since sentMs: UInt64) -> UInt64 {
+    min(sentMs + Limits.requestTotalMs, max(sentMs, lastReceivedMs) + Limits.silenceMs)
+  }
+}
+
+/// Bounds that several managers share.
+enum Limits {
+  static let silenceMs: UInt64 = 20_000
+  static let requestTotalMs: UInt64 = 300_000
+  /// Headers beyond the window before the oldest are dropped, and before sync waits.
+  static let slackHeaders = 4000
+  static let handshakeMs: UInt64 = 60_000
+  /// Small offences after which a peer is banned.
+  static let offences = 100
+}

@@ -1,0 +1,59 @@
+import Bitcoin
+import Bytes
+
+/// What all managers see: the chain, the peers, the time, and the way out.
+struct Shared {
+  let network: Network
+  var configuration: LightClientConfiguration
+  var random: RandomSource
+  var nowMs: UInt64
+  var unixSeconds: UInt64
+  var outbox: Outbox
+  var chain: HeaderChain
+  /// In the order of their ids.
+  var peers: [Peer] = []
+  /// Who misbehaved during the current input; the address book bans them.
+  var punished: [(address: PeerAddress, what: Misbehaviour)] = []
+
+  func index(of id: PeerId) -> Int? {
+    for index in peers.indices where peers[index].id == id { return index }
+    return nil
+  }
+
+  func readyIndex(of id: PeerId) -> Int? {
+    guard let index = index(of: id), peers[index].isReady else { return nil }
+    return index
+  }
+
+  /// Headers kept beyond the window, because their filters are still to come.
+  var isChainFull: Bool { chain.records.count > configuration.windowHeaders + Limits.slackHeaders }
+
+  var readyCount: Int {
+    var count = 0
+    for peer in peers where peer.isReady { count += 1 }
+    return count
+  }
+
+  mutating func send(_ message: PeerMessage, to index: Int) {
+    if !peers[index].isClosing { outbox.send(message, to: peers[index].id) }
+  }
+
+  mutating func disconnect(_ index: Int, _ reason: DisconnectReason) {
+    if peers[index].isClosing { return }
+    peers[index].isClosing = true
+    outbox.push(.disconnect(peers[index].id, reason))
+  }
+
+  /// For what no honest peer does.
+  mutating func punish(_ index: Int, _ what: Misbehaviour) {
+    if peers[index].isClosing { return }
+    punished.append((peers[index].address, what))
+    disconnect(index, .misbehaved(what))
+  }
+
+  /// For what an honest peer may do now and then.
+  mutating func note(_ index: Int, weight: Int = 1) {
+    peers[index].offences += weight
+    if peers[index].offences >= Limits.offences { punish(index, .flood) }
+  }
+}

@@ -1,0 +1,104 @@
+import Bitcoin
+import Bytes
+
+/// Which manager a message is for.
+extension LightClient {
+  mutating func handle(_ message: PeerMessage, _ index: Int) {
+    switch message {
+    case .version(let version): handshake.receivedVersion(version, index, &shared)
+    case .wtxidRelay: handshake.receivedWtxidRelay(index, &shared)
+    case .verack:
+      if case .ready = handshake.receivedVerack(index, &shared) {
+        book.ready(shared.peers[index].address, services: shared.peers[index].services)
+        if shared.configuration.usesGossip { shared.send(.getAddr, to: index) }
+      }
+    case .sendAddrV2, .unknown: break
+    default:
+      if shared.peers[index].isReady {
+        handleReady(message, index)
+      } else if shared.peers[index].stage == .awaitingVersion {
+        shared.punish(index, .protocolOrder)
+      }
+    }
+  }
+
+  private mutating func handleReady(_ message: PeerMessage, _ index: Int) {
+    switch message {
+    case .ping(let nonce): handshake.receivedPing(nonce, index, &shared)
+    case .pong(let nonce): handshake.receivedPong(nonce, index, &shared)
+    case .feeFilter(let rate): shared.peers[index].feeFloorSatPerKvB = rate
+    case .headers(let list):
+      if let change = headers.received(list, index, &shared) { follow(change) }
+    case .inv(let items): handleInventory(items, index)
+    case .getData(let items): handleGetData(items, index)
+    case .notFound(let items):
+      for item in items.prefix(64) { blocks.notFound(item.hash, index, shared) }
+    case .block(let block):
+      if let checked = blocks.received(block, index, &shared) { use(checked) }
+    case .transaction(let transaction):
+      if mempool.received(transaction, index, scan, &shared)
+        && !broadcaster.isOurs(transaction.txid)
+      {
+        shared.outbox.push(.transactionSeen(transaction))
+      }
+    case .filterHeaders(let message): filterHeaders.received(message, index, &shared)
+    case .filter(let message):
+      if filterHeaders.received(message, index, shared) { return }
+      scan.received(message, index, filterHeaders.chain, &shared)
+    case .addr(let list), .addrV2(let list): book.told(list, shared)
+    case .getHeaders: shared.send(.headers([]), to: index)
+    default: break
+    }
+  }
+
+  private mutating func handleInventory(_ items: [InventoryVector], _ index: Int) {
+    var transactions: [InventoryVector] = []
+    for item in items {
+      switch item.kind {
+      case InventoryVector.Kind.block, InventoryVector.Kind.witnessBlock:
+        headers.announced(item.hash, index, &shared)
+      case InventoryVector.Kind.transaction, InventoryVector.Kind.witnessId:
+        // Before the first sync nobody can say what an unconfirmed transaction is worth.
+        if headers.hasHeardOne && !broadcaster.isOurs(item.hash) { transactions.append(item) }
+      default: break
+      }
+    }
+    if !transactions.isEmpty { mempool.announced(transactions, index, &shared) }
+  }
+
+  private mutating func handleGetData(_ items: [InventoryVector], _ index: Int) {
+    var missing: [InventoryVector] = []
+    for item in items {
+      let isTransaction =
+        item.kind == InventoryVector.Kind.transaction
+        || item.kind == InventoryVector.Kind.witnessTransaction
+        || item.kind == InventoryVector.Kind.witnessId
+      if isTransaction && broadcaster.requested(item, index, &shared) { continue }
+      missing.append(item)
+      shared.note(index)
+      if shared.peers[index].isClosing { return }
+    }
+    if !missing.isEmpty { shared.send(.notFound(missing), to: index) }
+  }
+
+  /// A block that was wanted and fits its header: by whom it was wanted is theirs to know.
+  private mutating func use(_ block: Block) {
+    filterHeaders.received(block)
+    scan.received(block)
+    if let change = headers.receivedTip(block, &shared) { follow(change) }
+  }
+
+  /// The best chain changed.
+  mutating func follow(_ change: HeaderSync.Change) {
+    if change.forkHeight < change.oldTipHeight {
+      filterHeaders.reorganised(forkHeight: change.forkHeight, &shared)
+      scan.reorganised(forkHeight: change.forkHeight)
+      broadcaster.reorganised(forkHeight: change.forkHeight)
+      mempool.forgetAll()
+      teller.reorganised(forkHeight: change.forkHeight)
+      shared.outbox.push(
+        .blocksDisconnected(fromHeight: change.oldTipHeight, toHeight: change.forkHeight))
+    }
+    shared.outbox.push(.tipChanged(height: shared.chain.tipHeight, hash: shared.chain.tipHash))
+  }
+}

@@ -1,0 +1,77 @@
+import Bitcoin
+import Bytes
+
+/// What is known.
+extension LightClient {
+  public var network: Network { shared.network }
+  public var configuration: LightClientConfiguration { shared.configuration }
+
+  /// The height of the best chain.
+  public var tipHeight: UInt32 { shared.chain.tipHeight }
+  public var tipHash: Bytes32 { shared.chain.tipHash }
+
+  /// All blocks up to here were looked through for every watched script, and what matched was told.
+  public var scannedHeight: UInt32 { scan.scannedHeight ?? 0 }
+
+  /// The height up to which blocks are proven to be the network's: on a signet nothing enters the
+  /// chain before the solution of a tip above it was verified, so this is the tip; elsewhere work
+  /// alone decides, and it is the tip too.
+  public var authenticatedHeight: UInt32 { shared.chain.tipHeight }
+
+  /// The lowest height whose header is still kept.
+  public var baseHeight: UInt32 { shared.chain.baseHeight }
+
+  /// Level with every peer, filters matched up to the tip, at least one peer connected.
+  public var isSynced: Bool {
+    if shared.chain.work < shared.network.minimumChainWork || !headers.hasHeardOne { return false }
+    var servers = 0
+    for peer in shared.peers where peer.isReady {
+      if peer.isTelling || peer.branch != nil { return false }
+      if !peer.hasAnswered && peer.headerStalls == 0 { return false }
+      if peer.servesFilters { servers += 1 }
+    }
+    return servers > 0 && filterHeaders.chain.nextHeight > shared.chain.tipHeight
+      && filterHeaders.isCrossChecked(shared) && scan.nextHeight > shared.chain.tipHeight
+      && !scan.isWaitingForBlocks
+  }
+
+  /// Nil above the tip and below the kept window.
+  public func header(at height: UInt32) -> BlockHeader? { shared.chain.header(at: height) }
+  public func blockHash(at height: UInt32) -> Bytes32? { shared.chain.hash(at: height) }
+  /// Nil for a block that is not on the best chain, or below the kept window.
+  public func height(of blockHash: Bytes32) -> UInt32? { shared.chain.height(of: blockHash) }
+
+  /// Seconds since 1970: the median of the tip's and its ten ancestors' times, which time locks
+  /// are held against (BIP113).
+  public var medianTimePast: UInt32 { shared.chain.medianTimePast }
+
+  /// The fee rate that half of the peers or more relay (BIP133), in sat per 1000 virtual bytes. The
+  /// middle, so that one peer alone cannot make fees rise.
+  public var feeRateFloorSatPerKvB: UInt64 {
+    var floors: [UInt64] = []
+    for peer in shared.peers where peer.isReady && peer.feeFloorSatPerKvB > 0 {
+      floors.append(min(peer.feeFloorSatPerKvB, 1_000_000))
+    }
+    if floors.isEmpty { return 1000 }
+    floors.sort()
+    return floors[floors.count / 2]
+  }
+
+  /// How many peers have asked for a broadcast transaction; nil when it is not being relayed.
+  public func relayedTo(_ txid: Bytes32) -> Int? { broadcaster.relayedTo(txid) }
+
+  /// Addresses not to be dialled, for ``LightClientState``.
+  public var bans: [PeerBan] { book.bans(shared.unixSeconds) }
+
+  public var peers: [PeerSummary] {
+    var list: [PeerSummary] = []
+    for peer in shared.peers where !peer.isClosing {
+      list.append(
+        PeerSummary(
+          id: peer.id, address: peer.address, isReady: peer.isReady,
+          servesFilters: peer.servesFilters, height: peer.commonHeight ?? 0,
+          latencyMs: peer.latencyMs, userAgent: peer.userAgent))
+    }
+    return list
+  }
+}

@@ -1,0 +1,140 @@
+import Bitcoin
+import Bytes
+
+/// Fetches whole blocks, and lets through only those that fit their header.
+///
+/// BIP144 (witness blocks), BIP141 (witness commitment).
+struct BlockFetcher {
+  static let retryMs: UInt64 = 10_000
+
+  /// A block that somebody needs.
+  private struct Want {
+    let hash: Bytes32
+    let height: UInt32
+    var failed: [PeerId] = []
+    var request: (from: PeerId, sentMs: UInt64)?
+    var retryAtMs: UInt64 = 0
+    /// All peers that could have it failed at least once.
+    var isUnavailable = false
+  }
+
+  private var wants: [Want] = []
+
+  /// The lowest height that no peer gives.
+  var unavailableHeight: UInt32? {
+    var lowest: UInt32?
+    for want in wants where want.isUnavailable {
+      lowest = min(lowest ?? want.height, want.height)
+    }
+    return lowest
+  }
+
+  /// Fetches exactly these blocks, in this order; what is no longer in the list is let go.
+  mutating func fetch(_ list: [(hash: Bytes32, height: UInt32)]) {
+    if list.isEmpty && wants.isEmpty { return }
+    var next: [Want] = []
+    for item in list where !next.contains(where: { $0.hash == item.hash }) {
+      if let known = wants.first(where: { $0.hash == item.hash }) {
+        next.append(known)
+      } else {
+        next.append(Want(hash: item.hash, height: item.height))
+      }
+    }
+    wants = next
+  }
+
+  mutating func pump(_ shared: inout Shared) {
+    expire(&shared)
+    var inFlight = 0
+    for want in wants where want.request != nil { inFlight += 1 }
+    for index in wants.indices where wants[index].request == nil {
+      if inFlight >= shared.configuration.maxBlocksInFlight { return }
+      if shared.nowMs < wants[index].retryAtMs { continue }
+      guard let peer = source(wants[index], shared) else {
+        if wants[index].failed.isEmpty { continue }
+        wants[index].failed = []
+        wants[index].isUnavailable = true
+        wants[index].retryAtMs = shared.nowMs + BlockFetcher.retryMs
+        continue
+      }
+      wants[index].request = (shared.peers[peer].id, shared.nowMs)
+      inFlight += 1
+      shared.send(
+        .getData([
+          InventoryVector(kind: InventoryVector.Kind.witnessBlock, hash: wants[index].hash)
+        ]), to: peer)
+    }
+  }
+
+  private mutating func expire(_ shared: inout Shared) {
+    for index in wants.indices {
+      guard let request = wants[index].request else { continue }
+      if let peer = shared.readyIndex(of: request.from) {
+        if !shared.peers[peer].isLate(since: request.sentMs, nowMs: shared.nowMs) { continue }
+        shared.peers[peer].stalls += 1
+        wants[index].failed.append(request.from)
+      }
+      wants[index].request = nil
+    }
+  }
+
+  /// The ready peer that has the block, has not failed, and stalled least.
+  private func source(_ want: Want, _ shared: Shared) -> Int? {
+    let isOnChain = shared.chain.hash(at: want.height) == want.hash
+    var best: Int?
+    for index in shared.peers.indices {
+      let peer = shared.peers[index]
+      if !peer.isReady || !peer.servesBlocks || want.failed.contains(peer.id) { continue }
+      let hasIt = (isOnChain && peer.has(want.height)) || peer.branch?.tipHash == want.hash
+      if !hasIt { continue }
+      if let known = best, load(known, shared) <= load(index, shared) { continue }
+      best = index
+    }
+    return best
+  }
+
+  private func load(_ index: Int, _ shared: Shared) -> UInt64 {
+    var load = shared.peers[index].stalls * 4
+    for want in wants where want.request?.from == shared.peers[index].id { load += 1 }
+    return load
+  }
+
+  /// A block came. Returned only if it was wanted and is what its header commits to.
+  mutating func received(_ block: Block, _ index: Int, _ shared: inout Shared) -> Block? {
+    let hash = block.hash
+    guard let position = wants.firstIndex(where: { $0.hash == hash }) else {
+      // A request that was moved to another peer may still be answered.
+      shared.note(index)
+      return nil
+    }
+    if !block.hasValidMerkleRoot || !block.hasValidWitnessCommitment {
+      wants[position].failed.append(shared.peers[index].id)
+      wants[position].request = nil
+      shared.punish(index, .invalidBlock)
+      return nil
+    }
+    wants.remove(at: position)
+    return block
+  }
+
+  /// The peer does not have what it was asked for.
+  mutating func notFound(_ hash: Bytes32, _ index: Int, _ shared: Shared) {
+    guard let position = wants.firstIndex(where: { $0.hash == hash }),
+      wants[position].request?.from == shared.peers[index].id
+    else { return }
+    wants[position].failed.append(shared.peers[index].id)
+    wants[position].request = nil
+  }
+
+  func deadlineMs(_ shared: Shared) -> UInt64 {
+    var deadline = UInt64.max
+    for want in wants {
+      if let request = want.request, let peer = shared.readyIndex(of: request.from) {
+        deadline = min(deadline, shared.peers[peer].lateAtMs(since: request.sentMs))
+      } else if want.retryAtMs > shared.nowMs {
+        deadline = min(deadline, want.retryAtMs)
+      }
+    }
+    return deadline
+  }
+}

@@ -1,0 +1,167 @@
+import Bitcoin
+import Bytes
+
+/// Two peers differ about the filter of one block, the filter header before it being the same for
+/// both. Each must show its filter; the block says which of them cannot be.
+///
+/// The scripts that a block spends are not in the block, so a filter is not always provably right.
+/// But one that leaves out an output, or holds more elements than the block has scripts, is wrong.
+struct FilterDispute {
+  static let limitMs: UInt64 = 60_000
+  /// A dispute that nobody can settle in this time is dropped, to be begun anew.
+  static let totalMs: UInt64 = 600_000
+
+  enum Verdict: Equatable {
+    case challengerLied
+    case challengerSilent
+    case oursFalse
+    /// Who told our filter header gave a filter that does not have it.
+    case supporterContradicted(PeerId)
+    /// Nobody who told our filter header is there to defend it.
+    case oursUnsupported
+    case undecided
+    case dropped
+  }
+
+  private enum Exhibit {
+    case wanted
+    case asked(PeerId, sentMs: UInt64)
+    case given([UInt8], by: PeerId)
+    case refused
+  }
+
+  let height: UInt32
+  let blockHash: Bytes32
+  /// The filter header before, on which both sides agree.
+  let previous: Bytes32
+  /// The filter header that we hold for `height`.
+  let ours: Bytes32
+  let challenger: PeerId
+  /// The filter hash that the challenger claims.
+  let claimed: Bytes32
+  private var block: Block?
+  private var theirFilter = Exhibit.wanted
+  private var ourFilter = Exhibit.wanted
+  private var silent: [PeerId] = []
+  private var beganMs: UInt64?
+
+  init(
+    height: UInt32, blockHash: Bytes32, previous: Bytes32, ours: Bytes32, challenger: PeerId,
+    claimed: Bytes32
+  ) {
+    self.height = height
+    self.blockHash = blockHash
+    self.previous = previous
+    self.ours = ours
+    self.challenger = challenger
+    self.claimed = claimed
+  }
+
+  var needsBlock: Bool { block == nil }
+
+  mutating func received(_ block: Block) {
+    if block.hash == blockHash { self.block = block }
+  }
+
+  mutating func received(_ message: FilterMessage, from id: PeerId) -> Bool {
+    if message.blockHash != blockHash { return false }
+    if case .asked(let asked, _) = theirFilter, asked == id {
+      theirFilter = .given(message.filter, by: id)
+      return true
+    }
+    if case .asked(let asked, _) = ourFilter, asked == id {
+      ourFilter = .given(message.filter, by: id)
+      return true
+    }
+    return false
+  }
+
+  /// Another supporter has to show the filter.
+  mutating func supporterFailed() {
+    if case .given(_, let id) = ourFilter { silent.append(id) }
+    ourFilter = .wanted
+  }
+
+  // MARK: Gathering
+
+  mutating func pump(_ shared: inout Shared) {
+    if beganMs == nil { beganMs = shared.nowMs }
+    if case .asked(let id, let sentMs) = theirFilter, isLate(id, sentMs, shared) {
+      theirFilter = .refused
+    }
+    if case .asked(let id, let sentMs) = ourFilter, isLate(id, sentMs, shared) {
+      silent.append(id)
+      ourFilter = .wanted
+    }
+    if case .wanted = theirFilter, let index = shared.readyIndex(of: challenger) {
+      ask(index, &shared)
+      theirFilter = .asked(challenger, sentMs: shared.nowMs)
+    }
+    if case .wanted = ourFilter {
+      guard let index = supporter(shared) else {
+        ourFilter = .refused
+        return
+      }
+      ask(index, &shared)
+      ourFilter = .asked(shared.peers[index].id, sentMs: shared.nowMs)
+    }
+  }
+
+  private func ask(_ index: Int, _ shared: inout Shared) {
+    shared.send(
+      .getFilters(FilterRangeRequest(startHeight: height, stopHash: blockHash)), to: index)
+  }
+
+  private func isLate(_ id: PeerId, _ sentMs: UInt64, _ shared: Shared) -> Bool {
+    shared.readyIndex(of: id) == nil || shared.nowMs >= sentMs + FilterDispute.limitMs
+  }
+
+  /// Somebody who told the filter header that we hold.
+  private func supporter(_ shared: Shared) -> Int? {
+    for index in shared.peers.indices {
+      let peer = shared.peers[index]
+      guard peer.isReady, peer.servesFilters, peer.id != challenger, !silent.contains(peer.id),
+        let agreed = peer.filterAgreedHeight, agreed >= height
+      else { continue }
+      return index
+    }
+    return nil
+  }
+
+  // MARK: Judging
+
+  /// Nil while something is still missing.
+  func verdict(_ shared: Shared) -> Verdict? {
+    if shared.readyIndex(of: challenger) == nil { return .dropped }
+    if let beganMs, shared.nowMs >= beganMs + FilterDispute.totalMs { return .dropped }
+    let theirs: [UInt8]
+    switch theirFilter {
+    case .refused: return .challengerSilent
+    case .wanted, .asked: return nil
+    case .given(let bytes, _): theirs = bytes
+    }
+    let theirFilter = BlockFilter(encoded: theirs, blockHash: blockHash)
+    if theirFilter.hash != claimed { return .challengerLied }
+    guard let block else { return nil }
+    if !FilterJudge.isPossible(theirFilter, of: block) { return .challengerLied }
+    switch ourFilter {
+    case .wanted, .asked: return nil
+    case .refused: return .oursUnsupported
+    case .given(let bytes, let id):
+      let filter = BlockFilter(encoded: bytes, blockHash: blockHash)
+      if filter.header(previous: previous) != ours { return .supporterContradicted(id) }
+      return FilterJudge.isPossible(filter, of: block) ? .undecided : .oursFalse
+    }
+  }
+
+  func deadlineMs(_ shared: Shared) -> UInt64 {
+    var deadline = (beganMs ?? shared.nowMs) + FilterDispute.totalMs
+    if case .asked(_, let sentMs) = theirFilter {
+      deadline = min(deadline, sentMs + FilterDispute.limitMs)
+    }
+    if case .asked(_, let sentMs) = ourFilter {
+      deadline = min(deadline, sentMs + FilterDispute.limitMs)
+    }
+    return deadline
+  }
+}

@@ -1,0 +1,365 @@
+import Bitcoin
+import Bytes
+
+/// Follows the chain of filter headers, and asks every peer that serves filters whether it has the
+/// same one. As each filter header commits to all before it, one answer settles the whole past.
+///
+/// BIP157 (`getcfheaders`). Where two peers differ, the first height at which they do is found by
+/// bisection, and a ``FilterDispute`` decides it.
+struct FilterHeaderSync {
+  static let retryMs: UInt64 = 30_000
+
+  /// A question to one peer.
+  private struct Request {
+    let from: PeerId
+    let startHeight: UInt32
+    let stopHeight: UInt32
+    let stopHash: Bytes32
+    let sentMs: UInt64
+    let isProbe: Bool
+  }
+
+  /// A peer whose filter headers part from ours somewhere above `agreedHeight` (nil: maybe from
+  /// the start) and at or below `differentHeight`.
+  private struct Disagreement {
+    let with: PeerId
+    var agreedHeight: UInt32?
+    var differentHeight: UInt32
+  }
+
+  /// What the caller must do after filter headers changed.
+  enum Change {
+    case none
+    /// Filter headers from this height on were false: what was concluded from them is void.
+    case falseFrom(UInt32)
+    /// Two filters of this block contradict each other and both may be right: look at the block.
+    case lookAt(UInt32)
+  }
+
+  private(set) var chain: FilterHeaderChain
+  private(set) var dispute: FilterDispute?
+  private var requests: [Request] = []
+  private var disagreements: [Disagreement] = []
+
+  init(chain: FilterHeaderChain) { self.chain = chain }
+
+  /// Whether every peer that serves filters was heard about the newest filter header that it has.
+  func isCrossChecked(_ shared: Shared) -> Bool {
+    if dispute != nil || !disagreements.isEmpty { return false }
+    for request in requests where request.isProbe { return false }
+    return true
+  }
+
+  // MARK: Asking
+
+  mutating func pump(_ shared: inout Shared) {
+    expire(&shared)
+    dispute?.pump(&shared)
+    fetch(&shared)
+    for index in shared.peers.indices { probe(index, &shared) }
+  }
+
+  private mutating func expire(_ shared: inout Shared) {
+    requests.removeAll { request in
+      guard let index = shared.readyIndex(of: request.from) else { return true }
+      if !shared.peers[index].isLate(since: request.sentMs, nowMs: shared.nowMs) { return false }
+      shared.peers[index].stalls += 1
+      shared.peers[index].filterRetryMs =
+        shared.nowMs + FilterHeaderSync.retryMs * min(8, shared.peers[index].stalls)
+      return true
+    }
+    disagreements.removeAll { shared.readyIndex(of: $0.with) == nil }
+  }
+
+  private func isAsked(_ id: PeerId) -> Bool {
+    for request in requests where request.from == id { return true }
+    return false
+  }
+
+  private func isUsable(_ peer: Peer, _ shared: Shared) -> Bool {
+    peer.isReady && peer.servesFilters && shared.nowMs >= peer.filterRetryMs && !isAsked(peer.id)
+      && !disagreements.contains { $0.with == peer.id }
+  }
+
+  /// Asks one peer for the next range.
+  private mutating func fetch(_ shared: inout Shared) {
+    if chain.nextHeight > shared.chain.tipHeight || dispute != nil { return }
+    for request in requests where !request.isProbe { return }
+    var best: Int?
+    for index in shared.peers.indices {
+      let peer = shared.peers[index]
+      if !isUsable(peer, shared) || !peer.has(chain.nextHeight) { continue }
+      if let known = best {
+        let rival = shared.peers[known]
+        if (rival.commonHeight ?? 0) >= (peer.commonHeight ?? 0) && rival.stalls <= peer.stalls {
+          continue
+        }
+        if rival.stalls < peer.stalls { continue }
+      }
+      best = index
+    }
+    guard let index = best, let common = shared.peers[index].commonHeight else { return }
+    let last = chain.nextHeight + UInt32(FilterHeadersMessage.maxHashes - 1)
+    ask(
+      index, from: chain.nextHeight, to: min(common, min(shared.chain.tipHeight, last)),
+      isProbe: false, &shared)
+  }
+
+  private mutating func ask(
+    _ index: Int, from start: UInt32, to stop: UInt32, isProbe: Bool, _ shared: inout Shared
+  ) {
+    guard let stopHash = shared.chain.hash(at: stop) else { return }
+    requests.append(
+      Request(
+        from: shared.peers[index].id, startHeight: start, stopHeight: stop, stopHash: stopHash,
+        sentMs: shared.nowMs, isProbe: isProbe))
+    shared.send(
+      .getFilterHeaders(FilterRangeRequest(startHeight: start, stopHash: stopHash)), to: index)
+  }
+
+  /// Asks a peer for one filter header: the newest that both should have, or, where it was found to
+  /// differ, one halfway to the height at which it does not.
+  private mutating func probe(_ index: Int, _ shared: inout Shared) {
+    let peer = shared.peers[index]
+    if let disagreement = disagreements.first(where: { $0.with == peer.id }) {
+      if dispute == nil && peer.isReady && !isAsked(peer.id) && shared.nowMs >= peer.filterRetryMs {
+        bisect(disagreement, index, &shared)
+      }
+      return
+    }
+    guard isUsable(peer, shared), let common = peer.commonHeight,
+      chain.nextHeight > chain.baseHeight
+    else { return }
+    let height = min(common, chain.nextHeight - 1)
+    if height < chain.baseHeight { return }
+    if let agreed = peer.filterAgreedHeight, agreed >= height { return }
+    // A peer that agreed lately is about to be asked for the next range anyway.
+    ask(index, from: height, to: height, isProbe: true, &shared)
+  }
+
+  private mutating func bisect(
+    _ disagreement: Disagreement, _ index: Int, _ shared: inout Shared
+  ) {
+    let lowest = max(chain.baseHeight, disagreement.agreedHeight.map { $0 + 1 } ?? 0)
+    if disagreement.differentHeight < lowest {
+      distrust(index, &shared)
+      return
+    }
+    let middle = lowest + (disagreement.differentHeight - lowest) / 2
+    ask(index, from: middle, to: middle, isProbe: true, &shared)
+  }
+
+  // MARK: Answers
+
+  mutating func received(
+    _ message: FilterHeadersMessage, _ index: Int, _ shared: inout Shared
+  ) {
+    let id = shared.peers[index].id
+    guard
+      let position = requests.firstIndex(where: {
+        $0.from == id && $0.stopHash == message.stopHash
+      })
+    else {
+      shared.note(index)
+      return
+    }
+    let request = requests.remove(at: position)
+    if message.filterType != 0
+      || message.filterHashes.count != Int(request.stopHeight - request.startHeight) + 1
+    {
+      shared.punish(index, .filterHeadersMalformed)
+      return
+    }
+    // The chain may have changed since the question.
+    if shared.chain.hash(at: request.stopHeight) != request.stopHash { return }
+    if request.isProbe {
+      receivedProbe(message, request.stopHeight, index, &shared)
+    } else if request.startHeight == chain.nextHeight {
+      receivedRange(message, index, &shared)
+    }
+  }
+
+  private mutating func receivedRange(
+    _ message: FilterHeadersMessage, _ index: Int, _ shared: inout Shared
+  ) {
+    let start = chain.nextHeight
+    if start == 0 && !message.previousHeader.isZero {
+      shared.punish(index, .filterHeadersMalformed)
+      return
+    }
+    if chain.previous(of: start) == nil { chain.begin(after: message.previousHeader) }
+    guard var header = chain.previous(of: start), header == message.previousHeader else {
+      // It disagrees about the past.
+      disagree(index, differentHeight: start - 1, &shared)
+      return
+    }
+    var fresh: [Bytes32] = []
+    fresh.reserveCapacity(message.filterHashes.count)
+    for hash in message.filterHashes {
+      header = BlockFilter.header(filterHash: hash, previous: header)
+      chain.append(header)
+      fresh.append(header)
+    }
+    shared.peers[index].filterAgreedHeight = chain.nextHeight - 1
+    shared.outbox.push(.storeFilterHeaders(fromHeight: start, fresh))
+  }
+
+  private mutating func receivedProbe(
+    _ message: FilterHeadersMessage, _ height: UInt32, _ index: Int, _ shared: inout Shared
+  ) {
+    guard let ours = chain.header(at: height) else { return }
+    let hash = message.filterHashes[0]
+    let id = shared.peers[index].id
+    if BlockFilter.header(filterHash: hash, previous: message.previousHeader) == ours {
+      shared.peers[index].filterAgreedHeight = max(
+        height, shared.peers[index].filterAgreedHeight ?? 0)
+      if let position = disagreements.firstIndex(where: { $0.with == id }) {
+        disagreements[position].agreedHeight = height
+      }
+      return
+    }
+    let previous = chain.previous(of: height)
+    if previous == message.previousHeader {
+      begin(
+        height, claimed: hash, previous: message.previousHeader, challenger: index, &shared)
+    } else if height == 0 {
+      shared.punish(index, .filterHeadersMalformed)
+    } else if height == chain.baseHeight {
+      // They part below what is kept: nothing here can decide that.
+      distrust(index, &shared)
+    } else {
+      disagree(index, differentHeight: height - 1, &shared)
+    }
+  }
+
+  private mutating func disagree(_ index: Int, differentHeight: UInt32, _ shared: inout Shared) {
+    let id = shared.peers[index].id
+    if let position = disagreements.firstIndex(where: { $0.with == id }) {
+      disagreements[position].differentHeight = differentHeight
+    } else {
+      disagreements.append(
+        Disagreement(
+          with: id, agreedHeight: shared.peers[index].filterAgreedHeight,
+          differentHeight: differentHeight))
+    }
+  }
+
+  // MARK: Disputes
+
+  private mutating func begin(
+    _ height: UInt32, claimed: Bytes32, previous: Bytes32, challenger index: Int,
+    _ shared: inout Shared
+  ) {
+    let id = shared.peers[index].id
+    if !disagreements.contains(where: { $0.with == id }) {
+      disagree(index, differentHeight: height, &shared)
+    }
+    // One dispute at a time; this peer is asked again afterwards.
+    if dispute != nil { return }
+    guard let blockHash = shared.chain.hash(at: height), let ours = chain.header(at: height) else {
+      return
+    }
+    dispute = FilterDispute(
+      height: height, blockHash: blockHash, previous: previous, ours: ours, challenger: id,
+      claimed: claimed)
+  }
+
+  /// The block that the dispute needs.
+  var wantedBlock: (hash: Bytes32, height: UInt32)? {
+    guard let dispute, dispute.needsBlock else { return nil }
+    return (dispute.blockHash, dispute.height)
+  }
+
+  mutating func received(_ block: Block) { dispute?.received(block) }
+
+  /// True when the filter was meant for the dispute.
+  mutating func received(_ message: FilterMessage, _ index: Int, _ shared: Shared) -> Bool {
+    dispute?.received(message, from: shared.peers[index].id) ?? false
+  }
+
+  /// Ends the dispute if it can be ended.
+  mutating func settle(_ shared: inout Shared) -> Change {
+    guard let current = dispute, let verdict = current.verdict(shared) else { return .none }
+    if case .supporterContradicted(let id) = verdict {
+      dispute?.supporterFailed()
+      if let index = shared.readyIndex(of: id) { shared.punish(index, .invalidFilter) }
+      return .none
+    }
+    dispute = nil
+    disagreements.removeAll { $0.with == current.challenger }
+    let challenger = shared.readyIndex(of: current.challenger)
+    switch verdict {
+    case .dropped, .supporterContradicted: return .none
+    case .challengerLied:
+      if let challenger { shared.punish(challenger, .filterHeadersConflict) }
+      return .none
+    case .challengerSilent:
+      if let challenger { distrust(challenger, &shared) }
+      return .none
+    case .undecided:
+      if let challenger { distrust(challenger, &shared) }
+      return .lookAt(current.height)
+    case .oursFalse:
+      for index in shared.peers.indices where shared.peers[index].isReady {
+        guard let agreed = shared.peers[index].filterAgreedHeight, agreed >= current.height else {
+          continue
+        }
+        shared.punish(index, .filterHeadersConflict)
+      }
+      cut(to: current.height, &shared)
+      return .falseFrom(current.height)
+    case .oursUnsupported:
+      cut(to: current.height, &shared)
+      return .falseFrom(current.height)
+    }
+  }
+
+  /// Forgets the filter headers from `height` on.
+  private mutating func cut(to height: UInt32, _ shared: inout Shared) {
+    if height == 0 {
+      chain = FilterHeaderChain(baseHeight: 0, before: nil)
+    } else {
+      chain.truncate(to: height - 1)
+    }
+    shared.outbox.push(.storeFilterHeaders(fromHeight: height, []))
+    requests.removeAll()
+    disagreements.removeAll()
+    for index in shared.peers.indices {
+      guard let agreed = shared.peers[index].filterAgreedHeight, agreed >= height else { continue }
+      shared.peers[index].filterAgreedHeight = height == 0 ? nil : height - 1
+    }
+  }
+
+  private mutating func distrust(_ index: Int, _ shared: inout Shared) {
+    disagreements.removeAll { $0.with == shared.peers[index].id }
+    shared.peers[index].isFilterDistrusted = true
+  }
+
+  // MARK: The chain below
+
+  /// Blocks above `forkHeight` left the best chain.
+  mutating func reorganised(forkHeight: UInt32, _ shared: inout Shared) {
+    chain.truncate(to: forkHeight)
+    requests.removeAll()
+    disagreements.removeAll()
+    if let current = dispute, current.height > forkHeight { dispute = nil }
+    for index in shared.peers.indices {
+      guard let agreed = shared.peers[index].filterAgreedHeight else { continue }
+      shared.peers[index].filterAgreedHeight = min(agreed, forkHeight)
+    }
+  }
+
+  mutating func drop(below height: UInt32) { chain.drop(below: height) }
+
+  func deadlineMs(_ shared: Shared) -> UInt64 {
+    var deadline = dispute?.deadlineMs(shared) ?? UInt64.max
+    for request in requests {
+      guard let index = shared.readyIndex(of: request.from) else { continue }
+      deadline = min(deadline, shared.peers[index].lateAtMs(since: request.sentMs))
+    }
+    for peer in shared.peers where peer.isReady && peer.filterRetryMs > shared.nowMs {
+      deadline = min(deadline, peer.filterRetryMs)
+    }
+    return deadline
+  }
+}
