@@ -1,5 +1,7 @@
 import Bitcoin
 import Bytes
+import Channel
+import Market
 
 /// What all jobs of an agent share: what the owner decided, what the machine is, where the chain
 /// stands, what time it is.
@@ -34,6 +36,25 @@ final class AgentContext {
     self.random = random
   }
 
+  /// What this machine asks for a job with these limits: the hour's price, by the share of the
+  /// machine that the job may use at most.
+  func rates(for limits: ResourceLimits) -> RateVector {
+    OwnerRates.rates(
+      hourSat: OwnerRates.hourSat(configuration), milliCpus: machine.milliCpus,
+      memoryMiB: machine.memoryMiB)
+  }
+
+  func channelPolicy(for contract: Contract) -> ProviderPolicy {
+    channelPolicy(fundingDepth: contract.fundingDepth)
+  }
+
+  func channelPolicy(fundingDepth: UInt32) -> ProviderPolicy {
+    ProviderPolicy(
+      closeMarginBlocks: configuration.closeMarginBlocks,
+      leastLifetimeBlocks: configuration.closeMarginBlocks + configuration.minChannelBlocks,
+      fundingDepth: max(fundingDepth, configuration.fundingDepth))
+  }
+
   func emit(_ effect: AgentEffect) { effects.append(effect) }
 
   func info(_ text: String) { emit(.log(level: 2, text)) }
@@ -42,15 +63,17 @@ final class AgentContext {
 
 /// What this machine is, as far as announcements ask.
 public struct MachineFacts: Equatable, Sendable {
-  /// One of Market's processor bits.
-  public var processor: UInt16
-  /// 0 none, 1 reduced, 2 full.
-  public var isolation: UInt8
+  /// What it can run: its own kind, and those that its kind runs too.
+  public var processors: ProcessorSet
+  /// The best isolation that its kernel gives; `any` where it gives none.
+  public var isolation: IsolationWanted
   public var memoryMiB: UInt32
   public var milliCpus: UInt32
 
-  public init(processor: UInt16, isolation: UInt8, memoryMiB: UInt32, milliCpus: UInt32) {
-    self.processor = processor
+  public init(
+    processors: ProcessorSet, isolation: IsolationWanted, memoryMiB: UInt32, milliCpus: UInt32
+  ) {
+    self.processors = processors
     self.isolation = isolation
     self.memoryMiB = memoryMiB
     self.milliCpus = milliCpus

@@ -36,8 +36,8 @@ public enum AgentEffect {
 
   /// Replace the record of a job.
   case storeJob(contract: Bytes32, [UInt8])
-  /// Replace the state of a channel; `revision` never falls.
-  case storeChannel(contract: Bytes32, revision: UInt64, [UInt8])
+  /// Replace the state of a channel; neither the last payment's number nor its amount ever falls.
+  case storeChannel(contract: Bytes32, sequence: UInt64, amountSat: UInt64, [UInt8])
 
   // MARK: The sandbox
 

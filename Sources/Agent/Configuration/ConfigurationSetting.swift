@@ -129,7 +129,7 @@ struct ConfigurationSetting {
         configuration.payoutAddress = value
         return true
       },
-      number("price.hour_sat", expects: "1 to 100000000000 sat", 1...100_000_000_000) {
+      number("price.hour_sat", expects: "1 to 1000000000 sat", 1...OwnerRates.maxHourSat) {
         $0.hourSat = $1
       },
       ConfigurationSetting("price.watts", expects: "0.001 to 10000 watts") {

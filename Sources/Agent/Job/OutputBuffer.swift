@@ -1,3 +1,5 @@
+import Session
+
 /// What a job printed and the publisher may not have yet: the bytes to be sent, and before them
 /// those that were sent last and could be asked for again after a broken connection.
 struct OutputBuffer {
@@ -6,6 +8,8 @@ struct OutputBuffer {
   /// Bytes kept behind what was sent: as much as the publisher may have had under way.
   static let historyBytes = 65_536
 
+  /// Where it goes to; nil while no publisher listens.
+  var stream: StreamId?
   private var bytes: [UInt8] = []
   /// The place in the job's whole output of `bytes[0]`, and of the next byte to be sent.
   private(set) var startOffset: UInt64 = 0
@@ -39,7 +43,8 @@ struct OutputBuffer {
 
   /// The publisher has everything before `offset`. What is no longer held, or never was, is not
   /// made up: sending goes on at the nearest byte that exists.
-  mutating func resume(at offset: UInt64) {
+  mutating func resume(at offset: UInt64, on stream: StreamId) {
+    self.stream = stream
     sentOffset = min(max(offset, startOffset), endOffset)
   }
 }
