@@ -5,7 +5,8 @@ import Testing
 @testable import Session
 
 /// A published test vector of `Noise_XK_25519_ChaChaPoly_SHA256`; everything is hexadecimal.
-struct NoiseVector: Sendable {
+struct NoiseVector: Sendable, CustomTestStringConvertible {
+  let name: String
   let prologue: String
   let initiatorStatic: String
   let initiatorEphemeral: String
@@ -19,6 +20,7 @@ struct NoiseVector: Sendable {
   /// From the test vectors of cacophony (John Galt, public domain), github.com/haskell-cryptography/
   /// cacophony, vectors/cacophony.txt.
   static let cacophony = NoiseVector(
+    name: "cacophony",
     prologue: "4a6f686e2047616c74",
     initiatorStatic: "e61ef9919cde45dd5f82166404bd08e38bceb5dfdfded0a34c8df7ed542214d1",
     initiatorEphemeral: "893e28b9dc6ca8d611ab664754b8ceb7bac5117349a4439a6b0569da977c464a",
@@ -55,6 +57,7 @@ struct NoiseVector: Sendable {
 
   /// From the test vectors of snow (Jake McGinty), github.com/mcginty/snow, tests/vectors/snow.txt.
   static let snow = NoiseVector(
+    name: "snow",
     prologue: "5468657265206973206e6f20726967687420616e642077726f6e672e20546865726527"
       + "73206f6e6c792066756e20616e6420626f72696e672e",
     initiatorStatic: "d79245fc228517d26ab3026f901e6de5e87029f62f5337bb7aeaf290630663c5",
@@ -91,6 +94,8 @@ struct NoiseVector: Sendable {
           + "6d383eb2a1"
       ),
     ])
+
+  var testDescription: String { name }
 
   func ends() throws(SessionError) -> (initiator: NoiseHandshake, responder: NoiseHandshake) {
     let prologueBytes = Hex.decode(prologue)!
