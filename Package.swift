@@ -31,9 +31,12 @@ let kernelLink: [LinkerSetting] = [
   .unsafeFlags(["-L\(prefix)/lib", "-Xlinker", "-rpath", "-Xlinker", "\(prefix)/lib"])
 ]
 
-func tests(_ module: String, _ more: [Target.Dependency] = []) -> Target {
+func tests(
+  _ module: String, _ more: [Target.Dependency] = [], exclude: [String] = []
+) -> Target {
   .testTarget(
     name: "\(module)Tests", dependencies: [.byName(name: module), "TestSupport"] + more,
+    exclude: exclude,
     // Any test may ask libbitcoinkernel (module Devnet) to judge what was made.
     swiftSettings: ordinarySettings + kernelFlags)
 }
@@ -124,7 +127,7 @@ let package = Package(
     tests("ChainFollower", ["Devnet"]),
     tests("Agent", ["Devnet"]),
     tests("Publisher", ["Devnet"]),
-    tests("Devnet"),
+    tests("Devnet", exclude: ["bdk_client.py"]),
     tests("Simulator", ["Devnet"]),
   ]
 )

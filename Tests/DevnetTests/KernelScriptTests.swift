@@ -1,6 +1,7 @@
 import Bytes
 import Devnet
 import Foundation
+import TestSupport
 import Testing
 
 /// Real transactions, good and spoiled, from the tests of py-bitcoinkernel.
@@ -12,10 +13,7 @@ private struct ScriptVector {
 }
 
 private enum ScriptVectors {
-  static let folder =
-    ProcessInfo.processInfo.environment["ZENNET_VECTORS"]
-    ?? NSHomeDirectory() + "/.cache/zennet/bitcoin-src"
-  static var path: String { folder + "/test/test_script.py" }
+  static var path: String { Vectors.root + "/test/test_script.py" }
   static var present: Bool { FileManager.default.fileExists(atPath: path) }
 
   static func load() throws -> [ScriptVector] {
