@@ -1,0 +1,120 @@
+import Bitcoin
+import Bytes
+import Crypto
+
+/// Every block that anybody in a simulation made, of all branches, with its filter. Blocks keep the
+/// header rules; scripts and amounts are not judged.
+public final class BlockTree {
+  public struct Entry {
+    public let block: Block
+    public let hash: Bytes32
+    public let height: UInt32
+    public let work: ChainWork
+    public let filter: BlockFilter
+    public let filterHeader: Bytes32
+  }
+
+  public let network: Network
+  public private(set) var entries: [Bytes32: Entry] = [:]
+  private var scripts: [OutPoint: [UInt8]] = [:]
+  private var extraNonce: UInt64 = 0
+
+  /// Starts with the network's genesis header, whose block is taken to hold one coinbase.
+  public init(network: Network) {
+    self.network = network
+    let block = Block(header: network.genesis, transactions: [])
+    let filter = BlockFilter.build(block: block, spentScripts: [])
+    let hash = block.hash
+    entries[hash] = Entry(
+      block: block, hash: hash, height: 0, work: ChainWork(bits: network.genesis.bits),
+      filter: filter, filterHeader: filter.header(previous: .zero))
+  }
+
+  public var genesisHash: Bytes32 { network.genesis.hash }
+
+  public func entry(_ hash: Bytes32) -> Entry {
+    guard let entry = entries[hash] else { preconditionFailure("no such block") }
+    return entry
+  }
+
+  /// Makes a block on `parent`. `sign` may change the coinbase before the work is done (signets).
+  @discardableResult
+  public func mine(
+    on parent: Bytes32, transactions: [Transaction] = [], script: [UInt8] = [0x51],
+    spacingSeconds: UInt32 = 600, sign: ((Block) -> Transaction)? = nil
+  ) -> Bytes32 {
+    let before = entry(parent)
+    let height = before.height + 1
+    extraNonce += 1
+    var block = Block(
+      header: BlockHeader(
+        version: 0x2000_0000, previous: parent, merkleRoot: .zero,
+        time: before.block.header.time + spacingSeconds, bits: before.block.header.bits, nonce: 0),
+      transactions: [coinbase(height, script, transactions)] + transactions)
+    if let sign { block.transactions[0] = sign(block) }
+    block.header.merkleRoot = MerkleTree.root(block.transactions.map { $0.txid }).root
+    work(&block.header)
+    insert(block, before, height)
+    return block.hash
+  }
+
+  private func coinbase(
+    _ height: UInt32, _ script: [UInt8], _ transactions: [Transaction]
+  ) -> Transaction {
+    var tag = ByteWriter()
+    tag.u8(8)
+    tag.u64le(extraNonce)
+    tag.u32le(height)
+    var transaction = Transaction(
+      inputs: [TransactionInput(previous: .coinbase, scriptSig: tag.bytes)],
+      outputs: [TransactionOutput(amountSat: 50 * Amount.satPerCoin, scriptPubKey: script)])
+    transaction.inputs[0].witness = [[UInt8](repeating: 0, count: 32)]
+    let leaves = [Bytes32.zero] + transactions.map { $0.wtxid }
+    let root = MerkleTree.root(leaves).root
+    let commitment = Sha256.double(root.array + [UInt8](repeating: 0, count: 32))
+    transaction.outputs.append(
+      TransactionOutput(
+        amountSat: 0, scriptPubKey: [0x6a, 0x24, 0xaa, 0x21, 0xa9, 0xed] + commitment.array))
+    return transaction
+  }
+
+  private func work(_ header: inout BlockHeader) {
+    guard let target = Target(bits: header.bits) else { preconditionFailure("bits") }
+    while !target.isMet(by: header.hash) { header.nonce += 1 }
+  }
+
+  private func insert(_ block: Block, _ before: Entry, _ height: UInt32) {
+    var spent: [[UInt8]] = []
+    for transaction in block.transactions {
+      if !transaction.isCoinbase {
+        for input in transaction.inputs { spent.append(scripts[input.previous] ?? []) }
+      }
+      let txid = transaction.txid
+      for (index, output) in transaction.outputs.enumerated() {
+        scripts[OutPoint(txid: txid, index: UInt32(index))] = output.scriptPubKey
+      }
+    }
+    let filter = BlockFilter.build(block: block, spentScripts: spent)
+    let hash = block.hash
+    entries[hash] = Entry(
+      block: block, hash: hash, height: height,
+      work: before.work + ChainWork(bits: block.header.bits), filter: filter,
+      filterHeader: filter.header(previous: before.filterHeader))
+  }
+
+  /// The script that an outpoint carries, of a transaction in any block.
+  public func script(of outpoint: OutPoint) -> [UInt8]? { scripts[outpoint] }
+
+  /// The hashes from the genesis block to `tip`.
+  public func chain(to tip: Bytes32) -> [Bytes32] {
+    var hashes: [Bytes32] = []
+    var hash = tip
+    while true {
+      hashes.append(hash)
+      let entry = entry(hash)
+      if entry.height == 0 { break }
+      hash = entry.block.header.previous
+    }
+    return hashes.reversed()
+  }
+}

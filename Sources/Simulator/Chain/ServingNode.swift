@@ -1,0 +1,252 @@
+import Bitcoin
+import Bytes
+
+/// A full node as a light client sees it: serves headers, blocks, filters and transactions of its
+/// best chain, and hangs up on what Bitcoin Core hangs up on. Subclasses lie.
+open class ServingNode: SimulatedEndpoint {
+  /// What it knows of one connection.
+  public struct Session {
+    var framer: MessageFramer
+    var isReady = false
+    var wantsHeaders = false
+  }
+
+  public let tree: BlockTree
+  public var services: UInt64 =
+    VersionMessage.Service.network | VersionMessage.Service.witness
+    | VersionMessage.Service.compactFilters
+  public var id: SimulatedNetwork.EndpointId = -1
+  /// The best chain, from the genesis block on.
+  public private(set) var chain: [Bytes32]
+  public private(set) var mempool: [Transaction] = []
+  /// What a peer did for which Bitcoin Core would have hung up.
+  public private(set) var complaints: [String] = []
+  public var sessions: [SimulatedNetwork.LinkId: Session] = [:]
+
+  public init(tree: BlockTree, tip: Bytes32? = nil) {
+    self.tree = tree
+    self.chain = tree.chain(to: tip ?? tree.genesisHash)
+  }
+
+  open var accepts: Bool { true }
+  public var tip: Bytes32 { chain[chain.count - 1] }
+
+  // MARK: The chain moves
+
+  /// Follows another tip and announces it, as Bitcoin Core does.
+  public func follow(_ tip: Bytes32, _ network: SimulatedNetwork) {
+    let old = chain
+    chain = tree.chain(to: tip)
+    for hash in chain {
+      let ids = tree.entry(hash).block.transactions.map { $0.txid }
+      mempool.removeAll { ids.contains($0.txid) }
+    }
+    var fork = 0
+    while fork < min(old.count, chain.count) && old[fork] == chain[fork] { fork += 1 }
+    followed.formUnion(old[fork...])
+    let fresh = chain[fork...]
+    for link in sessions.keys.sorted() {
+      guard let session = sessions[link], session.isReady, let last = fresh.last else { continue }
+      if session.wantsHeaders && fresh.count <= 8 {
+        send(.headers(fresh.map { tree.entry($0).block.header }), link, network)
+      } else {
+        send(
+          .inv([InventoryVector(kind: InventoryVector.Kind.block, hash: last)]), link, network)
+      }
+    }
+  }
+
+  /// A transaction entered the mempool: peers hear of it.
+  public func accept(_ transaction: Transaction, _ network: SimulatedNetwork) {
+    let txid = transaction.txid
+    if mempool.contains(where: { $0.txid == txid }) { return }
+    mempool.append(transaction)
+    for link in sessions.keys.sorted() where sessions[link]?.isReady == true {
+      send(
+        .inv([InventoryVector(kind: InventoryVector.Kind.witnessId, hash: transaction.wtxid)]),
+        link, network)
+    }
+  }
+
+  // MARK: The connection
+
+  public func connected(
+    _ link: SimulatedNetwork.LinkId, token: UInt64, _ network: SimulatedNetwork
+  ) {}
+
+  public func dialFailed(token: UInt64, _ network: SimulatedNetwork) {}
+  open func timerFired(_ network: SimulatedNetwork) {}
+
+  public func accepted(_ link: SimulatedNetwork.LinkId, _ network: SimulatedNetwork) {
+    sessions[link] = Session(framer: MessageFramer(magic: tree.network.magic))
+  }
+
+  public func closed(_ link: SimulatedNetwork.LinkId, _ network: SimulatedNetwork) {
+    sessions[link] = nil
+  }
+
+  public func received(
+    _ bytes: [UInt8], over link: SimulatedNetwork.LinkId, _ network: SimulatedNetwork
+  ) {
+    sessions[link]?.framer.append(bytes)
+    while sessions[link] != nil {
+      do {
+        guard let message = try sessions[link]?.framer.next() else { return }
+        answer(message, link, network)
+      } catch {
+        complain("does not decode: " + error.message, link, network)
+      }
+    }
+  }
+
+  func complain(
+    _ what: String, _ link: SimulatedNetwork.LinkId, _ network: SimulatedNetwork
+  ) {
+    complaints.append(what)
+    sessions[link] = nil
+    network.close(link, from: id)
+  }
+
+  /// The way out, where subclasses may change what is said.
+  open func send(
+    _ message: PeerMessage, _ link: SimulatedNetwork.LinkId, _ network: SimulatedNetwork
+  ) {
+    network.send(
+      MessageFrame.encode(message, magic: tree.network.magic), over: link, from: id)
+  }
+
+  // MARK: Answers
+
+  open func answer(
+    _ message: PeerMessage, _ link: SimulatedNetwork.LinkId, _ network: SimulatedNetwork
+  ) {
+    switch message {
+    case .version: sendVersion(link, network)
+    case .verack:
+      sessions[link]?.isReady = true
+      send(.sendHeaders, link, network)
+      send(.feeFilter(1000), link, network)
+    case .sendHeaders: sessions[link]?.wantsHeaders = true
+    case .ping(let nonce): send(.pong(nonce), link, network)
+    case .getHeaders(let locator, _): sendHeaders(after: locator, link, network)
+    case .getFilterHeaders(let request): sendFilterHeaders(request, link, network)
+    case .getFilters(let request): sendFilters(request, link, network)
+    case .inv(let items): fetch(items, link, network)
+    case .getData(let items): sendData(items, link, network)
+    case .transaction(let transaction): accept(transaction, network)
+    default: break
+    }
+  }
+
+  private func sendVersion(_ link: SimulatedNetwork.LinkId, _ network: SimulatedNetwork) {
+    send(
+      .version(
+        VersionMessage(
+          services: services, time: network.unixSeconds, nonce: UInt64(id) << 32 | UInt64(link),
+          userAgent: Array("/simulated/".utf8), startHeight: UInt32(chain.count - 1), relay: true)),
+      link, network)
+    send(.wtxidRelay, link, network)
+    send(.verack, link, network)
+  }
+
+  private func sendHeaders(
+    after locator: [Bytes32], _ link: SimulatedNetwork.LinkId, _ network: SimulatedNetwork
+  ) {
+    var start = 1
+    for hash in locator {
+      if let entry = tree.entries[hash], Int(entry.height) < chain.count,
+        chain[Int(entry.height)] == hash
+      {
+        start = Int(entry.height) + 1
+        break
+      }
+    }
+    let end = min(chain.count, start + PeerMessage.maxHeaders)
+    let list = start < end ? chain[start..<end].map { tree.entry($0).block.header } : []
+    send(.headers(list), link, network)
+  }
+
+  /// The asked range, or nil after a complaint.
+  private func range(
+    _ request: FilterRangeRequest, limit: UInt32, _ link: SimulatedNetwork.LinkId,
+    _ network: SimulatedNetwork
+  ) -> [BlockTree.Entry]? {
+    guard let stop = tree.entries[request.stopHash], isKnown(stop) else {
+      complain("asks for filters up to an unknown block", link, network)
+      return nil
+    }
+    if request.startHeight > stop.height || stop.height - request.startHeight >= limit {
+      complain("asks for a range of filters that is not allowed", link, network)
+      return nil
+    }
+    var list: [BlockTree.Entry] = []
+    var entry = stop
+    while entry.height > request.startHeight {
+      list.append(entry)
+      entry = tree.entry(entry.block.header.previous)
+    }
+    list.append(entry)
+    return list.reversed()
+  }
+
+  /// Whether this node has heard of the block: on its chain, or a branch it once followed.
+  open func isKnown(_ entry: BlockTree.Entry) -> Bool {
+    if Int(entry.height) < chain.count && chain[Int(entry.height)] == entry.hash { return true }
+    return followed.contains(entry.hash)
+  }
+
+  /// Blocks of branches that it has left.
+  private var followed: Set<Bytes32> = []
+
+  private func sendFilterHeaders(
+    _ request: FilterRangeRequest, _ link: SimulatedNetwork.LinkId, _ network: SimulatedNetwork
+  ) {
+    guard let list = range(request, limit: 2000, link, network), let first = list.first else {
+      return
+    }
+    let previous =
+      first.height == 0 ? .zero : tree.entry(first.block.header.previous).filterHeader
+    send(
+      .filterHeaders(
+        FilterHeadersMessage(
+          stopHash: request.stopHash, previousHeader: previous,
+          filterHashes: list.map { $0.filter.hash })), link, network)
+  }
+
+  private func sendFilters(
+    _ request: FilterRangeRequest, _ link: SimulatedNetwork.LinkId, _ network: SimulatedNetwork
+  ) {
+    guard let list = range(request, limit: 1000, link, network) else { return }
+    for entry in list {
+      send(
+        .filter(FilterMessage(blockHash: entry.hash, filter: entry.filter.encoded)), link, network)
+    }
+  }
+
+  private func fetch(
+    _ items: [InventoryVector], _ link: SimulatedNetwork.LinkId, _ network: SimulatedNetwork
+  ) {
+    let unknown = items.filter { item in
+      !mempool.contains { $0.wtxid == item.hash || $0.txid == item.hash }
+    }
+    if !unknown.isEmpty { send(.getData(unknown), link, network) }
+  }
+
+  private func sendData(
+    _ items: [InventoryVector], _ link: SimulatedNetwork.LinkId, _ network: SimulatedNetwork
+  ) {
+    for item in items {
+      let isBlock =
+        item.kind == InventoryVector.Kind.block || item.kind == InventoryVector.Kind.witnessBlock
+      if isBlock, let entry = tree.entries[item.hash], isKnown(entry), entry.height > 0 {
+        send(.block(entry.block), link, network)
+      } else if let transaction = mempool.first(where: {
+        $0.wtxid == item.hash || $0.txid == item.hash
+      }) {
+        send(.transaction(transaction), link, network)
+      } else {
+        send(.notFound([item]), link, network)
+      }
+    }
+  }
+}

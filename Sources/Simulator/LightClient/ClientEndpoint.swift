@@ -1,0 +1,171 @@
+import Bitcoin
+import Bytes
+import LightClient
+
+/// A ``LightClient`` in a ``SimulatedNetwork``, with a disk in memory and a record of what it told.
+/// It can be stopped and started again from what it stored.
+public final class ClientEndpoint: SimulatedEndpoint {
+  public private(set) var client: LightClient
+  public var id: SimulatedNetwork.EndpointId = -1
+  /// Which endpoint stands behind an address.
+  public var directory: [(address: PeerAddress, endpoint: SimulatedNetwork.EndpointId)] = []
+  public private(set) var events: [LightClientEvent] = []
+  public private(set) var disk = SimulatedDisk()
+  /// What the events add up to.
+  public private(set) var ledger = ClientLedger()
+  public private(set) var disconnects: [DisconnectReason] = []
+  public private(set) var connects = 0
+
+  private let configuration: LightClientConfiguration
+  private var addresses: [SimulatedNetwork.LinkId: PeerAddress] = [:]
+
+  public init(
+    network: Network, configuration: LightClientConfiguration, seed: UInt64,
+    clock: SimulatedNetwork
+  ) {
+    self.configuration = configuration
+    client = LightClient(
+      network: network, configuration: configuration, state: .fresh, seed: seed,
+      nowMs: clock.nowMs, unixSeconds: clock.unixSeconds)
+    ledger = ClientLedger(genesisHash: client.tipHash)
+  }
+
+  public var accepts: Bool { false }
+
+  /// Carries out what the client wanted at its start.
+  public func start(_ network: SimulatedNetwork) { drain(network) }
+
+  /// Power fails: connections are gone, and only what was stored is left.
+  public func restart(seed: UInt64, _ network: SimulatedNetwork) {
+    for link in addresses.keys.sorted() { network.close(link, from: id) }
+    addresses = [:]
+    client = LightClient(
+      network: client.network, configuration: configuration, state: disk.state(bans: client.bans),
+      seed: seed, nowMs: network.nowMs, unixSeconds: network.unixSeconds)
+    let from = ledger.scannedHeight + 1
+    for script in ledger.scripts { client.watch(script, fromHeight: from) }
+    ledger.restarted(client)
+    drain(network)
+  }
+
+  public func watch(_ script: [UInt8], fromHeight: UInt32, _ network: SimulatedNetwork) {
+    ledger.scripts.append(script)
+    client.watch(script, fromHeight: fromHeight)
+    drain(network)
+  }
+
+  public func broadcast(_ transaction: Transaction, _ network: SimulatedNetwork) {
+    client.broadcast(transaction)
+    drain(network)
+  }
+
+  // MARK: What happens
+
+  public func connected(
+    _ link: SimulatedNetwork.LinkId, token: UInt64, _ network: SimulatedNetwork
+  ) {
+    let address = directory[Int(token)].address
+    addresses[link] = address
+    client.peerConnected(
+      PeerId(link), address: address, nowMs: network.nowMs, unixSeconds: network.unixSeconds)
+    drain(network)
+  }
+
+  public func accepted(_ link: SimulatedNetwork.LinkId, _ network: SimulatedNetwork) {}
+
+  public func dialFailed(token: UInt64, _ network: SimulatedNetwork) {
+    client.connectFailed(
+      directory[Int(token)].address, nowMs: network.nowMs, unixSeconds: network.unixSeconds)
+    drain(network)
+  }
+
+  public func received(
+    _ bytes: [UInt8], over link: SimulatedNetwork.LinkId, _ network: SimulatedNetwork
+  ) {
+    if addresses[link] == nil { return }
+    client.received(
+      bytes, from: PeerId(link), nowMs: network.nowMs, unixSeconds: network.unixSeconds)
+    drain(network)
+  }
+
+  public func closed(_ link: SimulatedNetwork.LinkId, _ network: SimulatedNetwork) {
+    if addresses.removeValue(forKey: link) == nil { return }
+    client.peerDisconnected(
+      PeerId(link), nowMs: network.nowMs, unixSeconds: network.unixSeconds)
+    drain(network)
+  }
+
+  public func timerFired(_ network: SimulatedNetwork) {
+    client.timerFired(nowMs: network.nowMs, unixSeconds: network.unixSeconds)
+    drain(network)
+  }
+
+  private func drain(_ network: SimulatedNetwork) {
+    while let effect = client.nextEffect() {
+      switch effect {
+      case .connect(let address): connect(address, network)
+      case .disconnect(let peer, let reason):
+        disconnects.append(reason)
+        addresses[peer.value] = nil
+        network.close(peer.value, from: id)
+      case .send(let peer, let bytes): network.send(bytes, over: peer.value, from: id)
+      case .setTimer(let atMs): network.setTimer(atMs: atMs, for: id)
+      case .storeHeaders(let height, let headers, let workBefore):
+        disk.storeHeaders(height, headers, workBefore)
+      case .storeFilterHeaders(let height, let headers): disk.storeFilterHeaders(height, headers)
+      case .dropHeaders(let height, let workBefore): disk.drop(below: height, workBefore)
+      case .event(let event):
+        events.append(event)
+        ledger.record(event)
+      }
+    }
+  }
+
+  private func connect(_ address: PeerAddress, _ network: SimulatedNetwork) {
+    connects += 1
+    guard let token = directory.firstIndex(where: { $0.address == address }) else {
+      client.connectFailed(address, nowMs: network.nowMs, unixSeconds: network.unixSeconds)
+      return
+    }
+    network.dial(directory[token].endpoint, from: id, token: UInt64(token))
+  }
+}
+
+/// What a driver keeps of a light client.
+public struct SimulatedDisk {
+  private var baseHeight: UInt32 = 0
+  private var workBefore = ChainWork.zero
+  public private(set) var headers: [BlockHeader] = []
+  public private(set) var filterHeaders: [Bytes32] = []
+
+  mutating func storeHeaders(_ height: UInt32, _ list: [BlockHeader], _ work: ChainWork) {
+    if headers.isEmpty || height <= baseHeight {
+      baseHeight = height
+      workBefore = work
+      headers = list
+      filterHeaders = []
+      return
+    }
+    let keep = Int(height - baseHeight)
+    headers = Array(headers.prefix(keep)) + list
+    filterHeaders = Array(filterHeaders.prefix(keep))
+  }
+
+  mutating func storeFilterHeaders(_ height: UInt32, _ list: [Bytes32]) {
+    filterHeaders = Array(filterHeaders.prefix(Int(height - baseHeight))) + list
+  }
+
+  mutating func drop(below height: UInt32, _ work: ChainWork) {
+    let count = Int(height - baseHeight)
+    headers.removeFirst(min(count, headers.count))
+    filterHeaders.removeFirst(min(count, filterHeaders.count))
+    baseHeight = height
+    workBefore = work
+  }
+
+  func state(bans: [PeerBan]) -> LightClientState {
+    LightClientState(
+      baseHeight: baseHeight, workBefore: workBefore, headers: headers,
+      filterHeaders: filterHeaders, bans: bans)
+  }
+}

@@ -1,0 +1,95 @@
+import Bitcoin
+import Bytes
+import LightClient
+
+/// A network with one light client, and nodes that serve blocks of one tree.
+public final class LightClientWorld {
+  public let network: SimulatedNetwork
+  public let tree: BlockTree
+  public let client: ClientEndpoint
+  public private(set) var nodes: [ServingNode] = []
+  public var random: SimulatorRandom
+
+  /// `configure` may change what the client is told; its peers are set as nodes are added, before
+  /// ``start()``.
+  public init(
+    seed: UInt64, rules: Network = .regtest, nodes makers: [(BlockTree) -> ServingNode],
+    faults: FaultOptions = FaultOptions(),
+    configure: (inout LightClientConfiguration) -> Void = { _ in }
+  ) {
+    random = SimulatorRandom(seed: seed ^ 0x5eed)
+    // Two years after the genesis block there is room for chains in the past.
+    network = SimulatedNetwork(
+      seed: seed, faults: faults, epochSeconds: UInt64(rules.genesis.time) + 2 * 365 * 86_400)
+    tree = BlockTree(network: rules)
+    var configuration = LightClientConfiguration()
+    configuration.targetPeers = max(1, makers.count)
+    for index in makers.indices {
+      if let address = LightClientWorld.address(index) { configuration.peers.append(address) }
+    }
+    configure(&configuration)
+    client = ClientEndpoint(
+      network: rules, configuration: configuration, seed: seed, clock: network)
+    client.id = network.add(client)
+    for (index, make) in makers.enumerated() {
+      let node = make(tree)
+      node.id = network.add(node)
+      nodes.append(node)
+      if let address = LightClientWorld.address(index) {
+        client.directory.append((address, node.id))
+      }
+    }
+  }
+
+  public static func address(_ index: Int) -> PeerAddress? {
+    PeerAddress(ip: [10, UInt8(index >> 8), UInt8(index & 255), 1], port: 18444)
+  }
+
+  public func start() { client.start(network) }
+
+  /// Mines `count` blocks on `tip`; one in `every` pays to one of `scripts`. Returns the new tip.
+  public func mine(
+    _ count: Int, on tip: Bytes32, paying scripts: [[UInt8]] = [], oneIn every: UInt64 = 5
+  ) -> Bytes32 {
+    var tip = tip
+    for _ in 0..<count {
+      var script: [UInt8] = [0x00, 0x14] + random.bytes(20)
+      if !scripts.isEmpty && random.below(every) == 0 {
+        script = scripts[Int(random.below(UInt64(scripts.count)))]
+      }
+      tip = tree.mine(on: tip, script: script)
+    }
+    return tip
+  }
+
+  /// A script that nobody else uses.
+  public func freshScript() -> [UInt8] { [0x00, 0x20] + random.bytes(32) }
+
+  /// The blocks of the branch of `tip` that touch one of `scripts`, from `fromHeight` on.
+  public func blocks(
+    touching scripts: [[UInt8]], to tip: Bytes32, fromHeight: UInt32 = 1
+  ) -> [UInt32: Bytes32] {
+    var found: [UInt32: Bytes32] = [:]
+    for hash in tree.chain(to: tip) {
+      let entry = tree.entry(hash)
+      if entry.height < fromHeight { continue }
+      for transaction in entry.block.transactions {
+        let paid = transaction.outputs.contains { scripts.contains($0.scriptPubKey) }
+        let spent = transaction.inputs.contains { input in
+          scripts.contains(tree.script(of: input.previous) ?? [])
+        }
+        if paid || spent { found[entry.height] = hash }
+      }
+    }
+    return found
+  }
+
+  /// Runs until the client is level with `tip`, for at most `seconds` of simulated time.
+  @discardableResult
+  public func settle(on tip: Bytes32, seconds: UInt64, maxSteps: Int = 2_000_000) -> Bool {
+    network.run(untilMs: network.nowMs + seconds * 1000, maxSteps: maxSteps) {
+      self.client.client.tipHash == tip && self.client.client.isSynced
+    }
+    return client.client.tipHash == tip && client.client.isSynced
+  }
+}
