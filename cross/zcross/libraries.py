@@ -1,9 +1,10 @@
 """The C libraries that the agent links, each a recipe over Debian's source package.
 
 A library is compiled once for a target and kept under the cache, by a key of everything that
-decides its bytes: the recipe (this file), the source's version, the compiler and its flags.
+decides its bytes: the source's version, which files of it, the compiler and its flags.
 """
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -75,7 +76,10 @@ SQLITE_FLAGS = [
 
 
 def sqlite(source: Source, made: Path) -> Plan:
+    # The parser is generated with the same choices that the code is compiled with.
+    made = made / hashlib.sha256(" ".join(SQLITE_FLAGS).encode()).hexdigest()[:16]
     if not (made / "sqlite3.c").exists():
+        made.mkdir(exist_ok=True)
         say("source", "making SQLite's amalgamation")
         run(
             [source.folder / "configure", "--disable-tcl", "--disable-readline"],
@@ -201,27 +205,36 @@ class Library:
 
 def built(target: Target) -> list[Library]:
     """Every library for one target, compiled if it is not there yet."""
-    return [_library(recipe, target) for recipe in RECIPES]
+    LIBRARIES.mkdir(parents=True, exist_ok=True)
+    # One build at a time fills the cache: several work trees share it.
+    with open(LIBRARIES / ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return [_library(recipe, target) for recipe in RECIPES]
 
 
 def _library(recipe: Recipe, target: Target) -> Library:
     source = unpacked(recipe.package)
-    digest = hashlib.sha256(Path(__file__).read_bytes())
-    for word in (recipe.library, source.version, *map(str, zig_cc(target)), _zig_version()):
-        digest.update(word.encode() + b"\0")
-    folder = LIBRARIES / f"{recipe.library}-{target.name}-{digest.hexdigest()[:16]}"
+    made = source.folder.parent / "made"
+    made.mkdir(exist_ok=True)
+    plan = recipe.plan(source, made)
+    folder = LIBRARIES / f"{recipe.library}-{target.name}-{_key(plan, source, target)}"
     library = Library(
         recipe.library, source.version, folder / f"lib{recipe.library}.a", folder / "include")
     if not folder.is_dir():
         say("library", f"{recipe.library} {source.version} for {target.name}")
-        _build(recipe, source, target, folder)
+        _build(recipe, plan, source, target, folder)
     return library
 
 
-def _build(recipe: Recipe, source: Source, target: Target, folder: Path) -> None:
-    made = source.folder.parent / "made"
-    made.mkdir(exist_ok=True)
-    plan = recipe.plan(source, made)
+def _key(plan: Plan, source: Source, target: Target) -> str:
+    words = [source.version, _zig_version(), *zig_cc(target)[1:], *C_FLAGS, *plan.flags]
+    words += [str(file) for file in plan.sources] + sorted(plan.headers)
+    # Where the cache is decides nothing.
+    text = "\0".join(map(str, words)).replace(str(source.folder.parent), "")
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _build(recipe: Recipe, plan: Plan, source: Source, target: Target, folder: Path) -> None:
     partial = folder.with_suffix(".partial")
     shutil.rmtree(partial, ignore_errors=True)
     (partial / "objects").mkdir(parents=True)

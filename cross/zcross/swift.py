@@ -22,6 +22,7 @@ class SwiftCompiler:
     ):
         if not ZIG.exists():
             raise BuildError(f"zig is not at {ZIG}: run scripts/setup")
+        self.purpose = purpose
         self.target = target
         self.modules = modules
         self.library_headers = library_headers
@@ -60,11 +61,15 @@ class SwiftCompiler:
 
     def _command(self, module: Module) -> list:
         sources = [source.relative_to(TREE) for source in module.swift_sources]
-        return [
+        command = [
             "swiftc", *self._flags(module), "-module-name", module.swift_name,
             "-emit-module", "-emit-module-path", self.module_file(module),
-            "-c", "-o", self.object_file(module), *sources,
         ]
+        # The last module's object holds what it uses of every other. A check makes all objects:
+        # code generation has errors of its own to find.
+        if self.purpose != "release" or module.kind == "executable":
+            command += ["-c", "-o", self.object_file(module)]
+        return command + sources
 
     def _flags(self, module: Module) -> list:
         target = self.target
