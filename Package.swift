@@ -83,7 +83,8 @@ let package = Package(
         "Sandbox", "CInih",
       ]),
     .executableTarget(
-      name: "zennet-agent", dependencies: ["Agent", "ChainFollower", "Host", "Storage", "Sandbox", "Capability"],
+      name: "zennet-agent",
+      dependencies: ["Agent", "ChainFollower", "Host", "Storage", "Sandbox", "Capability"],
       swiftSettings: agentSettings),
 
     // The publisher's side, the development chain, the simulator: ordinary Swift.
@@ -117,7 +118,7 @@ let package = Package(
     tests("Channel", ["Devnet"]),
     tests("Market", ["Devnet"]),
     tests("Session"),
-    tests("Capability"),
+    tests("Capability", ["Host"]),
     tests("Sandbox", ["Host"]),
     .executableTarget(
       name: "storage-hammer", dependencies: ["Bytes", "Storage"], path: "Tests/StorageHammer",

@@ -17,9 +17,9 @@
 int32_t host_open(const char *path, int32_t how, uint32_t mode) {
   static const int flags[] = {
       O_RDONLY, O_WRONLY | O_CREAT | O_TRUNC, O_WRONLY | O_CREAT | O_EXCL, O_RDWR | O_CREAT,
-      O_WRONLY | O_CREAT | O_APPEND};
+      O_WRONLY | O_CREAT | O_APPEND, O_RDWR | O_CREAT | O_EXCL};
   int kind = how & 15;
-  if (kind > HOST_OPEN_APPEND) return -EINVAL;
+  if (kind > HOST_OPEN_SCRATCH) return -EINVAL;
   int direct = how & HOST_OPEN_DIRECT ? O_DIRECT : 0, fd;
   do fd = open(path, flags[kind] | direct | O_CLOEXEC | O_NOCTTY, (mode_t)mode);
   while (fd < 0 && errno == EINTR);

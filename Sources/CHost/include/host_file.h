@@ -12,6 +12,8 @@ enum {
   HOST_OPEN_UPDATE = 3,
   // Made when missing; what is written goes to its end.
   HOST_OPEN_APPEND = 4,
+  // Made anew, read and written; it must not exist yet.
+  HOST_OPEN_SCRATCH = 5,
   // Or'ed to one of the above: past the page cache where the file system can.
   HOST_OPEN_DIRECT = 16,
 };

@@ -1,0 +1,37 @@
+import Bytes
+import Crypto
+
+/// Numbers that follow from a seed: SplitMix64 (Steele, Lea, Flood 2014), the same everywhere.
+struct SeededNumbers {
+  private var state: UInt64
+
+  init(_ state: UInt64) { self.state = state }
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9e37_79b9_7f4a_7c15
+    var value = state
+    value = (value ^ value >> 30) &* 0xbf58_476d_1ce4_e5b9
+    value = (value ^ value >> 27) &* 0x94d0_49bb_1331_11eb
+    return value ^ value >> 31
+  }
+
+  /// Below `bound`, which is not 0 and far below 2^64, so that the bias does not matter here.
+  mutating func below(_ bound: UInt32) -> UInt32 { UInt32(next() >> 32) % bound }
+}
+
+/// The seed of one kernel: of another machine or another block it is another one.
+struct KernelSeed {
+  private let words: UInt64
+
+  init(_ seed: Bytes32, _ kernel: Kernel) {
+    let digest = Sha256.tagged("zennet/kernel", seed.array + [kernel.rawValue])
+    var words: UInt64 = 0
+    for index in 0..<8 { words = words << 8 | UInt64(digest[index]) }
+    self.words = words
+  }
+
+  /// The numbers of one round.
+  func numbers(_ round: UInt32) -> SeededNumbers {
+    SeededNumbers(words ^ (UInt64(round) &+ 1) &* 0xd6e8_feb8_6659_fd93)
+  }
+}
