@@ -38,6 +38,8 @@ public enum AgentEffect {
   case storeJob(contract: Bytes32, [UInt8])
   /// Replace the state of a channel; neither the last payment's number nor its amount ever falls.
   case storeChannel(contract: Bytes32, sequence: UInt64, amountSat: UInt64, [UInt8])
+  /// The channel is settled for good: keep its record, and never load it again.
+  case archiveChannel(contract: Bytes32)
 
   // MARK: The sandbox
 

@@ -125,7 +125,7 @@ public final class AgentMachine {
 
   /// Calls a publisher when a place is free.
   private func callNext() {
-    if isStopping || !isSynced { return }
+    if isStopping || !isSynced || context.report.isEmpty { return }
     for job in jobs where job.stage < .settling { return }
     guard let (txid, announcement) = announcements.takeBest() else { return }
     let job = Job(key: takeKey(), announcement: announcement, txid: txid, context: context)
@@ -230,6 +230,13 @@ public final class AgentMachine {
     var summaries: [JobSummary] = []
     for job in jobs { summaries.append(job.summary) }
     return summaries
+  }
+
+  /// This machine was measured; `report` is signed. Before that nobody is called.
+  public func reportSigned(_ report: [UInt8], _ now: Instant) {
+    context.now = now
+    context.report = report
+    settle()
   }
 
   // MARK: Parts

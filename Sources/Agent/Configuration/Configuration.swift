@@ -18,6 +18,11 @@ public struct Configuration {
   /// 0 error, 1 warning, 2 info, 3 debug.
   public var logLevel: UInt8 = 2
 
+  /// How long each benchmark kernel is run, at least.
+  public var benchMs: UInt64 = 700
+  /// A report older than this many blocks is measured anew.
+  public var reportBlocks: UInt32 = 1008
+
   // [network]
   public var networkName: [UInt8] = []
   /// A custom signet's challenge script; empty for the networks that have a name.

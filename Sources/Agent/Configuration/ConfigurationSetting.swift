@@ -88,6 +88,12 @@ struct ConfigurationSetting {
         }
         return false
       },
+      number("agent.bench_ms", expects: "20 to 60000 milliseconds", 20...60_000) {
+        $0.benchMs = $1
+      },
+      number("agent.report_blocks", expects: "1 to 52560 blocks", 1...52_560) {
+        $0.reportBlocks = UInt32($1)
+      },
       ConfigurationSetting(
         "network.name", expects: "regtest, signet, testnet4, bitcoin or custom"
       ) { value, configuration in

@@ -28,7 +28,7 @@ extension Job {
     isFrozen = false
     output.standardOutput.end()
     output.standardError.end()
-    let ran = stage == .running
+    let ran = stage == .running && isSandboxed
     enter(.delivering)
     waitForPublisher()
     if ran, let offer {

@@ -101,6 +101,7 @@ extension Job {
       record?.exit = JobExit(kind: .neverRan, status: 0, resultBytes: 0, resultDigest: .zero)
     }
     enter(.abandoned)
+    context.emit(.archiveChannel(contract: contractId))
     unwatch()
     hangUp()
     isForgotten = !isSandboxed
@@ -133,6 +134,7 @@ extension Job {
       let spend = channel.spend, context.authenticatedHeight >= height + Job.burialBlocks
     else { return }
     context.emit(.forget(txid: spend.txid))
+    context.emit(.archiveChannel(contract: contractId))
     unwatch()
     isForgotten = true
   }

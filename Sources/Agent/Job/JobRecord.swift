@@ -66,7 +66,7 @@ public struct JobRecord: Equatable, Sendable {
   /// Nil for bytes that are no record: a damaged disk, or a later version.
   public static func decode(_ bytes: [UInt8]) -> JobRecord? {
     var reader = ByteReader(bytes)
-    do {
+    do throws(BytesError) {
       guard try reader.u8() == version, let stage = JobStage(rawValue: try reader.u8()) else {
         return nil
       }

@@ -39,7 +39,7 @@ extension CapabilityReport {
 
 extension KernelResult {
   /// `checksum` is in hexadecimal, as JSON's numbers end at 2^53 for many readers.
-  var json: String {
+  public var json: String {
     var text = "{\"kernel\":\"\(kernel.name)\",\"status\":\"\(status.text)\""
     if status == .measured {
       text += ",\"unit\":\"\(kernel.unit)\",\"rounds\":\(rounds),\"median\":\(median)"

@@ -1,0 +1,88 @@
+import Agent
+import Bytes
+import Crypto
+import Host
+import Sandbox
+import Storage
+
+/// What the mind decides, done. A disk that does not take money's state ends the program: nothing
+/// may go on as if it had.
+extension AgentProgram {
+  /// Above this, the publisher is not reading fast enough to be sent more.
+  private static let blockedBytes = 262_144
+
+  func carryOut() {
+    while let effect = machine.nextEffect() { carryOut(effect) }
+  }
+
+  private func carryOut(_ effect: AgentEffect) {
+    switch effect {
+    case .log(let level, let text): tell(level, text)
+    case .dial(let key, let host, let port):
+      let host = String(decoding: host, as: UTF8.self)
+      body(key).connection = reactor.connect(to: .tcp(host: host, port: port))
+    case .transmit(let key, let bytes): transmit(key, bytes)
+    case .hangUp(let key):
+      let body = body(key)
+      if let connection = body.connection { reactor.finish(connection) }
+      body.connection = nil
+      dropIfEmpty(body)
+    case .watch(let script, let fromHeight): chain.watch(script, fromHeight: fromHeight)
+    case .unwatch(let script): chain.unwatch(script)
+    case .broadcast(let transaction): chain.broadcast(transaction)
+    case .forget(let txid): chain.forget(txid)
+    case .storeJob, .storeChannel, .archiveChannel: storeOrEnd(effect)
+    case .stageBundle, .dropBundle, .startSandbox, .writeInput, .closeInput, .freeze, .thaw,
+      .terminate, .sampleUsage, .collectResults, .readResults, .destroySandbox:
+      carryOutInSandbox(effect)
+    }
+  }
+
+  private func tell(_ level: UInt8, _ text: String) {
+    switch level {
+    case 0: log.error(text)
+    case 1: log.warning(text)
+    case 2: log.info(text)
+    default: log.debug(text)
+    }
+  }
+
+  private func transmit(_ key: JobKey, _ bytes: [UInt8]) {
+    let body = body(key)
+    guard let connection = body.connection else { return }
+    body.process?.countTransfer(bytes: UInt64(bytes.count))
+    reactor.send(connection, bytes)
+    if reactor.pendingBytes(connection) > AgentProgram.blockedBytes {
+      machine.transportIsBlocked(key, true, now)
+    }
+  }
+
+  private func storeOrEnd(_ effect: AgentEffect) {
+    do throws(StorageError) { try store(effect) } catch {
+      Output.fail(.storage, error.message + "; stopping, as money's state must be on disk")
+    }
+  }
+
+  private func store(_ effect: AgentEffect) throws(StorageError) {
+    let channels = folder.ledger.channels
+    let seconds = Clock.unixSeconds()
+    switch effect {
+    case .storeJob(let contract, let record):
+      try folder.ledger.documents.put(
+        StoredDocument(
+          kind: DocumentKind.job, id: contract, unixSeconds: seconds, body: record))
+    case .storeChannel(let contract, let sequence, let amountSat, let state):
+      if try channels.load(contract) == nil {
+        try channels.open(contract, state: state, unixSeconds: seconds)
+      } else {
+        try channels.update(
+          contract, sequence: sequence, amountSat: amountSat, state: state, unixSeconds: seconds)
+      }
+    case .archiveChannel(let contract):
+      if let stored = try channels.load(contract), !stored.isClosed {
+        try channels.close(contract, state: stored.state, unixSeconds: seconds)
+      }
+    default: break
+    }
+  }
+}

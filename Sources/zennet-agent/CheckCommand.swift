@@ -1,0 +1,41 @@
+import Host
+import Sandbox
+
+/// What the kernel has to wall jobs off with, and what to change where something is missing.
+enum CheckCommand {
+  static func main(_ arguments: inout Arguments) {
+    let isJson = arguments.flag("--json")
+    _ = arguments.option("--config")
+    arguments.finish()
+    let features = KernelFeatures.detect()
+    if isJson {
+      Output.line(json(features))
+    } else {
+      for line in features.lines { Output.line(line.text) }
+      Output.line("isolation: " + features.level.name)
+    }
+    if features.level == .refused { Output.exit(.failure) }
+  }
+
+  private static func json(_ features: KernelFeatures) -> String {
+    var text = "{\"isolation\":\"" + features.level.name + "\",\"features\":["
+    var isFirst = true
+    for line in features.lines {
+      text += isFirst ? "" : ","
+      isFirst = false
+      text += "{\"name\":\"" + line.name + "\",\"present\":" + (line.isPresent ? "true" : "false")
+      text += ",\"required\":" + (line.isRequired ? "true" : "false")
+      text += ",\"remedy\":\"" + escaped(line.remedy) + "\"}"
+    }
+    return text + "]}"
+  }
+
+  private static func escaped(_ text: String) -> String {
+    var bytes: [UInt8] = []
+    for byte in text.utf8 {
+      if byte == 0x22 || byte == 0x5c { bytes.append(0x5c) }
+      bytes.append(byte)
+    }
+    return String(decoding: bytes, as: UTF8.self)
+  }
+}

@@ -1,0 +1,55 @@
+import Agent
+import Bytes
+import Host
+import Storage
+
+/// The folder that holds everything of this machine: its seed, its money, its chain cache.
+struct DataFolder {
+  let path: String
+  /// Held as long as the program runs: one agent a folder.
+  private let lock: FileLock
+  let secrets: AgentSecrets
+  let ledger: Ledger
+  let cache: ChainCache
+
+  /// Opens or makes the folder, or ends the program with the reason.
+  static func open(_ configuration: Configuration) -> DataFolder {
+    let path = String(decoding: configuration.dataFolder, as: UTF8.self)
+    do throws(HostError) { try Files.makeFolder(path, mode: 0o700) } catch {
+      Output.fail(.system, error.message)
+    }
+    let lock: FileLock
+    do throws(HostError) { lock = try FileLock(path + "/lock") } catch {
+      Output.fail(.unavailable, error.message + " (is another agent running?)")
+    }
+    let seed = seed(path + "/seed")
+    do throws(StorageError) {
+      return DataFolder(
+        path: path, lock: lock, secrets: AgentSecrets(seed: seed),
+        ledger: try Ledger(path: path + "/ledger.db"),
+        cache: try ChainCache(path: path + "/chain.db"))
+    } catch { Output.fail(.storage, error.message) }
+  }
+
+  /// The machine's seed, made at first start. It is money: it is on disk before it is used.
+  private static func seed(_ path: String) -> Bytes32 {
+    do throws(HostError) {
+      if Files.exists(path) {
+        let bytes = try Files.read(path, limit: 64)
+        guard let seed = Bytes32(exactly: bytes) else {
+          Output.fail(.storage, path + ": is not a seed of 32 bytes; restore it from a copy")
+        }
+        return seed
+      }
+      let seed = Entropy.bytes32()
+      try Files.writeAtomically(path, seed.array, mode: 0o600)
+      return seed
+    } catch { Output.fail(.storage, error.message) }
+  }
+}
+
+/// Kinds of documents in the ledger.
+enum DocumentKind {
+  static let job: UInt32 = 1
+  static let report: UInt32 = 2
+}

@@ -1,0 +1,14 @@
+import Agent
+
+/// Follows the chain, takes jobs, is paid.
+enum RunCommand {
+  static func main(_ arguments: inout Arguments) {
+    let configuration = Setup.configuration(&arguments)
+    let network = Setup.network(configuration)
+    let payoutScript = Setup.payoutScript(configuration, network)
+    let folder = DataFolder.open(configuration)
+    AgentProgram(
+      configuration: configuration, network: network, payoutScript: payoutScript, folder: folder
+    ).run()
+  }
+}

@@ -1,0 +1,70 @@
+import Agent
+import Bitcoin
+import Host
+import Market
+import Sandbox
+
+/// What a command needs before it can begin; each function ends the program with one clear line
+/// where it cannot have it.
+enum Setup {
+  static func configuration(_ arguments: inout Arguments) -> Configuration {
+    let path = arguments.option("--config") ?? "/etc/zennet.conf"
+    arguments.finish()
+    let text: [UInt8]
+    do throws(HostError) { text = try Files.read(path, limit: 1 << 20) } catch {
+      Output.fail(.configuration, error.message)
+    }
+    do throws(ConfigurationError) { return try Configuration.parse(text, file: path) } catch {
+      Output.fail(.configuration, error.message)
+    }
+  }
+
+  static func network(_ configuration: Configuration) -> Network {
+    let name = configuration.networkName
+    if name.isAscii("bitcoin") { return .bitcoin }
+    if name.isAscii("testnet4") { return .testnet4 }
+    if name.isAscii("signet") { return .signet }
+    if name.isAscii("regtest") { return .regtest }
+    do throws(BitcoinError) {
+      return try Network.customSignet(name: name, challenge: configuration.signetChallenge)
+    } catch { Output.fail(.configuration, "network.challenge: " + error.message) }
+  }
+
+  static func payoutScript(_ configuration: Configuration, _ network: Network) -> [UInt8] {
+    do throws(BitcoinError) {
+      return try Address.scriptPubKey(ascii: configuration.payoutAddress, network: network)
+    } catch {
+      Output.fail(
+        .configuration, "payout.address: " + error.message + " (network " + network.nameText + ")")
+    }
+  }
+
+  /// What this machine is, within what its owner gives to jobs.
+  static func machine(_ configuration: Configuration, _ features: KernelFeatures) -> MachineFacts {
+    MachineFacts(
+      processors: processors(Machine.architecture), isolation: isolation(features.level),
+      memoryMiB: UInt32(min(Machine.memoryMiB, UInt64(configuration.memoryMiB))),
+      milliCpus: min(Machine.processors * 1000, configuration.milliCpus))
+  }
+
+  /// Programs that this machine runs: its own kind, and older ones of its family.
+  static func processors(_ architecture: String) -> ProcessorSet {
+    switch architecture {
+    case "x86_64": return [.x86_64, .i686]
+    case "i386", "i486", "i586", "i686": return .i686
+    case "aarch64": return .aarch64
+    case "armv7l", "armv8l": return [.armv7, .armv6]
+    case "armv6l": return .armv6
+    case "riscv64": return .riscv64
+    default: return []
+    }
+  }
+
+  static func isolation(_ level: IsolationLevel) -> IsolationWanted {
+    switch level {
+    case .full: return .full
+    case .reduced: return .reduced
+    case .refused: return .any
+    }
+  }
+}

@@ -1,0 +1,69 @@
+import Agent
+import Bitcoin
+import Host
+
+/// Answers on a Unix socket in the data folder: one request line (`json`, `text` or `metrics`), one
+/// answer, end. Only the folder's owner can reach it.
+struct StatusServer {
+  private static let maxClients = 8
+  private static let maxRequestBytes = 64
+
+  private let path: String
+  private var listener: ListenerId?
+  private var clients: [(id: ConnectionId, request: [UInt8])] = []
+
+  init(path: String) { self.path = path }
+
+  mutating func open(_ reactor: Reactor) throws(HostError) {
+    listener = try reactor.listen(on: .unix(path: path))
+  }
+
+  mutating func close(_ reactor: Reactor) {
+    if let listener { reactor.close(listener) }
+    listener = nil
+  }
+
+  /// True when the event was this server's.
+  mutating func handle(_ event: ReactorEvent, _ program: AgentProgram) -> Bool {
+    switch event {
+    case .accepted(let on, let id, _):
+      if on != listener { return false }
+      if clients.count >= StatusServer.maxClients {
+        program.reactor.close(id)
+      } else {
+        clients.append((id, []))
+      }
+    case .received(let id, let bytes):
+      guard let index = clients.firstIndex(where: { $0.id == id }) else { return false }
+      clients[index].request.append(contentsOf: bytes)
+      answer(index, program)
+    case .closed(let id, _), .drained(let id):
+      guard let index = clients.firstIndex(where: { $0.id == id }) else { return false }
+      if case .closed = event { clients.remove(at: index) }
+    case .connected, .timerFired, .descriptorReadable, .descriptorWritable, .signal: return false
+    }
+    return true
+  }
+
+  private mutating func answer(_ index: Int, _ program: AgentProgram) {
+    let client = clients[index]
+    if client.request.count > StatusServer.maxRequestBytes {
+      program.reactor.close(client.id)
+      clients.remove(at: index)
+      return
+    }
+    guard let end = client.request.firstIndex(of: 0x0a) else { return }
+    let word = Array(client.request[..<end])
+    let text: String
+    if word.isAscii("json") {
+      text = StatusText.json(program) + "\n"
+    } else if word.isAscii("metrics") {
+      text = StatusText.metrics(program)
+    } else {
+      text = StatusText.lines(program)
+    }
+    program.reactor.send(client.id, Array(text.utf8))
+    program.reactor.finish(client.id)
+    clients.remove(at: index)
+  }
+}

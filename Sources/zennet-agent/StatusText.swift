@@ -1,0 +1,88 @@
+import Agent
+import Bytes
+import Host
+import LightClient
+
+/// How the agent is, in three forms.
+enum StatusText {
+  static func json(_ program: AgentProgram) -> String {
+    let chain = program.chain.client
+    var text = "{\"version\":\"" + Version.text + "\",\"identity\":\""
+    text += program.folder.secrets.identity.publicKey.hex
+    text += "\",\"network\":\"" + program.network.nameText
+    text += "\",\"isolation\":\"" + program.sandbox.features.level.name
+    text += "\",\"tip_height\":\(chain.tipHeight),\"tip_hash\":\""
+    text += chain.tipHash.reversed.hex
+    text += "\",\"scanned_height\":\(chain.scannedHeight)"
+    text += ",\"authenticated_height\":\(chain.authenticatedHeight)"
+    text += ",\"synced\":" + (chain.isSynced ? "true" : "false")
+    text += ",\"peers\":\(readyPeers(chain)),\"report\":" + (hasReport(program) ? "true" : "false")
+    text += ",\"jobs\":["
+    var isFirst = true
+    for job in program.machine.jobSummaries {
+      text += (isFirst ? "" : ",") + job.json
+      isFirst = false
+    }
+    return text + "]}"
+  }
+
+  static func lines(_ program: AgentProgram) -> String {
+    let chain = program.chain.client
+    var text = "identity    " + program.folder.secrets.identity.publicKey.hex + "\n"
+    text += "network     " + program.network.nameText + "\n"
+    text += "isolation   " + program.sandbox.features.level.name + "\n"
+    text += "chain       height \(chain.tipHeight), authenticated to \(chain.authenticatedHeight)"
+    text += chain.isSynced ? ", synced\n" : ", syncing\n"
+    text += "peers       \(readyPeers(chain))\n"
+    text += "report      " + (hasReport(program) ? "signed" : "not measured yet") + "\n"
+    let jobs = program.machine.jobSummaries
+    if jobs.isEmpty { text += "jobs        none\n" }
+    for job in jobs {
+      let name = job.contract.isZero ? job.announcementTxid.reversed.hex : job.contract.hex
+      text += "job " + String(decoding: Array(name.utf8).prefix(8), as: UTF8.self) + ": "
+      text += job.stage.text + (job.isFrozen ? " (frozen)" : "")
+      text += ", \(job.owedSat) sat owed, \(job.paidSat) sat paid\n"
+    }
+    return text
+  }
+
+  /// Prometheus text format, version 0.0.4.
+  static func metrics(_ program: AgentProgram) -> String {
+    let chain = program.chain.client
+    var owedSat: UInt64 = 0
+    var paidSat: UInt64 = 0
+    var running: UInt64 = 0
+    var frozen: UInt64 = 0
+    for job in program.machine.jobSummaries {
+      owedSat += job.owedSat
+      paidSat += job.paidSat
+      if job.stage == .running { running += 1 }
+      if job.isFrozen { frozen += 1 }
+    }
+    var text = ""
+    func gauge(_ name: String, _ help: String, _ value: UInt64) {
+      text += "# HELP zennet_" + name + " " + help + "\n# TYPE zennet_" + name + " gauge\n"
+      text += "zennet_" + name + " \(value)\n"
+    }
+    gauge("tip_height", "Height of the best chain.", UInt64(chain.tipHeight))
+    gauge(
+      "authenticated_height", "Height up to which money is believed.",
+      UInt64(chain.authenticatedHeight))
+    gauge("synced", "1 when level with the peers.", chain.isSynced ? 1 : 0)
+    gauge("peers", "Peers that are ready.", UInt64(readyPeers(chain)))
+    gauge("jobs_running", "Jobs that run or are frozen.", running)
+    gauge("jobs_frozen", "Jobs that are frozen for lack of payment.", frozen)
+    gauge("owed_sat", "Owed by the publishers of unfinished jobs.", owedSat)
+    gauge("paid_sat", "Paid by the publishers of unfinished jobs.", paidSat)
+    gauge("resident_peak_kib", "The most memory that was ever resident.", Machine.peakResidentKiB)
+    return text
+  }
+
+  private static func readyPeers(_ chain: LightClient) -> Int {
+    var count = 0
+    for peer in chain.peers where peer.isReady { count += 1 }
+    return count
+  }
+
+  private static func hasReport(_ program: AgentProgram) -> Bool { program.report != nil }
+}
