@@ -23,7 +23,7 @@
 enum { CONTROL = 3, BUNDLE = 4, RESULTS = 5, KEPT = 6 };
 
 extern int host_sandbox_oom;
-extern char host_sandbox_oom_score[8];
+extern char host_sandbox_oom_score[8], host_sandbox_oom_own[8];
 
 void host_sandbox_tell(uint32_t kind, uint32_t a, uint64_t b, uint64_t c) {
   struct host_event event = {kind, a, b, c};
@@ -130,7 +130,7 @@ static pid_t fork_child(void) {
   if (pid == 0)
     default_signals();
   else
-    set_oom_score("0");
+    set_oom_score(host_sandbox_oom_own);
   return pid;
 }
 

@@ -19,9 +19,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-// Descriptor of /proc/self/oom_score_adj of process 1, kept from before it became undumpable.
+// Descriptor of /proc/self/oom_score_adj of process 1, kept from before it became undumpable; what its
+// children get, and what is its own.
 int host_sandbox_oom = -1;
-char host_sandbox_oom_score[8];
+char host_sandbox_oom_score[8], host_sandbox_oom_own[8];
 
 static int fail(void) { return errno ? errno : EIO; }
 
@@ -72,14 +73,16 @@ static int loopback_up(void) {
   return code;
 }
 
-static int oom_score(uint64_t score) {
-  int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+static int oom_score(const char *children) {
+  int fd = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
   if (fd < 0) return fail();
+  ssize_t got = read(fd, host_sandbox_oom_own, sizeof host_sandbox_oom_own - 1);
+  if (got <= 0 || strlen(children) >= sizeof host_sandbox_oom_score) {
+    close(fd);
+    return EIO;
+  }
   host_sandbox_oom = fd;
-  unsigned value = score > 1000 ? 1000 : (unsigned)score;
-  int at = 0;
-  for (unsigned unit = 1000; unit > 0; unit /= 10)
-    if (value >= unit || unit == 1) host_sandbox_oom_score[at++] = (char)('0' + value / unit % 10);
+  memcpy(host_sandbox_oom_score, children, strlen(children) + 1);
   return 0;
 }
 
@@ -157,7 +160,7 @@ static int take(const struct host_plan *plan, const struct host_step *step) {
   case HOST_LOOPBACK_UP: return loopback_up();
   case HOST_NEW_KEYRING: return syscall(SYS_keyctl, 1, NULL) >= 0 ? 0 : fail();
   case HOST_UNDUMPABLE: return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 ? 0 : fail();
-  case HOST_OOM_SCORE: return oom_score(step->a);
+  case HOST_OOM_SCORE: return oom_score(text);
   case HOST_UNPACK: return unpack(plan);
   case HOST_RLIMIT: return limit(step->a, step->b);
   case HOST_DROP_BOUNDING: return drop_bounding();

@@ -122,6 +122,7 @@ public struct CgroupLayout: Sendable {
       else { continue }
       let controllers = line[(first + 1)..<second]
       let path = line[(second + 1)...]
+      if path.first != 0x2f { continue }
       if version2 {
         if controllers.isEmpty { return path }
         continue

@@ -48,14 +48,18 @@ struct JobCgroup {
 
   /// Makes the directories and sets the limits; on failure nothing is left.
   func create(_ limits: JobLimits) throws(SandboxError) {
+    var made: [String] = []
     do throws(SandboxError) {
-      for directory in directories { try make(directory) }
+      for directory in directories {
+        try make(directory)
+        made.append(directory)
+      }
       try limitProcessor(limits)
       try limitMemory(limits)
       if layout.pids.isPresent { try set(layout.pids, "pids.max", "\(limits.pids)") }
       trySet(layout.blkio, layout.blkio.isVersion2 ? "io.weight" : "blkio.weight", "10")
     } catch {
-      for directory in directories { _ = System.removeDirectory(directory) }
+      for directory in made { _ = System.removeDirectory(directory) }
       throw error
     }
   }
@@ -70,6 +74,7 @@ struct JobCgroup {
       code = System.makeDirectory(directory)
       if code != -2 { break }
     }
+    if code == -17 { throw SandboxError.wrongState("job " + name + " exists already") }
     if code != 0 { throw SandboxError.cgroup(directory, code: -code) }
   }
 

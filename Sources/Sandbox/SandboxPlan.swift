@@ -20,6 +20,7 @@ enum SandboxPlan {
     var steps: [Step] = []
 
     // The first child, already in the job's cgroups, still in the agent's world.
+    steps += OutOfMemory.beforeNamespaces()
     steps += PrivateIdentity.beforeNamespaces(context)
     steps += UserNamespace.steps(context)
     steps += OtherNamespaces.steps(context)

@@ -33,8 +33,15 @@ func busyboxBundle(_ more: (inout BundleWriter) -> Void = { _ in }) -> [UInt8] {
 }
 let plainBundle = busyboxBundle()
 
+nonisolated(unsafe) private var names = 0
+/// Jobs of one agent need different names; these tests run one after another.
+func nextName() -> String {
+  names += 1
+  return "job-\(names)"
+}
+
 func shell(
-  _ script: String, limits: JobLimits = .small, terminal: Bool = false, name: String = "job"
+  _ script: String, limits: JobLimits = .small, terminal: Bool = false, name: String = nextName()
 ) -> JobSpec {
   JobSpec(
     name: name, arguments: ["/bin/busybox", "sh", "-c", script], limits: limits, terminal: terminal)

@@ -19,7 +19,7 @@ enum host_operation {
   HOST_LOOPBACK_UP = 11,
   HOST_NEW_KEYRING = 12,
   HOST_UNDUMPABLE = 13,
-  HOST_OOM_SCORE = 14,   // a: what every process after the first gets
+  HOST_OOM_SCORE = 14,   // text: what every process after the first gets
   HOST_UNPACK = 15,      // runs the helper, task 1, in a confined child
   HOST_RLIMIT = 16,      // a: RLIMIT_*, b: soft and hard value
   HOST_DROP_BOUNDING = 17,

@@ -10,6 +10,8 @@ public struct BundleReader {
     case ended
   }
 
+  public typealias Use = (BundleItem, UInt64) throws(BundleError) -> Void
+
   private static let extendedLimit: UInt64 = 65_536
 
   private let limits: BundleLimits
@@ -31,21 +33,19 @@ public struct BundleReader {
 
   public init(limits: BundleLimits) { self.limits = limits }
 
-  /// Takes more of the archive and appends what it held to `items`.
-  public mutating func feed(
-    _ bytes: ArraySlice<UInt8>, into items: inout [BundleItem]
-  ) throws(BundleError) {
+  /// Takes more of the archive and hands what it holds to `use`, with the offset of its header.
+  public mutating func feed(_ bytes: ArraySlice<UInt8>, use: Use) throws(BundleError) {
     var rest = bytes
     while !rest.isEmpty {
       switch state {
-      case .header: try feedHeader(&rest, into: &items)
+      case .header: try feedHeader(&rest, use)
       case .extended(let type): try feedExtended(&rest, type: type)
       case .data:
         let count = Int(min(remaining, UInt64(rest.count)))
-        items.append(.data(Array(rest.prefix(count))))
+        if count > 0 { try use(.data(Array(rest.prefix(count))), headerOffset) }
         take(count, &rest)
         remaining -= UInt64(count)
-        if remaining == 0 { endFile(&items) }
+        if remaining == 0 { try endFile(use) }
       case .padding:
         let count = Int(min(padding, UInt64(rest.count)))
         take(count, &rest)
@@ -71,13 +71,13 @@ public struct BundleReader {
     offset += UInt64(count)
   }
 
-  private mutating func endFile(_ items: inout [BundleItem]) {
-    items.append(.fileEnded)
+  private mutating func endFile(_ use: Use) throws(BundleError) {
+    try use(.fileEnded, headerOffset)
     state = padding > 0 ? .padding : .header
   }
 
   private mutating func feedHeader(
-    _ rest: inout ArraySlice<UInt8>, into items: inout [BundleItem]
+    _ rest: inout ArraySlice<UInt8>, _ use: Use
   ) throws(BundleError) {
     if gathered.isEmpty { headerOffset = offset }
     let count = min(TarHeader.size - gathered.count, rest.count)
@@ -90,12 +90,10 @@ public struct BundleReader {
       state = .ended
       return
     }
-    try begin(TarHeader(block, offset: headerOffset), &items)
+    try begin(TarHeader(block, offset: headerOffset), use)
   }
 
-  private mutating func begin(
-    _ header: TarHeader, _ items: inout [BundleItem]
-  ) throws(BundleError) {
+  private mutating func begin(_ header: TarHeader, _ use: Use) throws(BundleError) {
     switch header.type {
     case UInt8(ascii: "x"), UInt8(ascii: "g"), UInt8(ascii: "L"), UInt8(ascii: "K"):
       if header.size > BundleReader.extendedLimit {
@@ -121,19 +119,19 @@ public struct BundleReader {
     nextLink = nil
     nextSize = nil
     let path = try BundlePath.clean(rawPath, offset: headerOffset)
-    try add(header, path: path, rawPath: rawPath, link: rawLink, size: size, &items)
+    try add(header, path: path, rawPath: rawPath, link: rawLink, size: size, use)
   }
 
   private mutating func add(
     _ header: TarHeader, path: [UInt8], rawPath: [UInt8], link: [UInt8], size: UInt64,
-    _ items: inout [BundleItem]
+    _ use: Use
   ) throws(BundleError) {
     // Before POSIX a directory was a file whose name ends in a slash.
     let isOldDirectory = header.type == 0 && rawPath.last == 0x2f
     switch isOldDirectory ? UInt8(ascii: "5") : header.type {
     case UInt8(ascii: "5"):
       if size != 0 { throw BundleError.badNumber(offset: headerOffset + 124) }
-      if !path.isEmpty { items.append(.directory(path: path, mode: header.mode)) }
+      if !path.isEmpty { try use(.directory(path: path, mode: header.mode), headerOffset) }
     case UInt8(ascii: "0"), 0, UInt8(ascii: "7"):
       if path.isEmpty { throw BundleError.emptyName(offset: headerOffset) }
       let (sum, overflow) = total.addingReportingOverflow(size)
@@ -141,20 +139,20 @@ public struct BundleReader {
         throw BundleError.tooLarge(offset: headerOffset, limit: limits.bytes)
       }
       total = sum
-      items.append(.file(path: path, mode: header.mode, size: size))
+      try use(.file(path: path, mode: header.mode, size: size), headerOffset)
       remaining = size
       padding = (512 - size % 512) % 512
       state = .data
-      if size == 0 { endFile(&items) }
+      if size == 0 { try endFile(use) }
     case UInt8(ascii: "2"):
       if path.isEmpty { throw BundleError.emptyName(offset: headerOffset) }
       try BundlePath.checkSymlink(path: path, target: link, offset: headerOffset)
-      items.append(.symlink(path: path, target: link))
+      try use(.symlink(path: path, target: link), headerOffset)
     case UInt8(ascii: "1"):
       if path.isEmpty { throw BundleError.emptyName(offset: headerOffset) }
       let target = try BundlePath.cleanHardlink(link, offset: headerOffset)
       if target.isEmpty { throw BundleError.emptyName(offset: headerOffset) }
-      items.append(.hardlink(path: path, target: target))
+      try use(.hardlink(path: path, target: target), headerOffset)
     default: throw BundleError.unknownType(offset: headerOffset, type: header.type)
     }
   }

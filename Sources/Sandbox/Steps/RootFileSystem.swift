@@ -1,8 +1,11 @@
 /// The root: memory of limited size, gone when the last process is. tmpfs(5).
 enum RootFileSystem {
+  /// Folders that the sandbox itself makes there.
+  private static let own: UInt64 = 16
+
   static func steps(_ context: PlanContext) -> [Step] {
     let limits = context.spec.limits
-    var options = "size=\(limits.diskBytes),nr_inodes=\(limits.files),mode=0755"
+    var options = "size=\(limits.diskBytes),nr_inodes=\(limits.files + own),mode=0755"
     if !context.hasUserNamespace {
       options += ",uid=\(context.identity),gid=\(context.groupIdentity)"
     }

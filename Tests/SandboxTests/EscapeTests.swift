@@ -1,0 +1,159 @@
+import CHost
+import Foundation
+import Testing
+
+@testable import Sandbox
+
+extension WithKernel {
+  /// A hostile job tries to get out, one way after another. Each way has a name and an answer; all fail.
+  struct EscapeTests {
+    private func attempts(_ text: String) -> [Substring: Substring] {
+      var found: [Substring: Substring] = [:]
+      for line in text.split(separator: "\n") {
+        let parts = line.split(separator: " ", maxSplits: 1)
+        if parts.count == 2 { found[parts[0]] = parts[1] }
+      }
+      return found
+    }
+
+    static func attack(in sandbox: Sandbox, isolation: IsolationLevel = .full) throws -> Driver {
+      let name = "zennet-agent-\(getpid())"
+      let listener = listen(abstract: name)
+      defer { close(listener) }
+      var spec = probe("all", name)
+      spec.isolation = isolation
+      return try run(spec, bundle: probeBundle, in: sandbox)
+    }
+
+    @Test(.enabled(if: canProbe)) func everyAttemptFails() throws {
+      let driver = try EscapeTests.attack(in: makeSandbox())
+      #expect(driver.process.outcome == .exited(status: 0))
+      #expect(driver.output.hasSuffix("end\n"))
+      let tried = attempts(driver.output)
+      #expect(tried.count > 85)
+      for (name, answer) in tried { #expect(answer.hasPrefix("refused"), "\(name): \(answer)") }
+      // The reason is the one intended, where several could be.
+      #expect(tried["clone-user"] == "refused 1")
+      #expect(tried["clone3-user"] == "refused 38")
+      #expect(tried["raw-socket"] == "refused 1")
+      #expect(tried["abstract-socket"] == "refused 111")
+      #expect(tried["init-memory"] == "refused 13")
+      #expect(
+        tried["sysctl-core-pattern"] == "refused 30" || tried["sysctl-core-pattern"] == "refused 13"
+      )
+    }
+
+    @Test(.enabled(if: canProbe)) func theFirstProcessCannotBeStopped() throws {
+      let driver = Driver(
+        try makeSandbox().start(probe("stop"), nowMs: nowMs()), bundle: probeBundle)
+      driver.until { $0.events.contains(.jobStarted) }
+      driver.until(seconds: 1) { $0.process.outcome != nil }
+      // It stopped itself, which is its own affair; it can still be killed and the rest collected.
+      #expect(driver.process.outcome == nil)
+      try driver.process.terminate(.timeLimit, nowMs: nowMs())
+      #expect(driver.untilEnded() == .terminated(.timeLimit))
+      try driver.collect()
+      #expect(driver.events.contains(.resultsCollected(complete: true)))
+    }
+
+    #if arch(x86_64)
+      @Test(.enabled(if: canProbe)) func callsOfAnotherArchitectureKill() throws {
+        let driver = try run(probe("old-calls"), bundle: probeBundle)
+        #expect(driver.process.outcome == .signalled(31))
+      }
+    #endif
+
+    @Test(.enabled(if: canProbe)) func descriptorsAreBounded() throws {
+      let driver = try run(probe("descriptors"), bundle: probeBundle)
+      #expect(driver.output == "4093\n")
+    }
+
+    @Test func noCapabilityIsLeft() throws {
+      let driver = try run(
+        shell("cat /proc/self/status; id; cat /proc/self/uid_map /proc/self/gid_map"))
+      for name in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
+        #expect(driver.output.contains("\(name):\t0000000000000000\n"))
+      }
+      #expect(driver.output.contains("NoNewPrivs:\t1\n"))
+      #expect(driver.output.contains("Seccomp:\t2\n"))
+      #expect(
+        driver.output.contains("uid=1000 gid=1000\n") || driver.output.contains("uid=1000 gid=1000")
+      )
+      #expect(driver.output.contains("Groups:\t\n") || driver.output.contains("Groups:\t \n"))
+      let maps = driver.output.split(separator: "\n").suffix(2).map { $0.split(separator: " ") }
+      for map in maps {
+        #expect(map.count == 3 && map[0] == "1000" && map[2] == "1")
+        if features.isRoot { #expect(UInt32(map[1])! >= 200_000) }
+      }
+    }
+
+    @Test func onlyItsOwnWorldIsSeen() throws {
+      let script = """
+        ls /proc | grep -c '^[0-9]'; cat /proc/net/dev | grep -c :; hostname; ls /; ls /dev
+        cat /proc/self/cgroup; cat /proc/self/mountinfo
+        """
+      let bundle = busyboxBundle {
+        for name in ["grep", "hostname"] { $0.addSymlink("bin/" + name, to: "busybox") }
+      }
+      let spec = shell(script)
+      let driver = try run(spec, bundle: bundle)
+      let lines = driver.output.split(separator: "\n").map(String.init)
+      #expect(Int(lines[0])! <= 4)
+      #expect(lines[1] == "1")
+      #expect(lines[2] == spec.name)
+      #expect(lines[3..<9] == ["bin", "dev", "out", "proc", "tmp", "work"])
+      #expect(
+        lines[9..<21] == [
+          "fd", "full", "null", "ptmx", "pts", "random", "shm", "stderr", "stdin", "stdout", "tty",
+          "urandom",
+        ])
+      let groups = lines.filter { $0.contains(":/") && !$0.contains(" ") }
+      if features.has(Namespace.cgroup) { #expect(groups.allSatisfy { $0.hasSuffix(":/") }) }
+      // No mount shows where it came from on the machine, and no file system of it is there.
+      #expect(!driver.output.contains("ext4") && !driver.output.contains(" sysfs "))
+    }
+
+    @Test func loopbackWorksAndNothingElse() throws {
+      let script = """
+        (echo hello | nc -l -p 8080) & sleep 0.3; sleep 1 | nc 127.0.0.1 8080
+        nc -w 1 192.0.2.1 80 < /dev/null; echo $?
+        """
+      let bundle = busyboxBundle { $0.addSymlink("bin/nc", to: "busybox") }
+      let driver = try run(shell(script), bundle: bundle)
+      #expect(driver.output == "hello\n1\n")
+      #expect(driver.errors.contains("unreachable"))
+    }
+
+    @Test func jobsDoNotSeeEachOther() throws {
+      let sandbox = makeSandbox()
+      let first = Driver(
+        try sandbox.start(
+          shell("echo secret > /tmp/s; cat /proc/self/uid_map; sleep 1000"), nowMs: nowMs()))
+      first.until { $0.output.contains("\n") }
+      let second = Driver(
+        try sandbox.start(
+          shell("cat /tmp/s; cat /proc/self/uid_map; kill -9 -1; true"), nowMs: nowMs()))
+      _ = second.untilEnded()
+      #expect(second.errors.contains("No such file"))
+      first.until(seconds: 1) { $0.process.outcome != nil }
+      #expect(first.process.outcome == nil)
+      if features.isRoot {
+        let outside = [first, second].map { $0.output.split(separator: " ")[1] }
+        #expect(outside[0] != outside[1])
+      }
+    }
+  }
+}
+
+private func listen(abstract name: String) -> Int32 {
+  let listener = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+  var address = sockaddr_un()
+  address.sun_family = sa_family_t(AF_UNIX)
+  withUnsafeMutableBytes(of: &address.sun_path) { $0[1...].copyBytes(from: name.utf8) }
+  let length = socklen_t(MemoryLayout<sa_family_t>.size + 1 + name.utf8.count)
+  let bound = withUnsafePointer(to: &address) {
+    $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(listener, $0, length) }
+  }
+  precondition(bound == 0 && Glibc.listen(listener, 1) == 0)
+  return listener
+}

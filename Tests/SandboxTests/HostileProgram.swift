@@ -1,0 +1,255 @@
+import Foundation
+
+@testable import Sandbox
+
+/// A job that attacks: it tries one thing after another and prints what the kernel answered. Compiled at
+/// the first use; where there is no C compiler with a static C library, the tests that need it are skipped.
+private let source = #"""
+  #define _GNU_SOURCE
+  #include <errno.h>
+  #include <fcntl.h>
+  #include <sched.h>
+  #include <signal.h>
+  #include <stdint.h>
+  #include <stdio.h>
+  #include <stdlib.h>
+  #include <string.h>
+  #include <sys/ioctl.h>
+  #include <sys/mount.h>
+  #include <sys/prctl.h>
+  #include <sys/ptrace.h>
+  #include <sys/resource.h>
+  #include <sys/socket.h>
+  #include <sys/stat.h>
+  #include <sys/swap.h>
+  #include <sys/syscall.h>
+  #include <sys/sysmacros.h>
+  #include <sys/time.h>
+  #include <sys/un.h>
+  #include <sys/wait.h>
+  #include <time.h>
+  #include <unistd.h>
+
+  static void say(const char *name, long result) {
+    if (result >= 0) printf("%s DONE\n", name);
+    else printf("%s refused %d\n", name, errno);
+    fflush(stdout);
+  }
+  #define TRY(name, call) do { errno = 0; say(name, (long)(call)); } while (0)
+  #define NUMBER(name, nr, ...) TRY(name, syscall(nr, ##__VA_ARGS__))
+
+  static int opened(const char *path, int flags) {
+    int fd = open(path, flags);
+    if (fd >= 0) close(fd);
+    return fd;
+  }
+  static long put(const char *path, const char *text) {
+    int fd = open(path, O_WRONLY);
+    if (fd < 0) return -1;
+    long done = write(fd, text, strlen(text));
+    int code = errno;
+    close(fd);
+    errno = code;
+    return done;
+  }
+  static int abstract(const char *name) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    memcpy(address.sun_path + 1, name, strlen(name));
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    return connect(fd, (struct sockaddr *)&address,
+                   offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name));
+  }
+  static int masked(const char *path) {
+    struct stat found;
+    if (stat(path, &found) != 0) return -1;
+    if (S_ISCHR(found.st_mode) && found.st_rdev == makedev(1, 3)) { errno = 0; return -1; }
+    return opened(path, O_RDONLY);
+  }
+  static long up(void) {
+    int top = open("/", O_RDONLY | O_DIRECTORY);
+    for (int i = 0; i < 64; i++) if (chdir("..") != 0) return -1;
+    struct stat here, root;
+    if (stat(".", &here) != 0 || fstat(top, &root) != 0) return -1;
+    if (here.st_ino == root.st_ino && here.st_dev == root.st_dev) { errno = 0; return -1; }
+    return 0;
+  }
+
+  static void namespaces(void) {
+    TRY("unshare-user", unshare(CLONE_NEWUSER));
+    TRY("unshare-mount", unshare(CLONE_NEWNS));
+    TRY("unshare-net", unshare(CLONE_NEWNET));
+    NUMBER("clone-user", SYS_clone, CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0);
+    uint64_t arguments[11] = {CLONE_NEWUSER, 0, 0, 0, SIGCHLD};
+    NUMBER("clone3-user", 435, arguments, sizeof arguments);
+    TRY("setns", setns(open("/proc/1/ns/mnt", O_RDONLY), 0));
+    TRY("own-namespace-file", setns(open("/proc/self/ns/user", O_RDONLY), CLONE_NEWUSER));
+    TRY("uid-map", put("/proc/self/uid_map", "0 0 1"));
+  }
+  static void files(void) {
+    TRY("parent-of-root", up());
+    TRY("chroot", chroot("/tmp"));
+    TRY("mount-tmpfs", mount("x", "/tmp", "tmpfs", 0, ""));
+    TRY("mount-proc", mount("x", "/tmp", "proc", 0, ""));
+    TRY("mount-cgroup", mount("x", "/tmp", "cgroup", 0, "memory"));
+    TRY("remount-root", mount(0, "/", 0, MS_REMOUNT | MS_BIND, 0));
+    TRY("umount-proc", umount2("/proc", MNT_DETACH));
+    NUMBER("pivot-root", SYS_pivot_root, "/tmp", "/tmp");
+    NUMBER("fsopen", 430, "tmpfs", 0);
+    NUMBER("open-tree", 428, AT_FDCWD, "/", 1);
+    NUMBER("move-mount", 429, AT_FDCWD, "/tmp", AT_FDCWD, "/work", 0);
+    NUMBER("mount-setattr", 442, AT_FDCWD, "/", 0, arguments_zero(), 32);
+    TRY("device-memory", mknod("/tmp/mem", S_IFCHR | 0666, makedev(1, 1)));
+    TRY("device-disk", mknod("/tmp/vda", S_IFBLK | 0666, makedev(254, 0)));
+    NUMBER("open-by-handle", SYS_open_by_handle_at, AT_FDCWD, "\x08\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0", 0);
+    NUMBER("name-to-handle", SYS_name_to_handle_at, AT_FDCWD, "/", arguments_zero(), arguments_zero(), 0);
+    TRY("init-root", opened("/proc/1/root", O_RDONLY));
+    TRY("init-cwd", opened("/proc/1/cwd", O_RDONLY));
+    TRY("init-memory", opened("/proc/1/mem", O_RDWR));
+    TRY("init-environ", opened("/proc/1/environ", O_RDONLY));
+    TRY("init-maps", opened("/proc/1/maps", O_RDONLY));
+    TRY("init-descriptors", opened("/proc/1/fd", O_RDONLY));
+    TRY("init-program", opened("/proc/1/exe", O_RDONLY));
+    TRY("sys-folder", opened("/sys", O_RDONLY));
+    TRY("host-etc", opened("/etc/passwd", O_RDONLY));
+    TRY("dev-mem", opened("/dev/mem", O_RDONLY));
+    TRY("dev-kmsg", opened("/dev/kmsg", O_RDONLY));
+  }
+  static void kernel(void) {
+    for (int command = 0; command < 2; command++) NUMBER("bpf", SYS_bpf, command, arguments_zero(), 64);
+    NUMBER("keyctl", SYS_keyctl, 0, -3, 1);
+    NUMBER("add-key", SYS_add_key, "user", "x", "y", 1, -3);
+    NUMBER("request-key", SYS_request_key, "user", "x", 0, -3);
+    NUMBER("userfaultfd", SYS_userfaultfd, 1);
+    NUMBER("io-uring", 425, 8, arguments_zero());
+    NUMBER("perf", SYS_perf_event_open, arguments_zero(), 0, -1, -1, 0);
+    NUMBER("kexec", SYS_kexec_load, 0, 0, 0, 0);
+    NUMBER("init-module", SYS_init_module, "", 0, "");
+    NUMBER("finit-module", SYS_finit_module, 0, "", 0);
+    NUMBER("delete-module", SYS_delete_module, "x", 0);
+    NUMBER("syslog", SYS_syslog, 3, arguments_zero(), 10);
+    NUMBER("reboot", SYS_reboot, 0xfee1dead, 672274793, 0, 0);
+    NUMBER("acct", SYS_acct, "/tmp/x");
+    NUMBER("quotactl", SYS_quotactl, 0, "/", 0, 0);
+    NUMBER("fanotify", SYS_fanotify_init, 0, 0);
+    NUMBER("vhangup", SYS_vhangup);
+    TRY("swapon", swapon("/tmp/x", 0));
+    struct timespec then = {0, 0};
+    TRY("clock-settime", clock_settime(CLOCK_REALTIME, &then));
+    struct timeval zero = {0, 0};
+    NUMBER("settimeofday", SYS_settimeofday, &zero, 0);
+    TRY("sethostname", sethostname("x", 1));
+    TRY("sysctl-hostname", put("/proc/sys/kernel/hostname", "x"));
+    TRY("sysctl-core-pattern", put("/proc/sys/kernel/core_pattern", "|/tmp/x"));
+    TRY("sysctl-forward", put("/proc/sys/net/ipv4/ip_forward", "1"));
+    TRY("sysrq", masked("/proc/sysrq-trigger"));
+    TRY("kcore", masked("/proc/kcore"));
+    TRY("kallsyms", masked("/proc/kallsyms"));
+    TRY("keys", masked("/proc/keys"));
+    TRY("timer-list", masked("/proc/timer_list"));
+    TRY("personality", personality_call());
+  }
+  static void rights(void) {
+    TRY("setuid-root", setuid(0));
+    TRY("setgid-root", setgid(0));
+    TRY("setuid-other", setuid(1001));
+    TRY("setgroups", syscall(SYS_setgroups, 0, 0));
+    TRY("clear-no-new-privs", prctl(PR_SET_NO_NEW_PRIVS, 0, 0, 0, 0));
+    for (int capability = 0; capability < 41; capability++)
+      if (prctl(PR_CAPBSET_READ, capability, 0, 0, 0) > 0) TRY("bounding-set", 0);
+    struct { uint32_t version; int pid; } header = {0x20080522, 0};
+    uint32_t data[6] = {~0u, ~0u, ~0u, ~0u, ~0u, ~0u};
+    NUMBER("capset", SYS_capset, &header, data);
+    TRY("nice", setpriority(PRIO_PROCESS, 0, -20));
+    struct sched_param priority = {50};
+    TRY("realtime", sched_setscheduler(0, SCHED_FIFO, &priority));
+    struct rlimit limit = {1 << 20, 1 << 20};
+    TRY("raise-nofile", setrlimit(RLIMIT_NOFILE, &limit));
+    TRY("raise-core", setrlimit(RLIMIT_CORE, &limit));
+    TRY("oom-immunity", put("/proc/self/oom_score_adj", "-1000"));
+    TRY("ptrace-init", ptrace(PTRACE_ATTACH, 1, 0, 0));
+    TRY("ptrace-me", ptrace(PTRACE_TRACEME, 0, 0, 0));
+    NUMBER("process-vm-readv", SYS_process_vm_readv, 1, 0, 0, 0, 0, 0);
+    NUMBER("pidfd-getfd", 438, 0, 0, 0);
+    NUMBER("kcmp", SYS_kcmp, 1, 1, 0, 0, 0);
+  }
+  static void network(const char *name) {
+    TRY("raw-socket", socket(AF_INET, SOCK_RAW, 1));
+    TRY("raw-socket-flags", socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, 1));
+    TRY("packet-socket", socket(AF_PACKET, SOCK_RAW, 0));
+    TRY("packet-datagram", socket(AF_PACKET, SOCK_DGRAM, 0));
+    TRY("vsock", socket(40, SOCK_STREAM, 0));
+    TRY("alg-socket", socket(38, SOCK_SEQPACKET, 0));
+    TRY("netlink-audit", socket(AF_NETLINK, SOCK_RAW, 9));
+    TRY("abstract-socket", abstract(name));
+  }
+  static void inherited(void) {
+    for (int fd = 3; fd < 1024; fd++)
+      if (fcntl(fd, F_GETFD) >= 0) { printf("descriptor-%d DONE\n", fd); fflush(stdout); }
+  }
+  int main(int count, char **arguments) {
+    if (count > 1 && strcmp(arguments[1], "fork-bomb") == 0) {
+      signal(SIGCHLD, SIG_IGN);
+      for (;;) fork();
+    }
+    if (count > 1 && strcmp(arguments[1], "stop") == 0) {
+      kill(1, SIGKILL); kill(1, SIGSTOP); kill(-1, SIGSTOP); kill(getpid(), SIGSTOP);
+    }
+    if (count > 1 && strcmp(arguments[1], "old-calls") == 0) {
+  #ifdef __x86_64__
+      long result;
+      __asm__ volatile("int $0x80" : "=a"(result) : "a"(20));
+      printf("DONE %ld\n", result);
+  #endif
+      return 0;
+    }
+    if (count > 1 && strcmp(arguments[1], "descriptors") == 0) {
+      int made = 0;
+      while (dup(1) >= 0) made++;
+      printf("%d\n", made);
+      return 0;
+    }
+    inherited();
+    namespaces();
+    files();
+    kernel();
+    rights();
+    network(count > 2 ? arguments[2] : "none");
+    puts("end");
+    return 0;
+  }
+  """#
+
+private let prelude = """
+  #include <sys/personality.h>
+  static char zeros[4096];
+  static void *arguments_zero(void) { return zeros; }
+  static long personality_call(void) { return personality(0x0200000); }
+
+  """
+
+/// The compiled program; nil where it cannot be made.
+let probeProgram: [UInt8]? = {
+  let folder = FileManager.default.temporaryDirectory.appending(path: "zennet-probe-\(getpid())")
+  defer { try? FileManager.default.removeItem(at: folder) }
+  do {
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    let file = folder.appending(path: "probe.c")
+    let text = source.replacingOccurrences(
+      of: "\nstatic void say(", with: "\n" + prelude + "static void say(")
+    try text.write(to: file, atomically: true, encoding: .utf8)
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+    process.arguments = ["cc", "-static", "-Os", "-w", "-o", folder.path + "/probe", file.path]
+    try process.run()
+    process.waitUntilExit()
+    return FileManager.default.contents(atPath: folder.path + "/probe").map { [UInt8]($0) }
+  } catch {
+    return nil
+  }
+}()
+let canProbe = probeProgram != nil
+let probeBundle = busyboxBundle { $0.addFile("bin/probe", probeProgram ?? [], mode: 0o755) }
+
+func probe(_ arguments: String..., limits: JobLimits = .small) -> JobSpec {
+  JobSpec(name: nextName(), arguments: ["/bin/probe"] + arguments, limits: limits)
+}

@@ -1,0 +1,142 @@
+import CHost
+import Foundation
+import Testing
+
+@testable import Sandbox
+
+extension WithKernel {
+  struct LimitTests {
+    @Test func aMemoryBombIsKilledAndSaysSo() throws {
+      var limits = JobLimits.small
+      limits.memoryBytes = 64 << 20
+      let spec = JobSpec(
+        name: nextName(),
+        arguments: ["/bin/busybox", "awk", "BEGIN { while (1) a[n++] = n \"xxxxxxxxx\" }"],
+        limits: limits)
+      let driver = try run(spec)
+      #expect(driver.process.outcome == .outOfMemory)
+      let usage = driver.process.usage(nowMs: nowMs())
+      #expect(usage.memoryPeakKiB > 56 << 10 && usage.memoryPeakKiB <= 64 << 10)
+      // Process 1 lives on, so that results can still be had.
+      try driver.collect()
+      #expect(driver.events.contains(.resultsCollected(complete: true)))
+    }
+
+    @Test(.enabled(if: canProbe)) func aForkBombStaysWithinItsNumberAndDiesAtOnce() throws {
+      var limits = JobLimits.small
+      limits.pids = 40
+      let driver = Driver(
+        try makeSandbox().start(probe("fork-bomb", limits: limits), nowMs: nowMs()),
+        bundle: probeBundle)
+      driver.until { $0.process.cgroup.processes().count >= 39 }
+      #expect(driver.process.cgroup.processes().count <= 40)
+      let start = nowMs()
+      try driver.process.terminate(.publisher, nowMs: nowMs())
+      let took = nowMs() - start
+      #expect(driver.process.cgroup.processes() == [driver.process.firstPid])
+      #expect(driver.untilEnded() == .terminated(.publisher))
+      print("fork bomb of 40 stopped in \(took) ms")
+      try driver.process.destroy()
+      #expect(cgroupFolders(owner: driver.process.cgroup.name).isEmpty)
+    }
+
+    @Test(.enabled(if: canProbe)) func aForkBombIsDestroyedWithoutAsking() throws {
+      let sandbox = makeSandbox()
+      let driver = Driver(
+        try sandbox.start(probe("fork-bomb"), nowMs: nowMs()), bundle: probeBundle)
+      driver.until { $0.process.cgroup.processes().count >= 50 }
+      try driver.process.destroy()
+      #expect(cgroupFolders(owner: sandbox.settings.owner).isEmpty)
+    }
+
+    @Test func filesAreBounded() throws {
+      var limits = JobLimits.small
+      limits.diskBytes = 8 << 20
+      limits.files = 128
+      let script = """
+        dd if=/dev/zero of=/tmp/big bs=1M count=50 2>/dev/null; ls -l /tmp/big; rm /tmp/big
+        i=0; while [ $i -lt 500 ]; do busybox touch /out/$i || break; i=$((i+1)); done 2>/dev/null; echo $i
+        """
+      let driver = try run(shell(script, limits: limits))
+      let words = driver.output.split(whereSeparator: { $0 == " " || $0 == "\n" })
+      let size = try #require(Int(words[4]))
+      #expect(size > 4 << 20 && size < 8 << 20)
+      let made = try #require(Int(words.last!))
+      #expect(made > 64 && made < 128)
+    }
+
+    @Test func processorTimeIsBounded() throws {
+      var limits = JobLimits.small
+      limits.cpuMilli = 200
+      let driver = Driver(
+        try makeSandbox().start(shell("while true; do :; done", limits: limits), nowMs: nowMs()))
+      driver.until { $0.events.contains(.jobStarted) }
+      let first = driver.process.usage(nowMs: nowMs())
+      // What counts is the relation, whatever else this machine does meanwhile.
+      driver.until { driver in
+        _ = driver.process.usage(nowMs: nowMs())
+        return driver.process.usage(nowMs: nowMs()).wallMs >= first.wallMs + 1500
+      }
+      let second = driver.process.usage(nowMs: nowMs())
+      let used = second.cpuMs - first.cpuMs
+      #expect(used > 0)
+      #expect(used <= (second.wallMs - first.wallMs) * 3 / 10)
+      try driver.process.destroy()
+    }
+
+    @Test func frozenMeansNoProcessorTime() throws {
+      let driver = Driver(try makeSandbox().start(shell("while true; do :; done"), nowMs: nowMs()))
+      driver.until { $0.process.usage(nowMs: nowMs()).cpuMs > 50 }
+      try driver.process.freeze(nowMs: nowMs())
+      driver.until { $0.process.cgroup.isFrozen }
+      #expect(driver.process.isFrozen)
+      let before = driver.process.usage(nowMs: nowMs())
+      usleep(300_000)
+      let after = driver.process.usage(nowMs: nowMs())
+      #expect(after.cpuMs == before.cpuMs)
+      #expect(after.frozenMs >= before.frozenMs + 300)
+      #expect(after.wallMs >= before.wallMs + 300)
+      try driver.process.thaw(nowMs: nowMs())
+      #expect(!driver.process.cgroup.isFrozen)
+      driver.until { $0.process.usage(nowMs: nowMs()).cpuMs > after.cpuMs + 50 }
+      #expect(driver.process.usage(nowMs: nowMs()).cpuMs > after.cpuMs + 50)
+      try driver.process.freeze(nowMs: nowMs())
+      try driver.process.terminate(.unpaid, nowMs: nowMs())
+      #expect(driver.untilEnded() == .terminated(.unpaid))
+      #expect(!driver.process.isFrozen)
+    }
+
+    @Test func aFrozenSandboxCanBeDestroyed() throws {
+      let sandbox = makeSandbox()
+      let driver = Driver(try sandbox.start(shell("sleep 1000"), nowMs: nowMs()))
+      driver.until { $0.events.contains(.jobStarted) }
+      try driver.process.freeze(nowMs: nowMs())
+      try driver.process.destroy()
+      try driver.process.destroy()
+      #expect(cgroupFolders(owner: sandbox.settings.owner).isEmpty)
+    }
+
+    @Test func meteringSeesTheWork() throws {
+      let script =
+        "head -c 20000000 /dev/zero > /tmp/x; i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; sleep 0.3"
+      let driver = Driver(try makeSandbox().start(shell(script), nowMs: nowMs()))
+      var last = UsageSample()
+      driver.until { driver in
+        let usage = driver.process.usage(nowMs: nowMs())
+        #expect(usage.cpuMs >= last.cpuMs && usage.memoryMiBMs >= last.memoryMiBMs)
+        #expect(usage.wallMs >= last.wallMs && usage.memoryPeakKiB >= last.memoryPeakKiB)
+        last = usage
+        return driver.process.outcome != nil
+      }
+      driver.process.countTransfer(bytes: 10_240)
+      let usage = driver.process.usage(nowMs: nowMs())
+      #expect(usage.cpuMs > 10)
+      #expect(usage.memoryPeakKiB >= 19_000)
+      // At least 300 ms with 19 MiB held.
+      #expect(usage.memoryMiBMs > 300 * 15)
+      #expect(usage.wallMs >= 300)
+      #expect(usage.networkKiB == 10)
+      #expect(usage.frozenMs == 0)
+    }
+  }
+}

@@ -1,0 +1,66 @@
+import Testing
+
+@testable import Sandbox
+
+struct MeterTests {
+  private func reading(cpuMs: UInt64 = 0, memoryMiB: UInt64 = 0) -> CgroupReading {
+    var reading = CgroupReading()
+    reading.cpuNs = cpuMs * 1_000_000
+    reading.memoryBytes = memoryMiB << 20
+    return reading
+  }
+
+  @Test func memoryIsItsIntegralOverTime() {
+    var meter = Meter(nowMs: 1000)
+    meter.take(reading(memoryMiB: 10), nowMs: 2000)
+    #expect(meter.sample(nowMs: 2000).memoryMiBMs == 5000)
+    meter.take(reading(memoryMiB: 10), nowMs: 3000)
+    #expect(meter.sample(nowMs: 3000).memoryMiBMs == 15_000)
+    #expect(meter.sample(nowMs: 3000).memoryPeakKiB == 10_240)
+  }
+
+  @Test func noCounterFalls() {
+    var meter = Meter(nowMs: 0)
+    meter.take(reading(cpuMs: 50, memoryMiB: 4), nowMs: 100)
+    let before = meter.sample(nowMs: 100)
+    meter.take(reading(cpuMs: 20), nowMs: 90)
+    let after = meter.sample(nowMs: 90)
+    #expect(after.cpuMs == 50)
+    #expect(after.wallMs == before.wallMs)
+    #expect(after.memoryMiBMs == before.memoryMiBMs)
+  }
+
+  @Test func frozenTimeIsCounted() {
+    var meter = Meter(nowMs: 0)
+    meter.froze(nowMs: 100)
+    #expect(meter.sample(nowMs: 150).frozenMs == 50)
+    meter.froze(nowMs: 160)
+    meter.thawed(nowMs: 200)
+    meter.thawed(nowMs: 300)
+    #expect(meter.sample(nowMs: 400).frozenMs == 100)
+    #expect(meter.sample(nowMs: 400).wallMs == 400)
+  }
+
+  @Test func theClockStopsAtTheEnd() {
+    var meter = Meter(nowMs: 0)
+    meter.froze(nowMs: 10)
+    meter.ended(reading(cpuMs: 7, memoryMiB: 2), nowMs: 100)
+    let end = meter.sample(nowMs: 100)
+    meter.ended(reading(cpuMs: 9, memoryMiB: 9), nowMs: 900)
+    meter.take(reading(memoryMiB: 50), nowMs: 2000)
+    #expect(meter.sample(nowMs: 5000).wallMs == 100)
+    #expect(meter.sample(nowMs: 5000).frozenMs == 90)
+    #expect(meter.sample(nowMs: 5000).memoryMiBMs == end.memoryMiBMs)
+    #expect(meter.sample(nowMs: 5000).cpuMs == 7)
+  }
+
+  /// Many samples and few give nearly the same: rounding does not add up.
+  @Test func oftenOrSeldomMakesNoDifference() {
+    var often = Meter(nowMs: 0)
+    var seldom = Meter(nowMs: 0)
+    for time in 0...10_000 { often.take(reading(memoryMiB: 3), nowMs: UInt64(time)) }
+    seldom.take(reading(memoryMiB: 3), nowMs: 0)
+    seldom.take(reading(memoryMiB: 3), nowMs: 10_000)
+    #expect(often.sample(nowMs: 10_000) == seldom.sample(nowMs: 10_000))
+  }
+}
