@@ -9,6 +9,8 @@ struct Meter {
   private var networkBytes: UInt64 = 0
   private var frozenSinceMs: UInt64?
   private var frozenMs: UInt64 = 0
+  /// Frozen time up to `lastMs`.
+  private var lastFrozenMs: UInt64 = 0
   private var highest = CgroupReading()
   /// The end: time after it is not charged.
   private var endMs: UInt64?
@@ -37,7 +39,8 @@ struct Meter {
     endMs = max(nowMs, lastMs)
   }
 
-  /// Memory between two samples counts as the mean of both, as the trapezoid rule has it.
+  /// Memory between two samples counts as the mean of both, as the trapezoid rule has it, for the time
+  /// that the job was not frozen: frozen time is not owed, or a freeze would not bound the loss.
   mutating func take(_ reading: CgroupReading, nowMs: UInt64) {
     highest.cpuNs = max(highest.cpuNs, reading.cpuNs)
     highest.memoryPeakBytes = max(
@@ -46,8 +49,11 @@ struct Meter {
     highest.diskWriteBytes = max(highest.diskWriteBytes, reading.diskWriteBytes)
     if endMs != nil || nowMs < lastMs { return }
     let meanKiB = (lastMemoryBytes >> 11) + (reading.memoryBytes >> 11)
-    let (area, overflow) = meanKiB.multipliedReportingOverflow(by: nowMs - lastMs)
+    let frozen = frozen(untilMs: nowMs)
+    let chargedMs = nowMs - lastMs - min(nowMs - lastMs, frozen - min(frozen, lastFrozenMs))
+    let (area, overflow) = meanKiB.multipliedReportingOverflow(by: chargedMs)
     if !overflow { memoryKiBMs &+= area }
+    lastFrozenMs = frozen
     lastMemoryBytes = reading.memoryBytes
     lastMs = nowMs
   }
@@ -62,8 +68,12 @@ struct Meter {
     sample.diskWriteKiB = highest.diskWriteBytes >> 10
     sample.networkKiB = networkBytes >> 10
     sample.wallMs = untilMs - startMs
-    sample.frozenMs = frozenMs
-    if let since = frozenSinceMs, untilMs > since { sample.frozenMs += untilMs - since }
+    sample.frozenMs = frozen(untilMs: untilMs)
     return sample
+  }
+
+  private func frozen(untilMs: UInt64) -> UInt64 {
+    guard let since = frozenSinceMs, untilMs > since else { return frozenMs }
+    return frozenMs + (untilMs - since)
   }
 }
