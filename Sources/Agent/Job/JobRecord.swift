@@ -72,9 +72,12 @@ public struct JobRecord: Equatable, Sendable {
       }
       let txid = try reader.bytes32()
       let host = try reader.lengthPrefixed(limit: Endpoint.maxHostBytes)
-      guard let endpoint = Endpoint(host: host, port: try reader.u16le()),
-        let offer = try? Offer.decode(try reader.lengthPrefixed(limit: 65_536)),
-        let contract = try? SignedContract.decode(try reader.lengthPrefixed(limit: 4096))
+      let port = try reader.u16le()
+      let offerBytes = try reader.lengthPrefixed(limit: 65_536)
+      let contractBytes = try reader.lengthPrefixed(limit: 4096)
+      guard let endpoint = Endpoint(host: host, port: port),
+        let offer = try? Offer.decode(offerBytes),
+        let contract = try? SignedContract.decode(contractBytes)
       else { return nil }
       var record = JobRecord(
         stage: stage, announcementTxid: txid, endpoint: endpoint, offer: offer,
