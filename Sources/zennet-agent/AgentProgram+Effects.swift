@@ -1,7 +1,12 @@
 import Agent
+import Bitcoin
 import Bytes
+import Capability
+import ChainFollower
 import Crypto
 import Host
+import LightClient
+import Market
 import Sandbox
 import Storage
 

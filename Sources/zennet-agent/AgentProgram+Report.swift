@@ -1,7 +1,13 @@
 import Agent
+import Bitcoin
 import Bytes
 import Capability
+import ChainFollower
+import Crypto
 import Host
+import LightClient
+import Market
+import Sandbox
 import Storage
 
 /// The capability report: kept while it is young, measured anew when it is not and no job runs.

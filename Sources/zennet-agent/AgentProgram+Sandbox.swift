@@ -1,8 +1,14 @@
 import Agent
+import Bitcoin
 import Bytes
+import Capability
+import ChainFollower
 import Crypto
 import Host
+import LightClient
+import Market
 import Sandbox
+import Storage
 
 /// The jobs' sandboxes: what the mind wants done with them, and what they report.
 extension AgentProgram {

@@ -3,8 +3,11 @@ import Bitcoin
 import Bytes
 import Capability
 import ChainFollower
+import Channel
+import Crypto
 import Host
 import LightClient
+import Market
 import Sandbox
 import Storage
 

@@ -1,7 +1,11 @@
 import Agent
 import Bytes
 import Capability
+import Crypto
 import Host
+import Market
+import Sandbox
+import Storage
 
 /// Measures this machine now, for its owner: nothing is signed or kept.
 enum BenchCommand {

@@ -1,5 +1,11 @@
+import Agent
+import Bytes
+import Capability
+import Crypto
 import Host
+import Market
 import Sandbox
+import Storage
 
 /// What the kernel has to wall jobs off with, and what to change where something is missing.
 enum CheckCommand {

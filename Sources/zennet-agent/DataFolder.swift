@@ -1,6 +1,10 @@
 import Agent
+import Bitcoin
 import Bytes
+import Crypto
 import Host
+import Market
+import Sandbox
 import Storage
 
 /// The folder that holds everything of this machine: its seed, its money, its chain cache.

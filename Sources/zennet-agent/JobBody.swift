@@ -1,8 +1,11 @@
 import Agent
+import Bitcoin
 import Bytes
 import Crypto
 import Host
+import Market
 import Sandbox
+import Storage
 
 /// What one job has of this machine: its connection, its staged bundle, its sandbox, its results.
 final class JobBody {

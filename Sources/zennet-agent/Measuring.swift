@@ -3,7 +3,9 @@ import Bytes
 import Capability
 import Crypto
 import Host
+import Market
 import Sandbox
+import Storage
 
 /// Runs the benchmarks on this machine: the kernels with the clock, the disk and the processes that
 /// they need.

@@ -1,6 +1,10 @@
 import Agent
+import Bytes
 import Capability
+import Crypto
 import Host
+import Market
+import Sandbox
 import Storage
 
 /// Shows the report that the agent measured and signed.

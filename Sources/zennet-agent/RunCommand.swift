@@ -1,4 +1,5 @@
 import Agent
+import Bitcoin
 
 /// Follows the chain, takes jobs, is paid.
 enum RunCommand {

@@ -8,16 +8,16 @@ enum SelfTestCommand {
     var passed = 0
     let report: (StaticString, Bool) -> Void = { name, isGood in
       if isGood { passed += 1 } else { failed += 1 }
-      Output.line((isGood ? "ok   " : "FAIL ") + name.description)
+      Output.line((isGood ? "ok   " : "FAIL ") + text(name))
     }
     SelfTests.run(report)
     Output.line("\(passed) passed, \(failed) failed")
     if failed > 0 || passed == 0 { Output.exit(.failure) }
   }
-}
 
-/// The modules that bring vectors.
-enum SelfTests {
-  static func run(_ report: (StaticString, Bool) -> Void) {
+  private static func text(_ name: StaticString) -> String {
+    String(
+      decoding: UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount),
+      as: UTF8.self)
   }
 }

@@ -1,8 +1,11 @@
 import Agent
 import Bitcoin
+import Bytes
+import Crypto
 import Host
 import Market
 import Sandbox
+import Storage
 
 /// What a command needs before it can begin; each function ends the program with one clear line
 /// where it cannot have it.

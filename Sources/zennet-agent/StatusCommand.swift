@@ -1,5 +1,14 @@
 import Agent
+import Bitcoin
+import Bytes
+import Capability
+import ChainFollower
+import Crypto
 import Host
+import LightClient
+import Market
+import Sandbox
+import Storage
 
 /// Asks the running agent over its socket.
 enum StatusCommand {

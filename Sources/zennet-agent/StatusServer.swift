@@ -1,6 +1,14 @@
 import Agent
 import Bitcoin
+import Bytes
+import Capability
+import ChainFollower
+import Crypto
 import Host
+import LightClient
+import Market
+import Sandbox
+import Storage
 
 /// Answers on a Unix socket in the data folder: one request line (`json`, `text` or `metrics`), one
 /// answer, end. Only the folder's owner can reach it.

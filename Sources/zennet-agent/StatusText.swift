@@ -1,7 +1,14 @@
 import Agent
+import Bitcoin
 import Bytes
+import Capability
+import ChainFollower
+import Crypto
 import Host
 import LightClient
+import Market
+import Sandbox
+import Storage
 
 /// How the agent is, in three forms.
 enum StatusText {
