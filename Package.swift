@@ -128,7 +128,7 @@ let package = Package(
     tests("ChainFollower", ["Devnet"]),
     tests("Agent", ["Devnet"]),
     tests("Publisher", ["Devnet"]),
-    tests("Devnet", exclude: ["bdk_client.py"]),
+    tests("Devnet", ["Host", "zennet"], exclude: ["bdk_client.py"]),
     tests("Simulator", ["Devnet"]),
   ]
 )

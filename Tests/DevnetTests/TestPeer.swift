@@ -11,6 +11,7 @@ final class TestPeer {
   private let reactor = Reactor()
   private let connection: ConnectionId
   private var framer = MessageFramer(magic: Network.regtest.magic)
+  /// The oldest last.
   private var inbox: [PeerMessage] = []
   /// Far above what any machine needs; tests do not measure time.
   private let limitMs: UInt64 = 30_000
@@ -22,6 +23,13 @@ final class TestPeer {
   }
 
   func send(bytes: [UInt8]) { reactor.send(connection, bytes) }
+
+  /// Lets the kernel take what waits, without reading what comes.
+  func flush() {
+    reactor.setReading(connection, false)
+    while reactor.pendingBytes(connection) > 0 { _ = try? reactor.next(untilMs: 0) }
+    reactor.setReading(connection, true)
+  }
 
   /// Says hello as a light client does.
   func shakeHands(
@@ -50,14 +58,14 @@ final class TestPeer {
   func receive<Value>(_ pick: (PeerMessage) throws -> Value?) throws -> Value {
     let untilMs = Clock.monotonicMs() + limitMs
     while true {
-      while !inbox.isEmpty {
-        let message = inbox.removeFirst()
+      while let message = inbox.popLast() {
         if let value = try pick(message) { return value }
       }
       switch try reactor.next(untilMs: untilMs) {
       case .received(_, let bytes):
         framer.append(bytes)
         while let message = try framer.next() { inbox.append(message) }
+        inbox.reverse()
       case .closed(_, let reason): throw Failure.closed(reason.message)
       case nil: throw Failure.timedOut
       default: break

@@ -51,6 +51,9 @@ public final class Chain {
     log = opened.log
     kernel = try Chain.openKernel(directory + "/kernel")
     for block in opened.blocks {
+      // The databases hold it already, unless the last process was killed.
+      let header = Array(block.prefix(BlockHeader.byteCount))
+      if kernel.isOnBestChain(Sha256.double(header)) { continue }
       let verdict = kernel.process(block: block)
       if case .rejected(let reason) = verdict { throw DevnetError.blockRejected(reason: reason) }
     }

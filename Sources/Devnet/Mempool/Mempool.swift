@@ -201,6 +201,12 @@ public final class Mempool {
     nextSequence += 1
   }
 
+  /// Takes a transaction and its descendants out.
+  func evict(_ txid: Bytes32) {
+    if entries[txid] == nil { return }
+    for other in withDescendants([txid]) { remove(other) }
+  }
+
   private func remove(_ txid: Bytes32) {
     guard let entry = entries.removeValue(forKey: txid) else { return }
     txidOfWitnessId[entry.wtxid] = nil

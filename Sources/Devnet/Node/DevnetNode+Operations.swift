@@ -22,18 +22,40 @@ extension DevnetNode {
   ) throws(DevnetError) -> [Bytes32] {
     var all = ChainChange()
     for _ in 0..<count {
-      let selection = mempool.selection(
-        maxWeight: BlockMaker.maxWeight - BlockMaker.reservedWeight,
-        minimumFeeSatPerKvB: minimumFeeSatPerKvB)
-      let block = BlockMaker.make(
-        BlockMaker.Template(
-          previous: chain.tipHash, height: chain.height + 1, time: nextTime(after: chain.tipHash),
-          payout: payout ?? faucet.scriptPubKey, transactions: selection.transactions,
-          feesSat: selection.feesSat))
-      all.merge(try take(block))
+      all.merge(
+        try mineOne(
+          payout: payout ?? faucet.scriptPubKey, minimumFeeSatPerKvB: minimumFeeSatPerKvB))
     }
     announce(all.connected)
     return all.connected.map(\.hash)
+  }
+
+  private func mineOne(
+    payout: [UInt8], minimumFeeSatPerKvB: UInt64
+  ) throws(DevnetError) -> ChainChange {
+    let selection = mempool.selection(
+      maxWeight: BlockMaker.maxWeight - BlockMaker.reservedWeight,
+      minimumFeeSatPerKvB: minimumFeeSatPerKvB)
+    var template = BlockMaker.Template(
+      previous: chain.tipHash, height: chain.height + 1, time: nextTime(after: chain.tipHash),
+      payout: payout, transactions: selection.transactions, feesSat: selection.feesSat)
+    do throws(DevnetError) {
+      return try take(BlockMaker.make(template))
+    } catch {
+      guard case .blockRejected(let reason) = error, !selection.transactions.isEmpty else {
+        throw error
+      }
+      // The mempool took what no block may hold together (consensus counts signature checks, the
+      // mempool does not). The chain goes on without it.
+      for transaction in selection.transactions {
+        let txid = transaction.txid
+        mempool.evict(txid)
+        tell(.transactionRejected(txid: txid, reason: "its block was refused: \(reason)"))
+      }
+      template.transactions = []
+      template.feesSat = 0
+      return try take(BlockMaker.make(template))
+    }
   }
 
   /// Replaces the last `depth` blocks by `depth + 1` others without transactions; what was in the
@@ -66,6 +88,13 @@ extension DevnetNode {
   /// Takes a block that was made elsewhere, for example by another node of a test.
   public func submit(block: Block) throws(DevnetError) {
     announce(try take(block).connected)
+  }
+
+  /// Takes blocks that were made elsewhere, and announces them together.
+  public func submit(blocks: [Block]) throws(DevnetError) {
+    var all = ChainChange()
+    for block in blocks { all.merge(try take(block)) }
+    announce(all.connected)
   }
 
   private func take(_ block: Block) throws(DevnetError) -> ChainChange {

@@ -140,6 +140,24 @@ public final class RunningDevnet: @unchecked Sendable {
     try perform { node throws(DevnetError) in try node.submit(block: block) }
   }
 
+  /// Gives this node the blocks of another's best chain that it lacks, so that two nodes of a test
+  /// serve one chain. The chains must share their first blocks: start this one with
+  /// `initialBlocks` 0.
+  public func copyChain(of other: RunningDevnet) throws(DevnetError) {
+    let known = try perform { node throws(DevnetError) in
+      (0...node.chain.height).compactMap { node.chain.hash(at: $0) }
+    }
+    let missing = try other.perform { node throws(DevnetError) -> [Block] in
+      var fork = UInt32(min(known.count, Int(node.chain.height) + 1))
+      while fork > 0 && node.chain.hash(at: fork - 1) != known[Int(fork - 1)] { fork -= 1 }
+      if fork > node.chain.height { return [] }
+      return (fork...node.chain.height).compactMap { height in
+        node.chain.hash(at: height).flatMap { node.chain.block(hash: $0) }
+      }
+    }
+    try perform { node throws(DevnetError) in try node.submit(blocks: missing) }
+  }
+
   /// See ``DevnetNode/transaction(_:)``.
   public func transaction(
     _ txid: Bytes32
