@@ -124,7 +124,7 @@ let package = Package(
       name: "storage-hammer", dependencies: ["Bytes", "Storage"], path: "Tests/StorageHammer",
       swiftSettings: ordinarySettings),
     tests("Storage", ["Host", "storage-hammer"]),
-    tests("Host"),
+    tests("Host", ["CHost"]),
     tests("ChainFollower", ["Devnet"]),
     tests("Agent", ["Devnet"]),
     tests("Publisher", ["Devnet"]),

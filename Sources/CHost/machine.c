@@ -70,11 +70,12 @@ uint64_t host_peak_resident_kib(void) {
 }
 
 void host_log(const uint8_t *bytes, uint64_t count) {
+  int waits = 2;
   while (count > 0) {
     int64_t done = host_write(2, bytes, count);
-    if (done == -EAGAIN) {
+    if (done == -EAGAIN && waits-- > 0) {
       struct host_watch watch = {2, HOST_WRITABLE, 0};
-      host_poll(&watch, 1, 1000);
+      host_poll(&watch, 1, 250);
       continue;
     }
     if (done <= 0) return;

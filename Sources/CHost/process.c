@@ -85,10 +85,11 @@ int32_t host_kill(int32_t pid, int32_t signal) { return kill(pid, signal) == 0 ?
 int32_t host_pid(void) { return getpid(); }
 uint32_t host_user(void) { return getuid(); }
 
-int32_t host_fork(void) {
+int32_t host_fork(uint32_t limit_seconds) {
   pid_t pid = fork();
   if (pid != 0) return pid < 0 ? -errno : pid;
   host_reset_signals();
+  alarm(limit_seconds);
   int null = open("/dev/null", O_RDONLY);
   if (null > 0) {
     dup2(null, 0);

@@ -3,17 +3,18 @@ import CHost
 /// Work in several processes at once, where there are no threads.
 public enum Parallel {
   /// Forks `count` children; each runs `body` with its number and hands its bytes, `limit` at most,
-  /// back. In the order of the numbers; nil when one could not be made or did not end well.
+  /// back. In the order of the numbers; nil when one could not be made, did not end well or took more
+  /// than `limitSeconds`.
   ///
   /// The children are copies of this process: `body` should compute and not touch what is shared.
   public static func run(
-    _ count: UInt32, limit: Int = 65_536, _ body: (UInt32) -> [UInt8]
+    _ count: UInt32, limit: Int = 65_536, limitSeconds: UInt32 = 120, _ body: (UInt32) -> [UInt8]
   ) -> [[UInt8]]? {
     var children: [(processId: Int32, pipe: Descriptor)] = []
     var isWhole = true
     for number in 0..<count {
       guard let pipe = try? Descriptor.pipe() else { isWhole = false; break }
-      let processId = host_fork()
+      let processId = host_fork(limitSeconds)
       if processId == 0 {
         let answer = body(number)
         let isDone = (try? pipe.writing.writeAll(answer)) != nil

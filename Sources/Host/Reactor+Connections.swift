@@ -79,11 +79,19 @@ extension Reactor {
     case .tcp(let host, let port):
       if let address = SocketAddress(host: host, port: port) {
         connection.candidates = [address]
-        tryNext(connection, nowMs: nowMs, failure: .badAddress(text: host))
+        tryNext(connection, nowMs: nowMs, failure: .unknownHost(name: host))
       } else {
         resolve(connection, host, port)
       }
     }
+    return connection.id
+  }
+
+  /// As ``connect(to:)``, with the addresses of `name` known already.
+  func connect(toFirstOf addresses: [SocketAddress], name: String) -> ConnectionId {
+    let connection = add(fd: -1, state: .connecting)
+    connection.candidates = addresses.reversed()
+    tryNext(connection, nowMs: Clock.monotonicMs(), failure: .unknownHost(name: name))
     return connection.id
   }
 
@@ -156,11 +164,22 @@ extension Reactor {
       if fd >= 0 {
         connection.fd = fd
         connection.remote = address
+        // An address that does not answer must not use up the time of those after it.
+        let isLast = connection.candidates.isEmpty
+        connection.deadlineMs = nowMs + (isLast ? limits.connectMs : limits.connectMs / 3)
         return
       }
       failure = .failed(errno: -fd, operation: "connect", subject: address.description)
     }
     end(connection, .failed(failure))
+  }
+
+  /// The address did not answer in time.
+  func connectTimedOut(_ connection: Connection, nowMs: UInt64) {
+    if connection.candidates.isEmpty { return end(connection, .timedOut) }
+    _ = host_close(connection.fd)
+    connection.fd = -1
+    tryNext(connection, nowMs: nowMs, failure: .unknownHost(name: connection.remote.description))
   }
 
   func concludeConnect(_ connection: Connection, nowMs: UInt64) {

@@ -111,7 +111,8 @@ extension Reactor {
     for connection in connections {
       guard let deadlineMs = connection.deadlineMs, deadlineMs <= nowMs else { continue }
       switch connection.state {
-      case .resolving, .connecting: end(connection, .timedOut)
+      case .resolving: end(connection, .timedOut)
+      case .connecting: connectTimedOut(connection, nowMs: nowMs)
       case .open: connection.deadlineMs = nil
       case .finishing(let shutDown): end(connection, shutDown ? .finished : .timedOut)
       }

@@ -19,7 +19,8 @@ public final class Reactor {
     public var writeBytes = 262_144
     /// A connection that has more than this unsent when more is sent to it is closed.
     public var backlogBytes = 1_048_576
-    /// A connection that is not established after this is given up.
+    /// A connection that is not established after this is given up; of a host with several addresses
+    /// all but the last have a third of it.
     public var connectMs: UInt64 = 10_000
     /// How long ``Reactor/finish(_:)`` waits for a peer that does not read or close.
     public var finishMs: UInt64 = 5_000

@@ -1,3 +1,4 @@
+import CHost
 import Foundation
 import TestSupport
 import Testing
@@ -100,6 +101,28 @@ func pair(_ reactor: Reactor, _ endpoint: Endpoint) throws -> (ConnectionId, Con
     reactor.close(id)
     #expect(try reactor.next(untilMs: Clock.monotonicMs() + 50) == nil)
     #expect(!reactor.isOpen(id))
+  }
+
+  /// The first address takes no more connections and does not answer; the second one does.
+  @Test func anAddressThatDoesNotAnswerIsPassedOver() throws {
+    var limits = Reactor.Limits()
+    limits.connectMs = 150
+    let reactor = Reactor(limits: limits)
+    let silent = host_tcp_listen(try #require(SocketAddress(host: "127.0.0.1", port: 0)).bytes, 0)
+    try #require(silent >= 0)
+    defer { _ = host_close(silent) }
+    var address = [UInt8](repeating: 0, count: 20)
+    #expect(host_local_address(silent, &address) == 0)
+    let busy = SocketAddress(raw: address)
+    // Two connections fill a queue of length 0 on Linux; those after them wait.
+    let fillers = (0..<3).map { _ in host_tcp_connect(busy.bytes) }
+    defer { for filler in fillers { _ = host_close(filler) } }
+    let listener = try listen(reactor)
+    let good = try #require(reactor.address(of: listener.id))
+    let id = reactor.connect(toFirstOf: [busy, good], name: "somewhere")
+    try run(reactor) { $0 == .connected(id, remote: good) }
+    let alone = reactor.connect(to: .tcp(host: busy.host, port: busy.port))
+    try run(reactor) { $0 == .closed(alone, .timedOut) }
   }
 
   @Test func tellsOfARefusedConnection() throws {

@@ -21,5 +21,6 @@ int32_t host_system_name(char *machine, char *release, uint32_t capacity);
 // The largest resident set of this process so far, in KiB.
 uint64_t host_peak_resident_kib(void);
 
-// Writes to standard error, all of it, blocking if it must. For logs.
+// Writes to standard error. What a non-blocking reader does not take within half a second is lost:
+// a log must not hold the program up for ever.
 void host_log(const uint8_t *bytes, uint64_t count);

@@ -38,7 +38,7 @@ extension CapabilityReport {
 }
 
 extension KernelResult {
-  /// `checksum` is in hexadecimal, as JSON's numbers end at 2^53 for many readers.
+  /// An object; `checksum` is in hexadecimal, as JSON's numbers end at 2^53 for many readers.
   public var json: String {
     var text = "{\"kernel\":\"\(kernel.name)\",\"status\":\"\(status.text)\""
     if status == .measured {
