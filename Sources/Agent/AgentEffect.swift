@@ -63,3 +63,34 @@ public enum AgentEffect {
   /// Nothing of the job may remain. Call `sandboxDestroyed` when nothing does.
   case destroySandbox(JobKey)
 }
+
+extension AgentEffect {
+  /// The effect's name, by which tests say where an agent is to be killed.
+  public var name: StaticString {
+    switch self {
+    case .log: return "log"
+    case .dial: return "dial"
+    case .transmit: return "transmit"
+    case .hangUp: return "hangUp"
+    case .watch: return "watch"
+    case .unwatch: return "unwatch"
+    case .broadcast: return "broadcast"
+    case .forget: return "forget"
+    case .storeJob: return "storeJob"
+    case .storeChannel: return "storeChannel"
+    case .archiveChannel: return "archiveChannel"
+    case .stageBundle: return "stageBundle"
+    case .dropBundle: return "dropBundle"
+    case .startSandbox: return "startSandbox"
+    case .writeInput: return "writeInput"
+    case .closeInput: return "closeInput"
+    case .freeze: return "freeze"
+    case .thaw: return "thaw"
+    case .terminate: return "terminate"
+    case .sampleUsage: return "sampleUsage"
+    case .collectResults: return "collectResults"
+    case .readResults: return "readResults"
+    case .destroySandbox: return "destroySandbox"
+    }
+  }
+}

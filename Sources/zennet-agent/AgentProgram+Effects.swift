@@ -17,7 +17,11 @@ extension AgentProgram {
   private static let blockedBytes = 262_144
 
   func carryOut() {
-    while let effect = machine.nextEffect() { carryOut(effect) }
+    while let effect = machine.nextEffect() {
+      fault.before(effect.name)
+      carryOut(effect)
+      fault.after(effect.name)
+    }
   }
 
   private func carryOut(_ effect: AgentEffect) {

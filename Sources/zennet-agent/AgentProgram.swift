@@ -30,6 +30,7 @@ final class AgentProgram {
   let log: Log
   var bodies: [JobBody] = []
   var status: StatusServer
+  var fault = FaultPoint()
   var report: CapabilityReport?
   private var isEnding = false
 
