@@ -75,10 +75,10 @@ struct OfferTests {
         == .unacceptable(field: "network", problem: "the offer is for another network"))
     // An announcement that advertises what its own offer does not say.
     func differs(_ field: StaticReason, _ change: (inout Announcement) -> Void) {
-      var false_ = announcement
-      change(&false_)
+      var untrue = announcement
+      change(&untrue)
       #expect(
-        refusal { try fixture.offer.check(announced: false_, network: genesis) }
+        refusal { try fixture.offer.check(announced: untrue, network: genesis) }
           == .differs(field: field))
     }
     differs("workers") { $0.workers += 1 }

@@ -5,6 +5,8 @@ public struct ProcessorSet: OptionSet, Equatable, Sendable {
   public let rawValue: UInt16
   public init(rawValue: UInt16) { self.rawValue = rawValue }
 
+  // The name that everybody uses.
+  // swift-format-ignore: AlwaysUseLowerCamelCase
   public static let x86_64 = ProcessorSet(rawValue: 1 << 0)
   public static let i686 = ProcessorSet(rawValue: 1 << 1)
   public static let armv6 = ProcessorSet(rawValue: 1 << 2)
