@@ -30,6 +30,7 @@ extension Job {
     if UInt64(bytes.count) > contract.bundleBytes - bundleBytes {
       return failBundle("is longer than the contract says")
     }
+    waitForPublisher()
     bundleBytes += UInt64(bytes.count)
     bundleHash.update(bytes)
     context.emit(.stageBundle(key, bytes))
@@ -86,6 +87,7 @@ extension Job {
         pids: UInt64(limits.pids), diskBytes: UInt64(limits.diskMiB) << 20),
       isolation: Job.isolation(offer.isolation))
     isSandboxed = true
+    patienceEndsAtMs = nil
     context.emit(.startSandbox(key, spec))
   }
 

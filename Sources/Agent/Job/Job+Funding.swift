@@ -98,7 +98,8 @@ extension Job {
     say(.funded(height: height))
     if stage == .awaitingFunding {
       enter(.awaitingOpening)
-      patienceEndsAtMs = context.now.nowMs + UInt64(contract?.graceMs ?? 0)
+      waitForPublisher()
+      beginIfOpened()
     }
     considerFreezing()
   }
@@ -110,14 +111,17 @@ extension Job {
   }
 
   private func paymentStored() {
-    guard let contract else { return }
-    if stage == .awaitingOpening && paidSat >= contract.openingPaymentSat {
-      patienceEndsAtMs = nil
-      enter(.transferring)
-      pullBundle()
-    }
+    beginIfOpened()
     considerFreezing()
     settleIfPaid()
+  }
+
+  private func beginIfOpened() {
+    guard let contract, stage == .awaitingOpening, paidSat >= contract.openingPaymentSat
+    else { return }
+    enter(.transferring)
+    waitForPublisher()
+    pullBundle()
   }
 
   /// The channel has to be closed before its expiry, whatever the job does.

@@ -15,7 +15,7 @@ extension Job {
     case .awaitingFunding: patienceEndsAtMs = context.now.nowMs + Job.fundingPatienceMs
     case .awaitingOpening: waitForPublisher()
     // The bundle was in memory: it is pulled again from its first byte.
-    case .transferring: break
+    case .transferring: waitForPublisher()
     case .running:
       // What ran is gone, and so is whatever it had made.
       jobOver(.lost, status: 0)

@@ -94,7 +94,10 @@ extension Job {
     let taken = session?.send(stream, bytes) ?? 0
     resultOffset += UInt64(taken)
     // When the stream is full `.creditAvailable` goes on.
-    if taken > 0 { readResults() }
+    if taken > 0 {
+      waitForPublisher()
+      readResults()
+    }
     drainSession()
   }
 

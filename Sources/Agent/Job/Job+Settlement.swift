@@ -9,8 +9,8 @@ import Session
 /// collected.
 extension Job {
   /// How long the publisher is waited for when it has something to do: the contract's grace time,
-  /// and time for a few calls.
-  private static let leastPatienceMs: UInt64 = 15_000
+  /// and at least long enough for a few calls to a publisher that starts again.
+  private static let leastPatienceMs: UInt64 = 30_000
 
   func waitForPublisher() {
     patienceEndsAtMs =
@@ -27,8 +27,12 @@ extension Job {
       context.warning(label + "the publisher does not fetch its results: they are dropped")
       isDelivered = true
       destroySandbox()
+    case .transferring:
+      context.warning(label + "the bundle does not come")
+      context.emit(.dropBundle(key))
+      jobOver(.neverRan, status: 0)
     case .settling: closeChannel()
-    case .negotiating, .transferring, .running, .closing, .closed, .abandoned: break
+    case .negotiating, .running, .closing, .closed, .abandoned: break
     }
   }
 
