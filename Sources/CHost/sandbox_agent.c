@@ -166,10 +166,12 @@ static int try_namespaces(uint64_t wanted, uint32_t uid, uint32_t gid) {
       return -1;
     prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
   }
+  // Afterwards, nobody is anybody until the maps are written.
+  uint32_t own[2] = {geteuid(), getegid()};
   int flags = (int)(wanted & 0x7e020080);
   if (flags != 0 && unshare(flags) != 0) return -1;
   if (wanted & HOST_PROBE_PROC) {
-    if (wanted & 0x10000000 && map_ids(uid ? uid : geteuid(), uid ? gid : getegid()) != 0) return -1;
+    if (wanted & 0x10000000 && map_ids(own[0], own[1]) != 0) return -1;
     return try_proc();
   }
   return 0;

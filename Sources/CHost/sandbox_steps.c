@@ -151,7 +151,9 @@ static int take(const struct host_plan *plan, const struct host_step *step) {
   case HOST_UNSHARE: return unshare((int)step->a) == 0 ? 0 : fail();
   case HOST_WRITE_FILE: return write_text(path, text);
   case HOST_MOUNT: return mount(source, path, type, (unsigned long)step->a, text) == 0 ? 0 : fail();
-  case HOST_MAKE_DIRECTORY: return mkdir(path, (mode_t)step->a) == 0 || errno == EEXIST ? 0 : fail();
+  case HOST_MAKE_DIRECTORY:
+    if (mkdir(path, (mode_t)step->a) != 0) return fail();
+    return step->b == 0 || chown(path, (uid_t)step->b, (gid_t)step->b) == 0 ? 0 : fail();
   case HOST_MAKE_FILE: return make_file(path);
   case HOST_SYMLINK: return symlink(text, path) == 0 ? 0 : fail();
   case HOST_PIVOT_ROOT: return change_root(path);

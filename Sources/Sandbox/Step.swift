@@ -44,10 +44,11 @@ struct Step {
     return step
   }
 
-  static func makeDirectory(_ path: String, mode: UInt64 = 0o755) -> Step {
+  static func makeDirectory(_ path: String, owner: UInt32 = 0) -> Step {
     var step = Step("mkdir " + path, HOST_MAKE_DIRECTORY, HOST_PHASE_INNER)
     step.path = path
-    step.a = mode
+    step.a = 0o755
+    step.b = UInt64(owner)
     return step
   }
 

@@ -35,7 +35,7 @@ extension WithKernel {
 
     @Test func nothingIsLeftAfterEachWayToEnd() throws {
       let sandbox = makeSandbox(owner: "clean\(getpid())")
-      let before = Leftovers.now(owner: sandbox.settings.owner)
+      let before = Leftovers.now()
       for script in ["exit 0", "sleep 1000", "(sleep 1000 &) ; head -c 9000000 /dev/zero > /out/x"]
       {
         for moment in 0..<4 {
@@ -51,7 +51,7 @@ extension WithKernel {
           try driver.process.destroy()
         }
       }
-      #expect(Leftovers.now(owner: sandbox.settings.owner) == before)
+      before.expectNothingMore()
       #expect(cgroupFolders(owner: sandbox.settings.owner).isEmpty)
     }
 
@@ -102,7 +102,7 @@ extension WithKernel {
 
     @Test func manyJobsInARowLeaveNothing() throws {
       let sandbox = makeSandbox(owner: "row\(getpid())")
-      let before = Leftovers.now(owner: sandbox.settings.owner)
+      let before = Leftovers.now()
       var random = SeededGenerator(seed: 11)
       for _ in 0..<60 {
         let driver = Driver(try sandbox.start(shell("sleep 0.01; exit 7"), nowMs: nowMs()))
@@ -114,7 +114,7 @@ extension WithKernel {
         }
         try driver.process.destroy()
       }
-      #expect(Leftovers.now(owner: sandbox.settings.owner) == before)
+      before.expectNothingMore()
       #expect(cgroupFolders(owner: sandbox.settings.owner).isEmpty)
     }
   }

@@ -7,7 +7,7 @@ import Testing
 extension WithKernel {
   /// A hostile job tries to get out, one way after another. Each way has a name and an answer; all fail.
   struct EscapeTests {
-    private func attempts(_ text: String) -> [Substring: Substring] {
+    static func attempts(_ text: String) -> [Substring: Substring] {
       var found: [Substring: Substring] = [:]
       for line in text.split(separator: "\n") {
         let parts = line.split(separator: " ", maxSplits: 1)
@@ -29,7 +29,7 @@ extension WithKernel {
       let driver = try EscapeTests.attack(in: makeSandbox())
       #expect(driver.process.outcome == .exited(status: 0))
       #expect(driver.output.hasSuffix("end\n"))
-      let tried = attempts(driver.output)
+      let tried = EscapeTests.attempts(driver.output)
       #expect(tried.count > 85)
       for (name, answer) in tried { #expect(answer.hasPrefix("refused"), "\(name): \(answer)") }
       // The reason is the one intended, where several could be.

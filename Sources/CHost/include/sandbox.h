@@ -10,7 +10,7 @@ enum host_operation {
   HOST_UNSHARE = 2,      // a: CLONE_NEW* flags
   HOST_WRITE_FILE = 3,   // path, text
   HOST_MOUNT = 4,        // path: target, source, type, text: options, a: MS_* flags
-  HOST_MAKE_DIRECTORY = 5,  // path, a: mode
+  HOST_MAKE_DIRECTORY = 5,  // path, a: mode, b: owner and group, 0: as is
   HOST_MAKE_FILE = 6,    // path: an empty file
   HOST_SYMLINK = 7,      // path: the link, text: where it points
   HOST_PIVOT_ROOT = 8,   // path: the new root, a mount point; the old root is let go

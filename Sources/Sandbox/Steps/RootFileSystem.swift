@@ -10,7 +10,7 @@ enum RootFileSystem {
       options += ",uid=\(context.identity),gid=\(context.groupIdentity)"
     }
     // Process 1 makes the folders; without a user namespace it has another identity than the job.
-    let mode: UInt64 = context.hasUserNamespace ? 0o755 : 0o1777
+    let owner = context.hasUserNamespace ? 0 : context.identity
     var steps = [
       Step.mount(
         "zennet", on: context.root, type: "tmpfs",
@@ -18,7 +18,7 @@ enum RootFileSystem {
     ]
     for folder in ["/dev", "/proc"] { steps.append(Step.makeDirectory(context.root + folder)) }
     for folder in WritableFolders.all {
-      steps.append(Step.makeDirectory(context.root + folder, mode: mode))
+      steps.append(Step.makeDirectory(context.root + folder, owner: owner))
     }
     return steps
   }

@@ -1,0 +1,93 @@
+import CHost
+import Foundation
+import Testing
+
+@testable import Sandbox
+
+private let fork = unsafeBitCast(
+  dlsym(nil, "fork")!, to: (@convention(c) () -> Int32).self)
+
+private let prctl = unsafeBitCast(
+  dlsym(nil, "prctl")!, to: (@convention(c) (Int32, UInt, UInt, UInt, UInt) -> Int32).self)
+
+extension WithKernel {
+  /// As an ordinary user to whom cgroups are delegated. Root plays the part of whoever delegates.
+  @Suite(.enabled(if: features.isRoot)) struct OrdinaryUserTests {
+    private let user: UInt32 = 65_534
+
+    /// Runs `body` as the user, in cgroups that are the user's; what it returns is the exit status.
+    private func asUser(delegate: Bool = true, _ body: () -> Int32) throws -> Int32 {
+      var folders: [String] = []
+      for place in features.cgroups.places where place.isPresent {
+        let folder = place.directory + "/delegated\(getpid())"
+        if folders.contains(folder) { continue }
+        folders.append(folder)
+        #expect(System.makeDirectory(folder) == 0)
+        if delegate {
+          for path in [folder, folder + "/cgroup.procs", folder + "/tasks"] {
+            chown(path, user, user)
+          }
+        }
+      }
+      let pid = fork()
+      if pid == 0 {
+        for folder in folders { _ = System.write(folder + "/cgroup.procs", "0") }
+        setgroups(0, nil)
+        setgid(user)
+        setuid(user)
+        // A change of user makes /proc/self root's; a program that is started as the user has it not so.
+        _ = prctl(4, 1, 0, 0, 0)
+        _exit(body())
+      }
+      var status: Int32 = 0
+      waitpid(pid, &status, 0)
+      for folder in folders { #expect(System.removeDirectory(folder) == 0) }
+      return status & 0x7f == 0 ? status >> 8 : -status
+    }
+
+    @Test func aJobRunsWithoutRoot() throws {
+      let status = try asUser {
+        let mine = KernelFeatures.detect()
+        if mine.isRoot || mine.level != .full { return 10 + Int32(mine.level.rawValue) }
+        let sandbox = Sandbox(features: mine, settings: SandboxSettings(owner: "user"))
+        guard let process = try? sandbox.start(shell("cat /proc/self/uid_map"), nowMs: nowMs())
+        else { return 20 }
+        let driver = Driver(process)
+        if driver.untilEnded() != .exited(status: 0) { return 21 }
+        if driver.output.split(separator: " ") != ["1000", "65534", "1\n"] { return 22 }
+        do { try process.destroy() } catch { return 23 }
+        return cgroupFolders(owner: "user").isEmpty ? 0 : 24
+      }
+      #expect(status == 0)
+    }
+
+    @Test func withoutDelegationItIsRefusedAndSaysWhy() throws {
+      let status = try asUser(delegate: false) {
+        let mine = KernelFeatures.detect()
+        if mine.level != .refused { return 1 }
+        let missing = mine.lines.filter { !$0.isPresent && $0.isRequired }
+        if !missing.contains(where: { $0.text.contains("Delegate=yes") }) { return 2 }
+        let sandbox = Sandbox(features: mine, settings: SandboxSettings(owner: "user"))
+        do throws(SandboxError) {
+          _ = try sandbox.start(shell("true"), nowMs: 0)
+          return 3
+        } catch {
+          return error == .isolationTooLow(have: .refused, want: .full) ? 0 : 4
+        }
+      }
+      #expect(status == 0)
+    }
+  }
+
+  struct FeatureTests {
+    @Test func everyFeatureIsOneLineWithARemedyWhereItIsMissing() {
+      for line in features.lines {
+        #expect(!line.text.contains("\n"))
+        #expect(line.isPresent || !line.remedy.isEmpty)
+      }
+      #expect(features.lines.count == 16)
+      for line in KernelFeatures().lines { #expect(!line.isPresent && !line.remedy.isEmpty) }
+      #expect(KernelFeatures().level == .refused)
+    }
+  }
+}
