@@ -3,5 +3,5 @@ import ArgumentParser
 @main
 struct Zennet: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "zennet", subcommands: [DevnetCommand.self])
+    commandName: "zennet", subcommands: [DevnetCommand.self, WalletCommand.self])
 }

@@ -68,7 +68,7 @@ extension RunMachine {
 
   private func watchMore(_ body: () throws(WalletError) -> [[UInt8]]) {
     do throws(WalletError) {
-      if try !body().isEmpty { watchWallet(fromHeight: wallet.birthHeight) }
+      if try !body().isEmpty { watchWallet(fromHeight: wallet.birthHeight ?? 0) }
     } catch { context.warning("wallet: " + error.message) }
   }
 

@@ -2,10 +2,14 @@ import Bitcoin
 import Bytes
 
 extension Wallet {
+  /// Nodes forget a transaction that waited for two weeks.
+  public static let mempoolBlocks: UInt32 = 2016
+
   // MARK: Blocks
 
   /// A block that may concern the wallet, in any order and more than once. Returns scripts to watch
-  /// from now on, from ``birthHeight``.
+  /// from now on. In a wallet that is being restored they may have been paid a little earlier
+  /// already: payments that waited, at most ``mempoolBlocks``, are confirmed in any order.
   public mutating func blockConnected(
     height: UInt32, block: Block
   ) throws(WalletError) -> [[UInt8]] {
@@ -49,7 +53,7 @@ extension Wallet {
     }
     recentBlocks.removeAll { $0.height >= height }
     if let scanned = scannedHeight, scanned >= height {
-      scannedHeight = height > birthHeight ? height - 1 : nil
+      scannedHeight = height > birthHeight ?? 0 ? height - 1 : nil
     }
   }
 
@@ -60,12 +64,12 @@ extension Wallet {
   public mutating func reconcile(
     baseHeight: UInt32, blockHash: (UInt32) -> Bytes32?
   ) -> UInt32 {
-    guard scannedHeight != nil else { return birthHeight }
+    guard scannedHeight != nil else { return birthHeight ?? 0 }
     while let last = recentBlocks.last, last.height >= baseHeight {
       if let now = blockHash(last.height), now == last.hash { break }
       recentBlocks.removeLast()
     }
-    let next = recentBlocks.last.map { $0.height + 1 } ?? birthHeight
+    let next = recentBlocks.last.map { $0.height + 1 } ?? birthHeight ?? 0
     blockDisconnected(height: next)
     return next
   }

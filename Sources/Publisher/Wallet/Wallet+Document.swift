@@ -16,7 +16,7 @@ extension Wallet {
     writer.u8(Wallet.documentVersion)
     writer.append(network.magic)
     writer.append(keys.identity)
-    writer.u32le(birthHeight)
+    writer.u32le(birthHeight ?? Wallet.none)
     writer.u32le(scannedHeight ?? Wallet.none)
     for chain in 0..<2 {
       writer.u32le(firstUnused[chain])
@@ -73,12 +73,12 @@ extension Wallet {
   public init(document: [UInt8], keys: WalletKeys, network: Network) throws(WalletError) {
     var reader = ByteReader(document)
     let isOurs: Bool
-    let birthHeight: UInt32
+    let birthHeight: UInt32?
     do {
       isOurs =
         try reader.u8() == Wallet.documentVersion && reader.take(4) == network.magic
         && reader.bytes32() == keys.identity
-      birthHeight = isOurs ? try reader.u32le() : 0
+      birthHeight = isOurs ? try Wallet.height(&reader) : nil
     } catch { throw Wallet.documentError(error) }
     if !isOurs { throw .otherWallet }
     self.init(withoutScripts: keys, network: network, birthHeight: birthHeight)
@@ -86,9 +86,9 @@ extension Wallet {
       try read(&reader)
       try reader.finish()
     } catch { throw Wallet.documentError(error) }
-    // Each coin's script is among those that are derived.
+    // A coin has a script, and that script counts as used.
     for coin in coins.values
-    where coin.path.index >= firstUnused[Int(coin.path.chain.rawValue)] + Wallet.gapLimit {
+    where coin.path.index >= firstUnused[Int(coin.path.chain.rawValue)] {
       throw .document(.invalid(offset: 0))
     }
     _ = try extend()

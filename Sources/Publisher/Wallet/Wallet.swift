@@ -4,11 +4,13 @@ import Bytes
 /// What a wallet owns and how it changes with the chain, without I/O.
 ///
 /// The driver watches ``watchedScripts`` with the light client, gives every matching block to
-/// ``blockConnected(height:block:)``, and watches the scripts that it returns from then on: those
-/// need ``birthHeight`` as the height to look from.
+/// ``blockConnected(height:block:)``, and watches the scripts that it returns from then on.
 public struct Wallet: Sendable {
   /// Unused addresses that are watched beyond the last used one.
   public static let gapLimit: UInt32 = 20
+  /// Scripts are derived so many at a time beyond the gap, for each batch may cost a second look at
+  /// some blocks.
+  private static let batch: UInt32 = 20
   public static let maxFeeRateSatPerVb: UInt64 = 10_000
   /// Blocks before a miner's coins may be spent.
   static let coinbaseMaturity: UInt32 = 100
@@ -19,8 +21,9 @@ public struct Wallet: Sendable {
 
   public let keys: WalletKeys
   public let network: Network
-  /// No block below can concern the wallet.
-  public internal(set) var birthHeight: UInt32
+  /// No block below can concern the wallet. Nil until it was looked up in the chain, for a wallet
+  /// that was made without one at hand.
+  public internal(set) var birthHeight: UInt32?
   /// The height up to which blocks were looked through; nil before any was.
   public internal(set) var scannedHeight: UInt32?
   /// The last scanned blocks, ascending, to find where a chain was left while nobody looked.
@@ -36,13 +39,13 @@ public struct Wallet: Sendable {
   private var paths: [[UInt8]: KeyPath] = [:]
   private var scripts: [[[UInt8]]] = [[], []]
 
-  public init(keys: WalletKeys, network: Network, birthHeight: UInt32) throws(WalletError) {
+  public init(keys: WalletKeys, network: Network, birthHeight: UInt32?) throws(WalletError) {
     self.init(withoutScripts: keys, network: network, birthHeight: birthHeight)
     _ = try extend()
   }
 
   /// Call ``extend()`` before anything else.
-  init(withoutScripts keys: WalletKeys, network: Network, birthHeight: UInt32) {
+  init(withoutScripts keys: WalletKeys, network: Network, birthHeight: UInt32?) {
     self.keys = keys
     self.network = network
     self.birthHeight = birthHeight
@@ -62,8 +65,9 @@ public struct Wallet: Sendable {
     var added: [[UInt8]] = []
     for chain in [KeyPath.Chain.receive, .change] {
       let place = Int(chain.rawValue)
-      let wanted = max(firstUnused[place], firstFresh[place]) + Wallet.gapLimit
-      while derived[place] < wanted {
+      let needed = max(firstUnused[place], firstFresh[place]) + Wallet.gapLimit
+      if derived[place] >= needed { continue }
+      while derived[place] < needed + Wallet.batch {
         let path = KeyPath(chain, derived[place])
         let script = try keys.script(path)
         paths[script] = path
@@ -85,8 +89,8 @@ public struct Wallet: Sendable {
   public var receiveScript: [UInt8] { script(KeyPath(.receive, firstUnused[0])) }
 
   /// An address never told before. After ``gapLimit`` of them without a payment the first unused
-  /// one comes again, for a restored wallet would not look further. Watch all scripts again
-  /// afterwards.
+  /// one comes again, for a restored wallet would not look further. ``watchedScripts`` may have
+  /// grown afterwards.
   public mutating func freshReceiveScript() throws(WalletError) -> [UInt8] {
     let path = KeyPath(.receive, takeFresh(.receive))
     _ = try extend()

@@ -69,18 +69,21 @@ struct WalletTests {
   @Test func watchesTheGap() throws {
     var wallet = try makeWallet()
     var chain = FakeChain()
-    #expect(wallet.watchedScripts.count == 40)
-    #expect(Set(wallet.watchedScripts).count == 40)
-    // The last watched address is paid: twenty more are watched, and addresses move on.
-    let last = try wallet.keys.script(KeyPath(.receive, 19))
-    let added = try connect(&wallet, &chain, [chain.payment(1000, to: last)])
-    #expect(added.count == 20)
+    #expect(wallet.watchedScripts.count == 80)
+    #expect(Set(wallet.watchedScripts).count == 80)
+    // While the gap is kept, nothing new is to be watched.
+    let twentieth = try wallet.keys.script(KeyPath(.receive, 19))
+    #expect(try connect(&wallet, &chain, [chain.payment(1000, to: twentieth)]).isEmpty)
     #expect(wallet.receiveScript == (try wallet.keys.script(KeyPath(.receive, 20))))
-    let beyond = try wallet.keys.script(KeyPath(.receive, 39))
-    #expect(added.last == beyond)
-    let more = try wallet.transactionSeen(chain.payment(1000, to: beyond))
-    #expect(more.count == 20)
+    // The last watched address is paid: more are watched, and addresses move on.
+    let last = try wallet.keys.script(KeyPath(.receive, 39))
+    let added = try connect(&wallet, &chain, [chain.payment(1000, to: last)])
+    #expect(added.count == 40)
     #expect(wallet.receiveScript == (try wallet.keys.script(KeyPath(.receive, 40))))
+    let beyond = try wallet.keys.script(KeyPath(.receive, 79))
+    #expect(added.last == beyond)
+    #expect(try wallet.transactionSeen(chain.payment(1000, to: beyond)).count == 40)
+    #expect(wallet.receiveScript == (try wallet.keys.script(KeyPath(.receive, 80))))
   }
 
   @Test func freshAddressesStayWithinTheGap() throws {
@@ -368,7 +371,8 @@ struct WalletTests {
     #expect(read.encode() == wallet.encode())
     #expect(read.balance == wallet.balance)
     #expect(read.history == wallet.history)
-    #expect(read.watchedScripts == wallet.watchedScripts)
+    // Perhaps some more, as they are derived in batches.
+    #expect(Set(read.watchedScripts).isSuperset(of: wallet.watchedScripts))
     #expect(read.pendingTransactions == wallet.pendingTransactions)
     #expect(read.receiveScript == wallet.receiveScript)
   }

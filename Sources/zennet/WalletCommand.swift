@@ -1,0 +1,127 @@
+import ArgumentParser
+import Bitcoin
+import Bytes
+import Foundation
+import Publisher
+
+/// `zennet wallet …`: the publisher's coins.
+struct WalletCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "wallet",
+    abstract: "Keep and spend the coins that pay for work.",
+    discussion: """
+      A BIP86 (taproot) wallet of a BIP39 phrase, followed by a light client: it needs one peer that \
+      serves compact filters. The phrase is kept unencrypted in the data folder, readable by its \
+      owner only.
+      """,
+    subcommands: [
+      New.self, ShowAddress.self, Balance.self, SendCoins.self, History.self,
+    ])
+
+  /// What every subcommand knows.
+  struct Place: ParsableArguments {
+    @Option(help: "regtest, signet, testnet4, bitcoin, or the name of a signet of one's own.")
+    var network = "regtest"
+
+    @Option(help: "The challenge of a signet of one's own, in hexadecimal.")
+    var signetChallenge: String?
+
+    @Option(name: .customLong("data"), help: "The wallet's data folder.")
+    var directory: String?
+
+    @Flag(help: "Print JSON for programs.")
+    var json = false
+
+    func chain() throws -> Network {
+      let name = Array(network.utf8)
+      if let challenge = signetChallenge {
+        guard let script = Hex.decode(challenge) else {
+          throw ValidationError("--signet-challenge: not hexadecimal")
+        }
+        do { return try Network.customSignet(name: name, challenge: script) } catch {
+          throw ValidationError("--signet-challenge: \(error.message)")
+        }
+      }
+      guard let known = Network.known(name: name) else {
+        throw ValidationError("--network: no network is called \(network)")
+      }
+      return known
+    }
+
+    /// `$XDG_DATA_HOME/zennet/wallet/NETWORK`.
+    var path: String {
+      if let directory { return directory }
+      let environment = ProcessInfo.processInfo.environment
+      let base = environment["XDG_DATA_HOME"] ?? NSHomeDirectory() + "/.local/share"
+      return base + "/zennet/wallet/" + network
+    }
+
+    func open() throws -> WalletFolder {
+      let network = try chain()
+      return try WalletCommand.reporting { () throws(WalletFolderError) in
+        try WalletFolder(path: path, network: network)
+      }
+    }
+  }
+
+  /// How the chain is reached.
+  struct Peers: ParsableArguments {
+    @Option(
+      name: .customLong("peer"),
+      help: "HOST or HOST:PORT of a full node; repeatable. 127.0.0.1 when none is given.")
+    var peers: [String] = []
+
+    @Option(help: "Seconds to wait for the chain.")
+    var timeout: UInt64 = 60
+
+    func addresses() throws -> [(host: String, port: UInt16)] {
+      if peers.isEmpty { return [("127.0.0.1", 0)] }
+      return try peers.map { text in
+        // Port 0 is the network's own.
+        let colons = text.filter { $0 == ":" }.count
+        guard colons == 1 || text.hasPrefix("["), let split = text.lastIndex(of: ":") else {
+          return (text, 0)
+        }
+        guard let port = UInt16(text[text.index(after: split)...]) else {
+          throw ValidationError("--peer: \(text) has no usable port")
+        }
+        let host = text[..<split].trimmingCharacters(in: CharacterSet(charactersIn: "[]"))
+        return (host, port)
+      }
+    }
+
+    /// Opens the wallet and follows the chain until it is level with the peers.
+    func synced(_ place: Place) throws -> WalletSession {
+      let session = WalletSession(
+        folder: try place.open(), peers: try addresses(), timeoutSeconds: timeout)
+      try session.sync()
+      return session
+    }
+  }
+
+  // MARK: Output
+
+  static func show(json value: [String: Any]) {
+    let options: JSONSerialization.WritingOptions = [
+      .sortedKeys, .prettyPrinted, .withoutEscapingSlashes,
+    ]
+    let data = (try? JSONSerialization.data(withJSONObject: value, options: options)) ?? Data()
+    print(String(decoding: data, as: UTF8.self))
+  }
+
+  static func fail(_ message: String) -> ExitCode {
+    FileHandle.standardError.write(Data("zennet wallet: \(message)\n".utf8))
+    return ExitCode.failure
+  }
+
+  static func reporting<Value>(_ body: () throws(WalletFolderError) -> Value) throws -> Value {
+    do throws(WalletFolderError) { return try body() } catch { throw fail(error.message) }
+  }
+
+  /// 1.23456789, in coins.
+  static func coins(_ amountSat: UInt64) -> String {
+    let rest = String(amountSat % Amount.satPerCoin)
+    return "\(amountSat / Amount.satPerCoin)."
+      + String(repeating: "0", count: 8 - rest.count) + rest
+  }
+}
