@@ -159,7 +159,7 @@ import Testing
     #expect(lines[2] == "architecture      armv7l")
     #expect(
       lines[6]
-        == "integer           5.21 Gop/s    4.90 Gop/s to 18446744073.70 Gop/s in 12 rounds")
+        == "integer           5.21 Gop/s      4.90 Gop/s to 18446744073.70 Gop/s in 12 rounds")
     #expect(lines[8] == "disk write        not available")
     #expect(Kernel.memoryLatency.scaled(87_654) == "87.65 ns")
     #expect(Kernel.memoryBandwidth.scaled(1_048_576 * 3 / 2) == "1.50 GiB/s")

@@ -63,8 +63,8 @@ int32_t host_poll(struct host_watch *set, uint32_t count, int32_t timeout_ms);
 // Writing to a pipe or socket that nobody reads is an error from now on, and no signal.
 void host_ignore_broken_pipes(void);
 
-// Installs a handler for each signal that writes its number to a pipe. The first call makes the pipe;
-// the result is the end to read, one byte a signal.
+// Installs a handler for each signal that writes its number to a pipe. The first call makes the
+// pipe; the result is the end to read, one byte a signal.
 int32_t host_watch_signals(const int32_t *signals, uint32_t count);
 
 // Puts every signal back to its default. For the side of a fork that runs no loop.

@@ -25,8 +25,8 @@ int32_t host_pid(void);
 uint32_t host_user(void);
 
 // fork(2) for work that shares nothing but a pipe, as a benchmark on every core: 0 in the child.
-// In the child signals are at their defaults, standard input is /dev/null, and SIGALRM ends it after
-// so many seconds.
+// In the child signals are at their defaults, standard input is /dev/null, and SIGALRM ends it
+// after so many seconds.
 int32_t host_fork(uint32_t limit_seconds);
 void host_exit(int32_t status) __attribute__((noreturn));
 // The value of an environment variable, or NULL.

@@ -60,7 +60,7 @@ extension KernelResult {
     while text.utf8.count < 18 { text += " " }
     if status != .measured { return text + status.text }
     text += kernel.scaled(median)
-    while text.utf8.count < 32 { text += " " }
+    while text.utf8.count < 34 { text += " " }
     return text + "\(kernel.scaled(least)) to \(kernel.scaled(most)) in \(rounds) rounds"
   }
 }
@@ -88,7 +88,7 @@ extension Kernel {
     case .memoryBandwidth, .compression, .decompression, .diskWrite:
       return Kernel.short(value, 1024, ["KiB/s", "MiB/s", "GiB/s"])
     case .memoryLatency: return Kernel.short(value, 1000, ["ps", "ns", "us"])
-    case .diskRead: return Kernel.short(value, 1000, ["reads/s", "k reads/s", "M reads/s"])
+    case .diskRead: return Kernel.short(value, 1000, ["reads/s", "kreads/s", "Mreads/s"])
     case .scaling: return Kernel.decimal(value * 100 / 1000) + " cores"
     }
   }
