@@ -114,7 +114,7 @@ let package = Package(
     tests("Bytes"),
     tests("Crypto"),
     tests("Bitcoin", ["Devnet"]),
-    tests("LightClient", ["Devnet"]),
+    tests("LightClient", ["Devnet", "ChainFollower", "Host", "Storage"]),
     tests("Channel", ["Devnet"]),
     tests("Market", ["Devnet"]),
     tests("Session"),

@@ -44,7 +44,11 @@ extension LightClient {
     case .filterHeaders(let message): filterHeaders.received(message, index, &shared)
     case .filter(let message):
       if filterHeaders.received(message, index, shared) { return }
-      scan.received(message, index, filterHeaders.chain, &shared)
+      if let height = scan.received(message, index, filterHeaders.chain, &shared),
+        filterHeaders.contradicted(at: height, &shared)
+      {
+        scan.restart(from: height)
+      }
     case .addr(let list), .addrV2(let list): book.told(list, shared)
     case .getHeaders: shared.send(.headers([]), to: index)
     default: break

@@ -67,6 +67,12 @@ struct Peer {
     offers(VersionMessage.Service.network) || offers(VersionMessage.Service.networkLimited)
   }
 
+  /// It has the blocks, and told the same filter headers as we hold, up to here.
+  var vouchedHeight: UInt32? {
+    guard let filterAgreedHeight, let commonHeight else { return nil }
+    return min(filterAgreedHeight, commonHeight)
+  }
+
   /// Known to have the block of the best chain at `height`.
   func has(_ height: UInt32) -> Bool {
     guard let commonHeight else { return false }

@@ -8,6 +8,8 @@ import Bytes
 /// bisection, and a ``FilterDispute`` decides it.
 struct FilterHeaderSync {
   static let retryMs: UInt64 = 30_000
+  /// Requests remembered, void ones included.
+  static let maxRequests = 64
 
   /// A question to one peer.
   private struct Request {
@@ -17,6 +19,10 @@ struct FilterHeaderSync {
     let stopHash: Bytes32
     let sentMs: UInt64
     let isProbe: Bool
+    /// The answer no longer matters, or is no longer waited for; it may still come.
+    var isVoid = false
+
+    var count: Int { Int(stopHeight - startHeight) + 1 }
   }
 
   /// A peer whose filter headers part from ours somewhere above `agreedHeight` (nil: maybe from
@@ -46,7 +52,7 @@ struct FilterHeaderSync {
   /// Whether every peer that serves filters was heard about the newest filter header that it has.
   func isCrossChecked(_ shared: Shared) -> Bool {
     if dispute != nil || !disagreements.isEmpty { return false }
-    for request in requests where request.isProbe { return false }
+    for request in requests where request.isProbe && !request.isVoid { return false }
     return true
   }
 
@@ -60,19 +66,27 @@ struct FilterHeaderSync {
   }
 
   private mutating func expire(_ shared: inout Shared) {
-    requests.removeAll { request in
-      guard let index = shared.readyIndex(of: request.from) else { return true }
-      if !shared.peers[index].isLate(since: request.sentMs, nowMs: shared.nowMs) { return false }
+    requests.removeAll { shared.readyIndex(of: $0.from) == nil }
+    for position in requests.indices where !requests[position].isVoid {
+      let request = requests[position]
+      guard let index = shared.readyIndex(of: request.from),
+        shared.peers[index].isLate(since: request.sentMs, nowMs: shared.nowMs)
+      else { continue }
       shared.peers[index].stalls += 1
       shared.peers[index].filterRetryMs =
         shared.nowMs + FilterHeaderSync.retryMs * min(8, shared.peers[index].stalls)
-      return true
+      requests[position].isVoid = true
+    }
+    if requests.count > FilterHeaderSync.maxRequests,
+      let oldest = requests.firstIndex(where: { $0.isVoid })
+    {
+      requests.remove(at: oldest)
     }
     disagreements.removeAll { shared.readyIndex(of: $0.with) == nil }
   }
 
   private func isAsked(_ id: PeerId) -> Bool {
-    for request in requests where request.from == id { return true }
+    for request in requests where request.from == id && !request.isVoid { return true }
     return false
   }
 
@@ -84,7 +98,7 @@ struct FilterHeaderSync {
   /// Asks one peer for the next range.
   private mutating func fetch(_ shared: inout Shared) {
     if chain.nextHeight > shared.chain.tipHeight || dispute != nil { return }
-    for request in requests where !request.isProbe { return }
+    for request in requests where !request.isProbe && !request.isVoid { return }
     var best: Int?
     for index in shared.peers.indices {
       let peer = shared.peers[index]
@@ -154,19 +168,12 @@ struct FilterHeaderSync {
   mutating func received(
     _ message: FilterHeadersMessage, _ index: Int, _ shared: inout Shared
   ) {
-    let id = shared.peers[index].id
-    guard
-      let position = requests.firstIndex(where: {
-        $0.from == id && $0.stopHash == message.stopHash
-      })
-    else {
+    guard let request = takeRequest(message, shared.peers[index].id) else {
       shared.note(index)
       return
     }
-    let request = requests.remove(at: position)
-    if message.filterType != 0
-      || message.filterHashes.count != Int(request.stopHeight - request.startHeight) + 1
-    {
+    if request.isVoid { return }
+    if message.filterType != 0 || message.filterHashes.count != request.count {
       shared.punish(index, .filterHeadersMalformed)
       return
     }
@@ -177,6 +184,20 @@ struct FilterHeaderSync {
     } else if request.startHeight == chain.nextHeight {
       receivedRange(message, index, &shared)
     }
+  }
+
+  /// The request that a message answers. Of several for the same block, the one that fits.
+  private mutating func takeRequest(_ message: FilterHeadersMessage, _ id: PeerId) -> Request? {
+    var best: Int?
+    for index in requests.indices {
+      let request = requests[index]
+      if request.from != id || request.stopHash != message.stopHash { continue }
+      let fits = request.count == message.filterHashes.count
+      if best == nil || (fits && !request.isVoid) { best = index }
+      if fits && !request.isVoid { break }
+    }
+    guard let best else { return nil }
+    return requests.remove(at: best)
   }
 
   private mutating func receivedRange(
@@ -314,6 +335,16 @@ struct FilterHeaderSync {
     }
   }
 
+  /// A peer contradicted its own filter header at `height`. If nobody else told the same, nothing
+  /// speaks for it any more: it is forgotten, and true is returned.
+  mutating func contradicted(at height: UInt32, _ shared: inout Shared) -> Bool {
+    for peer in shared.peers where peer.isReady {
+      if let agreed = peer.filterAgreedHeight, agreed >= height { return false }
+    }
+    cut(to: height, &shared)
+    return true
+  }
+
   /// Forgets the filter headers from `height` on.
   private mutating func cut(to height: UInt32, _ shared: inout Shared) {
     if height == 0 {
@@ -322,7 +353,7 @@ struct FilterHeaderSync {
       chain.truncate(to: height - 1)
     }
     shared.outbox.push(.storeFilterHeaders(fromHeight: height, []))
-    requests.removeAll()
+    for index in requests.indices { requests[index].isVoid = true }
     disagreements.removeAll()
     for index in shared.peers.indices {
       guard let agreed = shared.peers[index].filterAgreedHeight, agreed >= height else { continue }
@@ -340,7 +371,7 @@ struct FilterHeaderSync {
   /// Blocks above `forkHeight` left the best chain.
   mutating func reorganised(forkHeight: UInt32, _ shared: inout Shared) {
     chain.truncate(to: forkHeight)
-    requests.removeAll()
+    for index in requests.indices { requests[index].isVoid = true }
     disagreements.removeAll()
     if let current = dispute, current.height > forkHeight { dispute = nil }
     for index in shared.peers.indices {
@@ -353,7 +384,7 @@ struct FilterHeaderSync {
 
   func deadlineMs(_ shared: Shared) -> UInt64 {
     var deadline = dispute?.deadlineMs(shared) ?? UInt64.max
-    for request in requests {
+    for request in requests where !request.isVoid {
       guard let index = shared.readyIndex(of: request.from) else { continue }
       deadline = min(deadline, shared.peers[index].lateAtMs(since: request.sentMs))
     }

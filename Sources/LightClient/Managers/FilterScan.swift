@@ -138,11 +138,11 @@ struct FilterScan {
     requestedHeight = max(requestedHeight, nextHeight)
     let end = min(filterHeaders.nextHeight, shared.chain.tipHeight + 1)
     while requests.count < FilterScan.maxRequests && requestedHeight < end {
-      guard let index = source(shared), let common = shared.peers[index].commonHeight else {
+      guard let index = source(shared), let vouched = shared.peers[index].vouchedHeight else {
         return
       }
       let batch = UInt32(max(1, min(1000, shared.configuration.filterBatch)))
-      let stop = min(common, min(end - 1, requestedHeight + (batch - 1)))
+      let stop = min(vouched, min(end - 1, requestedHeight + (batch - 1)))
       guard let stopHash = shared.chain.hash(at: stop) else { return }
       let request = FilterRangeRequest(startHeight: requestedHeight, stopHash: stopHash)
       shared.send(.getFilters(request), to: index)
@@ -182,36 +182,44 @@ struct FilterScan {
   private func source(_ shared: Shared) -> Int? {
     if let current = requests.first {
       guard let index = shared.readyIndex(of: current.from),
-        shared.peers[index].has(requestedHeight), shared.peers[index].servesFilters
+        vouches(shared.peers[index])
       else { return nil }
       return index
     }
     var best: Int?
     for index in shared.peers.indices {
       let peer = shared.peers[index]
-      if !peer.isReady || !peer.servesFilters || !peer.has(requestedHeight) { continue }
+      if !peer.isReady || !vouches(peer) { continue }
       if let known = best, shared.peers[known].stalls <= peer.stalls { continue }
       best = index
     }
     return best
   }
 
-  /// A filter came. What was not asked for, or is no longer wanted, is passed over.
+  /// Only who told the same filter headers is asked for the filters: then one that does not fit is
+  /// its own contradiction.
+  private func vouches(_ peer: Peer) -> Bool {
+    guard peer.servesFilters, let vouched = peer.vouchedHeight else { return false }
+    return vouched >= requestedHeight
+  }
+
+  /// A filter came. What was not asked for, or is no longer wanted, is passed over. Returns the
+  /// height of a filter that is not the one its sender had vouched for; the sender is punished.
   mutating func received(
     _ message: FilterMessage, _ index: Int, _ filterHeaders: FilterHeaderChain,
     _ shared: inout Shared
-  ) {
+  ) -> UInt32? {
     guard let request = requests.first, request.from == shared.peers[index].id,
       message.filterType == 0, shared.chain.hash(at: nextHeight) == message.blockHash
-    else { return }
+    else { return nil }
     guard let previous = filterHeaders.previous(of: nextHeight),
       let header = filterHeaders.header(at: nextHeight)
-    else { return }
+    else { return nil }
     let filter = BlockFilter(encoded: message.filter, blockHash: message.blockHash)
     if filter.header(previous: previous) != header {
       moveBack(to: nextHeight)
       shared.punish(index, .invalidFilter)
-      return
+      return nextHeight
     }
     match(filter, shared)
     shared.peers[index].stalls = 0
@@ -219,6 +227,7 @@ struct FilterScan {
     forced.removeAll { $0 == nextHeight }
     nextHeight += 1
     join()
+    return nil
   }
 
   private mutating func match(_ filter: BlockFilter, _ shared: Shared) {

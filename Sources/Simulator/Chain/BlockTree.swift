@@ -19,10 +19,22 @@ public final class BlockTree {
   private var scripts: [OutPoint: [UInt8]] = [:]
   private var extraNonce: UInt64 = 0
 
-  /// Starts with the network's genesis header, whose block is taken to hold one coinbase.
+  /// The coinbase that quotes The Times: the only transaction of most networks' genesis block.
+  private static let genesisCoinbase =
+    "01000000010000000000000000000000000000000000000000000000000000000000000000ffffffff4d04ffff00"
+    + "1d0104455468652054696d65732030332f4a616e2f32303039204368616e63656c6c6f72206f6e206272696e6b"
+    + "206f66207365636f6e64206261696c6f757420666f722062616e6b73ffffffff0100f2052a0100000043410467"
+    + "8afdb0fe5548271967f1a67130b7105cd6a828e03909a67962e0ea1f61deb649f6bc3f4cef38c4f35504e51ec1"
+    + "12de5c384df7ba0b8d578a4c702b6bf11d5fac00000000"
+
+  /// Starts with the network's genesis block, which must be one that quotes The Times.
   public init(network: Network) {
     self.network = network
-    let block = Block(header: network.genesis, transactions: [])
+    guard let bytes = Hex.decode(BlockTree.genesisCoinbase),
+      let coinbase = try? Transaction.decode(bytes)
+    else { preconditionFailure("the genesis coinbase does not decode") }
+    let block = Block(header: network.genesis, transactions: [coinbase])
+    precondition(block.hasValidMerkleRoot)
     let filter = BlockFilter.build(block: block, spentScripts: [])
     let hash = block.hash
     entries[hash] = Entry(

@@ -198,19 +198,25 @@ open class ServingNode: SimulatedEndpoint {
   /// Blocks of branches that it has left.
   private var followed: Set<Bytes32> = []
 
+  /// The filter that this node gives for a block.
+  open func filter(of entry: BlockTree.Entry) -> BlockFilter { entry.filter }
+
+  /// The filter header that this node gives for the block's parent.
+  open func filterHeader(before entry: BlockTree.Entry) -> Bytes32 {
+    entry.height == 0 ? .zero : tree.entry(entry.block.header.previous).filterHeader
+  }
+
   private func sendFilterHeaders(
     _ request: FilterRangeRequest, _ link: SimulatedNetwork.LinkId, _ network: SimulatedNetwork
   ) {
     guard let list = range(request, limit: 2000, link, network), let first = list.first else {
       return
     }
-    let previous =
-      first.height == 0 ? .zero : tree.entry(first.block.header.previous).filterHeader
     send(
       .filterHeaders(
         FilterHeadersMessage(
-          stopHash: request.stopHash, previousHeader: previous,
-          filterHashes: list.map { $0.filter.hash })), link, network)
+          stopHash: request.stopHash, previousHeader: filterHeader(before: first),
+          filterHashes: list.map { filter(of: $0).hash })), link, network)
   }
 
   private func sendFilters(
@@ -219,7 +225,8 @@ open class ServingNode: SimulatedEndpoint {
     guard let list = range(request, limit: 1000, link, network) else { return }
     for entry in list {
       send(
-        .filter(FilterMessage(blockHash: entry.hash, filter: entry.filter.encoded)), link, network)
+        .filter(FilterMessage(blockHash: entry.hash, filter: filter(of: entry).encoded)), link,
+        network)
     }
   }
 
@@ -238,7 +245,7 @@ open class ServingNode: SimulatedEndpoint {
     for item in items {
       let isBlock =
         item.kind == InventoryVector.Kind.block || item.kind == InventoryVector.Kind.witnessBlock
-      if isBlock, let entry = tree.entries[item.hash], isKnown(entry), entry.height > 0 {
+      if isBlock, let entry = tree.entries[item.hash], isKnown(entry) {
         send(.block(entry.block), link, network)
       } else if let transaction = mempool.first(where: {
         $0.wtxid == item.hash || $0.txid == item.hash

@@ -1,0 +1,130 @@
+import Bitcoin
+import Bytes
+import LightClient
+
+/// A world with one honest node among liars, in which the chain grows and reorganises, the line is
+/// bad, and the client now and then loses power. In the end the client must be where the honest
+/// node is.
+public struct HostileScenario: CustomStringConvertible {
+  public let seed: UInt64
+  /// The lies of each liar.
+  public var liars: [Set<Lie>]
+  /// How often a liar lies where it could.
+  public var rate: Double
+  /// Whether the line is bad and the client restarts.
+  public var isRough = true
+
+  public init(seed: UInt64) {
+    self.seed = seed
+    var random = SimulatorRandom(seed: seed ^ 0x11e5)
+    liars = (0..<(1 + Int(random.below(4)))).map { _ in
+      var lies: Set<Lie> = []
+      for _ in 0..<(1 + random.below(4)) {
+        lies.insert(Lie.allCases[Int(random.below(UInt64(Lie.allCases.count)))])
+      }
+      return lies
+    }
+    rate = [0.05, 0.2, 0.5, 1][Int(random.below(4))]
+  }
+
+  public var description: String {
+    let names = liars.map { lies in
+      lies.map { String(describing: $0) }.sorted().joined(separator: "+")
+    }
+    return "liars \(names.joined(separator: " | ")), rate \(rate), rough \(isRough)"
+  }
+
+  /// What went wrong; empty when all is well.
+  public func run() -> [String] {
+    var random = SimulatorRandom(seed: seed)
+    var faults = isRough ? FaultOptions.rough(&random) : FaultOptions()
+    let honestIndex = Int(random.below(UInt64(liars.count + 1)))
+    let world = LightClientWorld(seed: seed, nodes: makers(honestIndex), faults: faults) {
+      $0.filterBatch = 20
+      $0.usesGossip = true
+    }
+    for node in world.nodes { (node as? LyingNode)?.rate = rate }
+    let scripts = [world.freshScript(), world.freshScript()]
+    var tip = world.mine(60, on: world.tree.genesisHash, paying: scripts)
+    let stale = world.mine(Int(random.below(10)), on: world.tree.chain(to: tip)[40])
+    for (index, node) in world.nodes.enumerated() {
+      node.follow(index != honestIndex && random.below(4) == 0 ? stale : tip, world.network)
+    }
+    world.start()
+    for script in scripts { world.client.watch(script, fromHeight: 1, world.network) }
+    for _ in 0..<6 {
+      world.network.run(untilMs: world.network.nowMs + random.below(30_000), maxSteps: 200_000)
+      tip = move(tip, world, scripts, &random)
+      for (index, node) in world.nodes.enumerated()
+      where index == honestIndex || random.below(3) > 0 {
+        node.follow(tip, world.network)
+      }
+      if isRough && random.below(4) == 0 {
+        world.client.restart(seed: random.next(), world.network)
+      }
+    }
+    // The line becomes good, and there is time: now nothing may keep the client from the truth.
+    faults = FaultOptions()
+    world.network.faults = faults
+    for link in world.network.openLinks where isRough { world.network.reset(link) }
+    let isLevel = world.settle(on: tip, seconds: 7_200)
+    return judge(world, tip, scripts, honestIndex, isLevel)
+  }
+
+  private func makers(_ honestIndex: Int) -> [(BlockTree) -> ServingNode] {
+    var makers: [(BlockTree) -> ServingNode] = []
+    for (index, lies) in liars.enumerated() {
+      let seed = seed &+ UInt64(index) &* 7919
+      makers.append { LyingNode(tree: $0, lies: lies, seed: seed) }
+    }
+    makers.insert({ ServingNode(tree: $0) }, at: honestIndex)
+    return makers
+  }
+
+  /// The chain grows, or the last blocks are replaced.
+  private func move(
+    _ tip: Bytes32, _ world: LightClientWorld, _ scripts: [[UInt8]],
+    _ random: inout SimulatorRandom
+  ) -> Bytes32 {
+    if random.below(3) > 0 {
+      return world.mine(1 + Int(random.below(4)), on: tip, paying: scripts, oneIn: 3)
+    }
+    let chain = world.tree.chain(to: tip)
+    let depth = 1 + Int(random.below(8))
+    return world.mine(
+      depth + 1 + Int(random.below(2)), on: chain[chain.count - 1 - depth], paying: scripts,
+      oneIn: 3)
+  }
+
+  private func judge(
+    _ world: LightClientWorld, _ tip: Bytes32, _ scripts: [[UInt8]], _ honestIndex: Int,
+    _ isLevel: Bool
+  ) -> [String] {
+    var failures = world.client.ledger.contradictions
+    let client = world.client.client
+    if !isLevel {
+      failures.append(
+        "not level: tip \(client.tipHeight) of \(world.tree.entry(tip).height), scanned "
+          + "\(client.scannedHeight), synced \(client.isSynced), at \(world.network.nowMs) ms, "
+          + "step \(world.network.steps), stalls \(world.client.ledger.stalls.suffix(3)), bans "
+          + "\(world.client.ledger.bans.suffix(3)), peers \(client.peers)")
+      return failures
+    }
+    let expected = world.blocks(touching: scripts, to: tip)
+    if world.client.ledger.matched != expected {
+      let missing = expected.filter { world.client.ledger.matched[$0.key] != $0.value }
+      failures.append("matched blocks differ, missing \(missing.keys.sorted())")
+    }
+    if world.client.disk.filterHeaders.last != world.tree.entry(tip).filterHeader {
+      failures.append("the filter headers on disk are false")
+    }
+    for ban in world.client.ledger.bans
+    where ban.address == LightClientWorld.address(honestIndex) {
+      failures.append("the honest node was banned: \(ban.what)")
+    }
+    for complaint in world.nodes[honestIndex].complaints {
+      failures.append("the honest node complains: \(complaint)")
+    }
+    return failures
+  }
+}

@@ -1,0 +1,42 @@
+import Bitcoin
+import Foundation
+import LightClient
+import Testing
+
+@testable import Simulator
+
+/// One honest node among liars, on lines that break. `ZENNET_SEEDS` says how many worlds to try,
+/// `ZENNET_SEED` replays one.
+@Suite struct HostilePeerTests {
+  static let environment = ProcessInfo.processInfo.environment
+
+  static var seeds: [UInt64] {
+    if let one = environment["ZENNET_SEED"].flatMap({ UInt64($0) }) { return [one] }
+    let count = environment["ZENNET_SEEDS"].flatMap { UInt64($0) } ?? 40
+    return Array(1...max(1, count))
+  }
+
+  /// Each lie alone, all the time, beside an honest node: easy to understand when it fails.
+  @Test(arguments: Lie.allCases) func withstandsOneLie(_ lie: Lie) {
+    for seed in 1...3 as ClosedRange<UInt64> {
+      var scenario = HostileScenario(seed: seed)
+      scenario.isRough = false
+      scenario.liars = [[lie]]
+      scenario.rate = 1
+      #expect(scenario.run() == [], "lie \(lie), seed \(seed)")
+    }
+  }
+
+  @Test func withstandsRandomWorlds() {
+    for seed in HostilePeerTests.seeds {
+      let scenario = HostileScenario(seed: seed)
+      let failures = scenario.run()
+      #expect(
+        failures == [],
+        """
+        replay: ZENNET_SEED=\(seed) swift test --filter HostilePeerTests.withstandsRandomWorlds
+        \(scenario.description)
+        """)
+    }
+  }
+}
