@@ -252,8 +252,10 @@ public final class AgentMachine {
     settle()
   }
 
-  /// After every event: jobs that are over are forgotten, a free place is filled.
+  /// After every event: sessions are drained, jobs that are over are forgotten, a free place is filled.
   private func settle() {
+    // What a job said because of the chain or a clock leaves now, too.
+    for job in jobs { job.drainSession() }
     jobs.removeAll { $0.isForgotten }
     callNext()
   }
