@@ -15,7 +15,6 @@ extension RunMachine {
     switch event {
     case .tipChanged(let height, _):
       context.tipHeight = height
-      problem = nil
       for hire in hires { hire.tipChanged() }
     case .synced(let height):
       context.tipHeight = height
@@ -23,7 +22,6 @@ extension RunMachine {
     case .blockMatched(let height, let block): blockMatched(height, block)
     case .blockScanned(let height):
       if let hash = blockHash(height) { wallet.blockScanned(height: height, hash: hash) }
-      problem = nil
       storeWallet()
     case .blocksDisconnected(_, let toHeight):
       context.tipHeight = toHeight
@@ -38,7 +36,6 @@ extension RunMachine {
       context.warning("blocks above \(toHeight) left the chain")
     case .transactionSeen(let transaction):
       watchMore { () throws(WalletError) in try wallet.transactionSeen(transaction) }
-      problem = nil
     case .transactionConflicted(let txid, let by, let height):
       context.warning(
         "transaction " + txid.reversed.hex + " was displaced by " + by.reversed.hex
@@ -90,7 +87,6 @@ extension RunMachine {
       let transaction = try wallet.buildTransaction(
         outputs: ready.map { $0.channel.fundingOutput }, feeRateSatPerVb: context.feeRateSatPerVb,
         random: context.random())
-      problem = nil
       for hire in ready {
         do throws(ChannelError) { try hire.fund(transaction) } catch {
           hire.giveUp("funding: " + error.message)

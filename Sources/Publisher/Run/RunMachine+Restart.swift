@@ -37,3 +37,8 @@ extension Hire {
     drainChannel()
   }
 }
+
+extension RunMachine {
+  /// A new wallet's birth was looked up in the chain. Call before the start.
+  func setWalletBirth(_ height: UInt32) { wallet.birthHeight = height }
+}

@@ -148,6 +148,14 @@ public final class RunMachine {
 
   private func announceIfDue() {
     if record != nil || !isSynced || isStopping { return }
+    // Coins are known when all blocks were looked through.
+    guard let scanned = wallet.scannedHeight, scanned >= context.tipHeight else { return }
+    if wallet.balance.spendableSat < neededSat {
+      let address = Address.text(scriptPubKey: wallet.receiveScript, network: context.network)
+      return report(
+        "waiting for coins: up to \(neededSat) sat are needed, \(wallet.balance.spendableSat) sat "
+          + "can be spent; pay to " + (address ?? "this wallet"))
+    }
     let announcement = context.plan.offer.announcement(
       publisher: context.secrets.identity.publicKey, endpoint: context.plan.endpoint,
       expiryHeight: context.tipHeight + context.plan.announcementBlocks)
@@ -170,6 +178,16 @@ public final class RunMachine {
       "announced with " + transaction.txid.reversed.hex + ": \(announcement.workers) workers, up "
         + "to \(announcement.priceCeilingSatPerHour) sat an hour, calls to "
         + announcement.endpoint.text)
+  }
+
+  /// What the announcement and all channels take at most.
+  private var neededSat: UInt64 {
+    let offer = context.plan.offer
+    let channelSat =
+      context.plan.capacitySat
+      ?? RunPlan.capacitySat(offer, hourlySat: offer.priceCeilingSatPerHour)
+    let feesSat = (400 + 200 * UInt64(offer.workers)) * context.feeRateSatPerVb
+    return channelSat * UInt64(offer.workers) + feesSat + 1_000
   }
 
   /// A problem that the next block may mend; told once.

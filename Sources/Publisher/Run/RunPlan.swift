@@ -52,7 +52,8 @@ public struct RunPlan: Sendable {
     let key = [UInt8](repeating: 2, count: 33)
     return ClosingTransaction.leastPayableSat(
       ChannelTerms(
-        providerKey: key, publisherKey: key, expiryHeight: 1, capacitySat: Amount.maxSat,
+        providerKey: key, publisherKey: key, expiryHeight: ChannelTerms.heightLimit - 1,
+        capacitySat: Amount.maxSat,
         feeLadderSatPerVb: feeLadderSatPerVb, payoutScript: script, changeScript: script))
   }
 }

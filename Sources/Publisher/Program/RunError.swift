@@ -1,0 +1,27 @@
+import Host
+import Sandbox
+import Storage
+
+/// Why a publisher's program ends before its work is done.
+public enum RunError: Error, Equatable {
+  /// What was asked for cannot be.
+  case usage(String)
+  case host(HostError)
+  case storage(StorageError)
+  case wallet(WalletError)
+  case folder(WalletFolderError)
+  case bundle(path: String, BundleError)
+  /// A file of the data folder that cannot be read, and that nobody should guess.
+  case damaged(String)
+
+  public var message: String {
+    switch self {
+    case .usage(let text), .damaged(let text): return text
+    case .host(let error): return error.message
+    case .storage(let error): return error.message
+    case .wallet(let error): return error.message
+    case .folder(let error): return error.message
+    case .bundle(let path, let error): return path + ": " + error.message
+    }
+  }
+}

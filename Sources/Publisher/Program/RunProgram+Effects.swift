@@ -1,0 +1,95 @@
+import Bitcoin
+import Bytes
+import Host
+import Storage
+
+/// What the machine decides, done. A disk that does not take money's state ends the program: nothing
+/// may go on as if it had.
+extension RunProgram {
+  /// Above this, a worker is not reading fast enough to be sent more.
+  private static let blockedBytes = 262_144
+
+  func carryOut() throws(RunError) {
+    while let effect = machine.nextEffect() { try carryOut(effect) }
+  }
+
+  private func carryOut(_ effect: RunEffect) throws(RunError) {
+    switch effect {
+    case .log(let level, let text): timeline.tell(text, level: level)
+    case .transmit(let key, let bytes): transmit(key, bytes)
+    case .hangUp(let key):
+      if let id = connections.removeValue(forKey: key) { reactor.finish(id) }
+    case .watch(let script, let fromHeight): chain.watch(script, fromHeight: fromHeight)
+    case .unwatch(let script): chain.unwatch(script)
+    case .broadcast(let transaction): chain.broadcast(transaction)
+    case .forget(let txid): chain.forget(txid)
+    case .print(let worker, let isError, let bytes):
+      printer.print(worker: worker, isError: isError, bytes)
+    case .storeRun, .storeHire, .storeChannel, .storeWallet, .storeChannelIndex: try store(effect)
+    case .appendResults(let worker, let offset, let bytes):
+      do throws(HostError) { try results?.append(worker: worker, offset: offset, bytes) } catch {
+        throw .host(error)
+      }
+    case .keepResults(let worker): try keepResults(worker)
+    }
+  }
+
+  private func store(_ effect: RunEffect) throws(RunError) {
+    switch effect {
+    case .storeRun(let id, let body):
+      if keptRun != id {
+        var kept = options
+        // Workers dial what was announced: whoever goes on has to listen there.
+        kept.listen = address.description
+        try folder.keep(kept, bundles: plan.bundles, id: id)
+        keptRun = id
+        timeline.tell("run " + RunFolder.name(id))
+      }
+      try folder.store(RunFolder.DocumentKind.run, id: id, body)
+    case .storeHire(let contract, let body):
+      try folder.store(RunFolder.DocumentKind.hire, id: contract, body)
+    case .storeChannel(let contract, let sequence, let amountSat, let state):
+      try folder.storeChannel(contract, sequence: sequence, amountSat: amountSat, state)
+    case .storeWallet:
+      folder.walletFolder.wallet = machine.wallet
+      do throws(WalletFolderError) { try folder.walletFolder.save() } catch {
+        throw .folder(error)
+      }
+    case .storeChannelIndex(let index): try folder.storeChannelIndex(index)
+    default: break
+    }
+  }
+
+  private func transmit(_ key: CallKey, _ bytes: [UInt8]) {
+    guard let id = connections[key] else { return }
+    reactor.send(id, bytes)
+    if reactor.pendingBytes(id) > RunProgram.blockedBytes {
+      machine.transportIsBlocked(key, true, now)
+    }
+  }
+
+  private var results: ResultsWriter? {
+    guard let keptRun else { return nil }
+    return ResultsWriter(
+      folder: folder.folder(keptRun), target: options.results,
+      limitBytes: plan.offer.maxResultBytes)
+  }
+
+  /// Results that do not unpack are kept as they came, and do not end the run.
+  private func keepResults(_ worker: UInt16) throws(RunError) {
+    guard let results else { return }
+    do { try results.keep(worker: worker) } catch {
+      throw .damaged("the results of worker \(worker) cannot be kept: \(error)")
+    }
+    do {
+      let skipped = try results.unpack(worker: worker)
+      if skipped > 0 {
+        timeline.tell("worker \(worker): \(skipped) links are not unpacked", level: 1)
+      }
+    } catch {
+      timeline.tell(
+        "worker \(worker): its results stay packed in " + results.archive(worker) + ": \(error)",
+        level: 1)
+    }
+  }
+}

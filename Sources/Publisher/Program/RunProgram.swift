@@ -1,0 +1,197 @@
+import Bitcoin
+import Bytes
+import ChainFollower
+import Channel
+import Host
+import LightClient
+import Market
+import Storage
+
+/// The publisher's body: one poll loop that brings events to the ``RunMachine`` and carries out what
+/// it decides, each effect finished before the next.
+public final class RunProgram {
+  private enum TimerToken {
+    static let chain: UInt64 = 1
+    static let machine: UInt64 = 2
+  }
+
+  let folder: RunFolder
+  let options: RunOptions
+  let reactor = Reactor()
+  /// Where workers call.
+  public let address: SocketAddress
+  let plan: RunPlan
+  public let machine: RunMachine
+  let chain: ChainFollower
+  let timeline: Timeline
+  var printer: OutputPrinter
+  /// Open connections of workers.
+  var connections: [CallKey: ConnectionId] = [:]
+  /// The run whose bundles and options are on disk.
+  var keptRun: Bytes32?
+  private var hasBegun = false
+  private var signals = 0
+
+  /// - Parameters:
+  ///   - announce: what workers dial, where it is not the listening address.
+  ///   - former: a run to be taken up.
+  public init(
+    folder: RunFolder, options: RunOptions, announce: String?, offer: Offer, bundles: [[UInt8]],
+    former: RunRecord?, timeline: Timeline
+  ) throws(RunError) {
+    self.folder = folder
+    self.options = options
+    self.timeline = timeline
+    let wallet = folder.walletFolder
+    do throws(HostError) {
+      let listener = try reactor.listen(on: try Host.Endpoint(parsing: options.listen))
+      guard let address = reactor.address(of: listener) else {
+        throw .badAddress(text: options.listen)
+      }
+      self.address = address
+      try reactor.watchSignals([.terminate, .interrupt])
+    } catch { throw .host(error) }
+    let told = announce ?? address.description
+    guard let endpoint = former?.endpoint ?? Market.Endpoint(text: told) else {
+      throw .usage("\(told): workers cannot call there")
+    }
+    var plan = RunPlan(offer: offer, endpoint: endpoint, bundles: bundles)
+    options.apply(to: &plan)
+    self.plan = plan
+    printer = OutputPrinter(namesWorkers: offer.workers > 1)
+    let channelIndex = try folder.channelIndex()
+    do throws(WalletError) {
+      machine = RunMachine(
+        plan: plan, network: wallet.network, secrets: try RunSecrets(keys: wallet.keys),
+        wallet: wallet.wallet, channelIndex: channelIndex, random: { Entropy.bytes32() })
+    } catch { throw .wallet(error) }
+    chain = ChainFollower(
+      network: wallet.network, configuration: LightClientConfiguration(),
+      peers: try RunProgram.peers(options), cache: wallet.cache, reactor: reactor,
+      timerToken: TimerToken.chain)
+    if let former { try restore(former) }
+  }
+
+  private static func peers(
+    _ options: RunOptions
+  ) throws(RunError) -> [(host: String, port: UInt16)] {
+    var peers: [(host: String, port: UInt16)] = []
+    for peer in options.peers {
+      do throws(HostError) {
+        if case .tcp(let host, let port) = try Host.Endpoint(parsing: peer) {
+          peers.append((host, port))
+        }
+      } catch { throw .host(error) }
+    }
+    return peers
+  }
+
+  private func restore(_ former: RunRecord) throws(RunError) {
+    keptRun = former.id
+    machine.restored(former)
+    for hire in try folder.hires(of: former.id) {
+      let id = hire.contract.contract.id
+      guard let state = try folder.channelState(id) else {
+        // Killed between the two: nobody has seen this contract.
+        if hire.stage == .contracted { continue }
+        throw .damaged("the channel of contract " + id.hex + " is missing")
+      }
+      do { try machine.restored(hire, channelState: state, now) } catch {
+        throw .damaged("channel " + id.hex + ": " + RunMachine.message(error))
+      }
+    }
+    timeline.tell("run " + RunFolder.name(former.id) + " is taken up")
+  }
+
+  var now: RunTime {
+    RunTime(nowMs: Clock.monotonicMs(), unixSeconds: Clock.unixSeconds())
+  }
+
+  // MARK: The loop
+
+  /// Runs until every worker's money is where it belongs, or the user gives up.
+  public func run() throws(RunError) -> RunMachine.Outcome {
+    timeline.tell("workers may call at " + address.description)
+    chain.start()
+    if machine.wallet.birthHeight != nil { begin() }
+    try afterEvent()
+    while !machine.isFinished && signals < 2 {
+      let deadline = machine.nextDeadlineMs
+      reactor.setTimer(
+        TimerToken.machine, atMs: deadline == UInt64.max ? Clock.monotonicMs() + 60_000 : deadline)
+      do throws(HostError) {
+        if let event = try reactor.next(untilMs: nil) { handle(event) }
+      } catch { throw .host(error) }
+      try afterEvent()
+    }
+    printer.finish()
+    return machine.outcome
+  }
+
+  /// The wallet's past is known: the machine can begin.
+  private func begin() {
+    hasBegun = true
+    let client = chain.client
+    machine.started(now, tipHeight: client.tipHeight, baseHeight: client.baseHeight) {
+      client.blockHash(at: $0)
+    }
+  }
+
+  private func handle(_ event: ReactorEvent) {
+    if chain.handle(event) { return }
+    switch event {
+    case .timerFired: machine.timePassed(now)
+    case .accepted(_, let id, _):
+      connections[CallKey(id.rawValue)] = id
+      machine.workerConnected(CallKey(id.rawValue), now)
+    case .received(let id, let bytes):
+      machine.received(bytes, from: CallKey(id.rawValue), now)
+    case .drained(let id): machine.transportIsBlocked(CallKey(id.rawValue), false, now)
+    case .closed(let id, _):
+      connections[CallKey(id.rawValue)] = nil
+      machine.workerDisconnected(CallKey(id.rawValue), now)
+    case .signal:
+      signals += 1
+      timeline.tell(
+        signals == 1
+          ? "stopping: jobs end, what they used is paid; once more to leave now"
+          : "left; `zennet resume` takes the run up again")
+      machine.stopRequested(now)
+    case .connected, .descriptorReadable, .descriptorWritable: break
+    }
+  }
+
+  /// After every event: effects, then what the chain learnt, until both are quiet.
+  private func afterEvent() throws(RunError) {
+    try carryOut()
+    while let event = chain.nextEvent() {
+      if !hasBegun {
+        guard case .synced = event else { continue }
+        machine.setWalletBirth(folder.walletFolder.birth(chain.client))
+        begin()
+      }
+      let client = chain.client
+      machine.chainTold(
+        event, now, feeRateSatPerVb: (client.feeRateFloorSatPerKvB + 999) / 1000,
+        blockHash: { client.blockHash(at: $0) })
+      try carryOut()
+    }
+    if let fault = chain.storageFault { throw .storage(fault) }
+  }
+}
+
+extension WalletFolder {
+  /// A new wallet has no past: blocks before its phrase was made are not looked through.
+  func birth(_ client: LightClient) -> UInt32 {
+    // Header times may be wrong by two hours, and a clock may be too.
+    let marginSeconds: UInt64 = 4 * 60 * 60
+    let earliest = bornUnixSeconds > marginSeconds ? bornUnixSeconds - marginSeconds : 0
+    var height = client.tipHeight
+    while height > client.baseHeight, let header = client.header(at: height),
+      UInt64(header.time) >= earliest
+    {
+      height -= 1
+    }
+    return height
+  }
+}

@@ -1,0 +1,120 @@
+import Bitcoin
+import Bytes
+import Capability
+import Channel
+import Foundation
+import Host
+import Market
+
+/// What a run came to, as JSON: every value is read back from the ledger, where the chain's part of
+/// it was stored from blocks.
+public struct RunReceipt: Encodable {
+  public struct Job: Encodable {
+    /// The machine's identity, hexadecimal.
+    public var worker: String
+    /// The contract's digest, hexadecimal.
+    public var contract: String
+    public var reportSignatureOk: Bool
+    public var receiptSignaturesOk: Bool
+    public var fundingTxid: String?
+    public var fundingHeight: UInt32?
+    public var capacitySat: UInt64
+    public var payments: UInt64
+    public var owedSat: UInt64
+    public var paidSat: UInt64
+    public var closeTxid: String?
+    public var closeHeight: UInt32?
+    public var payoutAddress: String
+    public var payoutSat: UInt64
+    public var exit: String?
+    public var exitStatus: Int32?
+    public var resultBytes: UInt64
+    public var resultDigest: String?
+    public var usage: [String: UInt64]
+  }
+
+  public var network: String
+  public var run: String
+  public var announcementTxid: String
+  public var announcementHeight: UInt32
+  public var seconds: Double
+  public var jobs: [Job]
+
+  public init(
+    _ folder: RunFolder, run: RunRecord, networkName: String, seconds: Double
+  ) throws(RunError) {
+    network = networkName
+    self.run = RunFolder.name(run.id)
+    announcementTxid = run.announcement.txid.reversed.hex
+    announcementHeight = run.announcementHeight
+    self.seconds = seconds
+    jobs = []
+    for hire in try folder.hires(of: run.id) where hire.stage != .abandoned {
+      jobs.append(try RunReceipt.job(folder, hire))
+    }
+  }
+
+  private static func job(_ folder: RunFolder, _ hire: HireRecord) throws(RunError) -> Job {
+    let contract = hire.contract.contract
+    let id = contract.id
+    guard let state = try folder.channelState(id) else {
+      throw .damaged("the channel of contract " + id.hex + " is missing")
+    }
+    let channel: PublisherChannel
+    do {
+      let secrets = try RunSecrets(keys: folder.walletFolder.keys)
+      channel = try PublisherChannel(
+        restoring: state, secret: try secrets.channelSecret(hire.channelIndex))
+    } catch { throw .damaged("channel " + id.hex + ": " + RunMachine.message(error)) }
+    let address = Address.text(
+      scriptPubKey: contract.terms.payoutScript, network: folder.walletFolder.network)
+    return Job(
+      worker: contract.provider.hex, contract: id.hex,
+      reportSignatureOk: reportIsSigned(hire.report, by: contract.provider),
+      receiptSignaturesOk: isSigned(hire.receipt, contract),
+      fundingTxid: channel.funding?.txid.reversed.hex, fundingHeight: channel.fundingHeight,
+      capacitySat: contract.terms.capacitySat, payments: channel.last?.sequence ?? 0,
+      owedSat: hire.owedSat, paidSat: channel.paidSat,
+      closeTxid: channel.spend?.txid.reversed.hex, closeHeight: channel.spendHeight,
+      payoutAddress: address ?? "", payoutSat: channel.spend?.payoutSat ?? 0,
+      exit: hire.exit?.kind.text, exitStatus: hire.exit?.status,
+      resultBytes: hire.exit?.resultBytes ?? 0, resultDigest: hire.exit?.resultDigest.hex,
+      usage: fields(hire.usage))
+  }
+
+  private static func fields(_ usage: UsageVector) -> [String: UInt64] {
+    [
+      "cpu_ms": usage.cpuMs, "memory_mib_ms": usage.memoryMiBMs,
+      "disk_read_kib": usage.diskReadKiB, "disk_write_kib": usage.diskWriteKiB,
+      "network_kib": usage.networkKiB, "wall_ms": usage.wallMs, "frozen_ms": usage.frozenMs,
+    ]
+  }
+
+  private static func reportIsSigned(_ body: [UInt8], by identity: Bytes32) -> Bool {
+    do throws(CapabilityError) {
+      let report = try CapabilityReport.decode(body)
+      try report.verify()
+      return report.identity == identity
+    } catch { return false }
+  }
+
+  private static func isSigned(_ receipt: SignedReceipt?, _ contract: Contract) -> Bool {
+    guard let receipt else { return false }
+    do throws(MarketError) { try receipt.verify(contract) } catch { return false }
+    return true
+  }
+
+  /// Replaces the file at `path`.
+  public func write(_ path: String) throws(RunError) {
+    do throws(HostError) {
+      try Files.writeAtomically(path, Array((json + "\n").utf8), mode: 0o644)
+    } catch { throw .host(error) }
+  }
+
+  public var json: String {
+    let encoder = JSONEncoder()
+    encoder.keyEncodingStrategy = .convertToSnakeCase
+    encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
+    return (try? encoder.encode(self)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
+  }
+}

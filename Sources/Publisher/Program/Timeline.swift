@@ -1,0 +1,55 @@
+import Foundation
+import Host
+
+/// What happens, on standard error: seconds since the start, then one line of text.
+public final class Timeline {
+  private struct Entry: Encodable {
+    var tMs: UInt64
+    var level: UInt8
+    var event: String
+
+    private enum CodingKeys: String, CodingKey {
+      case tMs = "t_ms"
+      case level, event
+    }
+  }
+
+  private let startedAtMs = Clock.monotonicMs()
+  private let asJson: Bool
+  /// 0 error, 1 warning, 2 info, 3 debug: what is above is left out.
+  private let most: UInt8
+
+  /// Where every line goes too, as JSON.
+  private let file: String?
+
+  public init(asJson: Bool = false, most: UInt8 = 2, file: String? = nil) {
+    self.asJson = asJson
+    self.most = most
+    self.file = file
+  }
+
+  private var elapsedMs: UInt64 { Clock.monotonicMs() - startedAtMs }
+  public var seconds: Double { Double(elapsedMs) / 1000 }
+
+  public func tell(_ text: String, level: UInt8 = 2) {
+    if level > most { return }
+    // Some of it was said by peers: no control character reaches a terminal.
+    let clean = String(
+      decoding: text.utf8.map { $0 < 0x20 || $0 == 0x7f ? 0x3f : $0 }, as: UTF8.self)
+    let json = asJson || file != nil ? json(clean, level) : ""
+    if let file { try? Files.append(file, Array((json + "\n").utf8), mode: 0o644) }
+    HostProcess.write(2, Array(((asJson ? json : line(clean, level)) + "\n").utf8))
+  }
+
+  private func json(_ text: String, _ level: UInt8) -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    let entry = Entry(tMs: elapsedMs, level: level, event: text)
+    return (try? encoder.encode(entry)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
+  }
+
+  private func line(_ text: String, _ level: UInt8) -> String {
+    let mark = level == 0 ? "error: " : (level == 1 ? "! " : "")
+    return String(format: "[%7.3f] ", seconds) + mark + text
+  }
+}

@@ -1,0 +1,50 @@
+import ArgumentParser
+import Bitcoin
+import Bytes
+import Publisher
+
+/// `zennet resume`: an interrupted run goes on where it stood.
+struct ResumeCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "resume", abstract: "Take up a run that was interrupted.")
+
+  @OptionGroup var place: WalletCommand.Place
+
+  @Argument(help: "The run's name; by default the newest that is not finished.")
+  var name: String?
+
+  func run() throws {
+    let network = try place.chain()
+    try RunCommand.reporting { () throws(RunError) in
+      let timeline = Timeline(asJson: place.json)
+      let folder = try RunFolder(path: place.path, network: network)
+      let record = try folder.run(named: name)
+      let program = try RunProgram(
+        folder: folder, options: try folder.options(of: record.id), announce: nil,
+        offer: record.offer, bundles: try folder.bundles(of: record), former: record,
+        timeline: timeline)
+      return try RunCommand.finish(program, folder, timeline)
+    }
+  }
+}
+
+/// `zennet receipt`: what a run came to, from the ledger.
+struct ReceiptCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "receipt", abstract: "Show what a run came to, as JSON.")
+
+  @OptionGroup var place: WalletCommand.Place
+
+  @Argument(help: "The run's name; by default the newest.")
+  var name: String?
+
+  func run() throws {
+    let network = try place.chain()
+    let receipt = try RunCommand.reporting { () throws(RunError) in
+      let folder = try RunFolder(path: place.path, network: network)
+      return try RunReceipt(
+        folder, run: try folder.run(named: name), networkName: place.network, seconds: 0)
+    }
+    print(receipt.json)
+  }
+}

@@ -1,0 +1,175 @@
+import ArgumentParser
+import Bitcoin
+import Bytes
+import Foundation
+import Market
+import Publisher
+
+/// `zennet run … -- PROGRAM …`: one job on some workers, paid for as it runs.
+struct RunCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "run",
+    abstract: "Hire machines for a job, pay them as they work, and fetch the results.",
+    discussion: """
+      The job sees its bundle's files under /, works in /work, and leaves its results in /out. \
+      ZENNET_WORKER and ZENNET_WORKERS tell a worker its number and how many there are. Exit status \
+      0 means that every worker's program returned 0 and its results are here.
+
+      A run that was interrupted goes on when the same command is given again, or with \
+      `zennet resume`.
+      """)
+
+  @OptionGroup var place: WalletCommand.Place
+  @OptionGroup var market: MarketOptions
+  @OptionGroup var limits: LimitOptions
+  @OptionGroup var hidden: TestOptions
+
+  @Option(name: .customLong("peer"), help: "HOST:PORT of a full node; repeatable.")
+  var peers: [String] = []
+
+  @Option(help: "ADDRESS:PORT where workers call; port 0 takes any free one.")
+  var listen = "127.0.0.1:0"
+
+  @Option(help: "HOST:PORT that is announced, where it is not the listening address.")
+  var announce: String?
+
+  @Option(help: "How many machines are hired.")
+  var workers: UInt16 = 1
+
+  @Option(help: "A bundle (tar.zst); one for all workers, or one for each.")
+  var bundle: [String] = []
+
+  @Option(help: "A folder that becomes a bundle; repeatable like --bundle, before which it stands.")
+  var input: [String] = []
+
+  @Option(help: "NAME=value for the job's environment; repeatable.")
+  var env: [String] = []
+
+  @Option(help: "The folder for the workers' results: worker-0, worker-1 …")
+  var results: String?
+
+  @Option(help: "Where the receipt of the whole run is written, as JSON.")
+  var receipt: String?
+
+  @Option(help: "Where the timeline is written, as JSON lines {t_ms, level, event}.")
+  var timeline: String?
+
+  @Flag(inversion: .prefixedNo, help: "Wait until every channel is closed in a block.")
+  var waitClose = true
+
+  @Flag(help: "Begin anew even if the same run was interrupted before.")
+  var new = false
+
+  @Argument(parsing: .postTerminator, help: "The program and its arguments, after `--`.")
+  var command: [String] = []
+
+  func validate() throws {
+    if command.isEmpty { throw ValidationError("give the job's program after `--`") }
+    if workers == 0 { throw ValidationError("--workers: at least 1") }
+    let count = bundle.count + input.count
+    if count != 1 && count != Int(workers) {
+      throw ValidationError("give one --bundle or --input for all workers, or one for each")
+    }
+  }
+
+  func run() throws {
+    let network = try place.chain()
+    let bundles = try RunCommand.reporting { () throws(RunError) in try readBundles() }
+    let offer = try makeOffer(network, bundles)
+    try RunCommand.reporting { () throws(RunError) in
+      let timeline = Timeline(asJson: place.json, file: timeline)
+      let folder = try RunFolder(path: place.path, network: network)
+      let former = try new ? nil : interrupted(folder, offer)
+      let program = try RunProgram(
+        folder: folder,
+        options: former.map { record throws(RunError) in
+          try folder.options(of: record.id)
+        } ?? options, announce: announce, offer: offer, bundles: bundles, former: former,
+        timeline: timeline)
+      return try RunCommand.finish(program, folder, timeline)
+    }
+  }
+
+  private var options: RunOptions {
+    var options = RunOptions(
+      network: place.network, challenge: place.signetChallenge,
+      peers: peers.isEmpty ? ["127.0.0.1:0"] : peers, listen: listen)
+    options.results = results.map(RunCommand.absolute)
+    options.receipt = receipt.map(RunCommand.absolute)
+    options.bidWindowMs = market.bidWindow
+    options.waitsForClose = waitClose
+    options.awayMs = market.awayMs
+    options.capacitySat = market.capacity
+    options.stopPayingAfter = hidden.stopPayingAfter
+    options.payAgainAfterMs = hidden.payAgainAfter
+    return options
+  }
+
+  private static func absolute(_ path: String) -> String {
+    URL(fileURLWithPath: path).standardizedFileURL.path
+  }
+
+  private func readBundles() throws(RunError) -> [[UInt8]] {
+    var bundles: [[UInt8]] = []
+    for path in input { bundles.append(try FolderBundle.make(path)) }
+    for path in bundle { bundles.append(try FolderBundle.read(path)) }
+    return bundles
+  }
+
+  /// The same job, begun in the same folder and not ended.
+  private func interrupted(_ folder: RunFolder, _ offer: Offer) throws(RunError) -> RunRecord? {
+    for record in try folder.runs()
+    where !record.isFinished && record.offer.digest == offer.digest { return record }
+    return nil
+  }
+
+  private func makeOffer(_ network: Network, _ bundles: [[UInt8]]) throws -> Offer {
+    let ladder: [UInt32] = [1, 5, 25]
+    let openingSat = max(market.opening, RunPlan.leastOpeningSat(feeLadderSatPerVb: ladder))
+    let largest = bundles.map(\.count).max() ?? 0
+    let offer = Offer(
+      network: network.genesis.hash, title: Array(market.title.utf8),
+      arguments: command.map { Array($0.utf8) }, environment: env.map { Array($0.utf8) },
+      limits: try limits.limits(), isolation: try limits.isolationWanted(),
+      processors: try limits.processorSet(), workers: workers,
+      priceCeilingSatPerHour: market.priceCeiling, payoutIntervalMs: market.payoutInterval,
+      providerMaxLossSat: market.maxLoss, publisherMaxLossSat: max(market.maxLoss, openingSat),
+      openingPaymentSat: openingSat, graceMs: market.grace, channelBlocks: market.channelBlocks,
+      fundingDepth: market.fundingDepth, feeLadderSatPerVb: ladder,
+      maxBundleBytes: UInt64(largest),
+      maxResultBytes: min(UInt64(limits.disk), market.maxResult) << 20)
+    do {
+      // What machines would refuse is refused here first.
+      _ = try Offer.decode(offer.encode())
+    } catch { throw ValidationError("the offer: " + error.message) }
+    return offer
+  }
+
+  // MARK: Shared with `resume`
+
+  /// Runs to the end and writes the receipt; the exit code says whether all went well.
+  static func finish(
+    _ program: RunProgram, _ folder: RunFolder, _ timeline: Timeline
+  ) throws(RunError) -> Bool {
+    let outcome = try program.run()
+    guard let record = program.machine.runRecord else { return false }
+    let options = try folder.options(of: record.id)
+    let receipt = try RunReceipt(
+      folder, run: record, networkName: options.network, seconds: timeline.seconds)
+    if let path = options.receipt { try receipt.write(path) }
+    timeline.tell(outcome == .succeeded ? "done" : "ended without all results")
+    return outcome == .succeeded
+  }
+
+  /// Errors are one line on standard error, and exit status 1; so is a false result.
+  static func reporting(_ body: () throws(RunError) -> Bool) throws {
+    if try !reporting(body) { throw ExitCode.failure }
+  }
+
+  static func reporting<Value>(_ body: () throws(RunError) -> Value) throws -> Value {
+    do throws(RunError) { return try body() } catch {
+      FileHandle.standardError.write(Data("zennet: \(error.message)\n".utf8))
+      throw ExitCode.failure
+    }
+  }
+}
