@@ -107,6 +107,15 @@ let package = Package(
       ],
       swiftSettings: ordinarySettings + kernelFlags, linkerSettings: kernelLink),
 
+    // Measurements (scripts/bench): ordinary Swift, and the libraries beneath as rivals.
+    .executableTarget(
+      name: "zennet-bench",
+      dependencies: [
+        "Bytes", "Crypto", "Bitcoin", "Channel", "Session", "Storage", "CSodium", "CSecp256k1",
+        "CSQLite",
+      ],
+      swiftSettings: ordinarySettings),
+
     // Tests: one folder a module.
     .target(
       name: "TestSupport", dependencies: ["Bytes"], path: "Tests/TestSupport",
