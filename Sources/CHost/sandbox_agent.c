@@ -42,10 +42,34 @@ int32_t host_sandbox_receive(int32_t socket, struct host_event *event, int32_t *
   return got == sizeof *event;
 }
 
-int32_t host_sandbox_send(int32_t socket, uint32_t kind, uint32_t a) {
-  struct host_command command = {kind, a};
+int32_t host_sandbox_send(int32_t socket, uint32_t kind, uint32_t a, uint32_t b) {
+  struct host_command command = {kind, a, b};
   ssize_t done;
   while ((done = send(socket, &command, sizeof command, MSG_NOSIGNAL)) < 0 && errno == EINTR) {
+  }
+  return done < 0 ? -errno : 0;
+}
+
+int32_t host_sandbox_send_program(int32_t socket, uint32_t id, uint32_t counts, const uint8_t *texts,
+                                  uint64_t size, const int32_t *descriptors) {
+  struct host_command command = {HOST_COMMAND_EXECUTE, id, counts};
+  struct iovec parts[2] = {{&command, sizeof command}, {(void *)(uintptr_t)texts, (size_t)size}};
+  union { struct cmsghdr header; char space[CMSG_SPACE(3 * sizeof(int))]; } control;
+  memset(&control, 0, sizeof control);
+  struct msghdr message;
+  memset(&message, 0, sizeof message);
+  message.msg_iov = parts;
+  message.msg_iovlen = 2;
+  if (descriptors) {
+    message.msg_control = &control;
+    message.msg_controllen = sizeof control;
+    control.header.cmsg_level = SOL_SOCKET;
+    control.header.cmsg_type = SCM_RIGHTS;
+    control.header.cmsg_len = CMSG_LEN(3 * sizeof(int));
+    memcpy(CMSG_DATA(&control.header), descriptors, 3 * sizeof(int));
+  }
+  ssize_t done;
+  while ((done = sendmsg(socket, &message, MSG_NOSIGNAL)) < 0 && errno == EINTR) {
   }
   return done < 0 ? -errno : 0;
 }

@@ -20,7 +20,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { CONTROL = 3, BUNDLE = 4, RESULTS = 5, KEPT = 6 };
+enum { CONTROL = 3, BUNDLE = 4, RESULTS = 5, KEPT = 6, PROGRAMS = 16 };
+
+// The job's program, at index 0, and further programs beside it.
+static struct {
+  pid_t pid;
+  uint32_t id;
+} programs[PROGRAMS];
 
 extern int host_sandbox_oom;
 extern char host_sandbox_oom_score[8], host_sandbox_oom_own[8];
@@ -28,25 +34,6 @@ extern char host_sandbox_oom_score[8], host_sandbox_oom_own[8];
 void host_sandbox_tell(uint32_t kind, uint32_t a, uint64_t b, uint64_t c) {
   struct host_event event = {kind, a, b, c};
   while (send(CONTROL, &event, sizeof event, MSG_NOSIGNAL) < 0 && errno == EINTR) {
-  }
-}
-
-static void tell_with_descriptor(uint32_t kind, int descriptor) {
-  struct host_event event = {kind, 0, 0, 0};
-  struct iovec part = {&event, sizeof event};
-  union { struct cmsghdr header; char space[CMSG_SPACE(sizeof(int))]; } control;
-  memset(&control, 0, sizeof control);
-  struct msghdr message;
-  memset(&message, 0, sizeof message);
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = &control;
-  message.msg_controllen = sizeof control;
-  control.header.cmsg_level = SOL_SOCKET;
-  control.header.cmsg_type = SCM_RIGHTS;
-  control.header.cmsg_len = CMSG_LEN(sizeof(int));
-  memcpy(CMSG_DATA(&control.header), &descriptor, sizeof descriptor);
-  while (sendmsg(CONTROL, &message, MSG_NOSIGNAL) < 0 && errno == EINTR) {
   }
 }
 
@@ -124,7 +111,7 @@ static void set_oom_score(const char *text) {
 }
 
 // Forks a child that the kernel prefers to kill when memory runs out.
-static pid_t fork_child(void) {
+int32_t host_sandbox_fork_child(void) {
   set_oom_score(host_sandbox_oom_score);
   pid_t pid = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
   if (pid == 0)
@@ -140,7 +127,7 @@ int32_t host_sandbox_helper(const struct host_plan *plan, uint32_t task, uint64_
   report[0] = 22;
   report[1] = report[2] = 0;
   if (pipe2(ends, O_CLOEXEC) != 0) return -errno;
-  pid_t pid = fork_child();
+  pid_t pid = host_sandbox_fork_child();
   if (pid == 0) {
     close(CONTROL);
     close(ends[0]);
@@ -168,81 +155,19 @@ int32_t host_sandbox_helper(const struct host_plan *plan, uint32_t task, uint64_
   return 0;
 }
 
-static int open_terminal(int *number) {
-  int master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
-  if (master < 0) return -1;
-  int unlocked = 0;
-  if (ioctl(master, TIOCSPTLCK, &unlocked) != 0 || ioctl(master, TIOCGPTN, number) != 0) {
-    close(master);
-    return -1;
-  }
-  return master;
-}
-
-static int take_terminal(int number) {
-  char path[24] = "/dev/pts/";
-  int at = 9, unit = 1;
-  while (number / unit >= 10) unit *= 10;
-  for (; unit > 0; unit /= 10) path[at++] = (char)('0' + number / unit % 10);
-  int slave = open(path, O_RDWR | O_CLOEXEC);
-  if (slave < 0 || ioctl(slave, TIOCSCTTY, 0) != 0) return -1;
-  for (int index = 0; index < 3; index++)
-    if (dup2(slave, index) < 0) return -1;
-  return 0;
-}
-
-static void job_child(const struct host_plan *plan, int report, int terminal) {
-  struct { int32_t index, code; } failure = {(int32_t)plan->count, 0};
-  setsid();
-  if (terminal >= 0 && take_terminal(terminal) != 0) {
-    failure.code = errno;
-  } else {
-    failure.index = host_sandbox_take(plan, HOST_PHASE_CONFINE, &failure.code);
-    if (failure.index < 0) failure.index = host_sandbox_take(plan, HOST_PHASE_JOB, &failure.code);
-  }
-  if (write(report, &failure, sizeof failure) < 0) _exit(126);
-  _exit(127);
-}
-
-// Starts the job and tells the agent how that went. Returns its pid, or -1.
-static pid_t start_job(const struct host_plan *plan) {
-  int ends[2], number = -1;
-  if (pipe2(ends, O_CLOEXEC) != 0) return -1;
-  if (plan->terminal) {
-    int master = open_terminal(&number);
-    if (master < 0) {
-      host_sandbox_tell(HOST_EVENT_STEP_FAILED, plan->count, (uint64_t)errno, 0);
-      return -1;
-    }
-    tell_with_descriptor(HOST_EVENT_TERMINAL, master);
-    close(master);
-  }
-  pid_t pid = fork_child();
-  if (pid == 0) job_child(plan, ends[1], number);
-  close(ends[1]);
-  struct { int32_t index, code; } failure;
-  ssize_t got;
-  while ((got = read(ends[0], &failure, sizeof failure)) < 0 && errno == EINTR) {
-  }
-  close(ends[0]);
-  for (int index = 0; index < 3; index++) close(index);
-  if (pid < 0 || got == sizeof failure) {
-    uint32_t index = pid < 0 ? plan->count : (uint32_t)failure.index;
-    int32_t code = pid < 0 ? EAGAIN : failure.code;
-    if (index < plan->count && plan->steps[index].operation == HOST_EXECUTE)
-      host_sandbox_tell(HOST_EVENT_EXEC_FAILED, 0, (uint64_t)code, 0);
-    else
-      host_sandbox_tell(HOST_EVENT_STEP_FAILED, index, (uint64_t)code, 0);
-    return -1;
-  }
-  host_sandbox_tell(HOST_EVENT_STARTED, 0, 0, 0);
-  return pid;
-}
-
 // The job's program is gone: whatever it left behind goes too.
 static void kill_all(void) {
-  do kill(-1, SIGKILL);
-  while (waitpid(-1, NULL, 0) > 0 || errno == EINTR);
+  int status;
+  pid_t pid;
+  do {
+    kill(-1, SIGKILL);
+    pid = waitpid(-1, &status, 0);
+    for (int place = 1; pid > 0 && place < PROGRAMS; place++) {
+      if (programs[place].pid != pid) continue;
+      programs[place].pid = 0;
+      host_sandbox_tell(HOST_EVENT_PROGRAM_ENDED, programs[place].id, (uint64_t)status, 0);
+    }
+  } while (pid > 0 || errno == EINTR);
 }
 
 static void collect(const struct host_plan *plan) {
@@ -252,14 +177,67 @@ static void collect(const struct host_plan *plan) {
   host_sandbox_tell(HOST_EVENT_COLLECTED, (uint32_t)report[0], report[1], report[2]);
 }
 
+// Sends what came with the message to its place; the kernel has made them close-on-exec.
+static int received(struct msghdr *message, int descriptors[3]) {
+  struct cmsghdr *header = CMSG_FIRSTHDR(message);
+  if (!header || header->cmsg_type != SCM_RIGHTS || header->cmsg_len != CMSG_LEN(3 * sizeof(int)))
+    return 0;
+  memcpy(descriptors, CMSG_DATA(header), 3 * sizeof(int));
+  return 1;
+}
+
+static void start_further(const struct host_plan *plan, const struct host_command *command,
+                          uint64_t size, const int *descriptors) {
+  int place = 1;
+  while (place < PROGRAMS && programs[place].pid > 0) place++;
+  if (programs[0].pid <= 0 || place == PROGRAMS) {
+    host_sandbox_tell(HOST_EVENT_PROGRAM_FAILED, command->a, EAGAIN, 0);
+    return;
+  }
+  programs[place].id = command->a;
+  programs[place].pid = host_sandbox_start(plan, command, size, descriptors);
+}
+
+static void send_signal(uint32_t id, int number) {
+  for (int place = 0; place < PROGRAMS; place++)
+    if (programs[place].pid > 0 && programs[place].id == id) kill(-programs[place].pid, number);
+}
+
 // Takes one command. Process 1 ends, and with it the sandbox, when the agent says so or is gone.
-static void obey(const struct host_plan *plan, pid_t job) {
-  struct host_command command;
-  ssize_t got = recv(CONTROL, &command, sizeof command, 0);
+static void obey(const struct host_plan *plan) {
+  static union { struct host_command command; uint8_t bytes[HOST_COMMAND_LARGEST]; } buffer;
+  union { struct cmsghdr header; char space[CMSG_SPACE(3 * sizeof(int))]; } control;
+  struct iovec part = {&buffer, sizeof buffer};
+  struct msghdr message;
+  memset(&message, 0, sizeof message);
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = &control;
+  message.msg_controllen = sizeof control;
+  ssize_t got = recvmsg(CONTROL, &message, MSG_CMSG_CLOEXEC);
   if (got < 0 && errno == EINTR) return;
-  if (got != sizeof command || command.kind == HOST_COMMAND_QUIT) _exit(0);
-  if (command.kind == HOST_COMMAND_SIGNAL && job > 0) kill(-job, (int)command.a);
-  if (command.kind == HOST_COMMAND_COLLECT && job <= 0) collect(plan);
+  const struct host_command *command = &buffer.command;
+  if (got < (ssize_t)sizeof *command || command->kind == HOST_COMMAND_QUIT) _exit(0);
+  int descriptors[3] = {-1, -1, -1};
+  int came = received(&message, descriptors);
+  if (command->kind == HOST_COMMAND_SIGNAL) send_signal(command->b, (int)command->a);
+  if (command->kind == HOST_COMMAND_COLLECT && programs[0].pid <= 0) collect(plan);
+  if (command->kind == HOST_COMMAND_EXECUTE)
+    start_further(plan, command, (uint64_t)got, came ? descriptors : NULL);
+  for (int index = 0; came && index < 3; index++) close(descriptors[index]);
+}
+
+static void ended(pid_t pid, int status) {
+  for (int place = 0; place < PROGRAMS; place++) {
+    if (programs[place].pid != pid) continue;
+    programs[place].pid = 0;
+    if (place > 0) {
+      host_sandbox_tell(HOST_EVENT_PROGRAM_ENDED, programs[place].id, (uint64_t)status, 0);
+      continue;
+    }
+    kill_all();
+    host_sandbox_tell(HOST_EVENT_ENDED, (uint32_t)status, 0, 0);
+  }
 }
 
 void host_sandbox_init(const struct host_plan *plan) {
@@ -273,23 +251,21 @@ void host_sandbox_init(const struct host_plan *plan) {
   sigemptyset(&children);
   sigaddset(&children, SIGCHLD);
   sigprocmask(SIG_BLOCK, &children, NULL);
-  int ended = signalfd(-1, &children, SFD_CLOEXEC);
-  pid_t job = start_job(plan);
-  struct pollfd watched[2] = {{CONTROL, POLLIN, 0}, {ended, POLLIN, 0}};
+  int deaths = signalfd(-1, &children, SFD_CLOEXEC);
+  programs[0].pid = host_sandbox_start(plan, NULL, 0, NULL);
+  // The job has its own; as long as process 1 held them they would not end.
+  int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+  for (int index = 0; index < 3; index++) dup2(null, index);
+  struct pollfd watched[2] = {{CONTROL, POLLIN, 0}, {deaths, POLLIN, 0}};
   for (;;) {
     if (poll(watched, 2, -1) < 0) continue;
     if (watched[1].revents) {
       struct signalfd_siginfo information;
-      if (read(ended, &information, sizeof information) < 0) continue;
+      if (read(deaths, &information, sizeof information) < 0) continue;
       int status;
       pid_t pid;
-      while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-        if (pid != job) continue;
-        kill_all();
-        job = 0;
-        host_sandbox_tell(HOST_EVENT_ENDED, (uint32_t)status, 0, 0);
-      }
+      while ((pid = waitpid(-1, &status, WNOHANG)) > 0) ended(pid, status);
     }
-    if (watched[0].revents) obey(plan, job);
+    if (watched[0].revents) obey(plan);
   }
 }

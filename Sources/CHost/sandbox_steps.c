@@ -119,7 +119,7 @@ static int limit(uint64_t resource, uint64_t value) {
   return setrlimit((int)resource, &bound) == 0 ? 0 : fail();
 }
 
-static int execute(const char *texts, uint64_t arguments, uint64_t environment) {
+int32_t host_sandbox_execute(const char *texts, uint64_t arguments, uint64_t environment) {
   char *argument_list[arguments + 1], *environment_list[environment + 1];
   char *at = (char *)texts;
   for (uint64_t index = 0; index < arguments; index++, at += strlen(at) + 1) argument_list[index] = at;
@@ -170,7 +170,7 @@ static int take(const struct host_plan *plan, const struct host_step *step) {
   case HOST_NO_NEW_PRIVILEGES: return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 ? 0 : fail();
   case HOST_SECCOMP: return seccomp((const uint8_t *)path, step->a);
   case HOST_CHANGE_DIRECTORY: return chdir(path) == 0 ? 0 : fail();
-  case HOST_EXECUTE: return execute(path, step->a, step->b);
+  case HOST_EXECUTE: return host_sandbox_execute(path, step->a, step->b);
   default: return EINVAL;
   }
 }

@@ -46,8 +46,10 @@ enum SandboxPlan {
     steps += NoNewPrivileges.steps()
     steps += Seccomp.steps(context)
 
-    // The job.
+    // The job, and programs that the publisher starts beside it.
     steps += ResourceLimits.steps(context)
+
+    // The job.
     steps += Program.steps(context)
     return steps
   }

@@ -9,7 +9,7 @@ extension SandboxProcess {
     for descriptor in theirs where descriptor >= 0 { _ = host_sandbox_close(descriptor) }
     do throws(SandboxError) {
       try cgroup.add(first)
-      let code = host_sandbox_send(control, HOST_COMMAND_GO.rawValue, 0)
+      let code = host_sandbox_send(control, HOST_COMMAND_GO.rawValue, 0, 0)
       if code != 0 { throw SandboxError.system("control socket", code: -code) }
       try awaitFirstProcess()
     } catch {
@@ -47,7 +47,7 @@ extension SandboxProcess {
     (results, theirs[5]) = try pipe(ourEnd: 0)
   }
 
-  private func pipe(ourEnd: UInt32) throws(SandboxError) -> (Int32, Int32) {
+  func pipe(ourEnd: UInt32) throws(SandboxError) -> (Int32, Int32) {
     var ends: [Int32] = [-1, -1]
     let made = ends.withUnsafeMutableBufferPointer {
       host_sandbox_pipe($0.baseAddress, 1 << ourEnd)

@@ -8,6 +8,10 @@ public enum SandboxEvent: Equatable, Sendable {
   case jobEnded(JobOutcome)
   /// ``SandboxProcess/collect()`` has written all of `/out`: the end of `results` is the end of the tar.
   case resultsCollected(complete: Bool)
+  /// A further program runs (``SandboxProcess/start(_:)``).
+  case programStarted(id: UInt32)
+  /// A further program ended, or could not be started.
+  case programEnded(id: UInt32, JobOutcome)
   /// The sandbox's first process is gone. Only ``SandboxProcess/destroy()`` remains to be called.
   case closed
 }
@@ -38,9 +42,12 @@ public final class SandboxProcess {
   private let identitySlot: Int
   private var meter: Meter
   private var stopReason: StopReason?
-  private var isClosed = false
+  var isClosed = false
   private var isDestroyed = false
   var stepNames: [String] = []
+  /// Further programs whose descriptors are still open here.
+  var programs: [SandboxProgram] = []
+  var lastProgram: UInt32 = 0
 
   init(spec: JobSpec, cgroup: JobCgroup, sandbox: Sandbox, identitySlot: Int, nowMs: UInt64) {
     self.name = spec.name
@@ -87,9 +94,14 @@ public final class SandboxProcess {
       end(SandboxProcess.outcome(waitStatus: event.a), nowMs: nowMs, &events)
     case HOST_EVENT_COLLECTED.rawValue:
       events.append(.resultsCollected(complete: event.a == 0))
-    case HOST_EVENT_TERMINAL.rawValue where descriptor >= 0 && stdout < 0:
-      stdin = descriptor
-      stdout = descriptor
+    case HOST_EVENT_TERMINAL.rawValue where descriptor >= 0:
+      takeTerminal(descriptor, id: event.a)
+    case HOST_EVENT_PROGRAM_STARTED.rawValue: events.append(.programStarted(id: event.a))
+    case HOST_EVENT_PROGRAM_FAILED.rawValue:
+      events.append(.programEnded(id: event.a, .notExecutable(code: code)))
+    case HOST_EVENT_PROGRAM_ENDED.rawValue:
+      let status = UInt32(truncatingIfNeeded: event.b)
+      events.append(.programEnded(id: event.a, SandboxProcess.outcome(waitStatus: status)))
     default:
       if descriptor >= 0 { _ = host_sandbox_close(descriptor) }
     }
@@ -146,11 +158,11 @@ public final class SandboxProcess {
     meter.thawed(nowMs: nowMs)
   }
 
-  /// Sends a signal to the job's program and its process group. Nothing happens before its start and
-  /// after its end.
-  public func signal(_ number: Int32) throws(SandboxError) {
+  /// Sends a signal to the job's program (or to a further one) and its process group. Nothing happens
+  /// before its start and after its end.
+  public func signal(_ number: Int32, program: UInt32 = 0) throws(SandboxError) {
     if number < 1 || number > 64 { throw SandboxError.wrongState("no such signal: \(number)") }
-    try command(HOST_COMMAND_SIGNAL, UInt32(number))
+    try command(HOST_COMMAND_SIGNAL, UInt32(number), program)
   }
 
   /// Tells the job's terminal its size.
@@ -179,9 +191,11 @@ public final class SandboxProcess {
     try command(HOST_COMMAND_COLLECT, 0)
   }
 
-  private func command(_ kind: host_command_kind, _ value: UInt32) throws(SandboxError) {
+  private func command(
+    _ kind: host_command_kind, _ value: UInt32, _ program: UInt32 = 0
+  ) throws(SandboxError) {
     if control < 0 || isClosed { throw SandboxError.wrongState("the sandbox is closed") }
-    let code = host_sandbox_send(control, kind.rawValue, value)
+    let code = host_sandbox_send(control, kind.rawValue, value, program)
     if code != 0 { throw SandboxError.system("control socket", code: -code) }
   }
 
@@ -206,6 +220,8 @@ public final class SandboxProcess {
     for descriptor in [control, bundle, stdout, stderr, results] where descriptor >= 0 {
       _ = host_sandbox_close(descriptor)
     }
+    for program in programs { program.close() }
+    programs = []
     if stdin >= 0 && stdin != stdout { _ = host_sandbox_close(stdin) }
     (control, bundle, stdin, stdout, stderr, results) = (-1, -1, -1, -1, -1, -1)
     try cgroup.remove()

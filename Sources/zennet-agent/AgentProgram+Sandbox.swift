@@ -144,7 +144,9 @@ extension AgentProgram {
       case .resultsCollected(let complete):
         readResults(body)
         finishResults(body, complete: complete)
-      case .closed: break
+      case .programStarted, .programEnded: break  // none is started yet
+      // Its end would be readable for ever.
+      case .closed: reactor.unwatch(JobBody.token(body.key, .control))
       }
     }
   }

@@ -35,7 +35,8 @@ enum host_phase {
   HOST_PHASE_OUTER = 0,    // the first child, still outside the new pid namespace
   HOST_PHASE_INNER = 1,    // process 1 of the sandbox
   HOST_PHASE_CONFINE = 2,  // every process that touches the job's data, before it does
-  HOST_PHASE_JOB = 3,      // the job, after the confining steps
+  HOST_PHASE_PROGRAM = 3,  // every program of the job, after the confining steps
+  HOST_PHASE_JOB = 4,      // the job's own program, after those
 };
 
 struct host_step {
@@ -69,7 +70,10 @@ enum host_event_kind {
   HOST_EVENT_EXEC_FAILED = 5,  // b: errno
   HOST_EVENT_ENDED = 6,        // a: wait status; no other process of the job is left
   HOST_EVENT_COLLECTED = 7,    // a: 0 when complete
-  HOST_EVENT_TERMINAL = 8,     // carries the terminal's master
+  HOST_EVENT_TERMINAL = 8,     // a: 0 or the id of a further program; carries the terminal's master
+  HOST_EVENT_PROGRAM_STARTED = 9,  // a: id
+  HOST_EVENT_PROGRAM_FAILED = 10,  // a: id, b: errno
+  HOST_EVENT_PROGRAM_ENDED = 11,   // a: id, b: wait status
 };
 struct host_event {
   uint32_t kind, a;
@@ -78,13 +82,18 @@ struct host_event {
 
 enum host_command_kind {
   HOST_COMMAND_GO = 1,
-  HOST_COMMAND_SIGNAL = 2,  // a: signal, to the job's process group
+  HOST_COMMAND_SIGNAL = 2,  // a: signal, b: 0 or the id of a further program; to its process group
   HOST_COMMAND_COLLECT = 3,
   HOST_COMMAND_QUIT = 4,
+  // A further program beside the job. a: id; b: bit 31: a terminal, bits 16 to 30: how many arguments,
+  // bits 0 to 15: how many environment texts. After the command: the working directory, the arguments,
+  // the environment, each ended by a zero byte. Without terminal it carries three descriptors.
+  HOST_COMMAND_EXECUTE = 5,
 };
 struct host_command {
-  uint32_t kind, a;
+  uint32_t kind, a, b;
 };
+#define HOST_COMMAND_LARGEST 65536
 
 // Forks the first child, which waits for HOST_COMMAND_GO on its control descriptor. Returns its pid.
 int32_t host_sandbox_spawn(const struct host_plan *plan);
@@ -93,11 +102,20 @@ void host_sandbox_init(const struct host_plan *plan) __attribute__((noreturn));
 // Takes all steps of a phase. Returns the index of the one that failed, with *code = errno, or -1.
 int32_t host_sandbox_take(const struct host_plan *plan, uint32_t phase, int32_t *code);
 void host_sandbox_tell(uint32_t kind, uint32_t a, uint64_t b, uint64_t c);
+int32_t host_sandbox_fork_child(void);
+// Starts the job (command null) or a further program, and tells the agent how that went. Returns its
+// pid, or -1.
+int32_t host_sandbox_start(const struct host_plan *plan, const struct host_command *command,
+                           uint64_t size, const int32_t *descriptors);
+int32_t host_sandbox_execute(const char *texts, uint64_t arguments, uint64_t environment);
 int32_t host_sandbox_helper(const struct host_plan *plan, uint32_t task, uint64_t report[3]);
 
 // The agent's side of the control socket. Receive: 1 got one, 0 closed, -EAGAIN nothing yet.
 int32_t host_sandbox_receive(int32_t socket, struct host_event *event, int32_t *descriptor);
-int32_t host_sandbox_send(int32_t socket, uint32_t kind, uint32_t a);
+int32_t host_sandbox_send(int32_t socket, uint32_t kind, uint32_t a, uint32_t b);
+// With texts and, unless it is null, three descriptors.
+int32_t host_sandbox_send_program(int32_t socket, uint32_t id, uint32_t counts, const uint8_t *texts,
+                                  uint64_t size, const int32_t *descriptors);
 // Waits until the socket is readable, at most so long. 1 readable, 0 not.
 int32_t host_sandbox_wait_readable(int32_t descriptor, int32_t timeout_ms);
 

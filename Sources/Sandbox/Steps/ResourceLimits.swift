@@ -17,7 +17,7 @@ enum ResourceLimits {
       limits.append(("nproc", 6, context.spec.limits.pids))
     }
     return limits.map { name, resource, value in
-      var step = Step("rlimit " + name, HOST_RLIMIT, HOST_PHASE_JOB)
+      var step = Step("rlimit " + name, HOST_RLIMIT, HOST_PHASE_PROGRAM)
       step.a = resource
       step.b = value
       return step

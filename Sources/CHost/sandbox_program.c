@@ -1,0 +1,134 @@
+// Starting the job and, while it runs, further programs beside it: a shell, for example.
+#define _GNU_SOURCE
+#define _FILE_OFFSET_BITS 64
+#include "sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { CONTROL = 3 };
+
+static void tell_with_descriptor(uint32_t kind, uint32_t id, int descriptor) {
+  struct host_event event = {kind, id, 0, 0};
+  struct iovec part = {&event, sizeof event};
+  union { struct cmsghdr header; char space[CMSG_SPACE(sizeof(int))]; } control;
+  memset(&control, 0, sizeof control);
+  struct msghdr message;
+  memset(&message, 0, sizeof message);
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = &control;
+  message.msg_controllen = sizeof control;
+  control.header.cmsg_level = SOL_SOCKET;
+  control.header.cmsg_type = SCM_RIGHTS;
+  control.header.cmsg_len = CMSG_LEN(sizeof(int));
+  memcpy(CMSG_DATA(&control.header), &descriptor, sizeof descriptor);
+  while (sendmsg(CONTROL, &message, MSG_NOSIGNAL) < 0 && errno == EINTR) {
+  }
+}
+
+static int open_terminal(int *number) {
+  int master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
+  if (master < 0) return -1;
+  int unlocked = 0;
+  if (ioctl(master, TIOCSPTLCK, &unlocked) != 0 || ioctl(master, TIOCGPTN, number) != 0) {
+    close(master);
+    return -1;
+  }
+  return master;
+}
+
+static int take_terminal(int number) {
+  char path[24] = "/dev/pts/";
+  int at = 9, unit = 1;
+  while (number / unit >= 10) unit *= 10;
+  for (; unit > 0; unit /= 10) path[at++] = (char)('0' + number / unit % 10);
+  int slave = open(path, O_RDWR | O_CLOEXEC);
+  if (slave < 0 || ioctl(slave, TIOCSCTTY, 0) != 0) return -1;
+  for (int index = 0; index < 3; index++)
+    if (dup2(slave, index) < 0) return -1;
+  return 0;
+}
+
+struct failure {
+  int32_t index, code;
+};
+
+// Between the fork and the exec of a further program; returns errno.
+static int32_t execute_further(const struct host_command *command, uint64_t size) {
+  const char *texts = (const char *)(command + 1), *end = (const char *)command + size;
+  uint64_t arguments = command->b >> 16 & 0x7fff, environment = command->b & 0xffff;
+  uint64_t zeros = 0;
+  for (const char *at = texts; at < end; at++) zeros += *at == 0;
+  if (arguments == 0 || zeros != 1 + arguments + environment || end[-1] != 0) return EINVAL;
+  if (chdir(texts) != 0) return errno;
+  return host_sandbox_execute(texts + strlen(texts) + 1, arguments, environment);
+}
+
+static void child(const struct host_plan *plan, const struct host_command *command, uint64_t size,
+                  const int32_t *descriptors, int report, int terminal) {
+  struct failure failure = {(int32_t)plan->count, 0};
+  setsid();
+  if (terminal >= 0 && take_terminal(terminal) != 0) failure.code = errno;
+  for (int index = 0; descriptors && index < 3; index++)
+    if (dup2(descriptors[index], index) < 0) failure.code = errno;
+  if (failure.code == 0) failure.index = host_sandbox_take(plan, HOST_PHASE_CONFINE, &failure.code);
+  if (failure.code == 0) failure.index = host_sandbox_take(plan, HOST_PHASE_PROGRAM, &failure.code);
+  if (failure.code == 0 && command) failure.code = execute_further(command, size);
+  if (failure.code == 0) failure.index = host_sandbox_take(plan, HOST_PHASE_JOB, &failure.code);
+  if (write(report, &failure, sizeof failure) < 0) _exit(126);
+  _exit(127);
+}
+
+static void tell_failure(const struct host_plan *plan, const struct host_command *command,
+                         struct failure failure) {
+  uint32_t index = (uint32_t)failure.index;
+  uint64_t code = (uint64_t)failure.code;
+  if (command)
+    host_sandbox_tell(HOST_EVENT_PROGRAM_FAILED, command->a, code, 0);
+  else if (index < plan->count && plan->steps[index].operation == HOST_EXECUTE)
+    host_sandbox_tell(HOST_EVENT_EXEC_FAILED, 0, code, 0);
+  else
+    host_sandbox_tell(HOST_EVENT_STEP_FAILED, index, code, 0);
+}
+
+int32_t host_sandbox_start(const struct host_plan *plan, const struct host_command *command,
+                           uint64_t size, const int32_t *descriptors) {
+  struct failure failure = {(int32_t)plan->count, 0};
+  int ends[2], number = -1, master = -1;
+  uint32_t wants_terminal = command ? command->b >> 31 : plan->terminal;
+  if (wants_terminal && (master = open_terminal(&number)) < 0) failure.code = errno;
+  if (command && !wants_terminal && !descriptors) failure.code = EBADF;
+  if (failure.code == 0 && pipe2(ends, O_CLOEXEC) != 0) failure.code = errno;
+  if (failure.code != 0) {
+    if (master >= 0) close(master);
+    tell_failure(plan, command, failure);
+    return -1;
+  }
+  if (master >= 0) {
+    tell_with_descriptor(HOST_EVENT_TERMINAL, command ? command->a : 0, master);
+    close(master);
+  }
+  int32_t pid = host_sandbox_fork_child();
+  if (pid == 0) child(plan, command, size, descriptors, ends[1], number);
+  int code = errno;
+  close(ends[1]);
+  ssize_t got;
+  while ((got = read(ends[0], &failure, sizeof failure)) < 0 && errno == EINTR) {
+  }
+  close(ends[0]);
+  if (pid < 0) failure.code = code;
+  if (pid < 0 || got == sizeof failure) {
+    tell_failure(plan, command, failure);
+    return -1;
+  }
+  if (command)
+    host_sandbox_tell(HOST_EVENT_PROGRAM_STARTED, command->a, 0, 0);
+  else
+    host_sandbox_tell(HOST_EVENT_STARTED, 0, 0, 0);
+  return pid;
+}

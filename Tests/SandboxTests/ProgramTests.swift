@@ -1,0 +1,119 @@
+import CHost
+import Foundation
+import Testing
+
+@testable import Sandbox
+
+extension WithKernel {
+  /// Programs that the publisher starts beside a running job.
+  struct ProgramTests {
+    private func running() throws -> Driver {
+      let driver = Driver(
+        try makeSandbox().start(shell("echo here > /tmp/file; echo up; sleep 1000"), nowMs: nowMs())
+      )
+      driver.until { $0.output == "up\n" }
+      return driver
+    }
+
+    private func text(_ descriptor: Int32) -> String {
+      var buffer = [UInt8](repeating: 0, count: 4096)
+      let got = read(descriptor, &buffer, buffer.count)
+      return got > 0 ? String(decoding: buffer[0..<got], as: UTF8.self) : ""
+    }
+
+    private func ended(_ id: UInt32, in driver: Driver) -> JobOutcome? {
+      for case .programEnded(id, let outcome) in driver.events { return outcome }
+      return nil
+    }
+
+    @Test func itSharesTheJobsWorldAndItsWalls() throws {
+      let driver = try running()
+      let program = try driver.process.start(
+        [
+          "/bin/sh", "-c",
+          "cat; cat /tmp/file; echo $X >&2; pwd; grep CapEff /proc/self/status; exit 5",
+        ],
+        environment: ["X=y", "PATH=/bin"], workdir: "/tmp")
+      #expect(write(program.stdin, "typed\n", 6) == 6)
+      program.closeInput()
+      driver.until { ended(program.id, in: $0) != nil }
+      #expect(driver.events.contains(.programStarted(id: program.id)))
+      #expect(ended(program.id, in: driver) == .exited(status: 5))
+      #expect(text(program.stdout) == "typed\nhere\n/tmp\nCapEff:\t0000000000000000\n")
+      #expect(text(program.stderr).hasPrefix("y\n"))
+      program.close()
+      #expect(driver.process.outcome == nil)
+    }
+
+    @Test(.enabled(if: canProbe)) func itCannotGetOutEither() throws {
+      let driver = Driver(
+        try makeSandbox().start(shell("sleep 1000"), nowMs: nowMs()), bundle: probeBundle)
+      driver.until { $0.events.contains(.jobStarted) }
+      let program = try driver.process.start(["/bin/probe", "all"], environment: [])
+      var output = ""
+      driver.until { driver in
+        output += text(program.stdout)
+        return ended(program.id, in: driver) != nil
+      }
+      output += text(program.stdout)
+      let tried = EscapeTests.attempts(output)
+      #expect(tried.count > 85)
+      for (name, answer) in tried { #expect(answer.hasPrefix("refused"), "\(name): \(answer)") }
+    }
+
+    @Test func aShellWithATerminal() throws {
+      let driver = try running()
+      let program = try driver.process.start(
+        ["/bin/sh"], environment: ["PATH=/bin", "PS1=> "], terminal: true)
+      driver.until { $0.events.contains(.programStarted(id: program.id)) }
+      try program.resize(rows: 33, columns: 99)
+      let line = "busybox stty size; busybox tty; exit 3\n"
+      #expect(write(program.stdin, line, line.utf8.count) == line.utf8.count)
+      var output = ""
+      driver.until { driver in
+        output += text(program.stdout)
+        return ended(program.id, in: driver) != nil
+      }
+      output += text(program.stdout)
+      #expect(ended(program.id, in: driver) == .exited(status: 3))
+      #expect(output.contains("33 99\r\n") && output.contains("/dev/pts/0\r\n"))
+      try driver.process.destroy()
+    }
+
+    @Test func signalsFailuresAndTheEndOfTheJob() throws {
+      let before = Leftovers.now()
+      let driver = try running()
+      let sleeper = try driver.process.start(["/bin/sleep", "1000"], environment: [])
+      driver.until { $0.events.contains(.programStarted(id: sleeper.id)) }
+      try driver.process.signal(15, program: sleeper.id)
+      driver.until { ended(sleeper.id, in: $0) != nil }
+      #expect(ended(sleeper.id, in: driver) == .signalled(15))
+      let missing = try driver.process.start(["/bin/none"], environment: [])
+      let lost = try driver.process.start(["/bin/sh"], environment: [], workdir: "/none")
+      let last = try driver.process.start(["/bin/sleep", "1000"], environment: [])
+      driver.until { $0.events.contains(.programStarted(id: last.id)) }
+      #expect(ended(missing.id, in: driver) == .notExecutable(code: 2))
+      #expect(ended(lost.id, in: driver) == .notExecutable(code: 2))
+      try driver.process.signal(15)
+      #expect(driver.untilEnded() == .signalled(15))
+      #expect(ended(last.id, in: driver) == .signalled(9))
+      #expect(throws: SandboxError.wrongState("no job is running")) {
+        try driver.process.start(["/bin/sh"], environment: [])
+      }
+      try driver.process.destroy()
+      before.expectNothingMore()
+    }
+
+    @Test func notMoreThanFifteen() throws {
+      let driver = try running()
+      var programs: [SandboxProgram] = []
+      for _ in 0..<16 {
+        programs.append(try driver.process.start(["/bin/sleep", "1000"], environment: []))
+      }
+      driver.until { ended(programs[15].id, in: $0) != nil }
+      #expect(ended(programs[15].id, in: driver) == .notExecutable(code: 11))
+      #expect(ended(programs[14].id, in: driver) == nil)
+      try driver.process.destroy()
+    }
+  }
+}
