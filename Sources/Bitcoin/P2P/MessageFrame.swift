@@ -35,7 +35,7 @@ public struct MessageFramer {
   /// Bytes of `buffer` already handed out; they are dropped now and then, not at each message.
   private var start = 0
 
-  /// A light client sets `keepsBlockWitnesses` to false, which bounds what a block takes in memory.
+  /// Without `keepsBlockWitnesses` the witnesses of blocks are read over.
   public init(
     magic: [UInt8], maxPayloadBytes: Int = MessageFrame.maxPayloadBytes,
     keepsBlockWitnesses: Bool = true
@@ -76,6 +76,11 @@ public struct MessageFramer {
     if bufferedBytes < total { return nil }
     let payload = Array(buffer[(start + MessageFrame.headerBytes)..<(start + total)])
     start += total
+    if start == buffer.count {
+      // A block's worth of memory is not kept for the next ping.
+      buffer.removeAll(keepingCapacity: buffer.capacity <= 65_536)
+      start = 0
+    }
     let digest = Sha256.double(payload)
     for index in 0..<4 where digest[index] != checksum[index] {
       throw BitcoinError.invalid("a message's checksum does not fit its payload")

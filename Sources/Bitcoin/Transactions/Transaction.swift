@@ -29,7 +29,7 @@ public struct Transaction: Equatable, Sendable {
   }
 
   public var hasWitness: Bool {
-    for input in inputs where !input.witness.isEmpty { return true }
+    for input in inputs where input.hasWitness { return true }
     return false
   }
 
@@ -53,10 +53,7 @@ public struct Transaction: Equatable, Sendable {
     writer.compactSize(outputs.count)
     for output in outputs { output.encode(to: &writer) }
     if withWitness {
-      for input in inputs {
-        writer.compactSize(input.witness.count)
-        for item in input.witness { writer.lengthPrefixed(item) }
-      }
+      for input in inputs { input.encodeWitness(to: &writer) }
     }
     writer.u32le(lockTime)
   }
@@ -67,9 +64,8 @@ public struct Transaction: Equatable, Sendable {
     return writer.bytes
   }
 
-  /// Reads one transaction. Without `keepsWitness` its witnesses are read over: many small items
-  /// take up to thirty times their wire size in memory, and a light client has no use for them.
-  /// ``txid`` stays right, ``wtxid`` and ``weight`` do not.
+  /// Reads one transaction. Without `keepsWitness` its witnesses are read over: ``txid`` stays
+  /// right, ``wtxid`` and ``weight`` do not.
   public static func decode(
     _ reader: inout ByteReader, keepsWitness: Bool = true
   ) throws(BytesError) -> Transaction {
@@ -119,15 +115,10 @@ public struct Transaction: Equatable, Sendable {
     let start = reader.offset
     var any = false
     for index in inputs.indices {
-      let items = try reader.compactSize(limit: UInt64(maxBytes))
-      if items > 0 { any = true }
-      for _ in 0..<items {
-        if keeps {
-          inputs[index].witness.append(try reader.lengthPrefixed(limit: maxBytes))
-        } else {
-          try reader.skip(try reader.compactSize(limit: UInt64(maxBytes)))
-        }
-      }
+      let before = reader.offset
+      try inputs[index].decodeWitness(&reader, keeps: keeps)
+      // An empty stack is a single byte, the count zero.
+      if reader.offset > before + 1 { any = true }
     }
     // Bitcoin Core refuses a witness marker without any witness as superfluous.
     if !any { throw BytesError.nonCanonical(offset: start) }

@@ -5,7 +5,28 @@ public struct TransactionInput: Equatable, Sendable {
   public var previous: OutPoint
   public var scriptSig: [UInt8]
   public var sequence: UInt32
-  public var witness: [[UInt8]]
+  /// The witness stack as it stands on the wire, a count and the items; empty where there are none.
+  /// Kept so because a hostile block may have millions of items of one byte, and each would take
+  /// fifty bytes as an array of its own.
+  private(set) var encodedWitness: [UInt8] = []
+
+  /// The witness stack. It is taken apart, and put together, at each use.
+  public var witness: [[UInt8]] {
+    get {
+      var reader = ByteReader(encodedWitness)
+      return (try? TransactionInput.items(&reader)) ?? []
+    }
+    set {
+      encodedWitness = []
+      if newValue.isEmpty { return }
+      var writer = ByteWriter(reserving: 128)
+      writer.compactSize(newValue.count)
+      for item in newValue { writer.lengthPrefixed(item) }
+      encodedWitness = writer.bytes
+    }
+  }
+
+  public var hasWitness: Bool { !encodedWitness.isEmpty }
 
   /// `sequence` 0xfffffffd lets the lock time count (and signals replaceability, BIP125).
   public init(
@@ -16,5 +37,28 @@ public struct TransactionInput: Equatable, Sendable {
     self.scriptSig = scriptSig
     self.sequence = sequence
     self.witness = witness
+  }
+
+  private static func items(_ reader: inout ByteReader) throws(BytesError) -> [[UInt8]] {
+    if reader.isAtEnd { return [] }
+    let count = try reader.compactSize(limit: UInt64(Transaction.maxBytes))
+    var items: [[UInt8]] = []
+    items.reserveCapacity(min(count, reader.remaining))
+    for _ in 0..<count { items.append(try reader.lengthPrefixed(limit: Transaction.maxBytes)) }
+    return items
+  }
+
+  /// Reads a witness stack from a transaction.
+  mutating func decodeWitness(_ reader: inout ByteReader, keeps: Bool) throws(BytesError) {
+    var ahead = reader
+    let count = try reader.compactSize(limit: UInt64(Transaction.maxBytes))
+    for _ in 0..<count {
+      try reader.skip(try reader.compactSize(limit: UInt64(Transaction.maxBytes)))
+    }
+    if keeps && count > 0 { encodedWitness = try ahead.take(reader.offset - ahead.offset) }
+  }
+
+  func encodeWitness(to writer: inout ByteWriter) {
+    if hasWitness { writer.append(encodedWitness) } else { writer.u8(0) }
   }
 }
