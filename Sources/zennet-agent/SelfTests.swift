@@ -1,10 +1,16 @@
 import Bitcoin
+import Capability
 import Channel
+import Host
+import Storage
 
 /// The modules that bring vectors, in the order of the layers.
 enum SelfTests {
   static func run(_ report: (StaticString, Bool) -> Void) {
     BitcoinSelfTest.run(report)
     ChannelSelfTest.run(report)
+    CapabilitySelfTest.run(report)
+    StorageSelfTest.run(report)
+    HostSelfTest.run(report)
   }
 }

@@ -1,0 +1,42 @@
+import CHost
+
+/// What this kernel and this libc must do for the program, tried for real.
+public enum HostSelfTest {
+  public static func run(_ report: (StaticString, Bool) -> Void) {
+    let startNs = Clock.monotonicNs()
+    report("host: the clock goes forward", Clock.monotonicNs() >= startNs)
+    report("host: entropy", Entropy.bytes32() != Entropy.bytes32())
+    report("host: calendar", Timestamp.text(951_782_400) == "2000-02-29T00:00:00Z")
+    report("host: error texts", !HostError.text(Int32(HOST_ENOENT)).utf8.isEmpty)
+    report("host: loopback by address", (try? echoes("127.0.0.1")) ?? false)
+    report("host: loopback by name, looked up in a child", (try? echoes("localhost")) ?? false)
+    report("host: forked workers", Parallel.run(2) { [UInt8($0)] } == [[0], [1]])
+    report("host: a missing program is told", missingProgramIsTold())
+  }
+
+  /// Sends a byte to a listener of this process and back.
+  private static func echoes(_ host: String) throws(HostError) -> Bool {
+    let reactor = Reactor()
+    let listener = try reactor.listen(on: .tcp(host: "127.0.0.1", port: 0))
+    guard let port = reactor.address(of: listener)?.port else { return false }
+    let near = reactor.connect(to: .tcp(host: host, port: port))
+    _ = reactor.send(near, [42])
+    let untilMs = Clock.monotonicMs() + 10_000
+    while let event = try reactor.next(untilMs: untilMs) {
+      switch event {
+      case .received(near, let bytes): return bytes == [42]
+      case .received(let far, let bytes): _ = reactor.send(far, bytes)
+      case .closed: return false
+      default: break
+      }
+    }
+    return false
+  }
+
+  private static func missingProgramIsTold() -> Bool {
+    do throws(HostError) {
+      _ = try ChildProcess(["/no/such/program"])
+      return false
+    } catch { return error.isNotFound }
+  }
+}

@@ -1,0 +1,6 @@
+import Host
+import Testing
+
+@Test func hostSelfTestPasses() {
+  HostSelfTest.run { name, isGood in #expect(isGood, "\(name)") }
+}
