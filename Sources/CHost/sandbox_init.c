@@ -20,7 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { CONTROL = 3, BUNDLE = 4, RESULTS = 5, KEPT = 6, PROGRAMS = 16 };
+enum { CONTROL = 3, BUNDLE = 4, RESULTS = 5, HELPER = 6, KEPT = 7, PROGRAMS = 16 };
 
 // The job's program, at index 0, and further programs beside it.
 static struct {
@@ -59,12 +59,16 @@ static int place_descriptors(const struct host_plan *plan) {
   int high[KEPT];
   for (int index = 0; index < KEPT; index++) {
     int source = plan->descriptors[index];
+    high[index] = -1;
+    if (source < 0 && index == HELPER) continue;
     if (source < 0) source = open("/dev/null", (index == 0 ? O_RDONLY : O_WRONLY) | O_CLOEXEC);
     if (source < 0) return -1;
     high[index] = fcntl(source, F_DUPFD_CLOEXEC, 64);
     if (high[index] < 0) return -1;
   }
+  close(HELPER);
   for (int index = 0; index < KEPT; index++) {
+    if (high[index] < 0) continue;
     if (dup2(high[index], index) < 0) return -1;
     if (index >= CONTROL && fcntl(index, F_SETFD, FD_CLOEXEC) < 0) return -1;
   }
@@ -137,6 +141,7 @@ int32_t host_sandbox_helper(const struct host_plan *plan, uint32_t task, uint64_
       own[0] = 21;
       own[2] = (uint64_t)code;
     } else {
+      host_sandbox_execute_helper(plan, task, ends[1]);
       plan->helper(task, plan->context, own);
     }
     _exit(write(ends[1], own, sizeof own) == sizeof own ? 0 : 1);

@@ -7,10 +7,12 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
-enum { CONTROL = 3 };
+enum { CONTROL = 3, HELPER = 6 };
 
 static void tell_with_descriptor(uint32_t kind, uint32_t id, int descriptor) {
   struct host_event event = {kind, id, 0, 0};
@@ -131,4 +133,30 @@ int32_t host_sandbox_start(const struct host_plan *plan, const struct host_comma
   else
     host_sandbox_tell(HOST_EVENT_STARTED, 0, 0, 0);
   return pid;
+}
+
+void host_sandbox_execute_helper(const struct host_plan *plan, uint32_t task, int32_t report) {
+  if (plan->descriptors[HELPER] < 0) return;
+  char *arguments[6], *environment[1] = {NULL};
+  char *at = (char *)plan->arena + plan->helper_arguments[task - 1];
+  for (int index = 0; index < 5; index++, at += strlen(at) + 1) arguments[index] = at;
+  arguments[5] = NULL;
+  int data = task == 1 ? 4 : 5;
+  // Descriptor 3, the control socket, is closed in this child already.
+  if (report != CONTROL && dup2(report, CONTROL) < 0) return;
+  fcntl(CONTROL, F_SETFD, 0);
+  fcntl(data, F_SETFD, 0);
+#ifdef SYS_execveat
+  syscall(SYS_execveat, HELPER, "", arguments, environment, 0x1000 /* AT_EMPTY_PATH */);
+#endif
+  // Linux before 3.19, or a program that is not static: then the fork itself does the work.
+}
+
+int32_t host_sandbox_is_confined(void) {
+  return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 && prctl(PR_CAPBSET_READ, 21, 0, 0, 0) == 0;
+}
+
+int32_t host_sandbox_open_program(const char *path) {
+  int fd = open(path, O_PATH | O_CLOEXEC);
+  return fd < 0 ? -errno : fd;
 }

@@ -168,11 +168,13 @@ struct JobCgroup {
   /// Kills every process but `spared` and waits until they are gone. Freezing first is what defeats a
   /// fork bomb: nothing is born between the list and the signals.
   func killAll(sparing spared: Int32 = 0) throws(SandboxError) {
-    // A throttled process would not get the processor time that dying takes.
+    // Dying takes processor time, which a throttled or starved process would not get.
     if layout.cpu.isVersion2 {
       trySet(layout.cpu, "cpu.max", "max 100000")
+      trySet(layout.cpu, "cpu.weight", "1000")
     } else {
       trySet(layout.cpu, "cpu.cfs_quota_us", "-1")
+      trySet(layout.cpu, "cpu.shares", "10240")
     }
     for round in 0..<4000 {
       let alive = processes().filter { $0 != spared }

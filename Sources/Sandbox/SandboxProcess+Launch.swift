@@ -4,7 +4,7 @@ extension SandboxProcess {
   /// Forks, puts the child into the cgroups, lets it go, and waits until process 1 exists.
   func launch(_ steps: [Step]) throws(SandboxError) {
     stepNames = steps.map { $0.name }
-    var theirs: [Int32] = Array(repeating: -1, count: 6)
+    var theirs: [Int32] = Array(repeating: -1, count: 7)
     let first = try openAndFork(steps, &theirs)
     for descriptor in theirs where descriptor >= 0 { _ = host_sandbox_close(descriptor) }
     do throws(SandboxError) {
@@ -45,6 +45,10 @@ extension SandboxProcess {
     }
     (theirs[4], bundle) = try pipe(ourEnd: 1)
     (results, theirs[5]) = try pipe(ourEnd: 0)
+    // Without it the fork of this program does the helper's work.
+    if !helperProgram.utf8.isEmpty {
+      theirs[6] = max(-1, helperProgram.withCString { host_sandbox_open_program($0) })
+    }
   }
 
   func pipe(ourEnd: UInt32) throws(SandboxError) -> (Int32, Int32) {
@@ -57,9 +61,11 @@ extension SandboxProcess {
   }
 
   private func fork(_ steps: [Step], _ theirs: [Int32]) throws(SandboxError) -> Int32 {
-    let encoded = EncodedSteps(steps)
+    var encoded = EncodedSteps(steps)
     // Every file and folder has a name in RAM, so the count of entries is bounded like the bytes.
     var limits = BundleLimits(entries: spec.limits.files, bytes: spec.limits.diskBytes)
+    let unpack = encoded.addTexts(SandboxHelper.arguments(task: 1, limits))
+    let collect = encoded.addTexts(SandboxHelper.arguments(task: 2, limits))
     let pid = withUnsafeMutablePointer(to: &limits) { limits in
       encoded.steps.withUnsafeBufferPointer { steps in
         encoded.arena.withUnsafeBufferPointer { arena in
@@ -70,7 +76,10 @@ extension SandboxProcess {
           plan.terminal = spec.terminal ? 1 : 0
           plan.helper = runHelper
           plan.context = UnsafeMutableRawPointer(limits)
-          plan.descriptors = (theirs[0], theirs[1], theirs[2], theirs[3], theirs[4], theirs[5])
+          plan.descriptors = (
+            theirs[0], theirs[1], theirs[2], theirs[3], theirs[4], theirs[5], theirs[6]
+          )
+          plan.helper_arguments = (unpack, collect)
           return host_sandbox_spawn(&plan)
         }
       }
@@ -99,15 +108,11 @@ extension SandboxProcess {
   }
 }
 
-/// Called by C in a confined child: task 1 unpacks, task 2 collects.
+/// Called by C in a confined child.
 private func runHelper(
   task: UInt32, context: UnsafeMutableRawPointer?, report: UnsafeMutablePointer<UInt64>?
 ) {
   guard let report, let context else { return }
-  if task == 1 {
-    let limits = context.assumingMemoryBound(to: BundleLimits.self).pointee
-    BundleUnpacker.run(input: 4, limits: limits, report: report)
-  } else {
-    ResultCollector.run(folder: "/out", output: 5, report: report)
-  }
+  let limits = context.assumingMemoryBound(to: BundleLimits.self).pointee
+  SandboxHelper.run(task: task, limits: limits, report: report)
 }

@@ -49,6 +49,8 @@ public final class SandboxProcess {
   var programs: [SandboxProgram] = []
   var lastProgram: UInt32 = 0
 
+  var helperProgram: String { sandbox.settings.helperProgram }
+
   init(spec: JobSpec, cgroup: JobCgroup, sandbox: Sandbox, identitySlot: Int, nowMs: UInt64) {
     self.name = spec.name
     self.spec = spec

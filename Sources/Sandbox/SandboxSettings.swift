@@ -8,9 +8,18 @@ public struct SandboxSettings: Sendable {
   /// An existing directory over which each job's private root is mounted (nobody else sees it).
   public var mountPoint: String
 
-  public init(owner: String, firstUid: UInt32 = 200_000, mountPoint: String = "/tmp") {
+  /// A static program that calls ``SandboxHelper/runIfAsked(_:)`` first of all, normally the agent itself
+  /// (`/proc/self/exe`): bundles are then unpacked by a process that holds nothing of the agent's memory.
+  /// Empty, or not executable inside the sandbox: by a fork of the agent.
+  public var helperProgram: String
+
+  public init(
+    owner: String, firstUid: UInt32 = 200_000, mountPoint: String = "/tmp",
+    helperProgram: String = ""
+  ) {
     self.owner = owner
     self.firstUid = firstUid
     self.mountPoint = mountPoint
+    self.helperProgram = helperProgram
   }
 }

@@ -93,6 +93,16 @@ struct EncodedSteps {
     }
   }
 
+  /// Texts one after another, each ended by a zero byte.
+  mutating func addTexts(_ texts: [String]) -> UInt32 {
+    var data: [UInt8] = []
+    for text in texts {
+      data.append(contentsOf: text.utf8)
+      data.append(0)
+    }
+    return add(data)
+  }
+
   private mutating func add(_ text: String) -> UInt32 {
     if text.utf8.isEmpty { return 0 }
     let offset = arena.count

@@ -46,7 +46,8 @@ final class AgentProgram {
     sandbox = Sandbox(
       features: features,
       settings: SandboxSettings(
-        owner: String(decoding: Array(identity.utf8).prefix(16), as: UTF8.self)))
+        owner: String(decoding: Array(identity.utf8).prefix(16), as: UTF8.self),
+        helperProgram: "/proc/self/exe"))
     machine = AgentMachine(
       configuration: configuration, network: network, secrets: folder.secrets,
       payoutScript: payoutScript, machine: Setup.machine(configuration, features), report: [],

@@ -1,10 +1,12 @@
 import Crypto
 import Host
+import Sandbox
 
 /// `zennet-agent`: the provider. One command a file; this one only chooses among them.
 @main
 enum Main {
   static func main() {
+    if SandboxHelper.runIfAsked(CommandLineWords.all()) { return }
     if !CryptoLibrary.start() { Output.fail(.software, "libsodium does not start") }
     Secp256k1.randomize(seed: Entropy.bytes32())
     var arguments = Arguments(CommandLineWords.all())

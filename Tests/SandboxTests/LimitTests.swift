@@ -40,6 +40,21 @@ extension WithKernel {
       #expect(cgroupFolders(owner: driver.process.cgroup.name).isEmpty)
     }
 
+    @Test(.enabled(if: canProbe)) func aLargeForkBombDiesToo() throws {
+      var limits = JobLimits.small
+      limits.pids = 1000
+      let driver = Driver(
+        try makeSandbox().start(probe("fork-bomb", limits: limits), nowMs: nowMs()),
+        bundle: probeBundle)
+      driver.until { $0.process.cgroup.processes().count >= 900 }
+      #expect(driver.process.cgroup.processes().count >= 900)
+      let start = nowMs()
+      try driver.process.terminate(.timeLimit, nowMs: nowMs())
+      print("fork bomb of 1000 stopped in \(nowMs() - start) ms")
+      #expect(driver.untilEnded() == .terminated(.timeLimit))
+      try driver.process.destroy()
+    }
+
     @Test(.enabled(if: canProbe)) func aForkBombIsDestroyedWithoutAsking() throws {
       let sandbox = makeSandbox()
       let driver = Driver(

@@ -59,7 +59,11 @@ struct host_plan {
   uint32_t terminal;     // 1: the job gets a terminal, whose master comes with HOST_EVENT_TERMINAL
   host_helper helper;
   void *context;
-  int32_t descriptors[6];  // the child's ends: 0, 1, 2, control (3), bundle (4), results (5); -1: none
+  // The child's ends: 0, 1, 2, control (3), bundle (4), results (5), the helper's program (6); -1: none.
+  int32_t descriptors[7];
+  // With a program at descriptor 6 the helper is run by it, so that it does not share the agent's memory:
+  // offsets of five arguments for task 1 and 2. It reports on descriptor 3 (SandboxHelper).
+  uint32_t helper_arguments[2];
 };
 
 enum host_event_kind {
@@ -108,6 +112,11 @@ int32_t host_sandbox_fork_child(void);
 int32_t host_sandbox_start(const struct host_plan *plan, const struct host_command *command,
                            uint64_t size, const int32_t *descriptors);
 int32_t host_sandbox_execute(const char *texts, uint64_t arguments, uint64_t environment);
+// Does not return unless the helper's program cannot be executed.
+void host_sandbox_execute_helper(const struct host_plan *plan, uint32_t task, int32_t report);
+// 1 when this process has gone through the confining steps.
+int32_t host_sandbox_is_confined(void);
+int32_t host_sandbox_open_program(const char *path);
 int32_t host_sandbox_helper(const struct host_plan *plan, uint32_t task, uint64_t report[3]);
 
 // The agent's side of the control socket. Receive: 1 got one, 0 closed, -EAGAIN nothing yet.

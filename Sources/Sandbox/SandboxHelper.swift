@@ -1,0 +1,42 @@
+import CHost
+
+/// What runs confined inside a sandbox besides the job: unpacking the bundle, collecting the results. Both
+/// touch a stranger's data, so neither has rights, and as a program of its own neither has the agent's
+/// memory, in which its keys are.
+public enum SandboxHelper {
+  private static let word = "sandbox-helper"
+  private static let report: Int32 = 3
+  private static let bundle: Int32 = 4
+  private static let results: Int32 = 5
+
+  /// To be called first by a program that is named as ``SandboxSettings/helperProgram``. True: this process
+  /// was a helper and is done; it must exit. `words` are the arguments without the program's name.
+  public static func runIfAsked(_ words: [String]) -> Bool {
+    if words.count != 4 || !Text.same(words[0], word) { return false }
+    // Nobody shall unpack anything over a machine's root by calling this by hand.
+    if host_sandbox_is_confined() != 1 { return true }
+    let numbers = words.dropFirst().map { Text.number(Array($0.utf8)[...]) ?? 0 }
+    let limits = BundleLimits(entries: numbers[1], bytes: numbers[2])
+    var answer: [UInt64] = [0, 0, 0]
+    answer.withUnsafeMutableBufferPointer { answer in
+      guard let start = answer.baseAddress else { return }
+      run(task: UInt32(truncatingIfNeeded: numbers[0]), limits: limits, report: start)
+      start.withMemoryRebound(to: UInt8.self, capacity: 24) {
+        _ = host_sandbox_write(report, $0, 24)
+      }
+    }
+    return true
+  }
+
+  static func arguments(task: UInt32, _ limits: BundleLimits) -> [String] {
+    ["zennet-agent", word, "\(task)", "\(limits.entries)", "\(limits.bytes)"]
+  }
+
+  static func run(task: UInt32, limits: BundleLimits, report: UnsafeMutablePointer<UInt64>) {
+    if task == 1 {
+      BundleUnpacker.run(input: bundle, limits: limits, report: report)
+    } else {
+      ResultCollector.run(folder: "/out", output: results, report: report)
+    }
+  }
+}
