@@ -12,7 +12,7 @@ extension LightClient {
         book.ready(shared.peers[index].address, services: shared.peers[index].services)
         if shared.configuration.usesGossip { shared.send(.getAddr, to: index) }
       }
-    case .sendAddrV2, .unknown: break
+    case .sendAddrV2, .unknown: shared.note(index)
     default:
       if shared.peers[index].isReady {
         handleReady(message, index)
@@ -24,14 +24,19 @@ extension LightClient {
 
   private mutating func handleReady(_ message: PeerMessage, _ index: Int) {
     switch message {
-    case .ping(let nonce): handshake.receivedPing(nonce, index, &shared)
+    case .ping(let nonce):
+      shared.note(index)
+      handshake.receivedPing(nonce, index, &shared)
     case .pong(let nonce): handshake.receivedPong(nonce, index, &shared)
-    case .feeFilter(let rate): shared.peers[index].feeFloorSatPerKvB = rate
+    case .feeFilter(let rate):
+      shared.note(index)
+      shared.peers[index].feeFloorSatPerKvB = rate
     case .headers(let list):
       if let change = headers.received(list, index, &shared) { follow(change) }
     case .inv(let items): handleInventory(items, index)
     case .getData(let items): handleGetData(items, index)
     case .notFound(let items):
+      shared.note(index)
       for item in items.prefix(64) { blocks.notFound(item.hash, index, shared) }
     case .block(let block):
       if let checked = blocks.received(block, index, &shared) { use(checked) }
@@ -49,9 +54,13 @@ extension LightClient {
       {
         scan.restart(from: height)
       }
-    case .addr(let list), .addrV2(let list): book.told(list, shared)
-    case .getHeaders: shared.send(.headers([]), to: index)
-    default: break
+    case .addr(let list), .addrV2(let list):
+      shared.note(index)
+      book.told(list, shared)
+    case .getHeaders:
+      shared.note(index)
+      shared.send(.headers([]), to: index)
+    default: shared.note(index)
     }
   }
 

@@ -94,6 +94,11 @@ public struct LightClient {
   ) {
     setTime(nowMs, unixSeconds)
     if shared.index(of: id) != nil { return }
+    // Two connections to one address would be one opinion heard twice.
+    if shared.peers.contains(where: { $0.address == address && !$0.isClosing }) {
+      shared.outbox.push(.disconnect(id, .tooManyPeers))
+      return
+    }
     book.connected(address)
     shared.peers.append(
       Peer(

@@ -41,7 +41,8 @@ struct Peer {
   var hasAnswered = false
   var lastHeadersMs: UInt64 = 0
   var headerStalls: UInt64 = 0
-  var unconnecting = 0
+  /// Headers are not asked for again before this time, whatever it announces.
+  var nextHeadersMs: UInt64 = 0
   var branch: HeaderBranch?
   /// Its chain parts below the kept window.
   var isOffChain = false
@@ -55,7 +56,8 @@ struct Peer {
   var stalls: UInt64 = 0
 
   /// Small offences; a hundred are one big one.
-  var offences = 0
+  var offences: UInt64 = 0
+  var offencesAtMs: UInt64 = 0
 
   var isReady: Bool { stage == .ready && !isClosing }
 
@@ -100,5 +102,6 @@ enum Limits {
   static let slackHeaders = 4000
   static let handshakeMs: UInt64 = 60_000
   /// Small offences after which a peer is banned.
-  static let offences = 100
+  static let offences: UInt64 = 100
+  static let forgetMs: UInt64 = 500
 }

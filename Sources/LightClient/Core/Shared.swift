@@ -51,8 +51,14 @@ struct Shared {
     disconnect(index, .misbehaved(what))
   }
 
-  /// For what an honest peer may do now and then.
-  mutating func note(_ index: Int, weight: Int = 1) {
+  /// For what an honest peer may do now and then. Offences are forgotten at two a second, so that
+  /// only who goes on and on is banned.
+  mutating func note(_ index: Int, weight: UInt64 = 1) {
+    let passedMs = nowMs - peers[index].offencesAtMs
+    let forgotten = min(peers[index].offences, passedMs / Limits.forgetMs)
+    peers[index].offences -= forgotten
+    peers[index].offencesAtMs =
+      peers[index].offences == 0 ? nowMs : peers[index].offencesAtMs + forgotten * Limits.forgetMs
     peers[index].offences += weight
     if peers[index].offences >= Limits.offences { punish(index, .flood) }
   }

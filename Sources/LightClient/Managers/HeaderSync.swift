@@ -9,8 +9,10 @@ struct HeaderSync {
   static let pollMs: UInt64 = 600_000
   static let behindPollMs: UInt64 = 30_000
   static let retryMs: UInt64 = 30_000
-  /// Lists that connect to nothing known, in a row, before a peer is held to babble.
-  static let maxUnconnecting = 10
+  /// Between two questions that announcements of one peer lead to.
+  static let announcedMs: UInt64 = 1_000
+  /// What a list that connects to nothing known counts for, in offences.
+  static let unconnectedWeight: UInt64 = 5
   /// Long branches that may grow at one time; each holds at most the window and one list.
   static let maxGrowingBranches = 3
   static let maxRefusedHashes = 64
@@ -67,6 +69,7 @@ struct HeaderSync {
     if shared.isChainFull { return false }
     // On a signet nothing is built on a branch before its signers are known.
     if shared.network.signetChallenge != nil && isBetter(peer.branch, shared) { return false }
+    if shared.nowMs < peer.nextHeadersMs { return false }
     return peer.headerStalls == 0 || shared.nowMs >= retryAtMs(peer)
   }
 
@@ -98,6 +101,9 @@ struct HeaderSync {
     var locator = chain.locator(from: isAtBase ? chain.tipHeight : chain.tipHeight - 1)
     if let branchTip = shared.peers[index].branch?.tipHash { locator.insert(branchTip, at: 0) }
     shared.peers[index].headerRequestMs = shared.nowMs
+    // A full list is followed up at once.
+    shared.peers[index].nextHeadersMs =
+      shared.nowMs + (shared.peers[index].isTelling ? 0 : HeaderSync.announcedMs)
     shared.send(.getHeaders(locator: locator, stop: .zero), to: index)
   }
 
@@ -106,6 +112,8 @@ struct HeaderSync {
     if let height = shared.chain.height(of: hash) {
       raise(index, to: height, &shared)
     } else {
+      // Honest peers announce few blocks at a time.
+      if !shared.peers[index].isExhausted { shared.note(index) }
       shared.peers[index].isExhausted = false
       shared.peers[index].headerStalls = 0
     }
@@ -142,7 +150,6 @@ struct HeaderSync {
       unconnected(index, wasAsked: wasAsked, &shared)
       return nil
     }
-    shared.peers[index].unconnecting = 0
     shared.peers[index].isOffChain = false
     if known > 0, let height = shared.chain.height(of: hashes[known - 1]) {
       raise(index, to: height, &shared)
@@ -198,10 +205,7 @@ struct HeaderSync {
   /// Headers whose parent is unknown: either announced ahead of what we have, or from a chain that
   /// parts below the window.
   private func unconnected(_ index: Int, wasAsked: Bool, _ shared: inout Shared) {
-    shared.peers[index].unconnecting += 1
-    if shared.peers[index].unconnecting > HeaderSync.maxUnconnecting {
-      shared.note(index, weight: 5)
-    }
+    shared.note(index, weight: HeaderSync.unconnectedWeight)
     if wasAsked && shared.chain.baseHeight > 0 {
       shared.peers[index].isOffChain = true
       shared.peers[index].isExhausted = true
@@ -353,6 +357,8 @@ struct HeaderSync {
         deadline = min(deadline, peer.lastHeadersMs + pollMs(peer, shared))
       } else if peer.headerStalls > 0 {
         deadline = min(deadline, retryAtMs(peer))
+      } else if peer.nextHeadersMs > shared.nowMs {
+        deadline = min(deadline, peer.nextHeadersMs)
       }
     }
     return deadline
