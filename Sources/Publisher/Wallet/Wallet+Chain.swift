@@ -85,8 +85,9 @@ extension Wallet {
     if entries[txid] != nil { return [] }
     let unconfirmed = entries.values.lazy.filter { $0.height == nil && !$0.isOwn }.count
     if unconfirmed >= Wallet.maxIncoming { return [] }
-    // A transaction that contradicts one of the wallet's own is not believed before it confirms.
-    for input in transaction.inputs where coins[input.previous]?.spentBy != nil { return [] }
+    // Anyone can invent a transaction that names the wallet's coins, with worthless signatures: what
+    // spends them is believed from the wallet itself or from a block.
+    for input in transaction.inputs where coins[input.previous] != nil { return [] }
     note(transaction, txid: txid, height: nil, isOwn: false)
     return try extend()
   }
