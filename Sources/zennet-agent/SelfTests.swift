@@ -2,6 +2,7 @@ import Bitcoin
 import Capability
 import Channel
 import Host
+import Market
 import Storage
 
 /// The modules that bring vectors, in the order of the layers.
@@ -9,6 +10,7 @@ enum SelfTests {
   static func run(_ report: (StaticString, Bool) -> Void) {
     BitcoinSelfTest.run(report)
     ChannelSelfTest.run(report)
+    MarketSelfTest.run(report)
     CapabilitySelfTest.run(report)
     StorageSelfTest.run(report)
     HostSelfTest.run(report)
