@@ -1,6 +1,7 @@
 import Bitcoin
 
-/// What electricity costs the owner: the floor under every bid.
+/// What electricity costs the owner: the floor under every bid. An owner who only knows one number
+/// gives it for both: then time alone pays for the energy, whatever a job does.
 public struct EnergyCost: Equatable, Sendable {
   /// What the machine draws while it waits, and with all processors busy.
   public var idleMilliwatts: UInt32
@@ -28,19 +29,14 @@ public struct EnergyCost: Equatable, Sendable {
     return (product * 10 + 35) / 36
   }
 
-  /// `rates` raised, where they have to be, so that no mix of use costs less than the energy that it
-  /// takes on a machine of `milliCpus`: time pays for what the idle machine draws, processor time
-  /// for what it draws on top.
-  func floor(_ rates: RateVector, milliCpus: UInt32) -> RateVector {
-    var rates = rates
+  /// The lowest rates at which no mix of use costs less than the energy that it takes on a machine of
+  /// `milliCpus`: time pays for what the idle machine draws, processor time for what it draws on top.
+  func rates(milliCpus: UInt32) -> RateVector {
     let idle = EnergyCost.psatPerMs(idleMilliwatts, satPerKilowattHour)
     let load = EnergyCost.psatPerMs(loadMilliwatts, satPerKilowattHour)
-    rates.wallPsatPerMs = max(rates.wallPsatPerMs, idle)
-    let extra = load > rates.wallPsatPerMs ? load - rates.wallPsatPerMs : 0
     let cpus = UInt64(max(milliCpus, 1))
-    let needed = Price.saturating(extra, 1000)
-    let perCpuMs = needed / cpus + (needed % cpus == 0 ? 0 : 1)
-    rates.cpuPsatPerMs = max(rates.cpuPsatPerMs, perCpuMs)
-    return rates
+    let needed = Price.saturating(load > idle ? load - idle : 0, 1000)
+    return RateVector(
+      cpuPsatPerMs: needed / cpus + (needed % cpus == 0 ? 0 : 1), wallPsatPerMs: idle)
   }
 }

@@ -28,19 +28,39 @@ public struct MachineCapacity: Equatable, Sendable {
 /// Only the machine that bids computes this, once, in floating point; the rates are rounded to
 /// integers, and from there on both ends compute alike.
 public enum Pricing {
-  /// Rates at which an hour of all processors and all memory costs `hourlySat`, shared out as the
-  /// benchmark runs have it, and at which nothing is sold below the cost of its energy.
+  /// Rates at which an hour of all processors and all memory costs `hourlySat`, or its energy where
+  /// that is more. The energy comes first, so that no mix of use is sold below what it draws; what
+  /// the wish leaves above it is shared out as the benchmark runs have it.
   ///
   /// - Parameter runs: usage of each benchmark run; where empty, ``typicalRuns(_:)``.
   public static func rates(
     hourlySat: UInt64, runs: [UsageVector], machine: MachineCapacity, energy: EnergyCost?
   ) -> RateVector {
-    var rates = RateVector()
-    if hourlySat > 0 {
-      let used = runs.filter { $0.runningMs > 0 }
-      rates = fit(used.isEmpty ? typicalRuns(machine) : used, hourlySat, machine)
-    }
-    return energy?.floor(rates, milliCpus: machine.milliCpus) ?? rates
+    let least = energy?.rates(milliCpus: machine.milliCpus) ?? RateVector()
+    let leastPsatPerMs = full(
+      Double(least.cpuPsatPerMs), 0, Double(least.wallPsatPerMs), machine)
+    let wishPsatPerMs = Double(hourlySat) * Double(RateVector.psatPerSat) / 3_600_000
+    if wishPsatPerMs <= leastPsatPerMs { return least }
+    let used = runs.filter { $0.runningMs > 0 }
+    let rest = fit(
+      used.isEmpty ? typicalRuns(machine) : used, wishPsatPerMs - leastPsatPerMs, machine)
+    return RateVector(
+      cpuPsatPerMs: saturatingSum(least.cpuPsatPerMs, rest.cpuPsatPerMs),
+      memoryPsatPerMiBMs: rest.memoryPsatPerMiBMs, diskReadPsatPerKiB: rest.diskReadPsatPerKiB,
+      diskWritePsatPerKiB: rest.diskWritePsatPerKiB, networkPsatPerKiB: rest.networkPsatPerKiB,
+      wallPsatPerMs: saturatingSum(least.wallPsatPerMs, rest.wallPsatPerMs))
+  }
+
+  /// What a millisecond of all processors and all memory costs.
+  private static func full(
+    _ cpu: Double, _ memory: Double, _ wall: Double, _ machine: MachineCapacity
+  ) -> Double {
+    cpu * Double(machine.milliCpus) / 1000 + memory * Double(machine.memoryMiB) + wall
+  }
+
+  private static func saturatingSum(_ left: UInt64, _ right: UInt64) -> UInt64 {
+    let (sum, overflow) = left.addingReportingOverflow(right)
+    return overflow ? UInt64.max : sum
   }
 
   /// One hour each of: waiting, one busy processor, all of them, all memory held, the disk read, the
@@ -64,9 +84,8 @@ public enum Pricing {
   }
 
   private static func fit(
-    _ runs: [UsageVector], _ hourlySat: UInt64, _ machine: MachineCapacity
+    _ runs: [UsageVector], _ psatPerMs: Double, _ machine: MachineCapacity
   ) -> RateVector {
-    let psatPerMs = Double(hourlySat) * Double(RateVector.psatPerSat) / 3_600_000
     // Per millisecond, so that a long run weighs no more than a short one.
     var rows: [[Double]] = []
     var targets: [Double] = []
@@ -80,9 +99,7 @@ public enum Pricing {
     }
     let solved = NonNegativeLeastSquares.solve(rows: rows, targets: targets)
     // A full hour uses several resources to the full, and costs the wish, not the sum.
-    let full =
-      solved[0] * Double(machine.milliCpus) / 1000 + solved[1] * Double(machine.memoryMiB)
-      + solved[5]
+    let full = full(solved[0], solved[1], solved[5], machine)
     let factor = full > 0 ? psatPerMs / full : 0
     if factor == 0 { return RateVector(wallPsatPerMs: rounded(psatPerMs)) }
     return RateVector(
