@@ -41,7 +41,7 @@ final class AgentContext {
   func rates(for limits: ResourceLimits) -> RateVector {
     OwnerRates.rates(
       hourSat: OwnerRates.hourSat(configuration), milliCpus: machine.milliCpus,
-      memoryMiB: machine.memoryMiB)
+      memoryMiB: machine.memoryMiB, energy: OwnerRates.energy(configuration))
   }
 
   func channelPolicy(for contract: Contract) -> ProviderPolicy {

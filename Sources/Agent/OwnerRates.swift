@@ -2,22 +2,27 @@ import Market
 
 /// The rates that a bid asks, from what the owner said a full hour should earn.
 enum OwnerRates {
-  /// No hour is worth more (10 coins); the arithmetic below stays within 64 bits.
+  /// No hour is worth more (10 coins).
   static let maxHourSat: UInt64 = 1_000_000_000
-  /// Shares of the hour's price, in percent: a job that keeps the processors busy pays most of it, one
-  /// that only holds memory or a place pays little.
-  private static let cpuPercent: UInt64 = 70
-  private static let memoryPercent: UInt64 = 15
-  private static let wallPercent: UInt64 = 15
 
-  /// Rates by which a job that uses all of `milliCpus` and `memoryMiB` for an hour pays `hourSat`.
-  static func rates(hourSat: UInt64, milliCpus: UInt32, memoryMiB: UInt32) -> RateVector {
-    // 3,600,000 ms an hour; 10^12 psat a sat, of which a percent is 10^10.
-    let percentPsatPerMs = min(hourSat, maxHourSat) * 10_000_000_000 / 3_600_000
-    return RateVector(
-      cpuPsatPerMs: percentPsatPerMs * cpuPercent / UInt64(max(milliCpus, 1)) * 1000,
-      memoryPsatPerMiBMs: percentPsatPerMs * memoryPercent / UInt64(max(memoryMiB, 1)),
-      wallPsatPerMs: percentPsatPerMs * wallPercent)
+  /// Rates by which a job that uses all of `milliCpus` and `memoryMiB` for an hour pays `hourSat`, and
+  /// by which no job pays less than the energy that it takes.
+  static func rates(
+    hourSat: UInt64, milliCpus: UInt32, memoryMiB: UInt32, energy: EnergyCost? = nil
+  ) -> RateVector {
+    let machine = MachineCapacity(milliCpus: max(milliCpus, 1), memoryMiB: max(memoryMiB, 1))
+    return Pricing.rates(
+      hourlySat: min(hourSat, maxHourSat), runs: [], machine: machine, energy: energy)
+  }
+
+  /// What electricity costs, where the owner said so. One number of watts stands for the idle machine
+  /// too: then time alone pays for the energy.
+  static func energy(_ configuration: Configuration) -> EnergyCost? {
+    let milliWatts = UInt32(min(configuration.milliWatts, UInt64(UInt32.max)))
+    if milliWatts == 0 || configuration.satPerKilowattHour == 0 { return nil }
+    return EnergyCost(
+      idleMilliwatts: milliWatts, loadMilliwatts: milliWatts,
+      satPerKilowattHour: configuration.satPerKilowattHour)
   }
 
   /// What an hour at full load costs in electricity, in sat, rounded up; 0 where the owner did not

@@ -124,6 +124,12 @@ private func txid(_ number: UInt64) -> Bytes32 {
     #expect(OwnerRates.hourSat(configuration) == 60)
     configuration.hourSat = 61
     #expect(OwnerRates.hourSat(configuration) == 61)
+    // A job that only waits pays for the energy of its time, too.
+    let rates = OwnerRates.rates(
+      hourSat: OwnerRates.hourSat(configuration), milliCpus: 4000, memoryMiB: 512,
+      energy: OwnerRates.energy(configuration))
+    let waitingSat = Price.owedSat(rates, UsageVector(wallMs: 3_600_000)) ?? 0
+    #expect((60...61).contains(waitingSat))
   }
 
   @Test func absurdNumbersNeitherTrapNorWrap() {
