@@ -26,7 +26,7 @@ extension LightClient {
     if shared.chain.work < shared.network.minimumChainWork || !headers.hasHeardOne { return false }
     var servers = 0
     for peer in shared.peers where peer.isReady {
-      if peer.isTelling || peer.branch != nil { return false }
+      if peer.isTelling || (peer.branch != nil && peer.withheld == 0) { return false }
       if !peer.hasAnswered && peer.headerStalls == 0 { return false }
       if peer.servesFilters { servers += 1 }
     }

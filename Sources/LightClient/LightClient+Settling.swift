@@ -48,6 +48,7 @@ extension LightClient {
     wanted += scan.wantedBlocks(shared.configuration.maxBlocksInFlight)
     blocks.fetch(wanted)
     blocks.pump(&shared)
+    headers.dropWithheld(blocks, &shared)
     deliver()
     broadcaster.pump(&shared)
   }

@@ -12,6 +12,8 @@ struct BlockFetcher {
     let hash: Bytes32
     let height: UInt32
     var failed: [PeerId] = []
+    /// Who failed in earlier rounds.
+    var silent: [PeerId] = []
     var request: (from: PeerId, sentMs: UInt64)?
     var retryAtMs: UInt64 = 0
     /// All peers that could have it failed at least once.
@@ -52,6 +54,7 @@ struct BlockFetcher {
       if shared.nowMs < wants[index].retryAtMs { continue }
       guard let peer = source(wants[index], shared) else {
         if wants[index].failed.isEmpty { continue }
+        if wants[index].silent.count < 64 { wants[index].silent += wants[index].failed }
         wants[index].failed = []
         wants[index].isUnavailable = true
         wants[index].retryAtMs = shared.nowMs + BlockFetcher.retryMs
@@ -124,6 +127,14 @@ struct BlockFetcher {
     else { return }
     wants[position].failed.append(shared.peers[index].id)
     wants[position].request = nil
+  }
+
+  /// Whether the peer was asked for the block and did not give it.
+  func hasFailed(_ hash: Bytes32, _ id: PeerId) -> Bool {
+    for want in wants where want.hash == hash {
+      return want.failed.contains(id) || want.silent.contains(id)
+    }
+    return false
   }
 
   func deadlineMs(_ shared: Shared) -> UInt64 {

@@ -322,6 +322,20 @@ struct HeaderSync {
     return tips
   }
 
+  /// Lets go of branches whose peer does not give the block that would prove them. It is asked for
+  /// its headers again later: a slow line is no lie.
+  func dropWithheld(_ blocks: BlockFetcher, _ shared: inout Shared) {
+    if shared.network.signetChallenge == nil { return }
+    for index in shared.peers.indices {
+      guard let hash = shared.peers[index].branch?.tipHash,
+        blocks.hasFailed(hash, shared.peers[index].id)
+      else { continue }
+      shared.peers[index].branch = nil
+      shared.peers[index].isExhausted = true
+      shared.peers[index].withheld += 1
+    }
+  }
+
   /// The block of a tip came, whole. Its solution decides about every branch that ends in it.
   mutating func receivedTip(_ block: Block, _ shared: inout Shared) -> Change? {
     guard let challenge = shared.network.signetChallenge else { return nil }

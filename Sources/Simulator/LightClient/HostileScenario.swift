@@ -13,6 +13,8 @@ public struct HostileScenario: CustomStringConvertible {
   public var rate: Double
   /// Whether the line is bad and the client restarts.
   public var isRough = true
+  /// Whether the network has signers (BIP325). Liars then make chains of more work, unsigned.
+  public var isSignet = false
 
   public init(seed: UInt64) {
     self.seed = seed
@@ -25,13 +27,15 @@ public struct HostileScenario: CustomStringConvertible {
       return lies
     }
     rate = [0.05, 0.2, 0.5, 1][Int(random.below(4))]
+    isSignet = random.below(3) == 0
   }
 
   public var description: String {
     let names = liars.map { lies in
       lies.map { String(describing: $0) }.sorted().joined(separator: "+")
     }
-    return "liars \(names.joined(separator: " | ")), rate \(rate), rough \(isRough)"
+    return
+      "liars \(names.joined(separator: " | ")), rate \(rate), rough \(isRough), signet \(isSignet)"
   }
 
   /// What went wrong; empty when all is well.
@@ -39,7 +43,10 @@ public struct HostileScenario: CustomStringConvertible {
     var random = SimulatorRandom(seed: seed)
     var faults = isRough ? FaultOptions.rough(&random) : FaultOptions()
     let honestIndex = Int(random.below(UInt64(liars.count + 1)))
-    let world = LightClientWorld(seed: seed, nodes: makers(honestIndex), faults: faults) {
+    let world = LightClientWorld(
+      seed: seed, signer: isSignet ? SignetSigner() : nil, nodes: makers(honestIndex),
+      faults: faults
+    ) {
       $0.filterBatch = 20
       $0.usesGossip = true
     }
@@ -57,6 +64,10 @@ public struct HostileScenario: CustomStringConvertible {
       tip = move(tip, world, scripts, &random)
       for (index, node) in world.nodes.enumerated()
       where index == honestIndex || random.below(3) > 0 {
+        var tip = tip
+        if isSignet && index != honestIndex && random.below(2) == 0 {
+          tip = forge(tip, world, &random)
+        }
         node.follow(tip, world.network)
       }
       if isRough && random.below(4) == 0 {
@@ -98,12 +109,30 @@ public struct HostileScenario: CustomStringConvertible {
       oneIn: 3)
   }
 
+  /// A heavier chain that the signers never saw.
+  private func forge(
+    _ tip: Bytes32, _ world: LightClientWorld, _ random: inout SimulatorRandom
+  ) -> Bytes32 {
+    let chain = world.tree.chain(to: tip)
+    let depth = Int(random.below(6))
+    let count = depth + 1 + Int(random.below(5))
+    return world.mine(count, on: chain[chain.count - 1 - depth], isSigned: false)
+  }
+
   private func judge(
     _ world: LightClientWorld, _ tip: Bytes32, _ scripts: [[UInt8]], _ honestIndex: Int,
     _ isLevel: Bool
   ) -> [String] {
     var failures = world.client.ledger.contradictions
     let client = world.client.client
+    for event in world.client.events {
+      if case .tipChanged(_, let hash) = event, world.unsigned.contains(hash) {
+        failures.append("the client followed a chain that nobody signed")
+      }
+      if case .blockMatched(_, let block) = event, world.unsigned.contains(block.hash) {
+        failures.append("the client told a block that nobody signed")
+      }
+    }
     if !isLevel {
       failures.append(
         "not level: tip \(client.tipHeight) of \(world.tree.entry(tip).height), scanned "

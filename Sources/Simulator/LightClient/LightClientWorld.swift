@@ -9,15 +9,21 @@ public final class LightClientWorld {
   public let client: ClientEndpoint
   public private(set) var nodes: [ServingNode] = []
   public var random: SimulatorRandom
+  /// Signs what ``mine(_:on:paying:oneIn:isSigned:)`` makes, on a network with signers.
+  public let signer: SignetSigner?
+  /// Blocks without a solution, and blocks built on them.
+  public private(set) var unsigned: Set<Bytes32> = []
 
   /// `configure` may change what the client is told; its peers are set as nodes are added, before
   /// ``start()``.
   public init(
-    seed: UInt64, rules: Network = .regtest, nodes makers: [(BlockTree) -> ServingNode],
+    seed: UInt64, signer: SignetSigner? = nil, nodes makers: [(BlockTree) -> ServingNode],
     faults: FaultOptions = FaultOptions(),
     configure: (inout LightClientConfiguration) -> Void = { _ in }
   ) {
     random = SimulatorRandom(seed: seed ^ 0x5eed)
+    self.signer = signer
+    let rules = signer?.network ?? .regtest
     // Two years after the genesis block there is room for chains in the past.
     network = SimulatedNetwork(
       seed: seed, faults: faults, epochSeconds: UInt64(rules.genesis.time) + 2 * 365 * 86_400)
@@ -49,7 +55,8 @@ public final class LightClientWorld {
 
   /// Mines `count` blocks on `tip`; one in `every` pays to one of `scripts`. Returns the new tip.
   public func mine(
-    _ count: Int, on tip: Bytes32, paying scripts: [[UInt8]] = [], oneIn every: UInt64 = 5
+    _ count: Int, on tip: Bytes32, paying scripts: [[UInt8]] = [], oneIn every: UInt64 = 5,
+    isSigned: Bool = true
   ) -> Bytes32 {
     var tip = tip
     for _ in 0..<count {
@@ -57,7 +64,12 @@ public final class LightClientWorld {
       if !scripts.isEmpty && random.below(every) == 0 {
         script = scripts[Int(random.below(UInt64(scripts.count)))]
       }
-      tip = tree.mine(on: tip, script: script)
+      let parent = tip
+      tip = tree.mine(on: parent, script: script) { block in
+        guard isSigned, let signer = self.signer else { return block.transactions[0] }
+        return signer.sign(block)
+      }
+      if unsigned.contains(parent) || (signer != nil && !isSigned) { unsigned.insert(tip) }
     }
     return tip
   }
