@@ -51,12 +51,14 @@ enum SeccompFilter {
     scmp_arg_cmp(arg: argument, op: operation, datum_a: first, datum_b: second)
   }
 
-  /// A name that this processor does not have is no rule.
+  /// A name that libseccomp (-1) or this processor (below -10,000) does not know is no rule. Numbers
+  /// between them are calls that 32-bit x86 makes directly or through socketcall(2) and ipc(2): both are
+  /// allowed then.
   private static func add(
     _ filter: scmp_filter_ctx, _ name: String, _ action: UInt32, _ conditions: [scmp_arg_cmp]
   ) throws(SandboxError) {
     let number = name.withCString { seccomp_syscall_resolve_name($0) }
-    if number < 0 { return }
+    if number == -1 || number <= -10_000 { return }
     let code = conditions.withUnsafeBufferPointer {
       seccomp_rule_add_array(filter, action, number, UInt32($0.count), $0.baseAddress)
     }
