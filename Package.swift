@@ -136,7 +136,7 @@ let package = Package(
     tests("Host", ["CHost"]),
     tests("ChainFollower", ["Devnet"]),
     tests("Agent", ["Devnet"]),
-    tests("Publisher", ["Devnet"]),
+    tests("Publisher", ["Agent", "Devnet"]),
     tests("Devnet", ["Host", "zennet"], exclude: ["bdk_client.py"]),
     tests("Simulator", ["Devnet"]),
   ]

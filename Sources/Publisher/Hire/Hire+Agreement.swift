@@ -34,8 +34,9 @@ extension Hire {
 
   func propose(on call: Call) {
     connected(call)
-    store()
+    // The channel first: a record without its channel would be a riddle after a power cut.
     drainChannel()
+    store()
     watchChannel()
     sayContract()
   }

@@ -28,6 +28,17 @@ extension Hire {
   func openStreams() {
     if stage >= .running && stage < .closed && hasHeardStart { openOutput() }
     if stage == .delivering { openResults() }
+    if stage == .settling && record.resultsAreHeld { confirmResults() }
+  }
+
+  /// The machine may have missed that its results are held: a stream that begins at their end and
+  /// ends at once says so.
+  private func confirmResults() {
+    guard let exit = record.exit, exit.resultBytes > 0, resultStream == nil,
+      let id = call?.session.open(
+        StreamOpening(kind: .fileOut, key: contractId, receiveOffset: exit.resultBytes))
+    else { return }
+    call?.session.endStream(id)
   }
 
   private func openOutput() {

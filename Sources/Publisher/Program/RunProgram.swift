@@ -92,8 +92,6 @@ public final class RunProgram {
     for hire in try folder.hires(of: former.id) {
       let id = hire.contract.contract.id
       guard let state = try folder.channelState(id) else {
-        // Killed between the two: nobody has seen this contract.
-        if hire.stage == .contracted { continue }
         throw .damaged("the channel of contract " + id.hex + " is missing")
       }
       do { try machine.restored(hire, channelState: state, now) } catch {

@@ -26,6 +26,7 @@ extension Hire {
     if channel.funding != nil && stage < .funding { record.stage = .funding }
     if payments > 0 && stage < .transferring { record.stage = .transferring }
     hasHeardStart = stage >= .running
+    if record.resultsAreHeld { resultBytes = record.exit?.resultBytes ?? 0 }
     if record.openedUnixSeconds > 0 {
       let passedMs =
         (max(context.now.unixSeconds, record.openedUnixSeconds) - record.openedUnixSeconds + 1)

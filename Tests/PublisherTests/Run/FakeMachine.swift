@@ -1,0 +1,191 @@
+import Agent
+import Bitcoin
+import Bytes
+import Capability
+import Channel
+import Crypto
+import LightClient
+import Market
+import Sandbox
+import TestSupport
+
+@testable import Publisher
+
+/// An ``AgentMachine`` in a ``World``, whose sandbox is a few numbers.
+final class FakeMachine {
+  /// What a job here does, and how honest its machine is.
+  struct Behaviour {
+    var hourSat: UInt64 = 50_000_000
+    var jobMs: UInt64 = 3_000
+    var exitStatus: UInt8 = 0
+    var results: [UInt8] = Array(repeating: 0x61, count: 100_000)
+    var output: [UInt8] = Array("hello\n".utf8)
+    /// Processor time told for each millisecond, in thousandths.
+    var cpuPermille: UInt64 = 500
+    /// What the report is signed with is another machine's key.
+    var signsWithOtherKey = false
+    /// The results handed over differ from their digest.
+    var corruptsResults = false
+  }
+
+  unowned let world: World
+  let index: Int
+  var behaviour: Behaviour
+  let secrets: AgentSecrets
+  let machine: AgentMachine
+  let payoutScript: [UInt8]
+  var lines: [String] = []
+  private var toldHeight = -1
+  private var hasStarted = false
+  private var report: [UInt8]
+
+  // MARK: The sandbox
+  private struct Sandbox {
+    var key: JobKey
+    var startedAtMs: UInt64
+    var frozenSinceMs: UInt64?
+    var frozenMs: UInt64 = 0
+    var endedAtMs: UInt64?
+  }
+  private var sandbox: Sandbox?
+  private(set) var wasFrozen = false
+
+  init(_ world: World, _ index: Int, _ behaviour: Behaviour = Behaviour()) {
+    self.world = world
+    self.index = index
+    self.behaviour = behaviour
+    var seed = [UInt8](repeating: 9, count: 32)
+    seed[0] = UInt8(index)
+    secrets = AgentSecrets(seed: Bytes32(seed))
+    payoutScript = Script.p2wsh(witnessScript: [0x51, UInt8(index)])
+    var configuration = Configuration()
+    configuration.hourSat = behaviour.hourSat
+    configuration.maxLossSat = 1_000_000
+    var signed = CapabilityReport(
+      identity: secrets.identity.publicKey, blockHeight: 0, blockHash: .zero, unixSeconds: 1,
+      architecture: "x86_64", processors: 1, memoryMiB: 256, isolation: 2, results: [])
+    signed.sign(secrets.identity)
+    if behaviour.signsWithOtherKey {
+      signed.signature = Ed25519.KeyPair(seed: Bytes32([UInt8](repeating: 3, count: 32)))
+        .sign(signed.digest.array)
+    }
+    report = signed.encode()
+    machine = AgentMachine(
+      configuration: configuration, network: .regtest, secrets: secrets,
+      payoutScript: payoutScript,
+      machine: MachineFacts(
+        processors: .x86_64, isolation: .full, memoryMiB: 256, milliCpus: 1000), report: report,
+      random: { world.random.bytes32() })
+  }
+
+  private var now: Instant { Instant(nowMs: world.nowMs, unixSeconds: world.unixSeconds) }
+
+  var nextDeadlineMs: UInt64 {
+    min(machine.nextDeadlineMs, endAtMs ?? UInt64.max)
+  }
+
+  /// Frozen time does not count.
+  private var endAtMs: UInt64? {
+    guard let sandbox, sandbox.endedAtMs == nil, sandbox.frozenSinceMs == nil else { return nil }
+    return sandbox.startedAtMs + behaviour.jobMs + sandbox.frozenMs
+  }
+
+  // MARK: Events
+
+  func connected(_ job: UInt32) { machine.publisherConnected(JobKey(job), now) }
+  func disconnected(_ job: UInt32) { machine.publisherDisconnected(JobKey(job), now) }
+  func received(_ bytes: [UInt8], _ job: UInt32) {
+    machine.received(bytes, from: JobKey(job), now)
+  }
+
+  func timePassed() {
+    if let at = endAtMs, world.nowMs >= at { end(.exited(status: behaviour.exitStatus)) }
+    machine.timePassed(now)
+  }
+
+  func follow() {
+    if !hasStarted {
+      hasStarted = true
+      machine.started(now, tipHeight: world.tipHeight)
+      machine.reportSigned(report, now)
+    }
+    carryOut()
+    while toldHeight < Int(world.tipHeight) {
+      toldHeight += 1
+      let height = UInt32(toldHeight)
+      tell(.tipChanged(height: height, hash: world.blocks[toldHeight].hash))
+      tell(.blockMatched(height: height, block: world.blocks[toldHeight]))
+      if height == world.tipHeight { tell(.synced(height: height)) }
+    }
+  }
+
+  private func tell(_ event: LightClientEvent) {
+    machine.chainTold(
+      event, now, authenticatedHeight: UInt32(max(0, toldHeight)), feeRateSatPerVb: 1)
+    carryOut()
+  }
+
+  private func end(_ outcome: JobOutcome) {
+    guard let sandbox, sandbox.endedAtMs == nil else { return }
+    self.sandbox?.endedAtMs = world.nowMs
+    machine.outputEnded(sandbox.key, isError: false, now)
+    machine.outputEnded(sandbox.key, isError: true, now)
+    machine.sandboxEnded(sandbox.key, outcome, now)
+  }
+
+  // MARK: Effects
+
+  private func carryOut() {
+    while let effect = machine.nextEffect() { carryOut(effect) }
+  }
+
+  private func carryOut(_ effect: AgentEffect) {
+    switch effect {
+    case .log(_, let text): lines.append(text)
+    case .dial(let key, _, _): world.dial(index, key.value)
+    case .transmit(let key, let bytes): world.transmit(fromMachine: index, key.value, bytes)
+    case .hangUp(let key): world.hangUp(fromMachine: index, key.value)
+    case .broadcast(let transaction): world.broadcast(transaction)
+    case .startSandbox(let key, _):
+      sandbox = Sandbox(key: key, startedAtMs: world.nowMs)
+      machine.jobStarted(key, now)
+      machine.outputRead(key, behaviour.output, isError: false, now)
+    case .freeze:
+      wasFrozen = true
+      sandbox?.frozenSinceMs = world.nowMs
+    case .thaw:
+      if let since = sandbox?.frozenSinceMs { sandbox?.frozenMs += world.nowMs - since }
+      sandbox?.frozenSinceMs = nil
+    case .terminate(_, let reason): end(.terminated(reason))
+    case .sampleUsage(let key): machine.usageSampled(key, sample, now)
+    case .collectResults(let key, _):
+      machine.resultsCollected(
+        key, sizeBytes: UInt64(behaviour.results.count),
+        digest: behaviour.results.isEmpty ? .zero : Sha256.hash(behaviour.results), now)
+    case .readResults(let key, let offset, let count):
+      var piece = Array(behaviour.results[Int(offset)...].prefix(count))
+      if behaviour.corruptsResults && offset == 0 { piece[0] ^= 1 }
+      machine.resultBytes(key, piece, offset: offset, now)
+    case .destroySandbox(let key):
+      sandbox = nil
+      machine.sandboxDestroyed(key, now)
+    case .watch, .unwatch, .forget, .storeJob, .storeChannel, .archiveChannel, .stageBundle,
+      .dropBundle, .writeInput, .closeInput:
+      break
+    }
+  }
+
+  private var sample: UsageSample {
+    var sample = UsageSample()
+    guard let sandbox else { return sample }
+    let endMs = sandbox.endedAtMs ?? world.nowMs
+    var frozenMs = sandbox.frozenMs
+    if let since = sandbox.frozenSinceMs { frozenMs += endMs - min(endMs, since) }
+    sample.wallMs = endMs - sandbox.startedAtMs
+    sample.frozenMs = frozenMs
+    let runningMs = sample.wallMs - min(frozenMs, sample.wallMs)
+    sample.cpuMs = runningMs * behaviour.cpuPermille / 1000
+    sample.memoryMiBMs = runningMs * 8
+    return sample
+  }
+}
