@@ -104,6 +104,12 @@ extension Hire {
   // MARK: The end
 
   func exited(_ exit: JobExit) {
+    if stage == .funding {
+      // It gave up before it was paid anything.
+      record.exit = exit
+      store()
+      return giveUp("ended before it began: " + exit.kind.text)
+    }
     if stage < .transferring || stage > .settling { return }
     if record.exit == exit {
       openStreams()

@@ -13,16 +13,28 @@ final class Call {
   weak var hire: Hire?
   /// The driver was told to hang up.
   var isOver = false
-  /// Nothing is said before the machine said what it calls about.
-  let greetingEndsAtMs: UInt64
+  /// The machine said what it calls about; nothing is said to it before.
   var hasGreeted = false
+  private var waitsUntilMs: UInt64
 
+  /// Time for a handshake and a greeting, and then for a bid.
   static let greetingMs: UInt64 = 30_000
+  static let bidMs: UInt64 = 60_000
 
   init(key: CallKey, session: SessionMachine, nowMs: UInt64) {
     self.key = key
     self.session = session
-    greetingEndsAtMs = nowMs + Call.greetingMs
+    waitsUntilMs = nowMs + Call.greetingMs
+  }
+
+  /// A machine that neither bid nor is hired is hung up on then; nil for one that may stay.
+  var patienceEndsAtMs: UInt64? {
+    isOver || hire != nil || candidate != nil ? nil : waitsUntilMs
+  }
+
+  func greeted(nowMs: UInt64) {
+    hasGreeted = true
+    waitsUntilMs = nowMs + Call.bidMs
   }
 
   /// False where the machine does not read: then it is hung up on.

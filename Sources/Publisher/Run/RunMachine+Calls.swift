@@ -114,7 +114,7 @@ extension RunMachine {
   }
 
   private func greeted(_ txid: Bytes32, _ call: Call) {
-    call.hasGreeted = true
+    call.greeted(nowMs: context.now.nowMs)
     guard let record, record.announcement.txid == txid else {
       return call.refuse(.unacceptable, "not an announcement of this publisher's")
     }
@@ -125,7 +125,7 @@ extension RunMachine {
   }
 
   private func resumed(_ state: ResumeState, _ call: Call) {
-    call.hasGreeted = true
+    call.greeted(nowMs: context.now.nowMs)
     let hire = hires.first { $0.contractId == state.contract }
     guard let hire, hire.contract.provider == call.peer, hire.stage != .abandoned else {
       return call.refuse(.unknownContract, "no such contract")
@@ -145,8 +145,8 @@ extension RunMachine {
     guard call.hasGreeted, let hourlySat = bid.hourlySat(offer) else {
       return refuseBid(call, "out of place")
     }
-    if hires.contains(where: { $0.contract.provider == bid.provider && !$0.isOver }) {
-      return refuseBid(call, "this machine is hired already")
+    if let hire = hires.first(where: { $0.contract.provider == bid.provider && !$0.isOver }) {
+      return bidAgain(bid, hire, call)
     }
     // One machine, one bid: the newest connection counts.
     for other in calls where other !== call && other.candidate?.bid.provider == bid.provider {
@@ -156,6 +156,17 @@ extension RunMachine {
     call.candidate = Candidate(bid: bid, report: report, hourlySat: hourlySat)
     if firstBidAtMs == nil { firstBidAtMs = context.now.nowMs }
     context.info("bid of " + bid.provider.hex + ": \(hourlySat) sat an hour")
+  }
+
+  /// A machine that bids again has not signed its contract: it never arrived, or the machine lost it.
+  private func bidAgain(_ bid: Bid, _ hire: Hire, _ call: Call) {
+    if hire.stage != .contracted { return refuseBid(call, "this machine is hired already") }
+    if hire.contract.bidDigest != bid.digest {
+      hire.abandon("another bid of the same machine")
+      return refuseBid(call, "another bid than before")
+    }
+    hire.connected(call)
+    hire.sayContract()
   }
 
   private func refuseBid(_ call: Call, _ reason: String) {

@@ -93,7 +93,7 @@ public final class RunMachine {
     context.now = now
     for call in calls {
       call.session.tick(nowMs: now.nowMs)
-      if !call.hasGreeted && now.nowMs >= call.greetingEndsAtMs { call.session.close() }
+      if let at = call.patienceEndsAtMs, now.nowMs >= at { call.session.close() }
     }
     for hire in hires { hire.timePassed() }
     settle()
@@ -104,7 +104,7 @@ public final class RunMachine {
     var earliest = UInt64.max
     for call in calls {
       if let deadline = call.session.nextDeadlineMs { earliest = min(earliest, deadline) }
-      if !call.hasGreeted { earliest = min(earliest, call.greetingEndsAtMs) }
+      if let at = call.patienceEndsAtMs { earliest = min(earliest, at) }
     }
     for hire in hires { earliest = min(earliest, hire.nextDeadlineMs) }
     if let firstBidAtMs { earliest = min(earliest, firstBidAtMs + context.plan.bidWindowMs) }
@@ -206,7 +206,9 @@ public final class RunMachine {
     let hired = hires.filter { $0.stage != .abandoned }
     if hired.count < wanted && !isStopping { return false }
     for hire in hired {
-      if hire.isOver || hire.isGivenUp { continue }
+      if hire.isOver { continue }
+      // A refund that is on its way is seen into a block.
+      if hire.isGivenUp && hire.refundTxid == nil { continue }
       if hire.stage == .receipted && !context.plan.waitsForClose && hire.call == nil { continue }
       return false
     }

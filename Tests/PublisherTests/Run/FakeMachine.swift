@@ -49,6 +49,8 @@ final class FakeMachine {
   }
   private var sandbox: Sandbox?
   private(set) var wasFrozen = false
+  /// The plug was pulled.
+  var isGone = false
 
   init(_ world: World, _ index: Int, _ behaviour: Behaviour = Behaviour()) {
     self.world = world
@@ -81,7 +83,7 @@ final class FakeMachine {
   private var now: Instant { Instant(nowMs: world.nowMs, unixSeconds: world.unixSeconds) }
 
   var nextDeadlineMs: UInt64 {
-    min(machine.nextDeadlineMs, endAtMs ?? UInt64.max)
+    isGone ? UInt64.max : min(machine.nextDeadlineMs, endAtMs ?? UInt64.max)
   }
 
   /// Frozen time does not count.
@@ -92,10 +94,12 @@ final class FakeMachine {
 
   // MARK: Events
 
-  func connected(_ job: UInt32) { machine.publisherConnected(JobKey(job), now) }
-  func disconnected(_ job: UInt32) { machine.publisherDisconnected(JobKey(job), now) }
+  func connected(_ job: UInt32) { if !isGone { machine.publisherConnected(JobKey(job), now) } }
+  func disconnected(_ job: UInt32) {
+    if !isGone { machine.publisherDisconnected(JobKey(job), now) }
+  }
   func received(_ bytes: [UInt8], _ job: UInt32) {
-    machine.received(bytes, from: JobKey(job), now)
+    if !isGone { machine.received(bytes, from: JobKey(job), now) }
   }
 
   func timePassed() {
@@ -104,6 +108,7 @@ final class FakeMachine {
   }
 
   func follow() {
+    if isGone { return }
     if !hasStarted {
       hasStarted = true
       machine.started(now, tipHeight: world.tipHeight)

@@ -184,9 +184,10 @@ struct RunTests {
     let world = try RunTests.world([FakeMachine.Behaviour()]) { $0.awayMs = 20_000 }
     #expect(world.run { world.publisher.machine.summaries.first?.record.stage == .running })
     world.cut(0)
-    world.machines = []
+    world.machines[0].isGone = true
     #expect(world.run(forMs: 60_000) { world.publisher.machine.isFinished })
     #expect(world.publisher.machine.outcome == .failed)
+    // What was begun is not forgotten before the refund is in a block.
     let stillOpen = world.publisher.machine.summaries[0]
     #expect(stillOpen.spend == nil)
     #expect(RunRecord.decode(world.publisher.disk.run!)?.isFinished == false)

@@ -139,7 +139,6 @@ final class World {
   func publisherDied() {
     let dead = links
     links = []
-    queue = []
     for link in dead { later { [self] in machines[link.machine].disconnected(link.job) } }
   }
 
