@@ -111,7 +111,7 @@ extension Hire {
       return giveUp("ended before it began: " + exit.kind.text)
     }
     if stage < .transferring || stage > .settling { return }
-    if record.exit == exit {
+    if record.exit == exit && stage >= .delivering {
       openStreams()
       return settle()
     }
@@ -125,8 +125,8 @@ extension Hire {
     resultHash = Sha256()
     resultStream = nil
     record.exit = exit
+    record.stage = .delivering
     store()
-    enter(.delivering)
     info("job ended: " + exit.kind.text + " \(exit.status), \(exit.resultBytes) bytes of results")
     openStreams()
     settle()

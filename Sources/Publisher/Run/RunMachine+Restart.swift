@@ -25,6 +25,8 @@ extension Hire {
     if stage == .abandoned { return }
     if channel.funding != nil && stage < .funding { record.stage = .funding }
     if payments > 0 && stage < .transferring { record.stage = .transferring }
+    // The channel is stored before the record that says what it means.
+    if channel.spend != nil { enter(.closed) }
     hasHeardStart = stage >= .running
     if record.resultsAreHeld { resultBytes = record.exit?.resultBytes ?? 0 }
     if record.openedUnixSeconds > 0 {

@@ -8,7 +8,8 @@ import Testing
 struct RestartTests {
   private static func quick() -> FakeMachine.Behaviour {
     var behaviour = FakeMachine.Behaviour()
-    behaviour.jobMs = 900
+    behaviour.jobMs = 500
+    behaviour.results = Array(repeating: 0x62, count: 40_000)
     return behaviour
   }
 
@@ -29,7 +30,9 @@ struct RestartTests {
       if !world.publisher.isListening { world.publisher = try world.publisher.reborn() }
       let ended = world.run { world.publisher.machine.isFinished }
       #expect(ended, "killed before effect \(place): \(world.publisher.lines)")
-      #expect(world.publisher.machine.outcome == .succeeded, "killed before effect \(place)")
+      #expect(
+        world.publisher.machine.outcome == .succeeded,
+        "killed before effect \(place): \(world.publisher.lines)")
       try RunTests.checkSettled(world, workers: 2)
     }
   }
