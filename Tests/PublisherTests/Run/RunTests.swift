@@ -155,10 +155,17 @@ struct RunTests {
     #expect(world.publisher.disk.kept.isEmpty)
   }
 
+  /// Long enough that much more becomes owed than the contract lets anybody lose.
+  private static var long: FakeMachine.Behaviour {
+    var behaviour = FakeMachine.Behaviour()
+    behaviour.jobMs = 30_000
+    return behaviour
+  }
+
   @Test func aPublisherThatStopsPayingFreezesItsJobAndThawsItByPaying() throws {
-    let world = try RunTests.world([FakeMachine.Behaviour()]) { plan in
+    let world = try RunTests.world([RunTests.long]) { plan in
       plan.stopPayingAfter = 3
-      plan.payAgainAfterMs = 3_000
+      plan.payAgainAfterMs = 8_000
     }
     #expect(world.run { world.publisher.machine.isFinished })
     #expect(world.machines[0].wasFrozen)
@@ -169,7 +176,7 @@ struct RunTests {
   }
 
   @Test func aPublisherThatNeverPaysAgainLosesItsJobAndTheMachineCollects() throws {
-    let world = try RunTests.world([FakeMachine.Behaviour()]) { $0.stopPayingAfter = 3 }
+    let world = try RunTests.world([RunTests.long]) { $0.stopPayingAfter = 3 }
     #expect(world.run { world.publisher.machine.isFinished })
     let summary = world.publisher.machine.summaries[0]
     #expect(summary.record.exit?.kind == .unpaid)
