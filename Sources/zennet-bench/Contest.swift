@@ -46,19 +46,25 @@ struct Contestant {
 /// counts.
 struct Contest {
   let stopwatch: Stopwatch
-  /// How many of the unit one call of `work` does.
+  /// How many of the unit a round does.
   let amount: Double
   let unit: String
+  /// How many calls of `work` make a round: the contestants take turns at every call.
+  var calls = 1
 
   /// The median rate of each contestant, in their order.
   func rates(_ rounds: Int, _ contestants: [Contestant]) throws -> [Double] {
     var rates = contestants.map { _ in [Double]() }
     // One round more, which does not count: caches, files and branch predictors get warm.
     for round in 0...rounds {
-      for (index, contestant) in contestants.enumerated() {
-        let seconds = try stopwatch.seconds(contestant.work)
-        if round > 0 { rates[index].append(amount / seconds) }
+      var seconds = contestants.map { _ in 0.0 }
+      for _ in 0..<calls {
+        for (index, contestant) in contestants.enumerated() {
+          seconds[index] += try stopwatch.seconds(contestant.work)
+        }
       }
+      if round == 0 { continue }
+      for index in contestants.indices { rates[index].append(amount / seconds[index]) }
     }
     return zip(contestants, rates).map { contestant, rates in
       let sorted = rates.sorted()

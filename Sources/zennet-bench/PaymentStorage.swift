@@ -22,21 +22,19 @@ struct PaymentStorage {
 
   func measure(_ rounds: Int) throws {
     var last: [UInt64] = [0, 0]
-    let contest = Contest(stopwatch: .wall, amount: Double(commits), unit: "payments/s")
+    // Turn by turn: a disk that others use has moods of seconds.
+    let contest = Contest(
+      stopwatch: .wall, amount: Double(commits), unit: "payments/s", calls: commits)
     let rates = try contest.rates(
       rounds,
       [
         Contestant(name: "ChannelStore.update, FULL") {
-          for _ in 0..<commits {
-            last[0] += 1
-            try store(last[0])
-          }
+          last[0] += 1
+          try store(last[0])
         },
         Contestant(name: "bare SQLite, WAL, synchronous=FULL") {
-          for _ in 0..<commits {
-            last[1] += 1
-            try bare.commit(state(last[1]))
-          }
+          last[1] += 1
+          try bare.commit(state(last[1]))
         },
       ])
     note("each commit holds a channel's state of \(stateBytes) bytes")
