@@ -32,15 +32,16 @@ public enum HeaderRules {
   static let medianSpan: UInt32 = 11
 
   /// Every rule but the future limit, which is not the header's fault and passes with time: see
-  /// ``isFromFuture(_:nowSeconds:)``. The caller has found the parent by hash.
+  /// ``isFromFuture(_:nowSeconds:)``. The caller has found the parent by hash, and may give the
+  /// header's own hash where it is known already.
   public static func check(
-    _ header: BlockHeader, context: HeaderContext, network: Network
+    _ header: BlockHeader, hash: Bytes32? = nil, context: HeaderContext, network: Network
   ) throws(BitcoinError) {
     guard let parent = context.header(context.parentHeight) else { throw missing }
     if header.bits != (try requiredBits(time: header.time, context: context, network: network)) {
       throw BitcoinError.invalid("a header's difficulty is not what the rules ask for")
     }
-    try checkWork(header, network: network)
+    try checkWork(header, hash: hash, network: network)
     if let median = medianTimePast(context), header.time <= median {
       throw BitcoinError.invalid("a header's time is not after the median of those before it")
     }
@@ -58,12 +59,12 @@ public enum HeaderRules {
   /// The hash meets the target that the header states, which the network's limit allows. Whether
   /// it is the target asked for is ``requiredBits(time:context:network:)``'s matter.
   public static func checkWork(
-    _ header: BlockHeader, network: Network
+    _ header: BlockHeader, hash: Bytes32? = nil, network: Network
   ) throws(BitcoinError) {
     guard let target = Target(bits: header.bits), let limit = Target(bits: network.powLimitBits),
       target <= limit
     else { throw BitcoinError.invalid("a header's target is outside the network's limit") }
-    if !target.isMet(by: header.hash) {
+    if !target.isMet(by: hash ?? header.hash) {
       throw BitcoinError.invalid("a header's hash does not meet its target")
     }
   }

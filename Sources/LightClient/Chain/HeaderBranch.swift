@@ -30,6 +30,7 @@ struct HeaderBranch {
     let view = BranchView(chain: chain, forkHeight: forkHeight, records: records)
     records = []
     var refusal: Refusal?
+    var measure = WorkMeasure()
     for index in headers.indices {
       let header = headers[index]
       if HeaderRules.isFromFuture(header, nowSeconds: unixSeconds) {
@@ -37,16 +38,32 @@ struct HeaderBranch {
         break
       }
       do {
-        try HeaderRules.check(header, context: view.context, network: network)
+        try HeaderRules.check(
+          header, hash: hashes[index], context: view.context, network: network)
       } catch {
         refusal = .invalid(error)
         break
       }
       view.append(HeaderRecord(header, hash: hashes[index]))
-      work += ChainWork(bits: header.bits)
+      work += measure.work(bits: header.bits)
     }
     records = view.takeRecords()
     return refusal
+  }
+}
+
+/// The work of headers, one after the other: most have the difficulty of the one before, and the
+/// division behind the number costs more than the header's hash.
+struct WorkMeasure {
+  private var bits: UInt32 = 0
+  private var value = ChainWork.zero
+
+  mutating func work(bits: UInt32) -> ChainWork {
+    if bits != self.bits {
+      self.bits = bits
+      value = ChainWork(bits: bits)
+    }
+    return value
   }
 }
 

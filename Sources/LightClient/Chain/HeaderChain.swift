@@ -36,13 +36,14 @@ struct HeaderChain {
     records = []
     records.reserveCapacity(state.headers.count)
     var previous = first.previous
+    var measure = WorkMeasure()
     for header in state.headers {
       let hash = header.hash
       guard header.previous == previous, let target = Target(bits: header.bits),
         target.isMet(by: hash)
       else { break }
       records.append(HeaderRecord(header, hash: hash))
-      work += ChainWork(bits: header.bits)
+      work += measure.work(bits: header.bits)
       previous = hash
     }
     if records.isEmpty { return nil }
@@ -82,8 +83,9 @@ struct HeaderChain {
   func work(above height: UInt32) -> ChainWork {
     precondition(height >= baseHeight && height <= tipHeight)
     var sum = ChainWork.zero
+    var measure = WorkMeasure()
     for index in (Int(height - baseHeight) + 1)..<records.count {
-      sum += ChainWork(bits: records[index].bits)
+      sum += measure.work(bits: records[index].bits)
     }
     return sum
   }
@@ -110,9 +112,10 @@ struct HeaderChain {
   }
 
   mutating func append(_ more: [HeaderRecord]) {
+    var measure = WorkMeasure()
     for record in more {
       records.append(record)
-      work += ChainWork(bits: record.bits)
+      work += measure.work(bits: record.bits)
     }
   }
 
@@ -120,7 +123,8 @@ struct HeaderChain {
   mutating func drop(below height: UInt32) {
     if height <= baseHeight { return }
     let count = Int(height - baseHeight)
-    for index in 0..<count { workBefore += ChainWork(bits: records[index].bits) }
+    var measure = WorkMeasure()
+    for index in 0..<count { workBefore += measure.work(bits: records[index].bits) }
     hashBeforeBase = records[count - 1].hash
     records.removeFirst(count)
     baseHeight = height
