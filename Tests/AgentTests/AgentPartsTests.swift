@@ -69,6 +69,8 @@ private func txid(_ number: UInt64) -> Bytes32 {
     var buffer = OutputBuffer()
     var printed: [UInt8] = []
     var received: [UInt8] = []
+    // What the publisher was sure to hold when it last called: it never asks for less.
+    var held = 0
     let stream = StreamId(raw: 1)
     for _ in 0..<400 {
       switch random.int(0...(4 - 1)) {
@@ -79,8 +81,9 @@ private func txid(_ number: UInt64) -> Bytes32 {
         buffer.append(bytes)
       case 3 where random.int(0...(5 - 1)) == 0:
         // The connection breaks: bytes that were under way are lost, and asked for again.
-        let lost = min(received.count, random.int(0...(OutputBuffer.historyBytes - 1)))
+        let lost = min(received.count - held, random.int(0...(OutputBuffer.historyBytes - 1)))
         received.removeLast(lost)
+        held = received.count
         buffer.resume(at: UInt64(received.count), on: stream)
       default:
         let next = buffer.next(limit: random.int(1...(9000 - 1)))
@@ -94,7 +97,9 @@ private func txid(_ number: UInt64) -> Bytes32 {
       received += next
       buffer.sent(next.count)
     }
-    #expect(received == printed)
+    // Not compared within the macro, which would describe every byte.
+    let isWhole = received == printed
+    #expect(isWhole)
   }
 
   @Test func offsetsThatNeverWereAreBroughtBack() {
