@@ -92,9 +92,19 @@ static void first_child(const struct host_plan *plan) {
     host_sandbox_tell(HOST_EVENT_STEP_FAILED, (uint32_t)failed, (uint64_t)code, 0);
     _exit(113);
   }
+  // Process 1 waits for the end of this pipe, so that the agent hears of it first by its pid.
+  int ends[2];
+  char none;
+  if (pipe2(ends, O_CLOEXEC) != 0) ends[0] = ends[1] = -1;
   // CLONE_PARENT: process 1 is the agent's own child, and this process need not stay.
-  long pid = syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
-  if (pid == 0) host_sandbox_init(plan);
+  long pid = ends[0] < 0 ? -1 : syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
+  if (pid == 0) {
+    close(ends[1]);
+    while (read(ends[0], &none, 1) < 0 && errno == EINTR) {
+    }
+    close(ends[0]);
+    host_sandbox_init(plan);
+  }
   if (pid < 0)
     host_sandbox_tell(HOST_EVENT_STEP_FAILED, plan->count, (uint64_t)errno, 0);
   else

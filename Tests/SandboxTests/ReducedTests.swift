@@ -14,8 +14,7 @@ private let reduced: KernelFeatures = {
 extension WithKernel {
   @Suite(.enabled(if: reduced.level == .reduced)) struct ReducedTests {
     private func sandbox() -> Sandbox {
-      signal(SIGPIPE, SIG_IGN)
-      return Sandbox(
+      Sandbox(
         features: reduced, settings: SandboxSettings(owner: "reduced\(getpid())"))
     }
 

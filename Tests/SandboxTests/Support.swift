@@ -62,6 +62,7 @@ final class Driver {
   var events: [SandboxEvent] = []
 
   init(_ process: SandboxProcess, bundle: [UInt8] = plainBundle) {
+    signal(SIGPIPE, SIG_IGN)
     self.process = process
     pending = bundle[...]
   }
@@ -126,8 +127,7 @@ final class Driver {
 }
 
 func makeSandbox(owner: String = "test\(getpid())") -> Sandbox {
-  signal(SIGPIPE, SIG_IGN)
-  return Sandbox(features: features, settings: SandboxSettings(owner: owner))
+  Sandbox(features: features, settings: SandboxSettings(owner: owner))
 }
 
 func run(_ spec: JobSpec, bundle: [UInt8] = plainBundle, in sandbox: Sandbox = makeSandbox()) throws
