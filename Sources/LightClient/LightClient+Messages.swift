@@ -9,7 +9,12 @@ extension LightClient {
     case .wtxidRelay: handshake.receivedWtxidRelay(index, &shared)
     case .verack:
       if case .ready = handshake.receivedVerack(index, &shared) {
-        book.ready(shared.peers[index].address, services: shared.peers[index].services)
+        let address = shared.peers[index].address
+        book.ready(address, services: shared.peers[index].services)
+        // Gossip promised filters. An owner's own peer is kept without them, too.
+        if !shared.peers[index].servesFilters && book.isGossip(address) {
+          shared.disconnect(index, .unsuitable)
+        }
         if shared.configuration.usesGossip { shared.send(.getAddr, to: index) }
       }
     case .sendAddrV2, .unknown: shared.note(index)

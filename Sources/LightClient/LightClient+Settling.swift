@@ -40,7 +40,12 @@ extension LightClient {
     case .falseFrom(let height):
       scan.restart(from: height)
       filterHeaders.pump(&shared)
-    case .lookAt(let height): scan.force(height, chain: shared.chain)
+    case .lookAt(let height):
+      scan.force(height, chain: shared.chain)
+      scan.lookAtAll(from: max(height, shared.chain.tipHeight - min(shared.chain.tipHeight, 144)))
+    }
+    if !shared.peers.contains(where: { $0.isReady && $0.isFilterDistrusted }) {
+      scan.lookAtAll(from: nil)
     }
     scan.pump(filterHeaders.chain, &shared)
     var wanted = headers.tipsToAuthenticate(shared)

@@ -103,7 +103,9 @@ public struct LightClient {
     shared.peers.append(
       Peer(
         id: id, address: address, isConfigured: book.isConfigured(address), connectedMs: nowMs,
-        framer: MessageFramer(magic: shared.network.magic), lastReceivedMs: nowMs))
+        framer: MessageFramer(
+          magic: shared.network.magic, maxPayloadBytes: Limits.payloadBytes),
+        lastReceivedMs: nowMs))
     handshake.connected(shared.peers.count - 1, &shared)
     settle()
   }

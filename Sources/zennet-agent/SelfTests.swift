@@ -2,6 +2,7 @@ import Bitcoin
 import Capability
 import Channel
 import Host
+import LightClient
 import Market
 import Storage
 
@@ -9,6 +10,7 @@ import Storage
 enum SelfTests {
   static func run(_ report: (StaticString, Bool) -> Void) {
     BitcoinSelfTest.run(report)
+    LightClientSelfTest.run(report)
     ChannelSelfTest.run(report)
     MarketSelfTest.run(report)
     CapabilitySelfTest.run(report)

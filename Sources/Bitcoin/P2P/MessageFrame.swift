@@ -29,7 +29,8 @@ public enum MessageFrame {
 /// connection must be dropped.
 public struct MessageFramer {
   private let magic: [UInt8]
-  private let maxPayloadBytes: Int
+  /// A message that claims more is an error. May be changed between messages.
+  public var maxPayloadBytes: Int
   private let keepsBlockWitnesses: Bool
   private var buffer: [UInt8] = []
   /// Bytes of `buffer` already handed out; they are dropped now and then, not at each message.
@@ -50,7 +51,11 @@ public struct MessageFramer {
   public var bufferedBytes: Int { buffer.count - start }
 
   public mutating func append(_ bytes: [UInt8]) {
-    if start > 0 && (start == buffer.count || start > 65_536) {
+    if start == buffer.count {
+      // What a big message needed is given back.
+      buffer.removeAll(keepingCapacity: buffer.capacity <= 131_072)
+      start = 0
+    } else if start > 65_536 {
       buffer.removeFirst(start)
       start = 0
     }

@@ -83,25 +83,36 @@ struct Peer {
     return commonHeight >= height
   }
 
-  /// Whether a request sent at `sentMs` has waited too long: 20 s of silence, or a total of five
-  /// minutes however slow the line is.
+  /// How long its silence may last while it owes an answer: longer on a line that is known to be
+  /// slow, within reason.
+  private var silenceMs: UInt64 {
+    let slowMs = min(Limits.maxSilenceMs, 3 * min(latencyMs ?? 0, Limits.maxSilenceMs))
+    return max(Limits.silenceMs, slowMs)
+  }
+
+  /// Whether a request sent at `sentMs` has waited too long: silence, or a total of five minutes
+  /// however slow the line is.
   func isLate(since sentMs: UInt64, nowMs: UInt64) -> Bool {
     if nowMs >= sentMs + Limits.requestTotalMs { return true }
-    return nowMs >= max(sentMs, lastReceivedMs) + Limits.silenceMs
+    return nowMs >= max(sentMs, lastReceivedMs) + silenceMs
   }
 
   /// When `isLate` may next become true.
   func lateAtMs(since sentMs: UInt64) -> UInt64 {
-    min(sentMs + Limits.requestTotalMs, max(sentMs, lastReceivedMs) + Limits.silenceMs)
+    min(sentMs + Limits.requestTotalMs, max(sentMs, lastReceivedMs) + silenceMs)
   }
 }
 
 /// Bounds that several managers share.
 enum Limits {
   static let silenceMs: UInt64 = 20_000
+  static let maxSilenceMs: UInt64 = 120_000
   static let requestTotalMs: UInt64 = 300_000
   /// Headers beyond the window before the oldest are dropped, and before sync waits.
   static let slackHeaders = 4000
+  /// The longest message of a peer that was not asked for a block: 2,000 headers, a standard
+  /// transaction and a filter are well below.
+  static let payloadBytes = 1_000_000
   static let handshakeMs: UInt64 = 60_000
   /// Small offences after which a peer is banned.
   static let offences: UInt64 = 100

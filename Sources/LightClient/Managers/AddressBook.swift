@@ -18,6 +18,8 @@ struct AddressBook {
   private struct Entry {
     let address: PeerAddress
     let isConfigured: Bool
+    /// Only peers' word stands for it.
+    var isGossip = false
     var failures: UInt64 = 0
     var retryAtMs: UInt64 = 0
     var isDialling = false
@@ -44,7 +46,9 @@ struct AddressBook {
     return nil
   }
 
-  private mutating func add(_ address: PeerAddress, isConfigured: Bool, services: UInt64) {
+  private mutating func add(
+    _ address: PeerAddress, isConfigured: Bool, services: UInt64, isGossip: Bool = false
+  ) {
     if index(of: address) != nil { return }
     if entries.count >= AddressBook.maxAddresses {
       var worst: Int?
@@ -61,12 +65,19 @@ struct AddressBook {
     }
     var entry = Entry(address: address, isConfigured: isConfigured)
     entry.services = services
+    entry.isGossip = isGossip
     entries.append(entry)
   }
 
   func isConfigured(_ address: PeerAddress) -> Bool {
     guard let index = index(of: address) else { return false }
     return entries[index].isConfigured
+  }
+
+  /// Whether the client itself chose the address, of those that peers told.
+  func isGossip(_ address: PeerAddress) -> Bool {
+    guard let index = index(of: address) else { return false }
+    return entries[index].isGossip
   }
 
   /// The addresses that are banned now.
@@ -124,7 +135,7 @@ struct AddressBook {
         item.network == NetworkAddress.Network.ipv4 || item.network == NetworkAddress.Network.ipv6
       else { continue }
       if item.services & VersionMessage.Service.compactFilters == 0 { continue }
-      add(address, isConfigured: false, services: item.services)
+      add(address, isConfigured: false, services: item.services, isGossip: true)
       taken += 1
     }
   }

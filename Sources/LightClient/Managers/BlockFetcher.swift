@@ -62,6 +62,7 @@ struct BlockFetcher {
       }
       wants[index].request = (shared.peers[peer].id, shared.nowMs)
       inFlight += 1
+      shared.peers[peer].framer.maxPayloadBytes = MessageFrame.maxPayloadBytes
       shared.send(
         .getData([
           InventoryVector(kind: InventoryVector.Kind.witnessBlock, hash: wants[index].hash)

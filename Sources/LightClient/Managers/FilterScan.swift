@@ -37,6 +37,8 @@ struct FilterScan {
   /// Blocks that are fetched whatever their filter says.
   private var forced: [UInt32] = []
   private var retryAtMs: UInt64 = 0
+  /// From here on every block is looked at: peers differ about filters and either may be right.
+  private var lookFrom: UInt32?
 
   init(nextHeight: UInt32) {
     self.nextHeight = nextHeight
@@ -84,6 +86,10 @@ struct FilterScan {
       insert(Match(height: height, hash: hash, block: nil))
     }
   }
+
+  /// While peers differ about filters in a way that blocks do not decide, nobody's filter is trusted
+  /// to say that a new block is without interest. Nil ends that.
+  mutating func lookAtAll(from height: UInt32?) { lookFrom = height }
 
   private mutating func insert(_ match: Match) {
     if pending.contains(where: { $0.height == match.height }) { return }
@@ -232,6 +238,7 @@ struct FilterScan {
 
   private mutating func match(_ filter: BlockFilter, _ shared: Shared) {
     var isMatch = forced.contains(nextHeight)
+    if let lookFrom, nextHeight >= lookFrom { isMatch = true }
     if !isMatch {
       // A filter that its header commits to and that does not decode hides something: look.
       do { isMatch = try filter.matches(anyOf: due) } catch { isMatch = true }

@@ -48,6 +48,9 @@ public final class ClientEndpoint: SimulatedEndpoint {
     drain(network)
   }
 
+  /// The disk forgets what it held: filter headers from `height` on are other ones.
+  public func damageFilterHeaders(from height: Int) { disk.damageFilterHeaders(from: height) }
+
   public func watch(_ script: [UInt8], fromHeight: UInt32, _ network: SimulatedNetwork) {
     ledger.scripts.append(script)
     client.watch(script, fromHeight: fromHeight)
@@ -161,6 +164,12 @@ public struct SimulatedDisk {
     filterHeaders.removeFirst(min(count, filterHeaders.count))
     baseHeight = height
     workBefore = work
+  }
+
+  mutating func damageFilterHeaders(from height: Int) {
+    for index in height..<filterHeaders.count {
+      filterHeaders[index] = filterHeaders[index].reversed
+    }
   }
 
   func state(bans: [PeerBan]) -> LightClientState {

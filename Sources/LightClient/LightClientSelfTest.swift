@@ -1,0 +1,88 @@
+import Bitcoin
+import Bytes
+
+/// A client that follows three blocks of regtest, for the static binary, which has no test runner.
+public enum LightClientSelfTest {
+  public static func run(_ report: (StaticString, Bool) -> Void) {
+    let network = Network.regtest
+    var configuration = LightClientConfiguration()
+    guard let address = PeerAddress(text: "127.0.0.1:1", defaultPort: 1) else {
+      report("a peer's address is read", false)
+      return
+    }
+    configuration.peers = [address]
+    let blocks = chain(network, count: 3)
+    let seconds = UInt64(network.genesis.time) + 3600
+    var client = LightClient(
+      network: network, configuration: configuration, state: .fresh, seed: 1, nowMs: 0,
+      unixSeconds: seconds)
+    client.watch([0x51], fromHeight: 1)
+    client.peerConnected(PeerId(1), address: address, nowMs: 1, unixSeconds: seconds)
+    for message in answers(blocks, network) {
+      client.received(
+        MessageFrame.encode(message, magic: network.magic), from: PeerId(1), nowMs: 2,
+        unixSeconds: seconds)
+    }
+    var matched: UInt32 = 0
+    var isSynced = false
+    while let effect = client.nextEffect() {
+      guard case .event(let event) = effect else { continue }
+      if case .blockMatched = event { matched += 1 }
+      if case .synced = event { isSynced = true }
+    }
+    report("headers are followed", client.tipHash == blocks[2].hash)
+    report("filters match and blocks are told", matched == 3 && client.scannedHeight == 3)
+    report("the client is synced", isSynced)
+  }
+
+  private static func chain(_ network: Network, count: UInt32) -> [Block] {
+    var blocks: [Block] = []
+    var previous = network.genesis.hash
+    for height in 1...count {
+      let coinbase = Transaction(
+        inputs: [
+          TransactionInput(previous: .coinbase, scriptSig: [1, UInt8(truncatingIfNeeded: height)])
+        ], outputs: [TransactionOutput(amountSat: 1, scriptPubKey: [0x51])])
+      var header = BlockHeader(
+        version: 4, previous: previous, merkleRoot: coinbase.txid,
+        time: network.genesis.time + height, bits: network.powLimitBits, nonce: 0)
+      while let target = Target(bits: header.bits), !target.isMet(by: header.hash) {
+        header.nonce += 1
+      }
+      previous = header.hash
+      blocks.append(Block(header: header, transactions: [coinbase]))
+    }
+    return blocks
+  }
+
+  /// What a node would say, in the order in which the client asks.
+  private static func answers(_ blocks: [Block], _ network: Network) -> [PeerMessage] {
+    let services =
+      VersionMessage.Service.network | VersionMessage.Service.witness
+      | VersionMessage.Service.compactFilters
+    var messages: [PeerMessage] = [
+      .version(
+        VersionMessage(
+          services: services, time: 0, nonce: 0, userAgent: [], startHeight: 3, relay: true)),
+      .verack,
+    ]
+    var headers: [BlockHeader] = []
+    // The genesis block's filter is of no interest here: any hash will do.
+    var hashes = [Bytes32.zero]
+    for block in blocks {
+      headers.append(block.header)
+      hashes.append(BlockFilter.build(block: block, spentScripts: []).hash)
+    }
+    messages.append(.headers(headers))
+    messages.append(
+      .filterHeaders(
+        FilterHeadersMessage(
+          stopHash: blocks[blocks.count - 1].hash, previousHeader: .zero, filterHashes: hashes)))
+    for block in blocks {
+      let filter = BlockFilter.build(block: block, spentScripts: [])
+      messages.append(.filter(FilterMessage(blockHash: block.hash, filter: filter.encoded)))
+    }
+    for block in blocks { messages.append(.block(block)) }
+    return messages
+  }
+}
