@@ -1,0 +1,105 @@
+import Bitcoin
+import Bytes
+import Devnet
+import Foundation
+import Host
+import LightClient
+import Storage
+import Testing
+
+@testable import ChainFollower
+
+/// The light client with real sockets, a real cache, and a real node.
+@Suite(.serialized) struct ChainFollowerTests {
+  private let folder: String
+  private let script = Script.p2wsh(witnessScript: [0x51])
+
+  init() throws {
+    folder = NSTemporaryDirectory() + "follower-\(UUID().uuidString)"
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+  }
+
+  /// Follows until `isDone`, and gives everything that was told.
+  private func follow(
+    _ follower: ChainFollower, _ reactor: Reactor,
+    until isDone: (ChainFollower, [LightClientEvent]) -> Bool
+  ) throws -> [LightClientEvent] {
+    var told: [LightClientEvent] = []
+    let deadlineMs = Clock.monotonicMs() + 30_000
+    while true {
+      while let event = follower.nextEvent() { told.append(event) }
+      if isDone(follower, told) { return told }
+      if Clock.monotonicMs() > deadlineMs {
+        Issue.record("no progress at height \(follower.client.tipHeight)")
+        return told
+      }
+      if let event = try reactor.next(untilMs: deadlineMs) { _ = follower.handle(event) }
+    }
+  }
+
+  private func makeFollower(
+    _ host: String, _ port: UInt16, _ reactor: Reactor
+  ) throws -> ChainFollower {
+    let follower = ChainFollower(
+      network: .regtest, configuration: LightClientConfiguration(), peers: [(host, port)],
+      cache: try ChainCache(path: folder + "/chain.db"), reactor: reactor, timerToken: 9)
+    follower.start()
+    return follower
+  }
+
+  private func matches(_ events: [LightClientEvent]) -> [UInt32] {
+    var heights: [UInt32] = []
+    for case .blockMatched(let height, _) in events { heights.append(height) }
+    return heights
+  }
+
+  /// A peer given by name is looked up; what pays a watched script is told; after a restart the
+  /// headers come from disk; a reorganisation takes the payment out and tells so.
+  @Test func theChainIsFollowedAcrossRestartAndReorganisation() throws {
+    let node = try RunningDevnet(DevnetOptions(directory: folder + "/node"))
+    defer { node.stop() }
+    _ = try node.give(5_000, to: script)
+    _ = try node.mine(1)
+    let height = try node.height
+
+    do {
+      let reactor = Reactor()
+      let follower = try makeFollower("localhost", node.port, reactor)
+      follower.watch(script, fromHeight: 0)
+      let told = try follow(follower, reactor) { follower, told in
+        follower.client.isSynced && !matches(told).isEmpty
+      }
+      #expect(matches(told) == [height])
+      #expect(follower.client.tipHeight == height)
+      #expect(follower.storageFault == nil)
+    }
+
+    let reactor = Reactor()
+    let follower = try makeFollower("127.0.0.1", node.port, reactor)
+    #expect(follower.client.tipHeight == height, "the headers of the first run are on disk")
+    follower.watch(script, fromHeight: height)
+    _ = try follow(follower, reactor) { follower, _ in follower.client.isSynced }
+    _ = try node.reorganize(depth: 1)
+    let told = try follow(follower, reactor) { follower, _ in
+      follower.client.tipHeight == height + 1 && follower.client.isSynced
+    }
+    var disconnected: [UInt32] = []
+    for case .blocksDisconnected(_, let toHeight) in told { disconnected.append(toHeight) }
+    #expect(disconnected == [height - 1])
+  }
+
+  /// Nobody listens: it is said once, tried again, and costs nothing else.
+  @Test func aDeadPeerIsToldAndTriedAgain() throws {
+    let reactor = Reactor()
+    let listener = try reactor.listen(on: .tcp(host: "127.0.0.1", port: 0))
+    let port = reactor.address(of: listener)!.port
+    reactor.close(listener)
+    let follower = try makeFollower("127.0.0.1", port, reactor)
+    let told = try follow(follower, reactor) { _, told in told.contains(.stalled(.noPeers)) }
+    #expect(told.filter { $0 == .stalled(.noPeers) }.count == 1)
+
+    let node = try RunningDevnet(DevnetOptions(directory: folder + "/late"))
+    defer { node.stop() }
+    #expect(follower.client.tipHeight == 0)
+  }
+}
