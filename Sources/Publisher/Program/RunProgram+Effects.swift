@@ -10,7 +10,11 @@ extension RunProgram {
   private static let blockedBytes = 262_144
 
   func carryOut() throws(RunError) {
-    while let effect = machine.nextEffect() { try carryOut(effect) }
+    while let effect = machine.nextEffect() {
+      fault.before(effect.name)
+      try carryOut(effect)
+      fault.after(effect.name)
+    }
   }
 
   private func carryOut(_ effect: RunEffect) throws(RunError) {

@@ -29,6 +29,7 @@ public final class RunProgram {
   var connections: [CallKey: ConnectionId] = [:]
   /// The run whose bundles and options are on disk.
   var keptRun: Bytes32?
+  var fault = FaultPoint()
   private var hasBegun = false
   private var signals = 0
 

@@ -51,3 +51,26 @@ public enum RunEffect: Equatable, Sendable {
   /// What a job printed.
   case print(worker: UInt16, isError: Bool, [UInt8])
 }
+
+extension RunEffect {
+  /// The effect's name, by which tests say where a publisher is to be killed.
+  public var name: StaticString {
+    switch self {
+    case .log: return "log"
+    case .transmit: return "transmit"
+    case .hangUp: return "hangUp"
+    case .watch: return "watch"
+    case .unwatch: return "unwatch"
+    case .broadcast: return "broadcast"
+    case .forget: return "forget"
+    case .storeRun: return "storeRun"
+    case .storeHire: return "storeHire"
+    case .storeChannel: return "storeChannel"
+    case .storeWallet: return "storeWallet"
+    case .storeChannelIndex: return "storeChannelIndex"
+    case .appendResults: return "appendResults"
+    case .keepResults: return "keepResults"
+    case .print: return "print"
+    }
+  }
+}
