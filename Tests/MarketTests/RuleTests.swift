@@ -73,6 +73,16 @@ struct RuleTests {
     #expect(rule.owedSat == owed)
   }
 
+  @Test func restartedMachineMayHaveForgottenUsage() throws {
+    var rule = try publisher()
+    let usage = UsageVector(cpuMs: 10, memoryMiBMs: 10, wallMs: 1000)
+    #expect(rule.usageReported(report(1, usage), elapsedMs: 1000, paidSat: 1000) == .wait)
+    for forgotten in [UsageVector(), UsageVector(cpuMs: 5, memoryMiBMs: 10, wallMs: 900)] {
+      #expect(rule.usageReported(report(2, forgotten), elapsedMs: 2000, paidSat: 1000) == .wait)
+      #expect(rule.last?.usage == usage)
+    }
+  }
+
   @Test func paysNoMoreThanTheChannelHolds() throws {
     let fixture = try Fixture()
     var contract = fixture.contract

@@ -43,11 +43,16 @@ extension Job {
   }
 
   /// Signs the receipt once everything that is owed is paid; a publisher that does not pay gets
-  /// none, and is waited for no longer than its patience time.
+  /// none, and is waited for no longer than its patience time. A payment that was on its way while
+  /// this machine was down belongs in the receipt too: it is signed again as long as the publisher
+  /// has not signed.
   func settleIfPaid() {
-    guard stage == .settling, let record, let exit = record.exit, record.receipt == nil,
-      paidSat >= owedSat
-    else { return }
+    guard stage == .settling, let record, let exit = record.exit, paidSat >= owedSat else { return }
+    if let signed = record.receipt,
+      signed.receipt.paidSat == paidSat || !signed.publisherSignature.isEmpty
+    {
+      return
+    }
     let receipt = Receipt(
       contract: contractId, usage: record.usage, owedSat: owedSat, paidSat: paidSat,
       payments: channel?.paymentCount ?? 0, exitKind: exit.kind, exitStatus: exit.status,
