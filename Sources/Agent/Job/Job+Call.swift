@@ -58,7 +58,9 @@ extension Job {
     resultStream = nil
     isReadingResults = false
     output.disconnected()
-    let doublings = min(failedCalls, Job.maxRedialDoublings)
+    // A contract has times in it that must not be slept through.
+    let most = stage == .negotiating ? Job.maxRedialDoublings : Job.maxContractDoublings
+    let doublings = min(failedCalls, most)
     failedCalls += 1
     dialAtMs = context.now.nowMs + Job.redialMs << doublings
     if stage == .negotiating && failedCalls > 4 { endNegotiation("the publisher is not there") }

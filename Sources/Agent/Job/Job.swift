@@ -105,6 +105,7 @@ final class Job {
   /// Between calls to a publisher that is not there: doubling from one second to about a minute.
   static let redialMs: UInt64 = 1000
   static let maxRedialDoublings: UInt64 = 6
+  static let maxContractDoublings: UInt64 = 3
   /// How long a funding may take before the machine looks for other work.
   static let fundingPatienceMs: UInt64 = 3_600_000
 
