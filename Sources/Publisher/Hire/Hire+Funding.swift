@@ -95,6 +95,7 @@ extension Hire {
         channel.fundingHeight != height
       {
         channel.fundingConfirmed(height: height)
+        stageSinceMs = context.now.nowMs
         info("funding " + funding.text + " is in block \(height)")
       }
       channel.spendSeen(transaction, height: height)

@@ -10,7 +10,7 @@ extension Hire {
     guard let exit = record.exit, stage == .delivering || stage == .settling else { return }
     if exit.resultBytes > 0 && !record.resultsAreHeld && !isDistrusted { return }
     enter(.settling)
-    if isDistrusted { return }
+    if isDistrusted || isGivenUp { return }
     if case .pay(let amountSat) = rule.due(paidSat: paidSat), !paymentsAreStopped {
       pay(amountSat)
     }

@@ -33,7 +33,7 @@ extension Hire {
   }
 
   private func carryOut(_ decision: PublisherRule.Decision) {
-    if isDistrusted { return }
+    if isDistrusted || isGivenUp { return }
     switch decision {
     case .wait: break
     case .pay(let amountSat):
@@ -126,6 +126,7 @@ extension Hire {
     resultStream = nil
     record.exit = exit
     record.stage = .delivering
+    stageSinceMs = context.now.nowMs
     store()
     info("job ended: " + exit.kind.text + " \(exit.status), \(exit.resultBytes) bytes of results")
     openStreams()

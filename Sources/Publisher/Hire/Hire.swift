@@ -32,6 +32,8 @@ final class Hire {
   var refundTxid: Bytes32?
   /// The job was given up: nothing but the channel is looked after.
   var isGivenUp = false
+  /// When the stage was entered.
+  var stageSinceMs: UInt64
 
   // MARK: The work
   /// From when on the job can have run, at the earliest.
@@ -52,6 +54,8 @@ final class Hire {
 
   /// A machine has this long to sign.
   static let acceptMs: UInt64 = 20_000
+  /// What a stage may take beside the job's own time: transfers, and blocks.
+  static let stageMs: UInt64 = 1_800_000
   /// The rest of a job's output is waited for this long.
   static let outputPatienceMs: UInt64 = 3_000
 
@@ -67,6 +71,7 @@ final class Hire {
     awaySinceMs = context.now.nowMs
     acceptEndsAtMs = context.now.nowMs + Hire.acceptMs
     workSinceMs = context.now.nowMs
+    stageSinceMs = context.now.nowMs
   }
 
   var stage: HireStage { record.stage }
@@ -79,6 +84,7 @@ final class Hire {
   func enter(_ stage: HireStage) {
     if record.stage == stage { return }
     record.stage = stage
+    stageSinceMs = context.now.nowMs
     store()
   }
 
@@ -190,6 +196,20 @@ final class Hire {
     if let answerAtMs, nowMs >= answerAtMs { sayReceiptSigned() }
     resumePaying()
     if let at = awayEndsAtMs, nowMs >= at { giveUp("is away") }
+    if let at = stageEndsAtMs, nowMs >= at { giveUp("is " + stage.text + " for too long") }
+  }
+
+  /// A machine that is there and does not do its part is not waited for without end.
+  private var stageEndsAtMs: UInt64? {
+    if isGivenUp { return nil }
+    switch stage {
+    case .funding:
+      // Blocks take their time; only a machine that does not see what is there is at fault.
+      return channel.fundingHeight == nil ? nil : stageSinceMs + Hire.stageMs
+    case .transferring, .delivering, .settling: return stageSinceMs + Hire.stageMs
+    case .running: return stageSinceMs + context.plan.offer.limits.wallMs + Hire.stageMs
+    case .contracted, .accepted, .receipted, .closed, .abandoned: return nil
+    }
   }
 
   private var awayEndsAtMs: UInt64? {
@@ -203,6 +223,7 @@ final class Hire {
     if let answerAtMs { earliest = min(earliest, answerAtMs) }
     if let at = awayEndsAtMs { earliest = min(earliest, at) }
     if let at = payAgainAtMs { earliest = min(earliest, at) }
+    if let at = stageEndsAtMs { earliest = min(earliest, at) }
     return earliest
   }
 
@@ -211,6 +232,8 @@ final class Hire {
     if isGivenUp || isOver { return }
     isGivenUp = true
     if stage < .funding { return abandon(reason) }
+    stopIsWanted = true
+    sayStop(reason)
     warning(
       "given up: " + reason + "; its channel is taken back after height "
         + "\(contract.terms.expiryHeight) unless it closes before")

@@ -24,6 +24,8 @@ final class FakeMachine {
     var cpuPermille: UInt64 = 500
     /// What the report is signed with is another machine's key.
     var signsWithOtherKey = false
+    /// Whatever is said, the job goes on.
+    var ignoresTimeLimit = false
     /// The results handed over differ from their digest.
     var corruptsResults = false
   }
@@ -161,7 +163,8 @@ final class FakeMachine {
     case .thaw:
       if let since = sandbox?.frozenSinceMs { sandbox?.frozenMs += world.nowMs - since }
       sandbox?.frozenSinceMs = nil
-    case .terminate(_, let reason): end(.terminated(reason))
+    case .terminate(_, let reason):
+      if !behaviour.ignoresTimeLimit { end(.terminated(reason)) }
     case .sampleUsage(let key): machine.usageSampled(key, sample, now)
     case .collectResults(let key, _):
       machine.resultsCollected(

@@ -206,4 +206,18 @@ struct RunTests {
       (world.publisher.machine.summaries[0].spendHeight ?? 0)
         > stillOpen.contract.terms.expiryHeight)
   }
+
+  @Test func aMachineThatIsThereAndDoesNothingIsGivenUp() throws {
+    var idle = FakeMachine.Behaviour()
+    idle.jobMs = 10_000_000
+    idle.ignoresTimeLimit = true
+    idle.cpuPermille = 0
+    let world = try RunTests.world([idle])
+    #expect(world.run(forMs: 8_000_000) { world.publisher.machine.isFinished })
+    #expect(world.publisher.machine.outcome == .failed)
+    // What it says it used beyond the time limit is not paid.
+    let summary = world.publisher.machine.summaries[0]
+    #expect(summary.paidSat <= summary.record.owedSat + summary.contract.openingPaymentSat)
+    #expect(summary.record.usage.wallMs <= 62_000)
+  }
 }
