@@ -1,0 +1,100 @@
+import Bytes
+import Foundation
+import Sandbox
+import Testing
+
+@testable import Publisher
+
+/// Results come from machines that nobody trusts.
+struct ResultsWriterTests {
+  private let folder = NSTemporaryDirectory() + "zennet-results-\(UUID().uuidString)"
+
+  private func writer(limitBytes: UInt64 = 1 << 20) throws -> ResultsWriter {
+    try FileManager.default.createDirectory(
+      atPath: folder + "/out", withIntermediateDirectories: true)
+    return ResultsWriter(folder: folder, target: folder + "/out", limitBytes: limitBytes)
+  }
+
+  private func remove() { try? FileManager.default.removeItem(atPath: folder) }
+
+  private func read(_ path: String) -> String? {
+    FileManager.default.contents(atPath: folder + "/out/worker-0/" + path).map {
+      String(decoding: $0, as: UTF8.self)
+    }
+  }
+
+  @Test func filesArriveInPiecesAndAreUnpacked() throws {
+    defer { remove() }
+    let results = try writer()
+    var bundle = BundleWriter()
+    bundle.addDirectory("deep/empty")
+    bundle.addFile("deep/words", Array("many\n".utf8))
+    bundle.addFile("tool", Array("#!".utf8), mode: 0o4755)
+    let tar = try bundle.tar()
+    var offset = 0
+    while offset < tar.count {
+      let piece = Array(tar[offset..<min(tar.count, offset + 700)])
+      try results.append(worker: 0, offset: UInt64(offset), piece)
+      offset += piece.count
+    }
+    try results.keep(worker: 0)
+    #expect(try results.unpack(worker: 0) == 0)
+    #expect(read("deep/words") == "many\n")
+    let attributes = try FileManager.default.attributesOfItem(
+      atPath: folder + "/out/worker-0/tool")
+    #expect(attributes[.posixPermissions] as? Int == 0o755)
+    // A second unpacking replaces the first: nothing of it is left.
+    try Data("old".utf8).write(to: URL(fileURLWithPath: folder + "/out/worker-0/old"))
+    _ = try results.unpack(worker: 0)
+    #expect(read("old") == nil && read("deep/words") == "many\n")
+  }
+
+  @Test func offsetZeroBeginsAnew() throws {
+    defer { remove() }
+    let results = try writer()
+    try results.append(worker: 0, offset: 0, [1, 2, 3])
+    try results.append(worker: 0, offset: 0, [4])
+    try results.append(worker: 0, offset: 1, [5])
+    #expect(FileManager.default.contents(atPath: results.archive(0)) == Data([4, 5]))
+  }
+
+  @Test func linksAreLeftOut() throws {
+    defer { remove() }
+    let results = try writer()
+    var bundle = BundleWriter()
+    bundle.addSymlink("etc", to: "deep")
+    bundle.addFile("deep/words", [0x61])
+    try results.append(worker: 0, offset: 0, try bundle.tar())
+    #expect(try results.unpack(worker: 0) == 1)
+    #expect(read("deep/words") == "a")
+    #expect(!FileManager.default.fileExists(atPath: folder + "/out/worker-0/etc"))
+  }
+
+  @Test func pathsThatLeaveTheFolderAreRefused() throws {
+    defer { remove() }
+    let results = try writer()
+    // A name of the same length, so that only the header's checksum has to be mended.
+    var bundle = BundleWriter()
+    bundle.addFile("aa/escaped", [0x61])
+    var tar = try bundle.tar()
+    let place = try #require(tar.firstRange(of: Array("aa/escaped".utf8))?.lowerBound)
+    let header = place - place % 512
+    tar.replaceSubrange(place..<(place + 2), with: Array("..".utf8))
+    tar.replaceSubrange((header + 148)..<(header + 156), with: Array(repeating: 0x20, count: 8))
+    let sum = tar[header..<(header + 512)].reduce(0) { $0 + Int($1) }
+    tar.replaceSubrange(
+      (header + 148)..<(header + 156), with: Array((String(format: "%06o", sum) + "\0 ").utf8))
+    try results.append(worker: 0, offset: 0, tar)
+    #expect(throws: (any Error).self) { try results.unpack(worker: 0) }
+    #expect(!FileManager.default.fileExists(atPath: folder + "/out/escaped"))
+  }
+
+  @Test func moreBytesThanAgreedAreRefused() throws {
+    defer { remove() }
+    let results = try writer(limitBytes: 100)
+    var bundle = BundleWriter()
+    bundle.addFile("large", [UInt8](repeating: 0, count: 101))
+    try results.append(worker: 0, offset: 0, try bundle.tar())
+    #expect(throws: (any Error).self) { try results.unpack(worker: 0) }
+  }
+}

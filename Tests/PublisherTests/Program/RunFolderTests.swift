@@ -1,0 +1,110 @@
+import Bitcoin
+import Bytes
+import Foundation
+import Market
+import Testing
+
+@testable import Publisher
+
+/// What a run leaves on disk, and what is read back from it.
+struct RunFolderTests {
+  private let path = NSTemporaryDirectory() + "zennet-run-\(UUID().uuidString)"
+
+  private func remove() { try? FileManager.default.removeItem(atPath: path) }
+
+  /// A finished run, its disk copied into a real folder of the same wallet.
+  private func filled() throws -> (RunFolder, World) {
+    let world = try RunTests.world([FakeMachine.Behaviour()])
+    #expect(world.run { world.publisher.machine.isFinished })
+    try WalletFolder.create(
+      path: path, phrase: Phrase(entropy: [UInt8](repeating: 7, count: 16)), bornUnixSeconds: 0)
+    let folder = try RunFolder(path: path, network: .regtest)
+    let disk = world.publisher.disk
+    let run = try #require(world.publisher.machine.runRecord)
+    var options = RunOptions(
+      network: "regtest", challenge: nil, peers: ["127.0.0.1:1"], listen: "127.0.0.1:0")
+    options.results = "/nowhere"
+    try folder.keep(options, bundles: world.publisher.plan.bundles, id: run.id)
+    try folder.store(RunFolder.DocumentKind.run, id: run.id, try #require(disk.run))
+    for (id, body) in disk.hires { try folder.store(RunFolder.DocumentKind.hire, id: id, body) }
+    for (id, channel) in disk.channels {
+      try folder.storeChannel(
+        id, sequence: channel.sequence, amountSat: channel.amountSat, channel.state)
+    }
+    try folder.storeChannelIndex(disk.channelIndex)
+    return (folder, world)
+  }
+
+  @Test func theReceiptIsReadBackFromTheLedger() throws {
+    defer { remove() }
+    let (folder, world) = try filled()
+    let record = try folder.run(named: nil)
+    #expect(record == world.publisher.machine.runRecord)
+    #expect(try folder.run(named: RunFolder.name(record.id)) == record)
+    let receipt = try RunReceipt(folder, run: record, networkName: "regtest", seconds: 1.5)
+    let summary = world.publisher.machine.summaries[0]
+    let object = try #require(
+      try JSONSerialization.jsonObject(with: Data(receipt.json.utf8)) as? [String: Any])
+    #expect(object["network"] as? String == "regtest")
+    #expect(object["announcement_txid"] as? String == record.announcement.txid.reversed.hex)
+    #expect(object["seconds"] as? Double == 1.5)
+    let job = try #require((object["jobs"] as? [[String: Any]])?.first)
+    #expect(job["worker"] as? String == world.machines[0].secrets.identity.publicKey.hex)
+    #expect(job["contract"] as? String == summary.contract.id.hex)
+    #expect(job["report_signature_ok"] as? Bool == true)
+    #expect(job["receipt_signatures_ok"] as? Bool == true)
+    #expect(job["funding_txid"] as? String == summary.funding?.txid.reversed.hex)
+    #expect(job["funding_height"] as? Int == summary.fundingHeight.map(Int.init))
+    #expect(job["capacity_sat"] as? UInt64 == summary.contract.terms.capacitySat)
+    #expect(job["payments"] as? UInt64 == summary.payments)
+    #expect(job["owed_sat"] as? UInt64 == summary.record.owedSat)
+    #expect(job["paid_sat"] as? UInt64 == summary.paidSat)
+    #expect(job["close_txid"] as? String == summary.spend?.txid.reversed.hex)
+    #expect(job["close_height"] as? Int == summary.spendHeight.map(Int.init))
+    #expect(
+      job["payout_address"] as? String
+        == Address.text(scriptPubKey: world.machines[0].payoutScript, network: .regtest))
+    #expect(job["payout_sat"] as? UInt64 == summary.spend?.payoutSat)
+    #expect(job["exit_status"] as? Int == 0)
+    #expect((job["usage"] as? [String: UInt64])?["wall_ms"] == summary.record.usage.wallMs)
+  }
+
+  @Test func whatARunNeedsToGoOnIsKept() throws {
+    defer { remove() }
+    let (folder, world) = try filled()
+    let record = try folder.run(named: nil)
+    #expect(try folder.bundles(of: record) == world.publisher.plan.bundles)
+    #expect(try folder.options(of: record.id).results == "/nowhere")
+    #expect(try folder.channelIndex() == 1)
+    #expect(try folder.hires(of: record.id).count == 1)
+    #expect(try folder.hires(of: .zero).isEmpty)
+    #expect(throws: RunError.usage("no run is named ffff0000ffff")) {
+      try folder.run(named: "ffff0000ffff")
+    }
+  }
+
+  @Test func aDamagedHireIsNotGuessedAt() throws {
+    defer { remove() }
+    let (folder, world) = try filled()
+    let record = try folder.run(named: nil)
+    let id = world.publisher.machine.summaries[0].contract.id
+    try folder.store(RunFolder.DocumentKind.hire, id: id, [1, 2, 3])
+    #expect(throws: RunError.damaged("hire " + id.hex + " cannot be read")) {
+      try folder.hires(of: record.id)
+    }
+  }
+
+  @Test func aFolderBecomesTheSameBundleEveryTime() throws {
+    defer { remove() }
+    for name in ["b/two", "a/one"] {
+      let file = path + "/in/" + name
+      try FileManager.default.createDirectory(
+        atPath: (file as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+      try Data(name.utf8).write(to: URL(fileURLWithPath: file))
+    }
+    let bundle = try FolderBundle.make(path + "/in")
+    #expect(try FolderBundle.make(path + "/in") == bundle)
+    #expect(bundle.prefix(4) == [0x28, 0xb5, 0x2f, 0xfd])
+    #expect(throws: RunError.self) { try FolderBundle.make(path + "/none") }
+  }
+}
