@@ -11,13 +11,17 @@ from .targets import Target
 OUT = BUILD / "out"
 
 
-def toolchain_unicode_tables(target: Target) -> Path:
-    """The Unicode tables that string comparison wants, as the toolchain has them."""
+def _toolchain() -> Path:
+    """The Swift toolchain's usr folder."""
     compiler = shutil.which("swiftc")
     if not compiler:
         raise BuildError("swiftc is not on the PATH")
-    usr = Path(compiler).resolve().parents[1]
-    archive = usr / "lib/swift/embedded" / target.swift_triple / "libswiftUnicodeDataTables.a"
+    return Path(compiler).resolve().parents[1]
+
+
+def toolchain_unicode_tables(target: Target) -> Path:
+    """The Unicode tables that string comparison wants, as the toolchain has them."""
+    archive = _toolchain() / "lib/swift/embedded" / target.swift_triple / "libswiftUnicodeDataTables.a"
     if not archive.exists():
         raise BuildError(f"this Swift toolchain has no Unicode tables for {target.swift_triple}")
     return archive
@@ -66,6 +70,17 @@ def _copy(archive: Path, target: Target) -> Path:
     copy.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(archive, copy)
     return copy
+
+
+def without_module_hash(compiled: Path) -> Path:
+    """Takes swiftc's digest of the compile (its paths included) out of a Swift object.
+
+    Nothing reads it, and it is all that would differ between two folders' builds.
+    """
+    bare = compiled.with_suffix(".bare.o")
+    run([_toolchain() / "bin/llvm-objcopy", "--remove-section=.swift_modhash", compiled, bare],
+        f"taking the module hash out of {compiled.name}")
+    return bare
 
 
 def compile_c(target: Target, modules: list[Module], libraries: list[Library]) -> list[Path]:
