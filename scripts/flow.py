@@ -63,7 +63,11 @@ def processes_of(folder, owner):
         try:
             line = Path(f"/proc/{entry}/cmdline").read_bytes().replace(b"\0", b" ").decode()
             groups = Path(f"/proc/{entry}/cgroup").read_text()
+            state = Path(f"/proc/{entry}/stat").read_text().rsplit(")", 1)[1].split()[0]
         except OSError:
+            continue
+        # Dead, and only not waited for by this machine's init.
+        if state in "ZX":
             continue
         if str(folder) in line or (owner and f"/{owner}." in groups):
             found.append(f"{entry} {line.strip()[:60]}")

@@ -249,6 +249,8 @@ public struct ProviderChannel: Sendable {
 
   /// A close that no block takes follows the fees upwards.
   private mutating func climb(from rung: Int) {
+    // A restored channel does not know when it was closed: it waits from the first tip that it sees.
+    if closedAtHeight == 0 { closedAtHeight = tipHeight }
     guard let best, UInt64(tipHeight) >= UInt64(closedAtHeight) + UInt64(policy.climbAfterBlocks)
     else { return }
     let next = rung + 1

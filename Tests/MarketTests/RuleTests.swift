@@ -81,6 +81,13 @@ struct RuleTests {
       #expect(rule.usageReported(report(2, forgotten), elapsedMs: 2000, paidSat: 1000) == .wait)
       #expect(rule.last?.usage == usage)
     }
+    // Its reports are numbered from 1 again; what is new in them counts.
+    let more = UsageVector(cpuMs: 3000, memoryMiBMs: 10, wallMs: 4000)
+    let claim = report(1, more)
+    #expect(
+      rule.usageReported(claim, elapsedMs: 4000, paidSat: 0)
+        == .pay(amountSat: max(claim.owedSat, rule.openingSat)))
+    #expect(rule.last?.usage == more)
   }
 
   @Test func paysNoMoreThanTheChannelHolds() throws {

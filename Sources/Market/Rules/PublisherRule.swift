@@ -45,14 +45,12 @@ public struct PublisherRule: Equatable, Sendable {
   public var owedSat: UInt64 { last?.owedSat ?? 0 }
 
   /// A report arrived, `elapsedMs` after the job's start was heard, with `paidSat` signed so far.
-  /// A report that was seen already changes nothing, nor does one of a machine that was restarted and
-  /// forgot the last of what the job used.
+  /// A report that says no more than the last changes nothing: it was seen already, or the machine was
+  /// restarted and forgot the last of what the job used. Its numbers begin anew then.
   public mutating func usageReported(
     _ report: UsageReport, elapsedMs: UInt64, paidSat: UInt64
   ) -> Decision {
-    if let last, report.sequence <= last.sequence || last.usage.isAtLeast(report.usage) {
-      return due(paidSat: paidSat)
-    }
+    if let last, last.usage.isAtLeast(report.usage) { return due(paidSat: paidSat) }
     if let problem = problem(report, elapsedMs: elapsedMs) { return .refuse(problem) }
     last = report
     return due(paidSat: paidSat)

@@ -8,6 +8,8 @@ import Session
 extension RunMachine {
   /// Callers that are not hired, at most; more are not answered.
   static let maxStrangers = 64
+  /// Contracts that one machine may be offered in a run, as each takes keys and a place on disk.
+  static let maxContractsPerMachine = 8
 
   // MARK: What happened
 
@@ -145,8 +147,10 @@ extension RunMachine {
     guard call.hasGreeted, let hourlySat = bid.hourlySat(offer) else {
       return refuseBid(call, "out of place")
     }
-    if let hire = hires.first(where: { $0.contract.provider == bid.provider && !$0.isOver }) {
-      return bidAgain(bid, hire, call)
+    if let hire = hires.first(where: { $0.contract.provider == bid.provider && !$0.isOver }),
+      !bidsAnew(bid, hire, call)
+    {
+      return
     }
     // One machine, one bid: the newest connection counts.
     for other in calls where other !== call && other.candidate?.bid.provider == bid.provider {
@@ -159,14 +163,23 @@ extension RunMachine {
   }
 
   /// A machine that bids again has not signed its contract: it never arrived, or the machine lost it.
-  private func bidAgain(_ bid: Bid, _ hire: Hire, _ call: Call) {
-    if hire.stage != .contracted { return refuseBid(call, "this machine is hired already") }
-    if hire.contract.bidDigest != bid.digest {
-      hire.abandon("another bid of the same machine")
-      return refuseBid(call, "another bid than before")
+  /// True when the bid has to be weighed like any other.
+  private func bidsAnew(_ bid: Bid, _ hire: Hire, _ call: Call) -> Bool {
+    if hire.stage != .contracted {
+      refuseBid(call, "this machine is hired already")
+      return false
     }
-    hire.connected(call)
-    hire.sayContract()
+    if hire.contract.bidDigest == bid.digest {
+      hire.connected(call)
+      hire.sayContract()
+      return false
+    }
+    // A machine that was killed before it stored the contract has new keys. Nothing is funded yet.
+    hire.abandon("another bid of the same machine")
+    let contracts = hires.filter { $0.contract.provider == bid.provider }
+    if contracts.count < RunMachine.maxContractsPerMachine { return true }
+    refuseBid(call, "too many contracts came to nothing")
+    return false
   }
 
   private func refuseBid(_ call: Call, _ reason: String) {
