@@ -24,7 +24,9 @@ struct RunCommand: ParsableCommand {
   @OptionGroup var limits: LimitOptions
   @OptionGroup var hidden: TestOptions
 
-  @Option(name: .customLong("peer"), help: "HOST:PORT of a full node; repeatable.")
+  @Option(
+    name: .customLong("peer"),
+    help: "HOST or HOST:PORT of a full node; repeatable. 127.0.0.1 when none is given.")
   var peers: [String] = []
 
   @Option(help: "ADDRESS:PORT where workers call; port 0 takes any free one.")
@@ -93,7 +95,9 @@ struct RunCommand: ParsableCommand {
   private var options: RunOptions {
     var options = RunOptions(
       network: place.network, challenge: place.signetChallenge,
-      peers: peers.isEmpty ? ["127.0.0.1:0"] : peers, listen: listen)
+      // Port 0 is the network's own.
+      peers: (peers.isEmpty ? ["127.0.0.1"] : peers).map { $0.contains(":") ? $0 : $0 + ":0" },
+      listen: listen)
     options.results = results.map(RunCommand.absolute)
     options.receipt = receipt.map(RunCommand.absolute)
     options.bidWindowMs = market.bidWindow
