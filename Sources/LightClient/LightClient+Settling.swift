@@ -40,12 +40,13 @@ extension LightClient {
     case .falseFrom(let height):
       scan.restart(from: height)
       filterHeaders.pump(&shared)
-    case .lookAt(let height):
+    case .lookAt(let height, let isNew):
       scan.force(height, chain: shared.chain)
-      scan.lookAtAll(from: max(height, shared.chain.tipHeight - min(shared.chain.tipHeight, 144)))
+      let recent = shared.chain.tipHeight - min(shared.chain.tipHeight, FilterScan.doubtBlocks)
+      scan.beginDoubt(from: max(height, recent), isNew: isNew)
     }
     if !shared.peers.contains(where: { $0.isReady && $0.isFilterDistrusted }) {
-      scan.lookAtAll(from: nil)
+      scan.endDoubt()
     }
     scan.pump(filterHeaders.chain, &shared)
     var wanted = headers.tipsToAuthenticate(shared)

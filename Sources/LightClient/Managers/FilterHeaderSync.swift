@@ -10,6 +10,9 @@ struct FilterHeaderSync {
   static let retryMs: UInt64 = 30_000
   /// Requests remembered, void ones included.
   static let maxRequests = 64
+  static let maxUndecided = 64
+  /// Without filters for this long, peers that are distrusted get another chance.
+  static let starvedMs: UInt64 = 30_000
 
   /// A question to one peer.
   private struct Request {
@@ -38,14 +41,19 @@ struct FilterHeaderSync {
     case none
     /// Filter headers from this height on were false: what was concluded from them is void.
     case falseFrom(UInt32)
-    /// Two filters of this block contradict each other and both may be right: look at the block.
-    case lookAt(UInt32)
+    /// Two filters of this block contradict each other and both may be right: look at the block,
+    /// and, the first time, at those after it.
+    case lookAt(UInt32, isNew: Bool)
   }
 
   private(set) var chain: FilterHeaderChain
   private(set) var dispute: FilterDispute?
   private var requests: [Request] = []
   private var disagreements: [Disagreement] = []
+  /// Since when no trusted peer could serve the filter of the tip, while a distrusted one is there.
+  private var starvedSinceMs: UInt64?
+  /// Blocks about whose filter no verdict was possible.
+  private var undecided: [Bytes32] = []
 
   init(chain: FilterHeaderChain) { self.chain = chain }
 
@@ -60,9 +68,38 @@ struct FilterHeaderSync {
 
   mutating func pump(_ shared: inout Shared) {
     expire(&shared)
+    reconsider(&shared)
     dispute?.pump(&shared)
     fetch(&shared)
     for index in shared.peers.indices { probe(index, &shared) }
+  }
+
+  /// Distrust is no verdict: it ends when nobody else is left to follow.
+  private mutating func reconsider(_ shared: inout Shared) {
+    var isServed = false
+    var isAnyDistrusted = false
+    for peer in shared.peers where peer.isReady {
+      if peer.isFilterDistrusted { isAnyDistrusted = true }
+      if peer.servesFilters && peer.has(shared.chain.tipHeight) { isServed = true }
+    }
+    if isServed || !isAnyDistrusted {
+      starvedSinceMs = nil
+    } else if let sinceMs = starvedSinceMs {
+      if shared.nowMs < sinceMs + FilterHeaderSync.starvedMs { return }
+      starvedSinceMs = nil
+      for index in shared.peers.indices { shared.peers[index].isFilterDistrusted = false }
+    } else {
+      starvedSinceMs = shared.nowMs
+    }
+  }
+
+  /// Whether somebody who told our filter header at `height` has the tip.
+  private func isSupported(_ height: UInt32, _ shared: Shared) -> Bool {
+    for peer in shared.peers where peer.isReady && peer.servesFilters {
+      guard let agreed = peer.filterAgreedHeight, agreed >= height else { continue }
+      if peer.has(shared.chain.tipHeight) { return true }
+    }
+    return false
   }
 
   private mutating func expire(_ shared: inout Shared) {
@@ -318,8 +355,18 @@ struct FilterHeaderSync {
       if let challenger { distrust(challenger, &shared) }
       return .none
     case .undecided:
+      // Where those who told our filter headers have fallen behind, the challenger's are taken.
+      if let challenger, shared.peers[challenger].has(shared.chain.tipHeight),
+        !isSupported(current.height, shared)
+      {
+        cut(to: current.height, &shared)
+        return .falseFrom(current.height)
+      }
       if let challenger { distrust(challenger, &shared) }
-      return .lookAt(current.height)
+      let isNew = !undecided.contains(current.blockHash)
+      if isNew { undecided.append(current.blockHash) }
+      if undecided.count > FilterHeaderSync.maxUndecided { undecided.removeFirst() }
+      return .lookAt(current.height, isNew: isNew)
     case .oursFalse:
       for index in shared.peers.indices where shared.peers[index].isReady {
         guard let agreed = shared.peers[index].filterAgreedHeight, agreed >= current.height else {
@@ -387,6 +434,9 @@ struct FilterHeaderSync {
     for request in requests where !request.isVoid {
       guard let index = shared.readyIndex(of: request.from) else { continue }
       deadline = min(deadline, shared.peers[index].lateAtMs(since: request.sentMs))
+    }
+    if let sinceMs = starvedSinceMs {
+      deadline = min(deadline, sinceMs + FilterHeaderSync.starvedMs)
     }
     for peer in shared.peers where peer.isReady && peer.filterRetryMs > shared.nowMs {
       deadline = min(deadline, peer.filterRetryMs)

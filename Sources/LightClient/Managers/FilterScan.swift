@@ -11,6 +11,9 @@ struct FilterScan {
   /// Requests on their way to the one peer that serves filters at the moment.
   static let maxRequests = 2
   static let retryMs: UInt64 = 10_000
+  /// The newest blocks that are looked at, each of them, when peers differ about filters in a way
+  /// that no block decides.
+  static let doubtBlocks: UInt32 = 144
 
   private struct Request {
     let from: PeerId
@@ -39,6 +42,8 @@ struct FilterScan {
   private var retryAtMs: UInt64 = 0
   /// From here on every block is looked at: peers differ about filters and either may be right.
   private var lookFrom: UInt32?
+  /// Since doubt ended last, blocks from here on were passed over where their filter said so.
+  private var trustedFrom: UInt32 = 0
 
   init(nextHeight: UInt32) {
     self.nextHeight = nextHeight
@@ -88,8 +93,19 @@ struct FilterScan {
   }
 
   /// While peers differ about filters in a way that blocks do not decide, nobody's filter is trusted
-  /// to say that a new block is without interest. Nil ends that.
-  mutating func lookAtAll(from height: UInt32?) { lookFrom = height }
+  /// to say that a recent block is without interest: all are looked at, from `height` on, also those
+  /// that were passed over since the last such time, or, for a block that is in doubt for the first
+  /// time, all of them.
+  mutating func beginDoubt(from height: UInt32, isNew: Bool) {
+    if lookFrom == nil || isNew { restart(from: isNew ? height : max(height, trustedFrom)) }
+    lookFrom = min(lookFrom ?? height, height)
+  }
+
+  mutating func endDoubt() {
+    if lookFrom == nil { return }
+    lookFrom = nil
+    trustedFrom = nextHeight
+  }
 
   private mutating func insert(_ match: Match) {
     if pending.contains(where: { $0.height == match.height }) { return }
@@ -131,6 +147,7 @@ struct FilterScan {
       later[index].fromHeight = min(later[index].fromHeight, forkHeight + 1)
     }
     nextHeight = min(nextHeight, forkHeight + 1)
+    trustedFrom = min(trustedFrom, forkHeight + 1)
     requestedHeight = nextHeight
     join()
   }

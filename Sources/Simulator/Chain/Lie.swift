@@ -11,6 +11,8 @@ public enum Lie: CaseIterable, Sendable {
   case filterHeadersRandom, filterHeadersTooFew, filterHeadersBadPrevious, silentAboutFilterHeaders
   /// A false filter, and filter headers that fit it.
   case filterOmitsOutputs, filterHasExtras
+  /// The same, but only what is spent is left out, which the block alone does not disprove.
+  case filterOmitsSpends
   // Filters.
   case filterTampered, filterUndecodable, silentAboutFilters, filtersOutOfOrder
   // Blocks.

@@ -254,6 +254,11 @@ public final class LyingNode: ServingNode {
       falseFilters[entry.hash] = filter
       return filter
     }
+    if lies.contains(.filterOmitsSpends) && block.transactions.count > 1 && random.chance(0.5) {
+      let filter = BlockFilter.build(block: block, spentScripts: [])
+      falseFilters[entry.hash] = filter
+      return filter
+    }
     if lies.contains(.filterHasExtras) && random.chance(0.05) {
       let extra = (0..<50).map { _ in random.bytes(20) }
       let filter = BlockFilter.build(block: block, spentScripts: extra)
@@ -265,7 +270,7 @@ public final class LyingNode: ServingNode {
   }
 
   public override func filterHeader(before entry: BlockTree.Entry) -> Bytes32 {
-    if !lies.contains(.filterOmitsOutputs) && !lies.contains(.filterHasExtras) {
+    if lies.isDisjoint(with: [.filterOmitsOutputs, .filterHasExtras, .filterOmitsSpends]) {
       return super.filterHeader(before: entry)
     }
     if entry.height == 0 { return .zero }

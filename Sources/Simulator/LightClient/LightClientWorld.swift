@@ -53,7 +53,8 @@ public final class LightClientWorld {
 
   public func start() { client.start(network) }
 
-  /// Mines `count` blocks on `tip`; one in `every` pays to one of `scripts`. Returns the new tip.
+  /// Mines `count` blocks on `tip`; one in `every` pays to one of `scripts`, and as many spend what
+  /// an earlier one paid. Returns the new tip.
   public func mine(
     _ count: Int, on tip: Bytes32, paying scripts: [[UInt8]] = [], oneIn every: UInt64 = 5,
     isSigned: Bool = true
@@ -65,13 +66,32 @@ public final class LightClientWorld {
         script = scripts[Int(random.below(UInt64(scripts.count)))]
       }
       let parent = tip
-      tip = tree.mine(on: parent, script: script) { block in
+      var transactions: [Transaction] = []
+      if !scripts.isEmpty && random.below(every) == 0, let spend = spend(scripts, before: tip) {
+        transactions.append(spend)
+      }
+      tip = tree.mine(on: parent, transactions: transactions, script: script) { block in
         guard isSigned, let signer = self.signer else { return block.transactions[0] }
         return signer.sign(block)
       }
       if unsigned.contains(parent) || (signer != nil && !isSigned) { unsigned.insert(tip) }
     }
     return tip
+  }
+
+  /// Spends a coinbase that paid to one of `scripts`, to nobody in particular.
+  private func spend(_ scripts: [[UInt8]], before tip: Bytes32) -> Transaction? {
+    let chain = tree.chain(to: tip)
+    for _ in 0..<5 {
+      let coinbase = tree.entry(chain[Int(random.below(UInt64(chain.count)))]).block.transactions[0]
+      if !scripts.contains(coinbase.outputs[0].scriptPubKey) { continue }
+      return Transaction(
+        inputs: [TransactionInput(previous: OutPoint(txid: coinbase.txid, index: 0))],
+        outputs: [
+          TransactionOutput(amountSat: 1000, scriptPubKey: [0x00, 0x14] + random.bytes(20))
+        ])
+    }
+    return nil
   }
 
   /// A script that nobody else uses.
