@@ -7,8 +7,10 @@ import Testing
 extension WithKernel {
   struct LimitTests {
     @Test func aMemoryBombIsKilledAndSaysSo() throws {
+      // The kernel kills what is largest, and process 1 is a fork of whoever starts it: here of the
+      // tests, which are far larger than an agent. So the job has to be larger still.
       var limits = JobLimits.small
-      limits.memoryBytes = 64 << 20
+      limits.memoryBytes = 512 << 20
       let spec = JobSpec(
         name: nextName(),
         arguments: ["/bin/busybox", "awk", "BEGIN { while (1) a[n++] = n \"xxxxxxxxx\" }"],
@@ -16,7 +18,7 @@ extension WithKernel {
       let driver = try run(spec)
       #expect(driver.process.outcome == .outOfMemory)
       let usage = driver.process.usage(nowMs: nowMs())
-      #expect(usage.memoryPeakKiB > 56 << 10 && usage.memoryPeakKiB <= 64 << 10)
+      #expect(usage.memoryPeakKiB > 448 << 10 && usage.memoryPeakKiB <= 512 << 10)
       // Process 1 lives on, so that results can still be had.
       try driver.collect()
       #expect(driver.events.contains(.resultsCollected(complete: true)))
