@@ -21,8 +21,15 @@ extension Job {
       jobOver(.lost, status: 0)
       resultsCollected(sizeBytes: 0, digest: .zero)
     case .delivering:
-      // The results were in memory too; the exit keeps its kind, the publisher sees no results.
-      resultsCollected(sizeBytes: 0, digest: .zero)
+      if let exit = record?.exit, exit.resultBytes > 0 {
+        // The results were in memory too, but the publisher may hold them already: its next stream
+        // says so.
+        resultsAreReady = true
+        resultsAreLost = true
+        waitForPublisher()
+      } else {
+        resultsCollected(sizeBytes: 0, digest: .zero)
+      }
     case .settling: waitForPublisher()
     case .closing:
       let rung = context.feeRateSatPerVb

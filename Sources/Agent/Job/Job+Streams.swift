@@ -24,6 +24,12 @@ extension Job {
       output.inputStream = id
       _ = session?.grant(id, bytes: Job.inputWindow)
     case .fileOut:
+      if resultsAreLost && opening.receiveOffset < record?.exit?.resultBytes ?? 0 {
+        // The exit keeps its kind; the publisher is told that there are no results.
+        resultsAreLost = false
+        session?.resetStream(id)
+        return resultsCollected(sizeBytes: 0, digest: .zero)
+      }
       resultStream = id
       resultOffset = min(opening.receiveOffset, record?.exit?.resultBytes ?? 0)
     case .fileIn, .terminal:

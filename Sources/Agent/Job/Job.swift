@@ -65,6 +65,8 @@ final class Job {
   var isReadingResults = false
   var resultsAreReady = false
   var isDelivered = false
+  /// Promised before a restart, and gone with it.
+  var resultsAreLost = false
 
   enum Link { case down, dialling, up }
 
