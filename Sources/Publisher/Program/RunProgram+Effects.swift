@@ -54,9 +54,10 @@ extension RunProgram {
       try folder.store(RunFolder.DocumentKind.hire, id: contract, body)
     case .storeChannel(let contract, let sequence, let amountSat, let state):
       try folder.storeChannel(contract, sequence: sequence, amountSat: amountSat, state)
-    case .storeWallet:
-      folder.walletFolder.wallet = machine.wallet
-      do throws(WalletFolderError) { try folder.walletFolder.save() } catch {
+    case .storeWallet(let state):
+      // As it was when the effect was queued: the wallet of now may hold a funding whose channel is
+      // not stored yet, and a restart would relay that.
+      do throws(WalletFolderError) { try folder.walletFolder.save(state) } catch {
         throw .folder(error)
       }
     case .storeChannelIndex(let index): try folder.storeChannelIndex(index)

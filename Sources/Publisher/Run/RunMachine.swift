@@ -71,7 +71,18 @@ public final class RunMachine {
     watchWallet(fromHeight: wallet.reconcile(baseHeight: baseHeight, blockHash: blockHash))
     for transaction in wallet.pendingTransactions { context.emit(.broadcast(transaction)) }
     if let record, record.announcementHeight == 0 { context.emit(.broadcast(record.announcement)) }
+    noteOwnTransactions()
     settle()
+  }
+
+  /// Runs and channels are stored before the wallet that paid for them: what a restart relays spends
+  /// coins that the wallet on disk may still offer.
+  private func noteOwnTransactions() {
+    for case .broadcast(let transaction) in context.effects {
+      let txid = transaction.txid
+      if wallet.entries[txid] != nil { continue }
+      wallet.note(transaction, txid: txid, height: nil, isOwn: true)
+    }
   }
 
   /// Watches those of the wallet's scripts that are not watched yet.

@@ -119,9 +119,12 @@ public final class WalletFolder {
   }
 
   /// Writes the state durably.
-  public func save() throws(WalletFolderError) {
+  public func save() throws(WalletFolderError) { try save(wallet.encode()) }
+
+  /// Writes a state that `Wallet.encode()` gave earlier.
+  public func save(_ state: [UInt8]) throws(WalletFolderError) {
     do throws(HostError) {
-      try Files.writeAtomically(path + "/state", wallet.encode(), mode: 0o600)
+      try Files.writeAtomically(path + "/state", state, mode: 0o600)
     } catch { throw .host(error) }
   }
 }
