@@ -15,7 +15,7 @@ struct FilterHeaderSync {
   static let starvedMs: UInt64 = 30_000
 
   /// A question to one peer.
-  private struct Request {
+  struct Request {
     let from: PeerId
     let startHeight: UInt32
     let stopHeight: UInt32
@@ -30,7 +30,7 @@ struct FilterHeaderSync {
 
   /// A peer whose filter headers part from ours somewhere above `agreedHeight` (nil: maybe from
   /// the start) and at or below `differentHeight`.
-  private struct Disagreement {
+  struct Disagreement {
     let with: PeerId
     var agreedHeight: UInt32?
     var differentHeight: UInt32
@@ -46,14 +46,14 @@ struct FilterHeaderSync {
     case lookAt(UInt32, isNew: Bool)
   }
 
-  private(set) var chain: FilterHeaderChain
-  private(set) var dispute: FilterDispute?
-  private var requests: [Request] = []
-  private var disagreements: [Disagreement] = []
+  var chain: FilterHeaderChain
+  var dispute: FilterDispute?
+  var requests: [Request] = []
+  var disagreements: [Disagreement] = []
   /// Since when no trusted peer could serve the filter of the tip, while a distrusted one is there.
-  private var starvedSinceMs: UInt64?
+  var starvedSinceMs: UInt64?
   /// Blocks about whose filter no verdict was possible.
-  private var undecided: [Bytes32] = []
+  var undecided: [Bytes32] = []
 
   init(chain: FilterHeaderChain) { self.chain = chain }
 
@@ -75,7 +75,7 @@ struct FilterHeaderSync {
   }
 
   /// Distrust is no verdict: it ends when nobody else is left to follow.
-  private mutating func reconsider(_ shared: inout Shared) {
+  mutating func reconsider(_ shared: inout Shared) {
     var isServed = false
     var isAnyDistrusted = false
     for peer in shared.peers where peer.isReady {
@@ -94,7 +94,7 @@ struct FilterHeaderSync {
   }
 
   /// Whether somebody who told our filter header at `height` has the tip.
-  private func isSupported(_ height: UInt32, _ shared: Shared) -> Bool {
+  func isSupported(_ height: UInt32, _ shared: Shared) -> Bool {
     for peer in shared.peers where peer.isReady && peer.servesFilters {
       guard let agreed = peer.filterAgreedHeight, agreed >= height else { continue }
       if peer.has(shared.chain.tipHeight) { return true }
@@ -102,7 +102,7 @@ struct FilterHeaderSync {
     return false
   }
 
-  private mutating func expire(_ shared: inout Shared) {
+  mutating func expire(_ shared: inout Shared) {
     requests.removeAll { shared.readyIndex(of: $0.from) == nil }
     for position in requests.indices where !requests[position].isVoid {
       let request = requests[position]
@@ -122,18 +122,18 @@ struct FilterHeaderSync {
     disagreements.removeAll { shared.readyIndex(of: $0.with) == nil }
   }
 
-  private func isAsked(_ id: PeerId) -> Bool {
+  func isAsked(_ id: PeerId) -> Bool {
     for request in requests where request.from == id && !request.isVoid { return true }
     return false
   }
 
-  private func isUsable(_ peer: Peer, _ shared: Shared) -> Bool {
+  func isUsable(_ peer: Peer, _ shared: Shared) -> Bool {
     peer.isReady && peer.servesFilters && shared.nowMs >= peer.filterRetryMs && !isAsked(peer.id)
       && !disagreements.contains { $0.with == peer.id }
   }
 
   /// Asks one peer for the next range.
-  private mutating func fetch(_ shared: inout Shared) {
+  mutating func fetch(_ shared: inout Shared) {
     if chain.nextHeight > shared.chain.tipHeight || dispute != nil { return }
     for request in requests where !request.isProbe && !request.isVoid { return }
     var best: Int?
@@ -156,7 +156,7 @@ struct FilterHeaderSync {
       isProbe: false, &shared)
   }
 
-  private mutating func ask(
+  mutating func ask(
     _ index: Int, from start: UInt32, to stop: UInt32, isProbe: Bool, _ shared: inout Shared
   ) {
     guard let stopHash = shared.chain.hash(at: stop) else { return }
@@ -170,7 +170,7 @@ struct FilterHeaderSync {
 
   /// Asks a peer for one filter header: the newest that both should have, or, where it was found to
   /// differ, one halfway to the height at which it does not.
-  private mutating func probe(_ index: Int, _ shared: inout Shared) {
+  mutating func probe(_ index: Int, _ shared: inout Shared) {
     let peer = shared.peers[index]
     if let disagreement = disagreements.first(where: { $0.with == peer.id }) {
       if dispute == nil && peer.isReady && !isAsked(peer.id) && shared.nowMs >= peer.filterRetryMs {
@@ -188,7 +188,7 @@ struct FilterHeaderSync {
     ask(index, from: height, to: height, isProbe: true, &shared)
   }
 
-  private mutating func bisect(
+  mutating func bisect(
     _ disagreement: Disagreement, _ index: Int, _ shared: inout Shared
   ) {
     let lowest = max(chain.baseHeight, disagreement.agreedHeight.map { $0 + 1 } ?? 0)
@@ -224,7 +224,7 @@ struct FilterHeaderSync {
   }
 
   /// The request that a message answers. Of several for the same block, the one that fits.
-  private mutating func takeRequest(_ message: FilterHeadersMessage, _ id: PeerId) -> Request? {
+  mutating func takeRequest(_ message: FilterHeadersMessage, _ id: PeerId) -> Request? {
     var best: Int?
     for index in requests.indices {
       let request = requests[index]
@@ -237,7 +237,7 @@ struct FilterHeaderSync {
     return requests.remove(at: best)
   }
 
-  private mutating func receivedRange(
+  mutating func receivedRange(
     _ message: FilterHeadersMessage, _ index: Int, _ shared: inout Shared
   ) {
     let start = chain.nextHeight
@@ -262,7 +262,7 @@ struct FilterHeaderSync {
     shared.outbox.push(.storeFilterHeaders(fromHeight: start, fresh))
   }
 
-  private mutating func receivedProbe(
+  mutating func receivedProbe(
     _ message: FilterHeadersMessage, _ height: UInt32, _ index: Int, _ shared: inout Shared
   ) {
     guard let ours = chain.header(at: height) else { return }
@@ -290,7 +290,7 @@ struct FilterHeaderSync {
     }
   }
 
-  private mutating func disagree(_ index: Int, differentHeight: UInt32, _ shared: inout Shared) {
+  mutating func disagree(_ index: Int, differentHeight: UInt32, _ shared: inout Shared) {
     let id = shared.peers[index].id
     if let position = disagreements.firstIndex(where: { $0.with == id }) {
       disagreements[position].differentHeight = differentHeight
@@ -300,147 +300,5 @@ struct FilterHeaderSync {
           with: id, agreedHeight: shared.peers[index].filterAgreedHeight,
           differentHeight: differentHeight))
     }
-  }
-
-  // MARK: Disputes
-
-  private mutating func begin(
-    _ height: UInt32, claimed: Bytes32, previous: Bytes32, challenger index: Int,
-    _ shared: inout Shared
-  ) {
-    let id = shared.peers[index].id
-    if !disagreements.contains(where: { $0.with == id }) {
-      disagree(index, differentHeight: height, &shared)
-    }
-    // One dispute at a time; this peer is asked again afterwards.
-    if dispute != nil { return }
-    guard let blockHash = shared.chain.hash(at: height), let ours = chain.header(at: height) else {
-      return
-    }
-    dispute = FilterDispute(
-      height: height, blockHash: blockHash, previous: previous, ours: ours, challenger: id,
-      claimed: claimed)
-  }
-
-  /// The block that the dispute needs.
-  var wantedBlock: (hash: Bytes32, height: UInt32)? {
-    guard let dispute, dispute.needsBlock else { return nil }
-    return (dispute.blockHash, dispute.height)
-  }
-
-  mutating func received(_ block: Block) { dispute?.received(block) }
-
-  /// True when the filter was meant for the dispute.
-  mutating func received(_ message: FilterMessage, _ index: Int, _ shared: Shared) -> Bool {
-    dispute?.received(message, from: shared.peers[index].id) ?? false
-  }
-
-  /// Ends the dispute if it can be ended.
-  mutating func settle(_ shared: inout Shared) -> Change {
-    guard let current = dispute, let verdict = current.verdict(shared) else { return .none }
-    if case .supporterContradicted(let id) = verdict {
-      dispute?.supporterFailed()
-      if let index = shared.readyIndex(of: id) { shared.punish(index, .invalidFilter) }
-      return .none
-    }
-    dispute = nil
-    disagreements.removeAll { $0.with == current.challenger }
-    let challenger = shared.readyIndex(of: current.challenger)
-    switch verdict {
-    case .dropped, .supporterContradicted: return .none
-    case .challengerLied:
-      if let challenger { shared.punish(challenger, .filterHeadersConflict) }
-      return .none
-    case .challengerSilent:
-      if let challenger { distrust(challenger, &shared) }
-      return .none
-    case .undecided:
-      // Where those who told our filter headers have fallen behind, the challenger's are taken.
-      if let challenger, shared.peers[challenger].has(shared.chain.tipHeight),
-        !isSupported(current.height, shared)
-      {
-        cut(to: current.height, &shared)
-        return .falseFrom(current.height)
-      }
-      if let challenger { distrust(challenger, &shared) }
-      let isNew = !undecided.contains(current.blockHash)
-      if isNew { undecided.append(current.blockHash) }
-      if undecided.count > FilterHeaderSync.maxUndecided { undecided.removeFirst() }
-      return .lookAt(current.height, isNew: isNew)
-    case .oursFalse:
-      for index in shared.peers.indices where shared.peers[index].isReady {
-        guard let agreed = shared.peers[index].filterAgreedHeight, agreed >= current.height else {
-          continue
-        }
-        shared.punish(index, .filterHeadersConflict)
-      }
-      cut(to: current.height, &shared)
-      return .falseFrom(current.height)
-    case .oursUnsupported:
-      cut(to: current.height, &shared)
-      return .falseFrom(current.height)
-    }
-  }
-
-  /// A peer contradicted its own filter header at `height`. If nobody else told the same, nothing
-  /// speaks for it any more: it is forgotten, and true is returned.
-  mutating func contradicted(at height: UInt32, _ shared: inout Shared) -> Bool {
-    for peer in shared.peers where peer.isReady {
-      if let agreed = peer.filterAgreedHeight, agreed >= height { return false }
-    }
-    cut(to: height, &shared)
-    return true
-  }
-
-  /// Forgets the filter headers from `height` on.
-  private mutating func cut(to height: UInt32, _ shared: inout Shared) {
-    if height == 0 {
-      chain = FilterHeaderChain(baseHeight: 0, before: nil)
-    } else {
-      chain.truncate(to: height - 1)
-    }
-    shared.outbox.push(.storeFilterHeaders(fromHeight: height, []))
-    for index in requests.indices { requests[index].isVoid = true }
-    disagreements.removeAll()
-    for index in shared.peers.indices {
-      guard let agreed = shared.peers[index].filterAgreedHeight, agreed >= height else { continue }
-      shared.peers[index].filterAgreedHeight = height == 0 ? nil : height - 1
-    }
-  }
-
-  private mutating func distrust(_ index: Int, _ shared: inout Shared) {
-    disagreements.removeAll { $0.with == shared.peers[index].id }
-    shared.peers[index].isFilterDistrusted = true
-  }
-
-  // MARK: The chain below
-
-  /// Blocks above `forkHeight` left the best chain.
-  mutating func reorganised(forkHeight: UInt32, _ shared: inout Shared) {
-    chain.truncate(to: forkHeight)
-    for index in requests.indices { requests[index].isVoid = true }
-    disagreements.removeAll()
-    if let current = dispute, current.height > forkHeight { dispute = nil }
-    for index in shared.peers.indices {
-      guard let agreed = shared.peers[index].filterAgreedHeight else { continue }
-      shared.peers[index].filterAgreedHeight = min(agreed, forkHeight)
-    }
-  }
-
-  mutating func drop(below height: UInt32) { chain.drop(below: height) }
-
-  func deadlineMs(_ shared: Shared) -> UInt64 {
-    var deadline = dispute?.deadlineMs(shared) ?? UInt64.max
-    for request in requests where !request.isVoid {
-      guard let index = shared.readyIndex(of: request.from) else { continue }
-      deadline = min(deadline, shared.peers[index].lateAtMs(since: request.sentMs))
-    }
-    if let sinceMs = starvedSinceMs {
-      deadline = min(deadline, sinceMs + FilterHeaderSync.starvedMs)
-    }
-    for peer in shared.peers where peer.isReady && peer.filterRetryMs > shared.nowMs {
-      deadline = min(deadline, peer.filterRetryMs)
-    }
-    return deadline
   }
 }
