@@ -49,10 +49,22 @@ public final class ChannelStore {
   ) throws(StorageError) {
     try database.transaction { () throws(StorageError) in
       if try load(contract) != nil { throw .exists }
-      try put(
-        ChannelRecord(
-          contract: contract, sequence: 0, amountSat: 0, state: state,
-          updatedUnixSeconds: unixSeconds, isClosed: false))
+      try begin(contract, state: state, unixSeconds: unixSeconds)
+    }
+  }
+
+  /// ``open(_:state:unixSeconds:)`` for a contract that is not stored, else
+  /// ``update(_:sequence:amountSat:state:unixSeconds:)``: what a channel that stores its state says,
+  /// as it need not know whether it did so before.
+  public func store(
+    _ contract: Bytes32, sequence: UInt64, amountSat: UInt64, state: [UInt8], unixSeconds: UInt64
+  ) throws(StorageError) {
+    try database.transaction { () throws(StorageError) in
+      guard let stored = try load(contract) else {
+        return try begin(contract, state: state, unixSeconds: unixSeconds)
+      }
+      try advance(
+        stored, sequence: sequence, amountSat: amountSat, state: state, unixSeconds: unixSeconds)
     }
   }
 
@@ -64,19 +76,9 @@ public final class ChannelStore {
     _ contract: Bytes32, sequence: UInt64, amountSat: UInt64, state: [UInt8], unixSeconds: UInt64
   ) throws(StorageError) {
     try database.transaction { () throws(StorageError) in
-      let stored = try openRecord(contract)
-      if sequence < stored.sequence || amountSat < stored.amountSat
-        || (sequence == stored.sequence && amountSat != stored.amountSat)
-      {
-        throw .backwards(storedSequence: stored.sequence, storedAmountSat: stored.amountSat)
-      }
-      if sequence > stored.sequence { try remember(stored, next: sequence) }
-      var record = stored
-      record.sequence = sequence
-      record.amountSat = amountSat
-      record.state = state
-      record.updatedUnixSeconds = unixSeconds
-      try put(record)
+      guard let stored = try load(contract) else { throw .unknown }
+      try advance(
+        stored, sequence: sequence, amountSat: amountSat, state: state, unixSeconds: unixSeconds)
     }
   }
 
@@ -125,6 +127,34 @@ public final class ChannelStore {
   }
 
   // MARK: Parts
+
+  private func begin(
+    _ contract: Bytes32, state: [UInt8], unixSeconds: UInt64
+  ) throws(StorageError) {
+    try put(
+      ChannelRecord(
+        contract: contract, sequence: 0, amountSat: 0, state: state,
+        updatedUnixSeconds: unixSeconds, isClosed: false))
+  }
+
+  private func advance(
+    _ stored: ChannelRecord, sequence: UInt64, amountSat: UInt64, state: [UInt8],
+    unixSeconds: UInt64
+  ) throws(StorageError) {
+    if stored.isClosed { throw .closed }
+    if sequence < stored.sequence || amountSat < stored.amountSat
+      || (sequence == stored.sequence && amountSat != stored.amountSat)
+    {
+      throw .backwards(storedSequence: stored.sequence, storedAmountSat: stored.amountSat)
+    }
+    if sequence > stored.sequence { try remember(stored, next: sequence) }
+    var record = stored
+    record.sequence = sequence
+    record.amountSat = amountSat
+    record.state = state
+    record.updatedUnixSeconds = unixSeconds
+    try put(record)
+  }
 
   private func openRecord(_ contract: Bytes32) throws(StorageError) -> ChannelRecord {
     guard let stored = try load(contract) else { throw .unknown }

@@ -81,12 +81,8 @@ extension AgentProgram {
         StoredDocument(
           kind: DocumentKind.job, id: contract, unixSeconds: seconds, body: record))
     case .storeChannel(let contract, let sequence, let amountSat, let state):
-      if try channels.load(contract) == nil {
-        try channels.open(contract, state: state, unixSeconds: seconds)
-      } else {
-        try channels.update(
-          contract, sequence: sequence, amountSat: amountSat, state: state, unixSeconds: seconds)
-      }
+      try channels.store(
+        contract, sequence: sequence, amountSat: amountSat, state: state, unixSeconds: seconds)
     case .archiveChannel(let contract):
       if let stored = try channels.load(contract), !stored.isClosed {
         try channels.close(contract, state: stored.state, unixSeconds: seconds)

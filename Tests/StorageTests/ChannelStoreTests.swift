@@ -55,6 +55,25 @@ import Testing
     #expect(try channels.load(contract)?.sequence == 5)
   }
 
+  /// Storing begins a contract and then is held to the rules of updating.
+  @Test func storingBeginsAndThenOnlyAdvances() throws {
+    let channels = try ledger().channels
+    func store(_ sequence: UInt64, _ amountSat: UInt64, _ state: [UInt8]) throws(StorageError) {
+      try channels.store(
+        contract, sequence: sequence, amountSat: amountSat, state: state, unixSeconds: 1)
+    }
+    try store(0, 0, [1])
+    try store(3, 70, [2])
+    #expect(throws: StorageError.backwards(storedSequence: 3, storedAmountSat: 70)) {
+      try store(4, 69, [3])
+    }
+    #expect(try channels.load(contract)?.state == [2])
+    #expect(try channels.history(contract).map { $0.state } == [[1]])
+    try channels.close(contract, state: [4], unixSeconds: 2)
+    #expect(throws: StorageError.closed) { try store(5, 80, [5]) }
+    #expect(try channels.load(contract)?.state == [4])
+  }
+
   @Test func historyIsBoundedAndEndsWithTheContract() throws {
     let channels = try ledger().channels
     try channels.open(contract, state: [], unixSeconds: 0)

@@ -169,12 +169,8 @@ public final class RunFolder {
   ) throws(RunError) {
     let seconds = Clock.unixSeconds()
     try storing { () throws(StorageError) in
-      if try ledger.channels.load(contract) == nil {
-        try ledger.channels.open(contract, state: state, unixSeconds: seconds)
-      } else {
-        try ledger.channels.update(
-          contract, sequence: sequence, amountSat: amountSat, state: state, unixSeconds: seconds)
-      }
+      try ledger.channels.store(
+        contract, sequence: sequence, amountSat: amountSat, state: state, unixSeconds: seconds)
     }
   }
 
