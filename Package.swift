@@ -85,7 +85,7 @@ let package = Package(
     .executableTarget(
       name: "zennet-agent",
       dependencies: ["Agent", "ChainFollower", "Host", "Storage", "Sandbox", "Capability"],
-      swiftSettings: agentSettings),
+      exclude: ["Manual"], swiftSettings: agentSettings),
 
     // The publisher's side, the development chain, the simulator: ordinary Swift.
     ordinaryModule(
@@ -105,7 +105,8 @@ let package = Package(
         "Publisher", "Devnet", "Host", "Bitcoin",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
-      swiftSettings: ordinarySettings + kernelFlags, linkerSettings: kernelLink),
+      exclude: ["Manual"], swiftSettings: ordinarySettings + kernelFlags,
+      linkerSettings: kernelLink),
 
     // Measurements (scripts/bench): ordinary Swift, and the libraries beneath as rivals.
     .executableTarget(
