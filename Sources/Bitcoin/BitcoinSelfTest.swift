@@ -12,13 +12,10 @@ public enum BitcoinSelfTest {
     report("Bitcoin: legacy digest (sighash.json)", legacyDigest())
     report("Bitcoin: address (BIP350)", address())
     report("Bitcoin: signet magic (BIP325)", Network.signet.magic == [0x0a, 0x03, 0xcf, 0x40])
+    BitcoinWidthSelfTest.run(report)
   }
 
-  private static func hex(_ text: StaticString) -> [UInt8] {
-    var digits: [UInt8] = []
-    for index in 0..<text.utf8CodeUnitCount { digits.append(text.utf8Start[index]) }
-    return Hex.decode(String(decoding: digits, as: UTF8.self)) ?? []
-  }
+  private static func hex(_ text: StaticString) -> [UInt8] { Hex.constant(text) }
 
   private static func genesisBlocks() -> Bool {
     Network.bitcoin.genesis.hash.reversed.array

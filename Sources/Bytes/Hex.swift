@@ -30,6 +30,19 @@ public enum Hex {
     return high == nil ? bytes : nil
   }
 
+  /// The bytes of a constant in one or more pieces, whose digits are right because a test has seen
+  /// them.
+  public static func constant(_ pieces: StaticString...) -> [UInt8] {
+    var bytes: [UInt8] = []
+    for piece in pieces {
+      for index in 0..<(piece.utf8CodeUnitCount / 2) {
+        let high = value(piece.utf8Start[2 * index]) ?? 0
+        bytes.append(high << 4 | (value(piece.utf8Start[2 * index + 1]) ?? 0))
+      }
+    }
+    return bytes
+  }
+
   private static func value(_ character: UInt8) -> UInt8? {
     switch character {
     case 0x30...0x39: return character - 0x30

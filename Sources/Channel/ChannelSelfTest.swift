@@ -8,6 +8,7 @@ public enum ChannelSelfTest {
   public static func run(_ report: (StaticString, Bool) -> Void) {
     report("channel: script, close and payment", works())
     report("channel: state survives, damage does not", survives())
+    report("channel: amounts and outputs beyond 32 bits", wideNumbersHold())
   }
 
   private static let provider = Sha256.hash(Array("provider".utf8))
@@ -57,6 +58,33 @@ public enum ChannelSelfTest {
     let believed = try? ProviderChannel(
       restoring: damaged, secret: provider, policy: ProviderPolicy())
     return restored.paidSat == 20_000 && believed == nil
+  }
+
+  /// Nearly all coins; and a funding output whose number is no index on a machine of 32 bits.
+  private static func wideNumbersHold() -> Bool {
+    guard var terms = try? terms() else { return false }
+    terms.capacitySat = 2_000_000_000_000_000
+    let far = OutPoint(txid: funding.txid, index: 0xffff_fffe)
+    guard
+      let payment = try? ChannelPayment.sign(
+        terms, funding: far, sequence: 1 << 40, amountSat: 1_999_999_900_000_000,
+        secret: publisher),
+      var channel = try? ProviderChannel(
+        terms: terms, secret: provider, policy: ProviderPolicy(), tipHeight: 100)
+    else { return false }
+    do {
+      try channel.fundingAnnounced(far)
+      try channel.received(payment)
+    } catch { return false }
+    if channel.paidSat != 1_999_999_900_000_000 { return false }
+    let transaction = Transaction(inputs: [], outputs: [])
+    let other = OutPoint(txid: transaction.txid, index: 0xffff_fffe)
+    guard
+      var unfunded = try? ProviderChannel(
+        terms: terms, secret: provider, policy: ProviderPolicy(), tipHeight: 100),
+      (try? unfunded.fundingAnnounced(other)) != nil
+    else { return false }
+    return (try? unfunded.fundingConfirmed(transaction, height: 101)) == nil
   }
 
   /// SHA-256 of the close at 5 sat/vB, witness included.

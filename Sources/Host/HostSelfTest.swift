@@ -12,6 +12,9 @@ public enum HostSelfTest {
     report("host: loopback by name, looked up in a child", (try? echoes("localhost")) ?? false)
     report("host: forked workers", Parallel.run(2) { [UInt8($0)] } == [[0], [1]])
     report("host: a missing program is told", missingProgramIsTold())
+    report("host: a calendar up to 2106", Timestamp.text(4_294_967_295) == "2106-02-07T06:28:15Z")
+    report("host: a file of 5 GiB", largeFileHolds())
+    report("host: a timer in a hundred years", farTimerWaits())
   }
 
   /// Sends a byte to a listener of this process and back.
@@ -38,5 +41,26 @@ public enum HostSelfTest {
       _ = try ChildProcess(["/no/such/program"])
       return false
     } catch { return error.isNotFound }
+  }
+
+  /// A file with a hole: it takes two pages of the disk.
+  private static func largeFileHolds() -> Bool {
+    let offset: UInt64 = 5 << 30
+    for folder in ["/tmp", "/dev/shm", "/run", "."] {
+      guard let file = try? ScratchFile(in: folder) else { continue }
+      if !file.write(at: offset, [1, 2, 3]) || !file.write(at: 0, [9]) { continue }
+      return file.read(at: offset, count: 3) == [1, 2, 3] && file.read(at: 0, count: 1) == [9]
+        && file.read(at: offset + 3, count: 1) == nil
+    }
+    return false
+  }
+
+  private static func farTimerWaits() -> Bool {
+    let reactor = Reactor()
+    let nowMs = Clock.monotonicMs()
+    reactor.setTimer(1, atMs: nowMs + 3_155_760_000_000)
+    reactor.setTimer(2, atMs: nowMs + 1)
+    guard let first = try? reactor.next(untilMs: nowMs + 10_000) else { return false }
+    return first == .timerFired(2) && (try? reactor.next(untilMs: nowMs + 5)) == .some(nil)
   }
 }

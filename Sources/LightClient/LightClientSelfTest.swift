@@ -4,15 +4,25 @@ import Bytes
 /// A client that follows three blocks of regtest, for the static binary, which has no test runner.
 public enum LightClientSelfTest {
   public static func run(_ report: (StaticString, Bool) -> Void) {
+    let today = follow(fromSeconds: Network.regtest.genesis.time)
+    report("headers are followed", today.isFollowed)
+    report("filters match and blocks are told", today.isMatched)
+    report("the client is synced", today.isSynced)
+    let later = follow(fromSeconds: 4_102_444_800)
+    report("headers of the year 2100 are followed", later.isFollowed && later.isSynced)
+  }
+
+  private static func follow(
+    fromSeconds: UInt32
+  ) -> (isFollowed: Bool, isMatched: Bool, isSynced: Bool) {
     let network = Network.regtest
     var configuration = LightClientConfiguration()
     guard let address = PeerAddress(text: "127.0.0.1:1", defaultPort: 1) else {
-      report("a peer's address is read", false)
-      return
+      return (false, false, false)
     }
     configuration.peers = [address]
-    let blocks = chain(network, count: 3)
-    let seconds = UInt64(network.genesis.time) + 3600
+    let blocks = chain(network, fromSeconds: fromSeconds, count: 3)
+    let seconds = UInt64(fromSeconds) + 3600
     var client = LightClient(
       network: network, configuration: configuration, state: .fresh, seed: 1, nowMs: 0,
       unixSeconds: seconds)
@@ -30,12 +40,14 @@ public enum LightClientSelfTest {
       if case .blockMatched = event { matched += 1 }
       if case .synced = event { isSynced = true }
     }
-    report("headers are followed", client.tipHash == blocks[2].hash)
-    report("filters match and blocks are told", matched == 3 && client.scannedHeight == 3)
-    report("the client is synced", isSynced)
+    return (
+      client.tipHash == blocks[2].hash, matched == 3 && client.scannedHeight == 3, isSynced
+    )
   }
 
-  private static func chain(_ network: Network, count: UInt32) -> [Block] {
+  private static func chain(
+    _ network: Network, fromSeconds: UInt32, count: UInt32
+  ) -> [Block] {
     var blocks: [Block] = []
     var previous = network.genesis.hash
     for height in 1...count {
@@ -45,7 +57,7 @@ public enum LightClientSelfTest {
         ], outputs: [TransactionOutput(amountSat: 1, scriptPubKey: [0x51])])
       var header = BlockHeader(
         version: 4, previous: previous, merkleRoot: coinbase.txid,
-        time: network.genesis.time + height, bits: network.powLimitBits, nonce: 0)
+        time: fromSeconds + height, bits: network.powLimitBits, nonce: 0)
       while let target = Target(bits: header.bits), !target.isMet(by: header.hash) {
         header.nonce += 1
       }

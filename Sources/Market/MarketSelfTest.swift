@@ -11,6 +11,8 @@ public enum MarketSelfTest {
     report("market: price", priceWorks())
     report("market: bid, signed", bidWorks())
     report("market: session message", messageWorks())
+    report("market: rates from a wish and the price of energy", pricingWorks())
+    report("market: frozen, thawed and ended, beyond 32 bits", freezeWorks())
   }
 
   /// 123 bytes as they stand on a chain.
@@ -84,5 +86,32 @@ public enum MarketSelfTest {
     let bytes = message.encode()
     return (try? SessionMessage.decode(bytes)) == message
       && (try? SessionMessage.decode(bytes + [0])) == nil && bytes.count == 74
+  }
+
+  /// The canonical-benchmark pricing: an hour of everything earns the wish, and nothing is sold below
+  /// its energy. Floating point, whose last digit old processors round differently.
+  private static func pricingWorks() -> Bool {
+    let machine = MachineCapacity(milliCpus: 4000, memoryMiB: 8192)
+    let energy = EnergyCost(
+      idleMilliwatts: 5000, loadMilliwatts: 65_000, satPerKilowattHour: 100_000)
+    let hourMs: UInt64 = 3_600_000
+    let hour = UsageVector(cpuMs: 4 * hourMs, memoryMiBMs: 8192 * hourMs, wallMs: hourMs)
+    let rates = Pricing.rates(hourlySat: 50_000, runs: [], machine: machine, energy: energy)
+    let least = Pricing.rates(hourlySat: 1, runs: [], machine: machine, energy: energy)
+    guard let owedSat = Price.owedSat(rates, hour), let leastSat = Price.owedSat(least, hour) else {
+      return false
+    }
+    return owedSat >= 49_950 && owedSat <= 50_050 && leastSat == 6501
+      && energy.loadSatPerHour == 6500
+  }
+
+  private static func freezeWorks() -> Bool {
+    let nowMs: UInt64 = 1 << 40
+    var rule = FreezeRule(providerMaxLossSat: 1 << 33, graceMs: 5000, headroomSat: 1)
+    return rule.decide(owedSat: 1 << 34, paidSat: (1 << 33) + 1, nowMs: nowMs) == .run
+      && rule.decide(owedSat: 1 << 34, paidSat: 1 << 33, nowMs: nowMs) == .freeze
+      && rule.decide(owedSat: nil, paidSat: .max, nowMs: nowMs + 4999) == .freeze
+      && rule.decide(owedSat: 1 << 34, paidSat: 1 << 33, nowMs: nowMs + 5000) == .end
+      && rule.decide(owedSat: 1 << 34, paidSat: 1 << 34, nowMs: nowMs + 5000) == .run
   }
 }

@@ -1,6 +1,6 @@
 import Bytes
 
-/// What SQLite must do for the stores, tried in memory.
+/// What SQLite must do for the stores, tried in memory, and after a crash in a folder for such things.
 public enum StorageSelfTest {
   public static func run(_ report: (StaticString, Bool) -> Void) {
     var sum = Checksum()
@@ -9,6 +9,8 @@ public enum StorageSelfTest {
     report("storage: channels do not go backwards", (try? channelsHold()) ?? false)
     report("storage: headers are replaced and dropped", (try? headersHold()) ?? false)
     report("storage: half a transaction is none", (try? transactionsHold()) ?? false)
+    report("storage: amounts up to all coins", (try? amountsHold()) ?? false)
+    report("storage: what was committed survives a crash", CrashSelfTest().holds())
   }
 
   private static func channelsHold() throws(StorageError) -> Bool {
@@ -36,6 +38,17 @@ public enum StorageSelfTest {
     try headers.drop(belowHeight: 8, workBefore: [8])
     return try headers.load()
       == StoredChain(baseHeight: 8, workBefore: [8], headers: [header(4)], filterHeaders: [])
+  }
+
+  private static func amountsHold() throws(StorageError) -> Bool {
+    let channels = try Ledger(path: ":memory:").channels
+    let seconds: UInt64 = 1 << 33
+    try channels.open(.zero, state: [1], unixSeconds: seconds)
+    try channels.update(
+      .zero, sequence: 1 << 40, amountSat: 2_100_000_000_000_000, state: [2], unixSeconds: seconds)
+    let stored = try channels.load(.zero)
+    return stored?.sequence == 1 << 40 && stored?.amountSat == 2_100_000_000_000_000
+      && stored?.updatedUnixSeconds == seconds
   }
 
   private static func transactionsHold() throws(StorageError) -> Bool {

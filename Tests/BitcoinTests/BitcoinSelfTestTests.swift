@@ -8,6 +8,6 @@ struct BitcoinSelfTestTests {
       count += 1
       #expect(isGood, "\(name)")
     }
-    #expect(count == 8)
+    #expect(count == 12)
   }
 }

@@ -8,6 +8,6 @@ struct ChannelSelfTestTests {
       count += 1
       #expect(passed, "\(name)")
     }
-    #expect(count == 2)
+    #expect(count == 3)
   }
 }

@@ -41,6 +41,12 @@ public struct FreezeRule: Equatable, Sendable {
     headroomSat = Price.owedSat(contract.rates, usage) ?? UInt64.max
   }
 
+  init(providerMaxLossSat: UInt64, graceMs: UInt32, headroomSat: UInt64) {
+    self.providerMaxLossSat = providerMaxLossSat
+    self.graceMs = graceMs
+    self.headroomSat = headroomSat
+  }
+
   /// Whether a job under this contract can run at all without being paid ahead of every look. A
   /// contract that fails this should be refused: its number is below the price of one look.
   public var isWorkable: Bool { headroomSat <= providerMaxLossSat }
