@@ -1,5 +1,6 @@
 import Bytes
 import Market
+import Session
 
 /// How the configuration is read, with inih, and what becomes of the owner's numbers.
 public enum AgentSelfTest {
@@ -67,9 +68,9 @@ public enum AgentSelfTest {
     var buffer = OutputBuffer()
     buffer.append([1, 2, 3])
     buffer.sent(3)
-    buffer.resume(at: 1 << 40, on: .init(raw: 1))
+    buffer.resume(at: 1 << 40, on: StreamId(raw: 1))
     if buffer.unsent != 0 { return false }
-    buffer.resume(at: 1, on: .init(raw: 3))
+    buffer.resume(at: 1, on: StreamId(raw: 3))
     return buffer.next(limit: 9) == [2, 3]
   }
 }

@@ -14,6 +14,7 @@ class Target:
     kernel_headers: str  # the folder of zig's Linux headers
     qemu: str  # the suffix of qemu-user-static that runs it
     bits: int
+    processor: str = ""  # the oldest one that it must run on, as qemu calls it
     zig_flags: tuple[str, ...] = field(default=())
     swift_flags: tuple[str, ...] = field(default=())
 
@@ -27,23 +28,23 @@ TARGETS = {
         ),
         Target(
             "i686", "i686-unknown-none-elf", "x86-linux-musl",
-            "x86-linux-musl", "x86-linux-any", "i386", 32,
+            "x86-linux-musl", "x86-linux-any", "i386", 32, "pentium2",
             zig_flags=("-mcpu=pentium2",),
             swift_flags=("-Xcc", "-march=pentium2", "-target-cpu", "pentium2"),
         ),
         Target(
             "armv6", "armv6-none-none-eabi", "arm-linux-musleabi",
-            "arm-linux-musl", "arm-linux-any", "arm", 32,
+            "arm-linux-musl", "arm-linux-any", "arm", 32, "arm1176",
             zig_flags=("-mcpu=arm1176jzf_s",),
         ),
         Target(
             "armv7", "armv7-none-none-eabi", "arm-linux-musleabi",
-            "arm-linux-musl", "arm-linux-any", "arm", 32,
+            "arm-linux-musl", "arm-linux-any", "arm", 32, "cortex-a7",
             zig_flags=("-mcpu=generic+v7a",),
         ),
         Target(
             "aarch64", "aarch64-none-none-elf", "aarch64-linux-musl",
-            "aarch64-linux-musl", "aarch64-linux-any", "aarch64", 64,
+            "aarch64-linux-musl", "aarch64-linux-any", "aarch64", 64, "cortex-a53",
         ),
         Target(
             "riscv64", "riscv64-none-none-eabi", "riscv64-linux-musl",
