@@ -48,6 +48,9 @@ extension LightClient {
     if !shared.peers.contains(where: { $0.isReady && $0.isFilterDistrusted }) {
       scan.endDoubt()
     }
+    // First the blocks that have come are handed out: what follows asks for the next ones, and when
+    // two come at a time there may be no other input for long.
+    deliver()
     scan.pump(filterHeaders.chain, &shared)
     var wanted = headers.tipsToAuthenticate(shared)
     if let block = filterHeaders.wantedBlock { wanted.append(block) }
@@ -55,7 +58,6 @@ extension LightClient {
     blocks.fetch(wanted)
     blocks.pump(&shared)
     headers.dropWithheld(blocks, &shared)
-    deliver()
     broadcaster.pump(&shared)
   }
 

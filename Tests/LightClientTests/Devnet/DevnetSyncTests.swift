@@ -62,6 +62,8 @@ import Testing
       try client.run {
         $0.events.contains(.transactionRelayed(txid: ours.txid, peers: 1))
       })
+    // The node asked for it; it is mined only once it is there.
+    #expect(try client.run { _ in (try? devnet.transaction(ours.txid)) != nil })
     try devnet.mine(1)
     #expect(
       try client.run {
