@@ -108,12 +108,14 @@ let package = Package(
       exclude: ["Manual"], swiftSettings: ordinarySettings + kernelFlags,
       linkerSettings: kernelLink),
 
-    // Measurements (scripts/bench): ordinary Swift, and the libraries beneath as rivals.
+    // Measurements (scripts/bench): ordinary Swift, and the libraries beneath as rivals. MadeChain
+    // is the chain that light clients are measured against.
+    ordinaryModule("MadeChain", ["Bytes", "Crypto", "Bitcoin", "Host"]),
     .executableTarget(
       name: "zennet-bench",
       dependencies: [
-        "Bytes", "Crypto", "Bitcoin", "Channel", "Session", "Storage", "CSodium", "CSecp256k1",
-        "CSQLite",
+        "Bytes", "Crypto", "Bitcoin", "LightClient", "Channel", "Session", "Storage", "Host",
+        "ChainFollower", "MadeChain", "CSodium", "CSecp256k1", "CSQLite",
       ],
       swiftSettings: ordinarySettings),
 
@@ -139,6 +141,7 @@ let package = Package(
     tests("Agent", ["Devnet"]),
     tests("Publisher", ["Agent", "Devnet"]),
     tests("Devnet", ["Host", "zennet"], exclude: ["bdk_client.py"]),
+    tests("MadeChain", ["Devnet", "ChainFollower", "LightClient", "Storage", "Host"]),
     tests("Simulator", ["Devnet"]),
   ]
 )

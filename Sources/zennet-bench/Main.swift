@@ -7,25 +7,48 @@ import Foundation
 enum Main {
   static let usage = """
     usage: zennet-bench flow --folder FOLDER [--rounds N] [--small]
-      --folder   where the databases are made; the disk that is to be measured
-      --rounds   how often every contestant is measured (21)
-      --small    little work a round: shows that all of it runs, not how fast
+           zennet-bench header-validate [--rounds N] [--small]
+           zennet-bench serve-chain --blocks N [--port PORT] [SHAPE]
+           zennet-bench write-chain --blocks N --file FILE [SHAPE]
+           zennet-bench follow --port PORT --folder FOLDER --blocks N [--watch HEX]...
+      flow             payments and sessions beside the libraries beneath them
+      header-validate  the header rules beside the bare hash
+      serve-chain      serves a made regtest chain of N blocks on 127.0.0.1, to any light client;
+                       prints {"port", "tip", "height"} once it listens
+      write-chain      writes that chain as bitcoind's -loadblock reads it
+      follow           follows a chain as the agent does until N blocks are scanned, and prints when
+      --folder         where the databases are made; the disk that is to be measured
+      --rounds         how often every contestant is measured (21)
+      --small          little work a round: shows that all of it runs, not how fast
+      SHAPE            --outputs M (that filters show, a block), --pay HEX --every K (a payment to
+                       this script, every K blocks)
     """
 
   static func main() {
     guard let options = Options(CommandLine.arguments.dropFirst()) else { fail(usage, 64) }
     if !CryptoLibrary.start() { fail("zennet-bench: libsodium does not start", 70) }
     do {
-      let verification = try PaymentVerification(payments: options.isSmall ? 4 : 200)
-      try verification.measure(options.rounds)
-      try PaymentStorage(
-        folder: options.folder, commits: options.isSmall ? 4 : 250,
-        stateBytes: try verification.stateBytes()
-      ).measure((options.rounds + 1) / 2)  // Disks are slow, and rounds of 250 commits long.
-      try SessionThroughput(mebibytes: options.isSmall ? 1 : 16).measure(options.rounds)
+      switch options.command {
+      case .flow: try flow(options)
+      case .headerValidate:
+        try HeaderValidation(headers: options.isSmall ? 100 : 20_000).measure(options.rounds)
+      case .serveChain: try ChainCommand.serve(options)
+      case .writeChain: try ChainCommand.write(options)
+      case .follow: try Follow.run(options)
+      }
     } catch {
       fail("zennet-bench: \(error)", 70)
     }
+  }
+
+  private static func flow(_ options: Options) throws {
+    let verification = try PaymentVerification(payments: options.isSmall ? 4 : 200)
+    try verification.measure(options.rounds)
+    try PaymentStorage(
+      folder: options.folder, commits: options.isSmall ? 4 : 250,
+      stateBytes: try verification.stateBytes()
+    ).measure((options.rounds + 1) / 2)  // Disks are slow, and rounds of 250 commits long.
+    try SessionThroughput(mebibytes: options.isSmall ? 1 : 16).measure(options.rounds)
   }
 
   static func fail(_ text: String, _ status: Int32) -> Never {
@@ -36,28 +59,3 @@ enum Main {
 
 /// A line for people, beside the rows.
 func note(_ text: String) { FileHandle.standardError.write(Data((text + "\n").utf8)) }
-
-/// The command line, nil where it is not understood.
-struct Options {
-  var folder = ""
-  var rounds = 21
-  var isSmall = false
-
-  init?(_ arguments: ArraySlice<String>) {
-    var rest = arguments
-    guard rest.popFirst() == "flow" else { return nil }
-    while let word = rest.popFirst() {
-      switch word {
-      case "--folder":
-        guard let path = rest.popFirst() else { return nil }
-        folder = path
-      case "--rounds":
-        guard let text = rest.popFirst(), let number = Int(text), number > 0 else { return nil }
-        rounds = number
-      case "--small": isSmall = true
-      default: return nil
-      }
-    }
-    if folder.isEmpty { return nil }
-  }
-}

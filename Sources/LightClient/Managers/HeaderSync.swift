@@ -69,7 +69,8 @@ struct HeaderSync {
     if shared.isChainFull { return false }
     // On a signet nothing is built on a branch before its signers are known.
     if shared.network.signetChallenge != nil && isBetter(peer.branch, shared) { return false }
-    if shared.nowMs < peer.nextHeadersMs { return false }
+    // A full list is followed up at once.
+    if shared.nowMs < peer.nextHeadersMs && !peer.isTelling { return false }
     return peer.headerStalls == 0 || shared.nowMs >= retryAtMs(peer)
   }
 
@@ -101,9 +102,7 @@ struct HeaderSync {
     var locator = chain.locator(from: isAtBase ? chain.tipHeight : chain.tipHeight - 1)
     if let branchTip = shared.peers[index].branch?.tipHash { locator.insert(branchTip, at: 0) }
     shared.peers[index].headerRequestMs = shared.nowMs
-    // A full list is followed up at once.
-    shared.peers[index].nextHeadersMs =
-      shared.nowMs + (shared.peers[index].isTelling ? 0 : HeaderSync.announcedMs)
+    shared.peers[index].nextHeadersMs = shared.nowMs + HeaderSync.announcedMs
     shared.send(.getHeaders(locator: locator, stop: .zero), to: index)
   }
 
@@ -142,7 +141,7 @@ struct HeaderSync {
       return nil
     }
     if !isFull { hasHeardOne = true }
-    guard let hashes = linkedHashes(headers) else {
+    guard let hashes = HeaderSync.linkedHashes(headers) else {
       shared.punish(index, .invalidHeader(.invalid("headers that are not a chain")))
       return nil
     }
@@ -160,7 +159,8 @@ struct HeaderSync {
       branch, by: headers[known...], hashes[known...], isFull: isFull, index, &shared)
   }
 
-  private func linkedHashes(_ headers: [BlockHeader]) -> [Bytes32]? {
+  /// The headers' hashes; nil where one is not the parent of the next.
+  static func linkedHashes(_ headers: [BlockHeader]) -> [Bytes32]? {
     var hashes: [Bytes32] = []
     hashes.reserveCapacity(headers.count)
     for index in headers.indices {

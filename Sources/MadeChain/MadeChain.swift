@@ -1,0 +1,143 @@
+import Bitcoin
+import Bytes
+
+/// A regtest chain of any length, made on the spot and always the same for the same options: for
+/// measurements, which want chains of realistic length with filters of realistic size.
+///
+/// Every block keeps all of Bitcoin Core's rules. It has a coinbase that pays nobody and nothing
+/// else, so its filter follows from its height.
+public final class MadeChain {
+  public struct Options: Equatable, Sendable {
+    /// Blocks above the genesis block.
+    public var blocks: UInt32
+    /// Outputs of a block that its filter shows. None makes the smallest filter there is.
+    public var outputs = 0
+    /// Every so many blocks there is an output for `script` too; 0: nowhere.
+    public var paidEvery: UInt32 = 0
+    public var script: [UInt8] = []
+
+    public init(blocks: UInt32) { self.blocks = blocks }
+  }
+
+  public let options: Options
+  public let network = Network.regtest
+  /// By height, the genesis block first, 80 bytes each.
+  public private(set) var headerBytes: [UInt8] = []
+  public private(set) var hashes: [Bytes32] = []
+  /// BIP157's, by height.
+  public private(set) var filterHeaders: [Bytes32] = []
+  /// By height; empty where all but the first are the same.
+  private var filters: [[UInt8]] = []
+  private let genesisFilter: BlockFilter
+  private var heights: [Bytes32: UInt32] = [:]
+
+  /// What the genesis block's only output carries, of any network that shares Bitcoin's.
+  private static let genesisScript =
+    "4104678afdb0fe5548271967f1a67130b7105cd6a828e03909a67962e0ea1f61deb649f6bc3f4cef38c4f35504e5"
+    + "1ec112de5c384df7ba0b8d578a4c702b6bf11d5fac"
+  /// The filter of a block without any script worth a filter: no elements.
+  private static let emptyFilter: [UInt8] = [0]
+  /// The newest block's time, whatever the length: a chain must not reach into the future.
+  private static let endSeconds: UInt32 = 1_760_000_000
+
+  /// Makes the chain: about a million blocks in some seconds.
+  public init(_ options: Options) {
+    self.options = options
+    let genesis = Transaction(
+      inputs: [TransactionInput(previous: .coinbase, scriptSig: [])],
+      outputs: [
+        TransactionOutput(amountSat: 0, scriptPubKey: Hex.decode(MadeChain.genesisScript) ?? [])
+      ])
+    genesisFilter = BlockFilter.build(
+      block: Block(header: network.genesis, transactions: [genesis]), spentScripts: [])
+    let count = Int(options.blocks) + 1
+    headerBytes.reserveCapacity(count * BlockHeader.byteCount)
+    hashes.reserveCapacity(count)
+    filterHeaders.reserveCapacity(count)
+    heights.reserveCapacity(count)
+    append(network.genesis, genesisFilter)
+    guard let target = Target(bits: network.powLimitBits) else { preconditionFailure("a target") }
+    let spacing = min(600, (MadeChain.endSeconds - network.genesis.time) / max(1, options.blocks))
+    for height in 1..<max(1, UInt32(count)) {
+      let coinbase = coinbase(height)
+      var header = BlockHeader(
+        version: 0x2000_0000, previous: hashes[Int(height) - 1], merkleRoot: coinbase.txid,
+        time: network.genesis.time + height * spacing, bits: network.powLimitBits, nonce: 0)
+      // On regtest every second hash is good enough.
+      while !target.isMet(by: header.hash) { header.nonce += 1 }
+      append(header, filter(header, coinbase))
+    }
+  }
+
+  public var tipHeight: UInt32 { UInt32(hashes.count) - 1 }
+  public var tipHash: Bytes32 { hashes[hashes.count - 1] }
+
+  public func height(of hash: Bytes32) -> UInt32? { heights[hash] }
+
+  private func append(_ header: BlockHeader, _ filter: BlockFilter) {
+    heights[filter.blockHash] = UInt32(hashes.count)
+    hashes.append(filter.blockHash)
+    headerBytes += header.bytes
+    filterHeaders.append(filter.header(previous: filterHeaders.last ?? .zero))
+    if isFiltered { filters.append(filter.encoded) }
+  }
+
+  private var isFiltered: Bool { options.outputs > 0 || options.paidEvery > 0 }
+
+  private func filter(_ header: BlockHeader, _ coinbase: Transaction) -> BlockFilter {
+    isFiltered
+      ? BlockFilter.build(
+        block: Block(header: header, transactions: [coinbase]), spentScripts: [])
+      : BlockFilter(encoded: MadeChain.emptyFilter, blockHash: header.hash)
+  }
+
+  public func filter(at height: UInt32) -> [UInt8] {
+    if isFiltered { return filters[Int(height)] }
+    return height == 0 ? genesisFilter.encoded : MadeChain.emptyFilter
+  }
+
+  /// The whole block at a height above the genesis block's.
+  public func block(at height: UInt32) -> Block {
+    let start = Int(height) * BlockHeader.byteCount
+    var reader = ByteReader(headerBytes, range: start..<(start + BlockHeader.byteCount))
+    guard let header = try? BlockHeader.decode(&reader) else { preconditionFailure("a header") }
+    return Block(header: header, transactions: [coinbase(height)])
+  }
+
+  private func coinbase(_ height: UInt32) -> Transaction {
+    var outputs: [TransactionOutput] = []
+    for index in 0..<options.outputs {
+      outputs.append(
+        TransactionOutput(amountSat: 0, scriptPubKey: MadeChain.script(height, UInt32(index))))
+    }
+    if options.paidEvery > 0 && height % options.paidEvery == 0 {
+      outputs.append(TransactionOutput(amountSat: 1000, scriptPubKey: options.script))
+    }
+    // An output there must be, and the filter leaves this one out.
+    if outputs.isEmpty { outputs.append(TransactionOutput(amountSat: 0, scriptPubKey: [0x6a])) }
+    // BIP34: the height first. A coinbase's script has two bytes or more.
+    let script = Script.number(Int64(height)) + [0x00]
+    return Transaction(
+      inputs: [TransactionInput(previous: .coinbase, scriptSig: script, sequence: 0xffff_ffff)],
+      outputs: outputs)
+  }
+
+  /// A P2WPKH script that nobody has the key of, another for every height and index.
+  private static func script(_ height: UInt32, _ index: UInt32) -> [UInt8] {
+    var script: [UInt8] = [0x00, 0x14]
+    script.reserveCapacity(22)
+    var state = UInt64(height) << 32 | UInt64(index)
+    while script.count < 22 {
+      // SplitMix64.
+      state &+= 0x9e37_79b9_7f4a_7c15
+      var value = state
+      value = (value ^ (value >> 30)) &* 0xbf58_476d_1ce4_e5b9
+      value = (value ^ (value >> 27)) &* 0x94d0_49bb_1331_11eb
+      value ^= value >> 31
+      for shift in 0..<8 where script.count < 22 {
+        script.append(UInt8(truncatingIfNeeded: value >> UInt64(8 * shift)))
+      }
+    }
+    return script
+  }
+}
