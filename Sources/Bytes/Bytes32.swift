@@ -18,12 +18,31 @@ public struct Bytes32: Hashable, Sendable, Comparable {
   /// The 32 bytes of `bytes` that start at `offset`; they must be there.
   public init(_ bytes: [UInt8], at offset: Int = 0) {
     precondition(offset >= 0 && bytes.count - offset >= 32)
+    self = bytes.withUnsafeBytes { Bytes32(loading: $0, at: offset) }
+  }
+
+  /// The 32 bytes of `memory` that start at `offset`; they must be there. For hashing without an
+  /// array: chains have a million headers.
+  public init(loading memory: UnsafeRawBufferPointer, at offset: Int = 0) {
+    precondition(offset >= 0 && memory.count - offset >= 32)
     func word(_ start: Int) -> UInt64 {
-      var value: UInt64 = 0
-      for index in 0..<8 { value = value << 8 | UInt64(bytes[start + index]) }
-      return value
+      UInt64(bigEndian: memory.loadUnaligned(fromByteOffset: start, as: UInt64.self))
     }
     self.init(words: word(offset), word(offset + 8), word(offset + 16), word(offset + 24))
+  }
+
+  /// Puts the bytes at `offset` of `memory`, which has room for them.
+  public func store(into memory: UnsafeMutableRawBufferPointer, at offset: Int = 0) {
+    precondition(offset >= 0 && memory.count - offset >= 32)
+    memory.storeBytes(of: word0.bigEndian, toByteOffset: offset, as: UInt64.self)
+    memory.storeBytes(of: word1.bigEndian, toByteOffset: offset + 8, as: UInt64.self)
+    memory.storeBytes(of: word2.bigEndian, toByteOffset: offset + 16, as: UInt64.self)
+    memory.storeBytes(of: word3.bigEndian, toByteOffset: offset + 24, as: UInt64.self)
+  }
+
+  /// The four words of the bytes read as one little-endian number, the least significant first.
+  public var littleEndianWords: (UInt64, UInt64, UInt64, UInt64) {
+    (word0.byteSwapped, word1.byteSwapped, word2.byteSwapped, word3.byteSwapped)
   }
 
   /// Nil unless `bytes` has exactly 32 bytes.
@@ -51,7 +70,10 @@ public struct Bytes32: Hashable, Sendable, Comparable {
   }
 
   public func append(to bytes: inout [UInt8]) {
-    for index in 0..<32 { bytes.append(self[index]) }
+    withUnsafeTemporaryAllocation(byteCount: 32, alignment: 8) { memory in
+      store(into: memory)
+      bytes.append(contentsOf: UnsafeRawBufferPointer(memory))
+    }
   }
 
   public var array: [UInt8] {

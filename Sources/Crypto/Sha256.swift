@@ -13,24 +13,33 @@ public struct Sha256 {
 
   /// Ends the hash. The value must not be used again.
   public mutating func finish() -> Bytes32 {
-    var digest = [UInt8](repeating: 0, count: 32)
-    crypto_hash_sha256_final(&state, &digest)
-    return Bytes32(digest)
+    Sha256.digest { crypto_hash_sha256_final(&state, $0) }
   }
 
   public static func hash(_ bytes: [UInt8]) -> Bytes32 {
-    var digest = [UInt8](repeating: 0, count: 32)
-    crypto_hash_sha256(&digest, bytes, UInt64(bytes.count))
-    return Bytes32(digest)
+    digest { crypto_hash_sha256($0, bytes, UInt64(bytes.count)) }
   }
 
   /// SHA-256 of SHA-256: transaction ids, block hashes, checksums.
   public static func double(_ bytes: [UInt8]) -> Bytes32 {
-    var first = [UInt8](repeating: 0, count: 32)
-    crypto_hash_sha256(&first, bytes, UInt64(bytes.count))
-    var second = [UInt8](repeating: 0, count: 32)
-    crypto_hash_sha256(&second, first, 32)
-    return Bytes32(second)
+    bytes.withUnsafeBytes { double($0) }
+  }
+
+  /// The same of bytes that are in no array.
+  public static func double(_ memory: UnsafeRawBufferPointer) -> Bytes32 {
+    digest { digest in
+      let start = memory.baseAddress?.assumingMemoryBound(to: UInt8.self)
+      crypto_hash_sha256(digest, start, UInt64(memory.count))
+      crypto_hash_sha256(digest, digest, 32)
+    }
+  }
+
+  /// Room for a digest that costs no allocation.
+  private static func digest(_ fill: (UnsafeMutablePointer<UInt8>) -> Void) -> Bytes32 {
+    withUnsafeTemporaryAllocation(byteCount: 32, alignment: 8) { memory in
+      fill(memory.baseAddress!.assumingMemoryBound(to: UInt8.self))
+      return Bytes32(loading: UnsafeRawBufferPointer(memory))
+    }
   }
 
   /// BIP340's tagged hash: SHA-256(SHA-256(tag) ‖ SHA-256(tag) ‖ message).

@@ -49,5 +49,15 @@ public struct BlockHeader: Equatable, Sendable {
   }
 
   /// The block's hash in wire byte order.
-  public var hash: Bytes32 { Sha256.double(bytes) }
+  public var hash: Bytes32 {
+    withUnsafeTemporaryAllocation(byteCount: BlockHeader.byteCount, alignment: 8) { memory in
+      memory.storeBytes(of: version.littleEndian, toByteOffset: 0, as: Int32.self)
+      previous.store(into: memory, at: 4)
+      merkleRoot.store(into: memory, at: 36)
+      memory.storeBytes(of: time.littleEndian, toByteOffset: 68, as: UInt32.self)
+      memory.storeBytes(of: bits.littleEndian, toByteOffset: 72, as: UInt32.self)
+      memory.storeBytes(of: nonce.littleEndian, toByteOffset: 76, as: UInt32.self)
+      return Sha256.double(UnsafeRawBufferPointer(memory))
+    }
+  }
 }

@@ -7,10 +7,16 @@ public struct HeaderContext {
   /// The header at a height of at most `parentHeight` on the parent's branch; nil where it is no
   /// longer, or not yet, known.
   public let header: (UInt32) -> BlockHeader?
+  /// The same header's time: asked for eleven times a header, so it may have a shorter way.
+  public let time: (UInt32) -> UInt32?
 
-  public init(parentHeight: UInt32, header: @escaping (UInt32) -> BlockHeader?) {
+  public init(
+    parentHeight: UInt32, time: ((UInt32) -> UInt32?)? = nil,
+    header: @escaping (UInt32) -> BlockHeader?
+  ) {
     self.parentHeight = parentHeight
     self.header = header
+    self.time = time ?? { header($0)?.time }
   }
 }
 
@@ -141,14 +147,21 @@ public enum HeaderRules {
   /// The median time of the last eleven headers up to the parent, fewer near the genesis block. Nil
   /// where one of them is not known: just after a checkpoint, which is trusted anyway.
   public static func medianTimePast(_ context: HeaderContext) -> UInt32? {
-    var times: [UInt32] = []
-    times.reserveCapacity(Int(medianSpan))
-    for back in 0..<medianSpan where back <= context.parentHeight {
-      guard let header = context.header(context.parentHeight - back) else { return nil }
-      times.append(header.time)
+    let count = Int(min(UInt32(medianSpan), context.parentHeight + 1))
+    var times = InlineArray<11, UInt32>(repeating: 0)
+    for index in 0..<count {
+      guard let time = context.time(context.parentHeight - UInt32(count - 1 - index)) else {
+        return nil
+      }
+      // Oldest first they are nearly in order, which is what this sort is fastest with.
+      var place = index
+      while place > 0 && times[place - 1] > time {
+        times[place] = times[place - 1]
+        place -= 1
+      }
+      times[place] = time
     }
-    times.sort()
-    return times[times.count / 2]
+    return times[count / 2]
   }
 
   private static var missing: BitcoinError {

@@ -23,12 +23,8 @@ public struct UInt256: Equatable, Comparable, Sendable {
 
   /// A hash in wire byte order, read as a little-endian number: what is compared with a target.
   public init(littleEndian bytes: Bytes32) {
-    func word(_ start: Int) -> UInt64 {
-      var value: UInt64 = 0
-      for index in 0..<8 { value |= UInt64(bytes[start + index]) << UInt64(8 * index) }
-      return value
-    }
-    self.init(word(0), word(8), word(16), word(24))
+    let words = bytes.littleEndianWords
+    self.init(words.0, words.1, words.2, words.3)
   }
 
   /// The number as 32 bytes, least significant first.

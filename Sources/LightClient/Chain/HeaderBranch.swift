@@ -83,9 +83,15 @@ private final class BranchView {
   }
 
   var context: HeaderContext {
-    HeaderContext(parentHeight: forkHeight + UInt32(records.count)) { [self] height in
-      self.header(at: height)
-    }
+    HeaderContext(
+      parentHeight: forkHeight + UInt32(records.count), time: { [self] in time(at: $0) },
+      header: { [self] in header(at: $0) })
+  }
+
+  private func time(at height: UInt32) -> UInt32? {
+    if height <= forkHeight { return chain.time(at: height) }
+    let index = Int(height - forkHeight) - 1
+    return index < records.count ? records[index].time : nil
   }
 
   private func header(at height: UInt32) -> BlockHeader? {

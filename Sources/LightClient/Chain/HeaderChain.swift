@@ -63,6 +63,11 @@ struct HeaderChain {
     return records[index].hash
   }
 
+  func time(at height: UInt32) -> UInt32? {
+    guard let index = index(height) else { return nil }
+    return records[index].time
+  }
+
   func header(at height: UInt32) -> BlockHeader? {
     guard let index = index(height) else { return nil }
     return records[index].header(
