@@ -75,16 +75,19 @@ let package = Package(
     agentModule("Sandbox", ["Bytes", "CHost", "CZstd", "CSeccomp"]),
     agentModule("Storage", ["Bytes", "CHost", "CSQLite"]),
     agentModule("Host", ["Bytes", "CHost"]),
-    agentModule("ChainFollower", ["Bytes", "Bitcoin", "LightClient", "Host", "Storage"]),
+    agentModule("Ini", ["CInih"]),
+    agentModule("ChainFollower", ["Bytes", "Bitcoin", "LightClient", "Host", "Storage", "Ini"]),
     agentModule(
       "Agent",
       [
         "Bytes", "Crypto", "Bitcoin", "LightClient", "Channel", "Market", "Session", "Capability",
-        "Sandbox", "CInih",
+        "Sandbox", "Ini",
       ]),
     .executableTarget(
       name: "zennet-agent",
-      dependencies: ["Agent", "ChainFollower", "Host", "Storage", "Sandbox", "Capability"],
+      dependencies: [
+        "Agent", "ChainFollower", "Host", "Storage", "Sandbox", "Capability", "Ini",
+      ],
       exclude: ["Manual"], swiftSettings: agentSettings),
 
     // The publisher's side, the development chain, the simulator: ordinary Swift.
@@ -102,7 +105,7 @@ let package = Package(
     .executableTarget(
       name: "zennet",
       dependencies: [
-        "Publisher", "Devnet", "Host", "Bitcoin",
+        "Publisher", "Devnet", "Host", "Bitcoin", "ChainFollower", "Ini",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       exclude: ["Manual"], swiftSettings: ordinarySettings + kernelFlags,
@@ -137,8 +140,8 @@ let package = Package(
       swiftSettings: ordinarySettings),
     tests("Storage", ["Host", "storage-hammer"]),
     tests("Host", ["CHost"]),
-    tests("ChainFollower", ["Devnet"]),
-    tests("Agent", ["Devnet"]),
+    tests("ChainFollower", ["Devnet", "Simulator", "Ini"]),
+    tests("Agent", ["Devnet", "Ini"]),
     tests("Publisher", ["Agent", "Devnet"]),
     tests("Devnet", ["Host", "zennet"], exclude: ["bdk_client.py"]),
     tests("MadeChain", ["Devnet", "ChainFollower", "LightClient", "Storage", "Host"]),

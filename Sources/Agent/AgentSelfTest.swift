@@ -1,4 +1,5 @@
 import Bytes
+import Ini
 import Market
 import Session
 

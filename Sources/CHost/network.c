@@ -79,7 +79,7 @@ static void resolve_and_exit(const char *name, uint16_t port, int out) {
   memset(&hints, 0, sizeof hints);
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_ADDRCONFIG;
-  uint8_t found[8 * HOST_ADDRESS_BYTES];
+  uint8_t found[24 * HOST_ADDRESS_BYTES];
   size_t used = 0;
   if (getaddrinfo(name, NULL, &hints, &list) == 0) {
     for (struct addrinfo *one = list; one && used < sizeof found; one = one->ai_next) {

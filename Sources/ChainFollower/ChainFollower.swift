@@ -32,6 +32,8 @@ public final class ChainFollower {
   private let timerToken: UInt64
   private var links: [Link] = []
   private var named: [NamedPeer] = []
+  /// Seeds that are being looked up.
+  private var lookUps: [ConnectionId] = []
   private var events: [LightClientEvent] = []
   private var nextPeer: UInt32 = 1
   /// The first fault of the disk; the cache holds nothing that peers could not give again.
@@ -64,19 +66,27 @@ public final class ChainFollower {
   }
 
   private static func load(_ cache: ChainCache) -> LightClientState {
+    var fresh = LightClientState.fresh
+    if let bytes = try? cache.values(space: ChainFollower.peerSpace).get(ChainFollower.peerKey) {
+      fresh.peers = KnownPeer.decode(bytes)
+    }
     guard let stored = try? cache.headers.load(), let work = Bytes32(exactly: stored.workBefore)
-    else { return .fresh }
+    else { return fresh }
     var headers: [BlockHeader] = []
     headers.reserveCapacity(stored.headers.count)
     for bytes in stored.headers {
       var reader = ByteReader(bytes)
-      guard let header = try? BlockHeader.decode(&reader) else { return .fresh }
+      guard let header = try? BlockHeader.decode(&reader) else { return fresh }
       headers.append(header)
     }
     return LightClientState(
       baseHeight: stored.baseHeight, workBefore: ChainWork(bigEndian: work), headers: headers,
-      filterHeaders: stored.filterHeaders)
+      filterHeaders: stored.filterHeaders, peers: fresh.peers)
   }
+
+  /// Where the cache keeps what was learnt of peers.
+  private static let peerSpace: UInt32 = 2
+  private static let peerKey: [UInt8] = [0x70]
 
   /// Begins to dial. Nothing happens before.
   public func start() {
@@ -126,6 +136,12 @@ public final class ChainFollower {
     case .connected(let connection, let remote):
       return connected(connection, remote, nowMs: nowMs, unixSeconds: seconds)
     case .received(let connection, let bytes):
+      if lookUps.contains(connection) {
+        client.addressesFound(
+          ChainFollower.peers(in: bytes), nowMs: nowMs, unixSeconds: seconds)
+        carryOut()
+        return true
+      }
       guard let index = place(connection) else { return false }
       client.received(bytes, from: links[index].peer, nowMs: nowMs, unixSeconds: seconds)
     case .closed(let connection, _):
@@ -168,6 +184,10 @@ public final class ChainFollower {
   private func closed(
     _ connection: ConnectionId, nowMs: UInt64, unixSeconds: UInt64
   ) -> Bool {
+    if let index = lookUps.firstIndex(of: connection) {
+      lookUps.remove(at: index)
+      return true
+    }
     let isNamed = releaseNamed(connection, nowMs: nowMs)
     guard let index = place(connection) else { return isNamed }
     let link = links.remove(at: index)
@@ -251,8 +271,32 @@ public final class ChainFollower {
         try cache.headers.drop(
           belowHeight: belowHeight, workBefore: workBefore.bigEndianBytes.array)
       }
+    case .storePeers(let peers):
+      store { () throws(StorageError) in
+        try cache.values(space: ChainFollower.peerSpace).put(
+          ChainFollower.peerKey, KnownPeer.encode(peers))
+      }
+    case .lookUpSeeds(let names):
+      if !lookUps.isEmpty { return }
+      for name in names {
+        lookUps.append(
+          reactor.lookUp(
+            String(decoding: name, as: UTF8.self), port: client.network.defaultPort))
+      }
     case .event(let event): events.append(event)
     }
+  }
+
+  private static func peers(in answer: [UInt8]) -> [PeerAddress] {
+    var peers: [PeerAddress] = []
+    for address in Reactor.addresses(in: answer) {
+      let ip = address.ipv6Bytes
+      let isIpv4 = ip[0..<10].allSatisfy { $0 == 0 } && ip[10] == 0xff && ip[11] == 0xff
+      if let peer = PeerAddress(ip: isIpv4 ? Array(ip[12...]) : ip, port: address.port) {
+        peers.append(peer)
+      }
+    }
+    return peers
   }
 
   /// The client's own time, or an earlier one at which a named peer is due.

@@ -45,6 +45,12 @@ public enum Secp256k1 {
     return publicKey.count == 33 && parse(publicKey, &key)
   }
 
+  /// True for a point in any form that the network takes: 33 or 65 bytes.
+  public static func isPoint(_ publicKey: [UInt8]) -> Bool {
+    var key = secp256k1_pubkey()
+    return parse(publicKey, &key)
+  }
+
   /// `point + tweak·G` (BIP32's public derivation), compressed.
   public static func add(
     _ tweak: Bytes32, toPublicKey publicKey: [UInt8]

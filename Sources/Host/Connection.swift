@@ -25,6 +25,8 @@ final class Connection {
   var deadlineMs: UInt64?
   /// Addresses still to be tried, the next one last.
   var candidates: [SocketAddress] = []
+  /// Nobody is connected to: the addresses themselves are wanted.
+  var isLookUp = false
   /// What was read of the answer of the resolving child.
   var answer: [UInt8] = []
 

@@ -87,6 +87,26 @@ extension Reactor {
     return connection.id
   }
 
+  /// Looks a name up and connects to nobody. The answer comes as ``ReactorEvent/received(_:_:)``, to
+  /// be read with ``addresses(in:)``, where there is any; then the connection is closed.
+  public func lookUp(_ name: String, port: UInt16) -> ConnectionId {
+    let connection = add(fd: -1, state: .connecting)
+    connection.isLookUp = true
+    connection.deadlineMs = Clock.monotonicMs() + limits.connectMs
+    resolve(connection, name, port)
+    return connection.id
+  }
+
+  /// The addresses that ``lookUp(_:port:)`` found.
+  public static func addresses(in answer: [UInt8]) -> [SocketAddress] {
+    var addresses: [SocketAddress] = []
+    let size = HOST_ADDRESS_BYTES
+    for index in 0..<(answer.count / size) {
+      addresses.append(SocketAddress(raw: Array(answer[(index * size)..<((index + 1) * size)])))
+    }
+    return addresses
+  }
+
   /// As ``connect(to:)``, with the addresses of `name` known already.
   func connect(toFirstOf addresses: [SocketAddress], name: String) -> ConnectionId {
     let connection = add(fd: -1, state: .connecting)
@@ -145,13 +165,11 @@ extension Reactor {
     _ = host_close(connection.fd)
     connection.fd = -1
     connection.state = .connecting
-    let size = HOST_ADDRESS_BYTES
-    var index = connection.answer.count / size
-    while index > 0 {
-      index -= 1
-      let raw = Array(connection.answer[(index * size)..<((index + 1) * size)])
-      connection.candidates.append(SocketAddress(raw: raw))
+    if connection.isLookUp {
+      if !connection.answer.isEmpty { queue.append(.received(connection.id, connection.answer)) }
+      return end(connection, .finished)
     }
+    connection.candidates = Reactor.addresses(in: connection.answer).reversed()
     connection.answer = []
     tryNext(connection, nowMs: nowMs, failure: .unknownHost(name: name))
   }

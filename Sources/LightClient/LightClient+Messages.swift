@@ -10,10 +10,11 @@ extension LightClient {
     case .verack:
       if case .ready = handshake.receivedVerack(index, &shared) {
         let address = shared.peers[index].address
-        book.ready(address, services: shared.peers[index].services)
-        // Gossip promised filters. An owner's own peer is kept without them, too.
+        book.ready(address, services: shared.peers[index].services, shared.unixSeconds)
+        // Gossip promised filters, and who has none is asked for others who have. An owner's own
+        // peer is kept without them, too.
         if !shared.peers[index].servesFilters && book.isGossip(address) {
-          shared.disconnect(index, .unsuitable)
+          shared.peers[index].isLeaving = true
         }
         if shared.configuration.usesGossip { shared.send(.getAddr, to: index) }
       }
@@ -61,7 +62,8 @@ extension LightClient {
       }
     case .addr(let list), .addrV2(let list):
       shared.note(index)
-      book.told(list, shared)
+      book.told(list, by: shared.peers[index].address, shared)
+      if shared.peers[index].isLeaving && list.count > 1 { shared.disconnect(index, .unsuitable) }
     case .getHeaders:
       shared.note(index)
       shared.send(.headers([]), to: index)

@@ -60,8 +60,8 @@ extension LightClient {
   /// How many peers have asked for a broadcast transaction; nil when it is not being relayed.
   public func relayedTo(_ txid: Bytes32) -> Int? { broadcaster.relayedTo(txid) }
 
-  /// Addresses not to be dialled, for ``LightClientState``.
-  public var bans: [PeerBan] { book.bans(shared.unixSeconds) }
+  /// What ``LightClientEffect/storePeers(_:)`` stores, as it is now.
+  public var knownPeers: [KnownPeer] { book.known(shared.unixSeconds) }
 
   public var peers: [PeerSummary] {
     var list: [PeerSummary] = []

@@ -41,7 +41,7 @@ public struct LightClient {
     filterHeaders = FilterHeaderSync(
       chain: LightClient.filterChain(network, chain, restored == nil ? [] : state.filterHeaders))
     scan = FilterScan(nextHeight: chain.tipHeight + 1)
-    book = AddressBook(configuration: configuration, bans: state.bans)
+    book = AddressBook(configuration: configuration, known: state.peers, nowMs: nowMs)
     teller = Teller(chain: chain, nowMs: nowMs)
     if chain.records.count != state.headers.count { storeAll() }
     settle()
@@ -116,6 +116,15 @@ public struct LightClient {
   ) {
     setTime(nowMs, unixSeconds)
     book.failed(address, &shared)
+    settle()
+  }
+
+  /// Seeds resolved to these addresses (``LightClientEffect/lookUpSeeds(_:)``).
+  public mutating func addressesFound(
+    _ addresses: [PeerAddress], nowMs: UInt64, unixSeconds: UInt64
+  ) {
+    setTime(nowMs, unixSeconds)
+    book.seeded(addresses)
     settle()
   }
 

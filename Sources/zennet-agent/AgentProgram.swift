@@ -35,7 +35,8 @@ final class AgentProgram {
   private var isEnding = false
 
   init(
-    configuration: Configuration, network: Network, payoutScript: [UInt8], folder: DataFolder
+    configuration: Configuration, network: Network, peers: [(host: String, port: UInt16)],
+    payoutScript: [UInt8], folder: DataFolder
   ) {
     self.configuration = configuration
     self.network = network
@@ -52,12 +53,11 @@ final class AgentProgram {
       configuration: configuration, network: network, secrets: folder.secrets,
       payoutScript: payoutScript, machine: Setup.machine(configuration, features), report: [],
       random: { Entropy.bytes32() })
-    var peers: [(host: String, port: UInt16)] = []
-    for peer in configuration.peers {
-      peers.append((String(decoding: peer.host, as: UTF8.self), peer.port))
-    }
+    var lightClient = LightClientConfiguration()
+    // On a chain that everybody runs alone there is nobody to hear of.
+    lightClient.usesGossip = configuration.usesGossip ?? (network.rules != .regtest)
     chain = ChainFollower(
-      network: network, configuration: LightClientConfiguration(), peers: peers,
+      network: network, configuration: lightClient, peers: peers,
       cache: folder.cache, reactor: reactor, timerToken: TimerToken.chain)
     status = StatusServer(path: folder.path + "/status")
   }

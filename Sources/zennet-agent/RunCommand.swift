@@ -5,11 +5,12 @@ import Bitcoin
 enum RunCommand {
   static func main(_ arguments: inout Arguments) {
     let configuration = Setup.configuration(&arguments)
-    let network = Setup.network(configuration)
+    let (network, peers) = Setup.network(configuration)
     let payoutScript = Setup.payoutScript(configuration, network)
     let folder = DataFolder.open(configuration)
     AgentProgram(
-      configuration: configuration, network: network, payoutScript: payoutScript, folder: folder
+      configuration: configuration, network: network, peers: peers, payoutScript: payoutScript,
+      folder: folder
     ).run()
   }
 }

@@ -1,8 +1,10 @@
 import Agent
 import Bitcoin
 import Bytes
+import ChainFollower
 import Crypto
 import Host
+import Ini
 import Market
 import Sandbox
 import Storage
@@ -22,12 +24,30 @@ enum Setup {
     }
   }
 
-  static func network(_ configuration: Configuration) -> Network {
+  /// The network, and the peers to follow it with: the configuration's, then the network file's.
+  static func network(
+    _ configuration: Configuration
+  ) -> (Network, peers: [(host: String, port: UInt16)]) {
+    var peers: [(host: String, port: UInt16)] = []
+    for peer in configuration.peers {
+      peers.append((ConfigurationValue.text(peer.host), peer.port))
+    }
+    if configuration.networkFile.isEmpty { return (named(configuration), peers) }
+    let path = ConfigurationValue.text(configuration.networkFile)
+    let text: [UInt8]
+    do throws(HostError) { text = try Files.read(path, limit: 1 << 20) } catch {
+      Output.fail(.configuration, "network.file: " + error.message)
+    }
+    do throws(ConfigurationError) {
+      let file = try NetworkFile.parse(text, file: path)
+      for peer in file.peers { peers.append((ConfigurationValue.text(peer.host), peer.port)) }
+      return (file.network, peers)
+    } catch { Output.fail(.configuration, error.message) }
+  }
+
+  private static func named(_ configuration: Configuration) -> Network {
     let name = configuration.networkName
-    if name.isAscii("bitcoin") { return .bitcoin }
-    if name.isAscii("testnet4") { return .testnet4 }
-    if name.isAscii("signet") { return .signet }
-    if name.isAscii("regtest") { return .regtest }
+    if let network = Network.known(name: name) { return network }
     do throws(BitcoinError) {
       return try Network.customSignet(name: name, challenge: configuration.signetChallenge)
     } catch { Output.fail(.configuration, "network.challenge: " + error.message) }

@@ -15,9 +15,10 @@ struct ResumeCommand: ParsableCommand {
 
   func run() throws {
     let network = try place.chain()
+    let path = try place.path()
     try RunCommand.reporting { () throws(RunError) in
       let timeline = Timeline(asJson: place.json)
-      let folder = try RunFolder(path: place.path, network: network)
+      let folder = try RunFolder(path: path, network: network)
       let record = try folder.run(named: name)
       let program = try RunProgram(
         folder: folder, options: try folder.options(of: record.id), announce: nil,
@@ -40,10 +41,11 @@ struct ReceiptCommand: ParsableCommand {
 
   func run() throws {
     let network = try place.chain()
+    let path = try place.path()
     let receipt = try RunCommand.reporting { () throws(RunError) in
-      let folder = try RunFolder(path: place.path, network: network)
+      let folder = try RunFolder(path: path, network: network)
       return try RunReceipt(
-        folder, run: try folder.run(named: name), networkName: place.network, seconds: 0)
+        folder, run: try folder.run(named: name), networkName: network.nameText, seconds: 0)
     }
     print(receipt.json)
   }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Bitcoin
 import Bytes
 import Foundation
+import Host
 import Market
 import Publisher
 
@@ -75,29 +76,34 @@ struct RunCommand: ParsableCommand {
   }
 
   func run() throws {
-    let network = try place.chain()
+    let (network, more) = try place.chainAndPeers()
+    let path = try place.path()
     let bundles = try RunCommand.reporting { () throws(RunError) in try readBundles() }
     let offer = try makeOffer(network, bundles)
     try RunCommand.reporting { () throws(RunError) in
       let timeline = Timeline(asJson: place.json, file: timeline)
-      let folder = try RunFolder(path: place.path, network: network)
+      let folder = try RunFolder(path: path, network: network)
       let former = try new ? nil : interrupted(folder, offer)
       let program = try RunProgram(
         folder: folder,
         options: former.map { record throws(RunError) in
           try folder.options(of: record.id)
-        } ?? options, announce: announce, offer: offer, bundles: bundles, former: former,
+        } ?? options(network, more), announce: announce, offer: offer, bundles: bundles,
+        former: former,
         timeline: timeline)
       return try RunCommand.finish(program, folder, timeline)
     }
   }
 
-  private var options: RunOptions {
+  private func options(
+    _ network: Network, _ more: [(host: String, port: UInt16)]
+  ) -> RunOptions {
+    // Port 0 is the network's own.
+    var all = peers.map { $0.contains(":") ? $0 : $0 + ":0" }
+    for peer in more { all.append(Endpoint.tcp(host: peer.host, port: peer.port).description) }
     var options = RunOptions(
-      network: place.network, challenge: place.signetChallenge,
-      // Port 0 is the network's own.
-      peers: (peers.isEmpty ? ["127.0.0.1"] : peers).map { $0.contains(":") ? $0 : $0 + ":0" },
-      listen: listen)
+      network: network.nameText, challenge: network.signetChallenge.map { Hex.encode($0) },
+      peers: all.isEmpty ? ["127.0.0.1:0"] : all, listen: listen)
     options.results = results.map(RunCommand.absolute)
     options.receipt = receipt.map(RunCommand.absolute)
     options.bidWindowMs = market.bidWindow

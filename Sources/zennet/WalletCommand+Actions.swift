@@ -24,16 +24,17 @@ extension WalletCommand {
 
     func run() throws {
       let network = try place.chain()
+      let path = try place.path()
       let phrase = try phrase()
       let born = phraseFile == nil ? Clock.unixSeconds() : 0
       let folder = try WalletCommand.reporting { () throws(WalletFolderError) in
-        try WalletFolder.create(path: place.path, phrase: phrase, bornUnixSeconds: born)
-        return try WalletFolder(path: place.path, network: network)
+        try WalletFolder.create(path: path, phrase: phrase, bornUnixSeconds: born)
+        return try WalletFolder(path: path, network: network)
       }
       let address = Address.text(scriptPubKey: folder.wallet.receiveScript, network: network) ?? ""
       if place.json {
         var answer: [String: Any] = [
-          "address": address, "data": place.path, "network": network.nameText,
+          "address": address, "data": path, "network": network.nameText,
         ]
         if phraseFile == nil { answer["phrase"] = phrase.text }
         WalletCommand.show(json: answer)

@@ -1,7 +1,10 @@
 import ArgumentParser
 import Bitcoin
 import Bytes
+import ChainFollower
 import Foundation
+import Host
+import Ini
 import Publisher
 
 /// `zennet wallet …`: the publisher's coins.
@@ -20,7 +23,7 @@ struct WalletCommand: ParsableCommand {
 
   /// What every subcommand knows.
   struct Place: ParsableArguments {
-    @Option(help: "regtest, signet, testnet4, bitcoin, or the name of a signet of one's own.")
+    @Option(help: "regtest, signet, testnet4, bitcoin, or the path of a network file.")
     var network = "regtest"
 
     @Option(help: "The challenge of a signet of one's own, in hexadecimal.")
@@ -32,32 +35,47 @@ struct WalletCommand: ParsableCommand {
     @Flag(help: "Print JSON for programs.")
     var json = false
 
-    func chain() throws -> Network {
+    func chain() throws -> Network { try chainAndPeers().network }
+
+    /// The network, and the peers that its file names.
+    func chainAndPeers() throws -> (network: Network, peers: [(host: String, port: UInt16)]) {
       let name = Array(network.utf8)
       if let challenge = signetChallenge {
         guard let script = Hex.decode(challenge) else {
           throw ValidationError("--signet-challenge: not hexadecimal")
         }
-        do { return try Network.customSignet(name: name, challenge: script) } catch {
+        do { return (try Network.customSignet(name: name, challenge: script), []) } catch {
           throw ValidationError("--signet-challenge: \(error.message)")
         }
       }
-      guard let known = Network.known(name: name) else {
-        throw ValidationError("--network: no network is called \(network)")
+      if let known = Network.known(name: name) { return (known, []) }
+      if !network.contains("/") && !network.hasSuffix(".network") {
+        throw ValidationError(
+          "--network: no network is called \(network); a network file's path ends in .network")
       }
-      return known
+      let text: [UInt8]
+      do { text = try Files.read(network, limit: 1 << 20) } catch {
+        throw ValidationError("--network: \(error.message)")
+      }
+      do {
+        let file = try NetworkFile.parse(text, file: network)
+        return (
+          file.network, file.peers.map { (String(decoding: $0.host, as: UTF8.self), $0.port) }
+        )
+      } catch { throw ValidationError(error.message) }
     }
 
     /// `$XDG_DATA_HOME/zennet/wallet/NETWORK`.
-    var path: String {
+    func path() throws -> String {
       if let directory { return directory }
       let environment = ProcessInfo.processInfo.environment
       let base = environment["XDG_DATA_HOME"] ?? NSHomeDirectory() + "/.local/share"
-      return base + "/zennet/wallet/" + network
+      return base + "/zennet/wallet/" + (try chain().nameText)
     }
 
     func open() throws -> WalletFolder {
       let network = try chain()
+      let path = try path()
       return try WalletCommand.reporting { () throws(WalletFolderError) in
         try WalletFolder(path: path, network: network)
       }
@@ -68,14 +86,21 @@ struct WalletCommand: ParsableCommand {
   struct Peers: ParsableArguments {
     @Option(
       name: .customLong("peer"),
-      help: "HOST or HOST:PORT of a full node; repeatable. 127.0.0.1 when none is given.")
+      help:
+        "HOST or HOST:PORT of a full node; repeatable. 127.0.0.1 when neither this nor a network file names one."
+    )
     var peers: [String] = []
 
     @Option(help: "Seconds to wait for the chain.")
     var timeout: UInt64 = 60
 
-    func addresses() throws -> [(host: String, port: UInt16)] {
-      if peers.isEmpty { return [("127.0.0.1", 0)] }
+    /// Those given and those of the network file.
+    func addresses(_ place: Place) throws -> [(host: String, port: UInt16)] {
+      let all = try given() + place.chainAndPeers().peers
+      return all.isEmpty ? [("127.0.0.1", 0)] : all
+    }
+
+    private func given() throws -> [(host: String, port: UInt16)] {
       return try peers.map { text in
         // Port 0 is the network's own.
         let colons = text.filter { $0 == ":" }.count
@@ -93,7 +118,7 @@ struct WalletCommand: ParsableCommand {
     /// Opens the wallet and follows the chain until it is level with the peers.
     func synced(_ place: Place) throws -> WalletSession {
       let session = WalletSession(
-        folder: try place.open(), peers: try addresses(), timeoutSeconds: timeout)
+        folder: try place.open(), peers: try addresses(place), timeoutSeconds: timeout)
       try session.sync()
       return session
     }

@@ -22,7 +22,7 @@ import Testing
   private func restored(
     _ world: LightClientWorld, _ change: (inout LightClientState) -> Void
   ) -> LightClient {
-    var state = world.client.disk.state(bans: [])
+    var state = world.client.disk.state
     change(&state)
     return LightClient(
       network: world.tree.network, configuration: LightClientConfiguration(), state: state,

@@ -1,5 +1,6 @@
 import Bitcoin
 import Bytes
+import Ini
 
 /// What an owner decides about a machine, or about a whole fleet with one file (`zennet.conf`).
 public struct Configuration {
@@ -25,10 +26,14 @@ public struct Configuration {
 
   // [network]
   public var networkName: [UInt8] = []
+  /// The path of a network file, which takes the place of a name.
+  public var networkFile: [UInt8] = []
   /// A custom signet's challenge script; empty for the networks that have a name.
   public var signetChallenge: [UInt8] = []
   /// Peers to dial; port 0 stands for the network's own.
   public var peers: [Endpoint] = []
+  /// Whether addresses that peers and seeds tell are dialled too; nil where the owner did not say.
+  public var usesGossip: Bool?
   /// Height from which a machine that has no history looks for announcements: this many blocks
   /// before the tip.
   public var lookbackBlocks: UInt32 = 144
@@ -92,8 +97,13 @@ public struct Configuration {
     func missing(_ key: String, _ reason: String) -> ConfigurationError {
       ConfigurationError(file: file, line: 0, key: key, reason: reason)
     }
-    if networkName.isEmpty {
-      throw missing("network.name", "is missing: regtest, signet, testnet4, bitcoin or custom")
+    if networkName.isEmpty && networkFile.isEmpty {
+      throw missing(
+        "network.name",
+        "is missing: regtest, signet, testnet4, bitcoin or custom, or the file of a network")
+    }
+    if !networkName.isEmpty && !networkFile.isEmpty {
+      throw missing("network.file", "takes the place of name and challenge: give one or the other")
     }
     if networkName.isAscii("custom") == signetChallenge.isEmpty {
       throw missing(

@@ -1,5 +1,6 @@
 import Bitcoin
 import Bytes
+import Ini
 
 /// Every key that `zennet.conf` may hold, with what it means: the only list of them.
 struct ConfigurationSetting {
@@ -103,6 +104,16 @@ struct ConfigurationSetting {
           return true
         }
         return false
+      },
+      ConfigurationSetting("network.file", expects: "an absolute path") { value, configuration in
+        if value[0] != 0x2f { return false }
+        configuration.networkFile = value
+        return true
+      },
+      ConfigurationSetting("network.gossip", expects: "yes or no") { value, configuration in
+        if !value.isAscii("yes") && !value.isAscii("no") { return false }
+        configuration.usesGossip = value.isAscii("yes")
+        return true
       },
       ConfigurationSetting(
         "network.challenge", expects: "a script in hexadecimal, at most 160 digits"

@@ -3,7 +3,7 @@ import Crypto
 
 /// The networks known by name. Numbers: Bitcoin Core's `kernel/chainparams.cpp`.
 extension Network {
-  private static func ascii(_ text: StaticString) -> [UInt8] {
+  static func ascii(_ text: StaticString) -> [UInt8] {
     var bytes: [UInt8] = []
     for index in 0..<text.utf8CodeUnitCount { bytes.append(text.utf8Start[index]) }
     return bytes
@@ -42,7 +42,8 @@ extension Network {
     genesis: genesis(time: 1_231_006_505, nonce: 2_083_236_893, bits: 0x1d00_ffff),
     powLimitBits: 0x1d00_ffff, defaultPort: 8333, bech32Hrp: ascii("bc"), rules: .bitcoin,
     signetChallenge: nil, checkpoint: nil,
-    minimumChainWork: work(0x0000_0001_1287_50f8, 0x2f4c_3661_53a3_a030))
+    minimumChainWork: work(0x0000_0001_1287_50f8, 0x2f4c_3661_53a3_a030), pins: bitcoinPins,
+    seeds: bitcoinSeeds)
 
   public static let testnet4 = Network(
     name: ascii("testnet4"), magic: [0x1c, 0x16, 0x3f, 0x28],
@@ -50,7 +51,8 @@ extension Network {
       root: testnet4Root, time: 1_714_777_860, nonce: 393_743_547, bits: 0x1d00_ffff),
     powLimitBits: 0x1d00_ffff, defaultPort: 48333, bech32Hrp: ascii("tb"), rules: .testnet4,
     signetChallenge: nil, checkpoint: nil,
-    minimumChainWork: work(0x0000_0000_0000_09a0, 0xfe15_d017_7d08_6304))
+    minimumChainWork: work(0x0000_0000_0000_09a0, 0xfe15_d017_7d08_6304), pins: testnet4Pins,
+    seeds: testnet4Seeds)
 
   /// The public signet, whose blocks two known keys sign, one suffices.
   public static let signet = makeSignet(
@@ -64,10 +66,11 @@ extension Network {
       0x3c, 0x95, 0x40, 0xce, 0x96, 0x88, 0x3f, 0xe3, 0xb2, 0x78, 0x76, 0x0f, 0x04, 0x8f, 0x51,
       0x89, 0xf2, 0xe6, 0xc4,
       0x52, 0xae,
-    ], minimumChainWork: work(0, 0x0000_0b46_3ea0_a4b8))
+    ], minimumChainWork: work(0, 0x0000_0b46_3ea0_a4b8), pins: signetPins, seeds: signetSeeds)
 
   private static func makeSignet(
-    name: [UInt8], challenge: [UInt8], minimumChainWork: ChainWork
+    name: [UInt8], challenge: [UInt8], minimumChainWork: ChainWork, pins: [Pin] = [],
+    seeds: [[UInt8]] = []
   ) -> Network {
     var writer = ByteWriter(reserving: challenge.count + 3)
     writer.lengthPrefixed(challenge)
@@ -76,7 +79,8 @@ extension Network {
       name: name, magic: [digest[0], digest[1], digest[2], digest[3]],
       genesis: genesis(time: 1_598_918_400, nonce: 52_613_770, bits: 0x1e03_77ae),
       powLimitBits: 0x1e03_77ae, defaultPort: 38333, bech32Hrp: ascii("tb"), rules: .signet,
-      signetChallenge: challenge, checkpoint: nil, minimumChainWork: minimumChainWork)
+      signetChallenge: challenge, checkpoint: nil, minimumChainWork: minimumChainWork, pins: pins,
+      seeds: seeds)
   }
 
   /// A network of one's own (BIP325): the challenge decides the magic.

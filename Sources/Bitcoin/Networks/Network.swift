@@ -24,6 +24,17 @@ public struct Network: Equatable, Sendable {
     }
   }
 
+  /// A block known by its hash only: what Bitcoin Core once called a checkpoint.
+  public struct Pin: Equatable, Sendable {
+    public var height: UInt32
+    public var hash: Bytes32
+
+    public init(height: UInt32, hash: Bytes32) {
+      self.height = height
+      self.hash = hash
+    }
+  }
+
   /// ASCII.
   public var name: [UInt8]
   /// Four bytes in wire order.
@@ -41,6 +52,10 @@ public struct Network: Equatable, Sendable {
   public var checkpoint: Checkpoint?
   /// A chain with less is not the network's (Bitcoin Core's `nMinimumChainWork`).
   public var minimumChainWork: ChainWork
+  /// Blocks that are known to be the network's: at their heights no other block is taken.
+  public var pins: [Pin] = []
+  /// Names that resolve to addresses of nodes; those that can be asked for nodes with filters are.
+  public var seeds: [[UInt8]] = []
 
   public var nameText: String { String(decoding: name, as: UTF8.self) }
 
@@ -57,6 +72,7 @@ public struct Network: Equatable, Sendable {
       && left.powLimitBits == right.powLimitBits && left.defaultPort == right.defaultPort
       && left.bech32Hrp == right.bech32Hrp && left.rules == right.rules
       && left.signetChallenge == right.signetChallenge && left.checkpoint == right.checkpoint
-      && left.minimumChainWork == right.minimumChainWork
+      && left.minimumChainWork == right.minimumChainWork && left.pins == right.pins
+      && left.seeds == right.seeds
   }
 }

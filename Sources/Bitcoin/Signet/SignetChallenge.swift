@@ -19,9 +19,26 @@ enum SignetChallenge: Equatable {
     {
       self = .hidden(hash: hash)
     } else {
-      throw BitcoinError.invalid(
-        "a signet's challenge must be a key, a multisignature of keys, or P2WSH of these")
+      throw BitcoinError.invalid(SignetChallenge.refusal(of: script))
     }
+  }
+
+  /// Why a script is not taken as a challenge. Bitcoin Core checks solutions with few of its rules:
+  /// what rests on the others would be open to everybody.
+  private static func refusal(of script: [UInt8]) -> StaticReason {
+    if script.isEmpty { return "an empty challenge can never be satisfied" }
+    if script.count > Script.maxBytes { return "a challenge of more than 10000 bytes" }
+    if Script.isOpReturn(script) { return "OP_RETURN can never be satisfied" }
+    if let (version, _) = Script.witnessProgram(script), version > 0 {
+      return "taproot is not among a signet's rules: anybody could make blocks"
+    }
+    var reader = ScriptReader(script)
+    while let step = reader.next() {
+      if step.data == nil && (step.opCode == 0xb1 || step.opCode == 0xb2) {
+        return "time locks (CLTV, CSV) are not among a signet's rules: they would not hold"
+      }
+    }
+    return "a signet's challenge must be a key, a multisignature of keys, or P2WSH of these"
   }
 
   private static func plain(_ script: [UInt8]) -> SignetChallenge? {
@@ -50,12 +67,27 @@ enum SignetChallenge: Equatable {
     return nil
   }
 
-  private static func isKey(_ data: [UInt8]) -> Bool { data.count == 33 || data.count == 65 }
+  private static func isKey(_ data: [UInt8]) -> Bool {
+    (data.count == 33 || data.count == 65) && Secp256k1.isPoint(data)
+  }
 
   /// The number 1 to 16 that an op code stands for.
   private static func small(_ opCode: UInt8) -> Int? {
     if opCode < Script.OpCode.one || opCode > Script.OpCode.sixteen { return nil }
     return Int(opCode - Script.OpCode.one) + 1
+  }
+
+  /// Throws unless `script` is what a P2WSH challenge hides, and of a form that is understood here.
+  func check(hidden script: [UInt8]) throws(BitcoinError) {
+    guard case .hidden(let hash) = self else {
+      throw BitcoinError.invalid("only a P2WSH challenge hides a script")
+    }
+    if Sha256.hash(script) != hash {
+      throw BitcoinError.invalid("not the script that the P2WSH challenge is the hash of")
+    }
+    if SignetChallenge.plain(script) == nil {
+      throw BitcoinError.invalid(SignetChallenge.refusal(of: script))
+    }
   }
 
   /// Whether a solution satisfies the challenge. Throws where it reveals a script of a form that is

@@ -24,6 +24,19 @@ public struct SignetSolution: Equatable, Sendable {
     _ = try SignetChallenge(challenge)
   }
 
+  /// Whether the challenge is the hash of a script, which a network file must then show.
+  public static func hidesScript(_ challenge: [UInt8]) -> Bool {
+    guard let form = try? SignetChallenge(challenge), case .hidden = form else { return false }
+    return true
+  }
+
+  /// Throws unless `script` is what the P2WSH `challenge` hides, and solutions to it can be checked.
+  public static func checkChallenge(
+    _ challenge: [UInt8], hidden script: [UInt8]
+  ) throws(BitcoinError) {
+    try SignetChallenge(challenge).check(hidden: script)
+  }
+
   /// Throws unless the block's transactions are those of its header and it carries a solution that
   /// satisfies `challenge`. The genesis block carries none: do not ask for it.
   public static func verify(block: Block, challenge: [UInt8]) throws(BitcoinError) {

@@ -23,6 +23,8 @@ struct Peer {
   var startHeight: UInt32 = 0
   var relaysTransactions = true
   var usesWitnessIds = false
+  /// It has no filters, and is kept only until it has told addresses.
+  var isLeaving = false
   var feeFloorSatPerKvB: UInt64 = 0
 
   // BIP31.

@@ -18,6 +18,10 @@ public enum LightClientEffect: Equatable, Sendable {
   /// Headers and filter headers below this height are no longer needed. `workBefore` is the work
   /// of the chain below it, which ``LightClientState`` wants back.
   case dropHeaders(belowHeight: UInt32, workBefore: ChainWork)
+  /// Replace what is stored of peers; ``LightClientState`` wants it back.
+  case storePeers([KnownPeer])
+  /// Look these names up, and call `addressesFound` with what they resolve to.
+  case lookUpSeeds([[UInt8]])
   case event(LightClientEvent)
 }
 

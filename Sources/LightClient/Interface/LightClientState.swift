@@ -12,34 +12,22 @@ public struct LightClientState: Equatable, Sendable {
   public var headers: [BlockHeader]
   /// Filter headers (BIP157) for the same heights, possibly fewer.
   public var filterHeaders: [Bytes32]
-  /// Addresses not to be dialled before a time in seconds since 1970.
-  public var bans: [PeerBan]
+  /// Addresses to be left alone for a while, and ones that served well.
+  public var peers: [KnownPeer]
 
   public init(
     baseHeight: UInt32, workBefore: ChainWork, headers: [BlockHeader], filterHeaders: [Bytes32],
-    bans: [PeerBan] = []
+    peers: [KnownPeer] = []
   ) {
     self.baseHeight = baseHeight
     self.workBefore = workBefore
     self.headers = headers
     self.filterHeaders = filterHeaders
-    self.bans = bans
+    self.peers = peers
   }
 
   /// Nothing is known yet.
   public static var fresh: LightClientState {
     LightClientState(baseHeight: 0, workBefore: .zero, headers: [], filterHeaders: [])
-  }
-}
-
-/// An address that misbehaved and is left alone for a while.
-public struct PeerBan: Equatable, Sendable {
-  public var address: PeerAddress
-  /// Seconds since 1970.
-  public var untilSeconds: UInt64
-
-  public init(address: PeerAddress, untilSeconds: UInt64) {
-    self.address = address
-    self.untilSeconds = untilSeconds
   }
 }

@@ -101,6 +101,8 @@ struct Handshake {
         if shared.nowMs >= peer.connectedMs + Limits.handshakeMs {
           shared.disconnect(index, .handshakeTimeout)
         }
+      } else if peer.isLeaving && shared.nowMs >= peer.connectedMs + Limits.handshakeMs {
+        shared.disconnect(index, .unsuitable)
       } else if peer.pingNonce != nil {
         if shared.nowMs >= max(peer.pingSentMs, peer.lastReceivedMs) + Handshake.pongLimitMs {
           shared.disconnect(index, .pingTimeout)
@@ -115,7 +117,7 @@ struct Handshake {
     var deadline = UInt64.max
     for peer in shared.peers where !peer.isClosing {
       let next: UInt64
-      if peer.stage != .ready {
+      if peer.stage != .ready || peer.isLeaving {
         next = peer.connectedMs + Limits.handshakeMs
       } else if peer.pingNonce != nil {
         next = max(peer.pingSentMs, peer.lastReceivedMs) + Handshake.pongLimitMs

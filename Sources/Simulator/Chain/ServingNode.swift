@@ -16,6 +16,9 @@ open class ServingNode: SimulatedEndpoint {
     VersionMessage.Service.network | VersionMessage.Service.witness
     | VersionMessage.Service.compactFilters
   public var id: SimulatedNetwork.EndpointId = -1
+  /// What it answers to `getaddr`, by `addrv2` or by `addr`.
+  public var knownAddresses: [NetworkAddress] = []
+  public var tellsAddressesV2 = true
   /// The best chain, from the genesis block on.
   public private(set) var chain: [Bytes32]
   public private(set) var mempool: [Transaction] = []
@@ -134,6 +137,9 @@ open class ServingNode: SimulatedEndpoint {
     case .inv(let items): fetch(items, link, network)
     case .getData(let items): sendData(items, link, network)
     case .transaction(let transaction): accept(transaction, network)
+    case .getAddr:
+      if knownAddresses.isEmpty { return }
+      send(tellsAddressesV2 ? .addrV2(knownAddresses) : .addr(knownAddresses), link, network)
     default: break
     }
   }

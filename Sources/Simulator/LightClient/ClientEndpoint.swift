@@ -15,6 +15,10 @@ public final class ClientEndpoint: SimulatedEndpoint {
   public private(set) var ledger = ClientLedger()
   public private(set) var disconnects: [DisconnectReason] = []
   public private(set) var connects = 0
+  public private(set) var dialled: [PeerAddress] = []
+  /// What seeds resolve to here.
+  public var seeded: [PeerAddress] = []
+  public private(set) var seedLookUps = 0
 
   private let configuration: LightClientConfiguration
   private var addresses: [SimulatedNetwork.LinkId: PeerAddress] = [:]
@@ -40,7 +44,7 @@ public final class ClientEndpoint: SimulatedEndpoint {
     for link in addresses.keys.sorted() { network.close(link, from: id) }
     addresses = [:]
     client = LightClient(
-      network: client.network, configuration: configuration, state: disk.state(bans: client.bans),
+      network: client.network, configuration: configuration, state: disk.state,
       seed: seed, nowMs: network.nowMs, unixSeconds: network.unixSeconds)
     let from = ledger.scannedHeight + 1
     for script in ledger.scripts { client.watch(script, fromHeight: from) }
@@ -117,6 +121,11 @@ public final class ClientEndpoint: SimulatedEndpoint {
         disk.storeHeaders(height, headers, workBefore)
       case .storeFilterHeaders(let height, let headers): disk.storeFilterHeaders(height, headers)
       case .dropHeaders(let height, let workBefore): disk.drop(below: height, workBefore)
+      case .storePeers(let peers): disk.peers = peers
+      case .lookUpSeeds:
+        seedLookUps += 1
+        client.addressesFound(
+          seeded, nowMs: network.nowMs, unixSeconds: network.unixSeconds)
       case .event(let event):
         events.append(event)
         ledger.record(event)
@@ -126,6 +135,7 @@ public final class ClientEndpoint: SimulatedEndpoint {
 
   private func connect(_ address: PeerAddress, _ network: SimulatedNetwork) {
     connects += 1
+    dialled.append(address)
     guard let token = directory.firstIndex(where: { $0.address == address }) else {
       client.connectFailed(address, nowMs: network.nowMs, unixSeconds: network.unixSeconds)
       return
@@ -140,6 +150,7 @@ public struct SimulatedDisk {
   private var workBefore = ChainWork.zero
   public private(set) var headers: [BlockHeader] = []
   public private(set) var filterHeaders: [Bytes32] = []
+  public internal(set) var peers: [KnownPeer] = []
 
   mutating func storeHeaders(_ height: UInt32, _ list: [BlockHeader], _ work: ChainWork) {
     if headers.isEmpty || height <= baseHeight {
@@ -172,9 +183,9 @@ public struct SimulatedDisk {
     }
   }
 
-  func state(bans: [PeerBan]) -> LightClientState {
+  var state: LightClientState {
     LightClientState(
       baseHeight: baseHeight, workBefore: workBefore, headers: headers,
-      filterHeaders: filterHeaders, bans: bans)
+      filterHeaders: filterHeaders, peers: peers)
   }
 }

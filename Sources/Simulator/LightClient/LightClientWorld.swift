@@ -17,13 +17,14 @@ public final class LightClientWorld {
   /// `configure` may change what the client is told; its peers are set as nodes are added, before
   /// ``start()``.
   public init(
-    seed: UInt64, signer: SignetSigner? = nil, nodes makers: [(BlockTree) -> ServingNode],
+    seed: UInt64, signer: SignetSigner? = nil, rules given: Network? = nil,
+    nodes makers: [(BlockTree) -> ServingNode],
     faults: FaultOptions = FaultOptions(),
     configure: (inout LightClientConfiguration) -> Void = { _ in }
   ) {
     random = SimulatorRandom(seed: seed ^ 0x5eed)
     self.signer = signer
-    let rules = signer?.network ?? .regtest
+    let rules = given ?? signer?.network ?? .regtest
     // Two years after the genesis block there is room for chains in the past.
     network = SimulatedNetwork(
       seed: seed, faults: faults, epochSeconds: UInt64(rules.genesis.time) + 2 * 365 * 86_400)

@@ -1,7 +1,7 @@
 /// Reads the values of a configuration file from their bytes.
-enum ConfigurationValue {
+public enum ConfigurationValue {
   /// A whole decimal number without sign; nil for anything else, or above 64 bits.
-  static func number(_ bytes: [UInt8]) -> UInt64? {
+  public static func number(_ bytes: [UInt8]) -> UInt64? {
     if bytes.isEmpty || bytes.count > 20 { return nil }
     var value: UInt64 = 0
     for byte in bytes {
@@ -15,7 +15,7 @@ enum ConfigurationValue {
   }
 
   /// A decimal number with up to three digits after the point, in thousandths: `1.5` is 1500.
-  static func thousandths(_ bytes: [UInt8]) -> UInt64? {
+  public static func thousandths(_ bytes: [UInt8]) -> UInt64? {
     var whole: [UInt8] = []
     var fraction: [UInt8] = []
     var inFraction = false
@@ -37,10 +37,12 @@ enum ConfigurationValue {
     return overflow || carry ? nil : sum
   }
 
-  static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
+  public static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
 
   /// `host:port`, `[v6]:port`, or a host alone, which takes `defaultPort`.
-  static func endpoint(_ bytes: [UInt8], defaultPort: UInt16?) -> (host: [UInt8], port: UInt16)? {
+  public static func endpoint(_ bytes: [UInt8], defaultPort: UInt16?) -> (
+    host: [UInt8], port: UInt16
+  )? {
     var host = bytes
     var port = defaultPort
     var portBytes: [UInt8]?

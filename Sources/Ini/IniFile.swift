@@ -2,18 +2,18 @@ import Bytes
 import CInih
 
 /// One `key = value` of a configuration file.
-struct IniEntry {
-  var section: [UInt8]
-  var key: [UInt8]
-  var value: [UInt8]
+public struct IniEntry {
+  public var section: [UInt8]
+  public var key: [UInt8]
+  public var value: [UInt8]
 }
 
 /// Reads INI text with inih. What an entry means is the caller's: `accept` returns nil, or why the
 /// entry is refused; the first refusal ends the reading with its line.
-enum IniFile {
+public enum IniFile {
   /// inih's line buffer, less its terminator. A longer line would be cut in two in silence.
-  static let maxLineBytes = 198
-  static let maxBytes = 65_536
+  public static let maxLineBytes = 198
+  public static let maxBytes = 65_536
 
   private struct Visit {
     var accept: (IniEntry) -> String?
@@ -21,7 +21,7 @@ enum IniFile {
     var refusal: String?
   }
 
-  static func read(
+  public static func read(
     _ text: [UInt8], file: String, accept: @escaping (IniEntry) -> String?
   ) throws(ConfigurationError) {
     try checkLines(text, file: file)
@@ -38,6 +38,21 @@ enum IniFile {
         file: file, line: line, key: visit.refusedKey,
         reason: visit.refusal ?? "not a [section], not a key = value, not a comment")
     }
+  }
+
+  /// The line of the first entry of this name, counted from 1; 0 where there is none. For what shows
+  /// to be wrong only when everything is read.
+  public static func line(of section: StaticString, _ key: StaticString, in text: [UInt8]) -> Int {
+    var visit = Visit(accept: { entry in
+      equals(entry.section, section) && equals(entry.key, key) ? "" : nil
+    })
+    return parse(text, &visit)
+  }
+
+  private static func equals(_ bytes: [UInt8], _ text: StaticString) -> Bool {
+    if bytes.count != text.utf8CodeUnitCount { return false }
+    for index in 0..<bytes.count where bytes[index] != text.utf8Start[index] { return false }
+    return true
   }
 
   /// The line of the first error, or 0.
