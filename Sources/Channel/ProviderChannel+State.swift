@@ -51,12 +51,12 @@ extension ProviderChannel {
 
   private mutating func readRest(_ reader: inout ByteReader) throws(BytesError) {
     paymentCount = try reader.u64le()
-    funding = try decodeOutPoint(&reader)
-    fundingHeight = try decodeHeight(&reader)
+    watch.outPoint = try decodeOutPoint(&reader)
+    watch.height = try decodeHeight(&reader)
     if try decodeFlag(&reader) { best = try ChannelPayment.decode(&reader) }
     let rung = try shortLength(&reader, limit: terms.feeLadderSatPerVb.count)
     closingRung = rung == 0 ? nil : rung - 1
-    (spend, spendHeight) = try decodeSpend(&reader)
+    (watch.spend, watch.spendHeight) = try decodeSpend(&reader)
     try reader.finish()
   }
 }

@@ -13,17 +13,11 @@ public struct ProviderChannel: Sendable {
   public let policy: ProviderPolicy
   let secret: Bytes32
 
-  /// The channel's output, once the publisher has named it.
-  public internal(set) var funding: OutPoint?
-  /// The block that holds the funding; nil while none does.
-  public internal(set) var fundingHeight: UInt32?
+  var watch = FundingWatch()
   /// The payment of the highest amount: what a close collects.
   public internal(set) var best: ChannelPayment?
   /// The rung of the last close that was made; nil while the channel takes payments.
   public internal(set) var closingRung: Int?
-  /// How and where the coins left the channel.
-  public internal(set) var spend: ChannelSpend?
-  public internal(set) var spendHeight: UInt32?
   /// Payments received since the channel was made, duplicates not counted.
   public internal(set) var paymentCount: UInt64 = 0
 
@@ -78,6 +72,14 @@ public struct ProviderChannel: Sendable {
 
   // MARK: What can be asked
 
+  /// The channel's output, once the publisher has named it.
+  public var funding: OutPoint? { watch.outPoint }
+  /// The block that holds the funding; nil while none does.
+  public var fundingHeight: UInt32? { watch.height }
+  /// How and where the coins left the channel.
+  public var spend: ChannelSpend? { watch.spend }
+  public var spendHeight: UInt32? { watch.spendHeight }
+
   /// What the publisher has paid so far, in total.
   public var paidSat: UInt64 { best?.amountSat ?? 0 }
 
@@ -103,7 +105,7 @@ public struct ProviderChannel: Sendable {
       if known == outPoint { return }
       throw ChannelError.wrongPhase("the publisher named another funding output before")
     }
-    funding = outPoint
+    watch.outPoint = outPoint
     store()
   }
 
@@ -131,7 +133,7 @@ public struct ProviderChannel: Sendable {
       throw ChannelError.funding("the script differs from the contract's")
     }
     if fundingHeight != height {
-      fundingHeight = height
+      watch.height = height
       store()
     }
     tellFunded()
@@ -262,10 +264,7 @@ public struct ProviderChannel: Sendable {
   /// A block of the best chain at `height` holds `transaction`. Whatever does not spend the channel
   /// is ignored.
   public mutating func spendSeen(_ transaction: Transaction, height: UInt32) {
-    guard let funding, let seen = ChannelSpend(transaction, of: funding, terms) else { return }
-    if spend == seen && spendHeight == height { return }
-    spend = seen
-    spendHeight = height
+    guard let seen = watch.saw(transaction, height: height, terms) else { return }
     store()
     emit(.closed(seen, height: height))
   }
@@ -273,21 +272,12 @@ public struct ProviderChannel: Sendable {
   /// The blocks from `height` on are no longer in the best chain. What they held is forgotten: a
   /// close is broadcast again, a funding is waited for again.
   public mutating func blocksDisconnected(fromHeight height: UInt32) {
-    var changed = false
-    if let spent = spendHeight, spent >= height {
-      spend = nil
-      spendHeight = nil
-      changed = true
+    let lost = watch.disconnected(fromHeight: height)
+    if !lost.funding && !lost.spend { return }
+    if lost.funding && toldFunded {
+      toldFunded = false
+      emit(.fundingLost)
     }
-    if let funded = fundingHeight, funded >= height {
-      fundingHeight = nil
-      changed = true
-      if toldFunded {
-        toldFunded = false
-        emit(.fundingLost)
-      }
-    }
-    if !changed { return }
     store()
     if spend == nil, let rung = closingRung, let close = try? closingTransaction(rung: rung) {
       emit(.broadcast(close))

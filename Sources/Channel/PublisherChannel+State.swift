@@ -58,11 +58,11 @@ extension PublisherChannel {
 
   /// The raw funding transaction is returned, not decoded.
   private mutating func readRest(_ reader: inout ByteReader) throws(BytesError) -> [UInt8] {
-    funding = try decodeOutPoint(&reader)
+    watch.outPoint = try decodeOutPoint(&reader)
     let raw = try reader.lengthPrefixed(limit: PublisherChannel.maxFundingBytes)
-    fundingHeight = try decodeHeight(&reader)
+    watch.height = try decodeHeight(&reader)
     if try decodeFlag(&reader) { last = try ChannelPayment.decode(&reader) }
-    (spend, spendHeight) = try decodeSpend(&reader)
+    (watch.spend, watch.spendHeight) = try decodeSpend(&reader)
     try reader.finish()
     return raw
   }

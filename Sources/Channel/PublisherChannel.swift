@@ -25,12 +25,9 @@ public struct PublisherChannel: Sendable {
 
   /// The signed funding transaction, kept to be relayed again until it confirms.
   public internal(set) var fundingTransaction: Transaction?
-  public internal(set) var funding: OutPoint?
-  public internal(set) var fundingHeight: UInt32?
+  var watch = FundingWatch()
   /// The last payment that was signed.
   public internal(set) var last: ChannelPayment?
-  public internal(set) var spend: ChannelSpend?
-  public internal(set) var spendHeight: UInt32?
 
   var revision: UInt64 = 0
   var storedRevision: UInt64 = 0
@@ -78,6 +75,16 @@ public struct PublisherChannel: Sendable {
     }
   }
 
+  // MARK: What can be asked
+
+  /// The channel's output, once the wallet has made it.
+  public var funding: OutPoint? { watch.outPoint }
+  /// The block that holds the funding; nil while none does.
+  public var fundingHeight: UInt32? { watch.height }
+  /// How and where the coins left the channel.
+  public var spend: ChannelSpend? { watch.spend }
+  public var spendHeight: UInt32? { watch.spendHeight }
+
   // MARK: Funding
 
   /// The output that the wallet's funding transaction must have.
@@ -104,14 +111,14 @@ public struct PublisherChannel: Sendable {
       throw ChannelError.funding("no output has the channel's amount and script")
     }
     fundingTransaction = transaction
-    funding = OutPoint(txid: transaction.txid, index: UInt32(index))
+    watch.outPoint = OutPoint(txid: transaction.txid, index: UInt32(index))
     store(then: .broadcast(transaction))
   }
 
   /// A block of the best chain at `height` holds the funding.
   public mutating func fundingConfirmed(height: UInt32) {
     if funding == nil || fundingHeight == height { return }
-    fundingHeight = height
+    watch.height = height
     store()
   }
 
@@ -182,10 +189,7 @@ public struct PublisherChannel: Sendable {
   /// A block of the best chain at `height` holds `transaction`. Whatever does not spend the channel
   /// is ignored.
   public mutating func spendSeen(_ transaction: Transaction, height: UInt32) {
-    guard let funding, let seen = ChannelSpend(transaction, of: funding, terms) else { return }
-    if spend == seen && spendHeight == height { return }
-    spend = seen
-    spendHeight = height
+    guard let seen = watch.saw(transaction, height: height, terms) else { return }
     store()
     emit(.closed(seen, height: height))
   }
@@ -193,17 +197,8 @@ public struct PublisherChannel: Sendable {
   /// The blocks from `height` on are no longer in the best chain. What they held is forgotten, and
   /// a funding that fell out is relayed again.
   public mutating func blocksDisconnected(fromHeight height: UInt32) {
-    var changed = false
-    if let spent = spendHeight, spent >= height {
-      spend = nil
-      spendHeight = nil
-      changed = true
-    }
-    if let funded = fundingHeight, funded >= height {
-      fundingHeight = nil
-      changed = true
-      if let fundingTransaction { emit(.broadcast(fundingTransaction)) }
-    }
-    if changed { store() }
+    let lost = watch.disconnected(fromHeight: height)
+    if lost.funding, let fundingTransaction { emit(.broadcast(fundingTransaction)) }
+    if lost.funding || lost.spend { store() }
   }
 }
