@@ -1,27 +1,27 @@
 import Bytes
 
 /// Reads a script one operation at a time.
-struct ScriptReader {
-  struct Step {
-    let opCode: UInt8
+public struct ScriptReader {
+  public struct Step {
+    public let opCode: UInt8
     /// What the operation pushes; nil for one that pushes nothing, and for 1 to 16 and -1, which
     /// are numbers.
-    let data: [UInt8]?
+    public let data: [UInt8]?
   }
 
   private let script: [UInt8]
-  private(set) var offset: Int
+  public private(set) var offset: Int
 
-  init(_ script: [UInt8], from offset: Int = 0) {
+  public init(_ script: [UInt8], from offset: Int = 0) {
     self.script = script
     self.offset = min(offset, script.count)
   }
 
-  var isAtEnd: Bool { offset == script.count }
+  public var isAtEnd: Bool { offset == script.count }
 
   /// The next operation. Nil at the end, and for a push that goes beyond it; ``isAtEnd`` tells
   /// which.
-  mutating func next() -> Step? {
+  public mutating func next() -> Step? {
     if isAtEnd { return nil }
     let opCode = script[offset]
     if opCode > Script.OpCode.pushData4 {

@@ -37,7 +37,7 @@ enum OutputKind: Equatable {
   private static func legacy(_ script: [UInt8]) -> OutputKind {
     let count = script.count
     if script.first == 0x6a {
-      let steps = ScriptReader.steps(Array(script.dropFirst()))
+      let steps = ScriptStep.all(of: Array(script.dropFirst()))
       return steps?.allSatisfy({ $0.push != nil }) == true ? .data : .unknown
     }
     if count == 25 && script.starts(with: [0x76, 0xa9, 0x14]) && script.suffix(2) == [0x88, 0xac] {
@@ -54,7 +54,7 @@ enum OutputKind: Equatable {
 
   /// m of n with n at most three.
   private static func isMultisig(_ script: [UInt8]) -> Bool {
-    guard let steps = ScriptReader.steps(script), steps.count >= 4, steps.last?.opcode == 0xae,
+    guard let steps = ScriptStep.all(of: script), steps.count >= 4, steps.last?.opcode == 0xae,
       let wanted = steps[0].push?.first, let total = steps[steps.count - 2].push?.first
     else { return false }
     let keys = steps[1..<(steps.count - 2)]

@@ -66,7 +66,7 @@ public struct RelayPolicy: Sendable {
       if input.scriptSig.count > RelayPolicy.maxScriptSigBytes {
         throw .nonStandardInput(index: index, why: "scriptsig-size")
       }
-      let steps = ScriptReader.steps(input.scriptSig)
+      let steps = ScriptStep.all(of: input.scriptSig)
       if steps?.allSatisfy({ $0.push != nil && $0.isMinimal }) != true {
         throw .nonStandardInput(index: index, why: "scriptsig-not-pushonly")
       }
@@ -106,7 +106,7 @@ public struct RelayPolicy: Sendable {
 
   private func fault(_ input: TransactionInput, spending script: [UInt8]) -> StaticReason? {
     var kind = OutputKind(script)
-    if kind == .scriptHash, let redeem = ScriptReader.steps(input.scriptSig)?.last?.push {
+    if kind == .scriptHash, let redeem = ScriptStep.all(of: input.scriptSig)?.last?.push {
       let inner = OutputKind(redeem)
       if inner == .witnessScriptHash || inner == .witnessKeyHash { kind = inner }
     }
@@ -118,7 +118,7 @@ public struct RelayPolicy: Sendable {
     case .taproot: return taprootFault(input.witness)
     case .witnessKeyHash: return signatureFault(input.witness)
     default:
-      let pushes = ScriptReader.steps(input.scriptSig)?.compactMap(\.push) ?? []
+      let pushes = ScriptStep.all(of: input.scriptSig)?.compactMap(\.push) ?? []
       return signatureFault(pushes)
     }
   }
@@ -131,7 +131,7 @@ public struct RelayPolicy: Sendable {
     if items.contains(where: { $0.count > RelayPolicy.maxWitnessItemBytes }) {
       return "a witness item above 80 bytes"
     }
-    guard let steps = ScriptReader.steps(script) else { return "the script is cut off" }
+    guard let steps = ScriptStep.all(of: script) else { return "the script is cut off" }
     if !steps.allSatisfy(\.isMinimal) { return "a push is not minimal" }
     if steps.contains(where: { $0.push?.count == 65 && $0.push?.first == 0x04 }) {
       return "an uncompressed key"

@@ -1,3 +1,5 @@
+import Bitcoin
+
 /// One step of a script: an opcode, and what it pushes.
 struct ScriptStep {
   let opcode: UInt8
@@ -13,44 +15,20 @@ struct ScriptStep {
     if push.count <= 255 { return opcode == 0x4c }
     return push.count <= 65_535 ? opcode == 0x4d : true
   }
-}
 
-/// Cuts a script into steps, without running it.
-enum ScriptReader {
-  /// Nil when a push goes past the end.
-  static func steps(_ script: [UInt8]) -> [ScriptStep]? {
+  /// A whole script, not run; nil when a push goes past its end.
+  static func all(of script: [UInt8]) -> [ScriptStep]? {
+    var reader = ScriptReader(script)
     var steps: [ScriptStep] = []
-    var offset = 0
-    while offset < script.count {
-      let opcode = script[offset]
-      offset += 1
-      guard let length = pushLength(opcode, script, &offset) else {
-        steps.append(ScriptStep(opcode: opcode, push: constant(opcode)))
-        continue
-      }
-      guard length >= 0, length <= script.count - offset else { return nil }
-      steps.append(ScriptStep(opcode: opcode, push: Array(script[offset..<(offset + length)])))
-      offset += length
+    while let step = reader.next() {
+      steps.append(
+        ScriptStep(opcode: step.opCode, push: step.data ?? number(of: step.opCode)))
     }
-    return steps
+    return reader.isAtEnd ? steps : nil
   }
 
-  /// The number of bytes that follow a pushing opcode, -1 when they are cut off; nil for an opcode
-  /// that pushes nothing from the script.
-  private static func pushLength(_ opcode: UInt8, _ script: [UInt8], _ offset: inout Int) -> Int? {
-    if (1...0x4b).contains(opcode) { return Int(opcode) }
-    guard (0x4c...0x4e).contains(opcode) else { return nil }
-    let width = 1 << Int(opcode - 0x4c)
-    if script.count - offset < width { return -1 }
-    var length = 0
-    for index in (0..<width).reversed() { length = length << 8 | Int(script[offset + index]) }
-    offset += width
-    return length
-  }
-
-  /// What OP_0, OP_1NEGATE and OP_1 to OP_16 push.
-  private static func constant(_ opcode: UInt8) -> [UInt8]? {
-    if opcode == 0x00 { return [] }
+  /// What OP_1NEGATE and OP_1 to OP_16 push.
+  private static func number(of opcode: UInt8) -> [UInt8]? {
     if opcode == 0x4f { return [0x81] }
     return (0x51...0x60).contains(opcode) ? [opcode - 0x50] : nil
   }
