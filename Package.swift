@@ -122,6 +122,14 @@ let package = Package(
       ],
       swiftSettings: ordinarySettings),
 
+    // libFuzzer's targets (scripts/fuzz), a library so that tests can run through their corpora.
+    ordinaryModule(
+      "Fuzzing",
+      [
+        "Bytes", "Crypto", "Bitcoin", "LightClient", "Channel", "Market", "Session", "Capability",
+        "Sandbox", "Host", "Agent", "Publisher",
+      ]),
+
     // Tests: one folder a module.
     .target(
       name: "TestSupport", dependencies: ["Bytes"], path: "Tests/TestSupport",
@@ -146,5 +154,13 @@ let package = Package(
     tests("Devnet", ["Host", "zennet"], exclude: ["bdk_client.py"]),
     tests("MadeChain", ["Devnet", "ChainFollower", "LightClient", "Storage", "Host"]),
     tests("Simulator", ["Devnet"]),
+    tests("Fuzzing", exclude: ["Corpus"]),
   ]
 )
+
+// Only scripts/fuzz builds this: without -sanitize=fuzzer there is nothing to link it with.
+if Context.environment["ZENNET_FUZZ"] != nil {
+  package.targets.append(
+    .executableTarget(
+      name: "zennet-fuzz", dependencies: ["Fuzzing"], swiftSettings: ordinarySettings))
+}

@@ -1,7 +1,7 @@
 import CZstd
 
 /// Decompresses zstd as it comes, with bounded memory and a bounded ratio.
-final class Unzstd {
+public final class Unzstd {
   /// 8 MiB of history: what `zstd` writes up to level 19 without `--long`.
   static let windowLog: Int32 = 23
 
@@ -14,7 +14,7 @@ final class Unzstd {
   /// Between two frames, where the stream may end.
   private var isBetweenFrames = false
 
-  init(ratio: UInt64) {
+  public init(ratio: UInt64) {
     self.ratio = ratio
     context = ZSTD_createDCtx()
     _ = ZSTD_DCtx_setParameter(context, ZSTD_d_windowLogMax, Unzstd.windowLog)
@@ -24,7 +24,7 @@ final class Unzstd {
   deinit { ZSTD_freeDCtx(context) }
 
   /// Hands what `bytes` unpack to, piece by piece, to `use`.
-  func feed(
+  public func feed(
     _ bytes: [UInt8], use: (ArraySlice<UInt8>) throws(BundleError) -> Void
   ) throws(BundleError) {
     var position = 0
@@ -51,7 +51,7 @@ final class Unzstd {
     }
   }
 
-  func finish() throws(BundleError) {
+  public func finish() throws(BundleError) {
     if !isBetweenFrames { throw BundleError.compressedTruncated(offset: taken) }
   }
 }
