@@ -234,8 +234,17 @@ private let prelude = """
 
   """
 
-/// The compiled program; nil where it cannot be made.
+/// The compiled program; nil where it cannot be made. `ZENNET_PROBE` names a file that has it, or that
+/// is to have it for a machine without a compiler (scripts/machine).
 let probeProgram: [UInt8]? = {
+  let kept = ProcessInfo.processInfo.environment["ZENNET_PROBE"]
+  if let kept, let program = FileManager.default.contents(atPath: kept) { return [UInt8](program) }
+  let made = compiledProbe()
+  if let kept, let made { FileManager.default.createFile(atPath: kept, contents: Data(made)) }
+  return made
+}()
+
+private func compiledProbe() -> [UInt8]? {
   let folder = FileManager.default.temporaryDirectory.appending(path: "zennet-probe-\(getpid())")
   defer { try? FileManager.default.removeItem(at: folder) }
   do {
@@ -253,7 +262,7 @@ let probeProgram: [UInt8]? = {
   } catch {
     return nil
   }
-}()
+}
 let canProbe = probeProgram != nil
 let probeBundle = busyboxBundle { $0.addFile("bin/probe", probeProgram ?? [], mode: 0o755) }
 

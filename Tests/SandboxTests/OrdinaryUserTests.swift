@@ -24,8 +24,9 @@ extension WithKernel {
         folders.append(folder)
         #expect(System.makeDirectory(folder) == 0)
         if delegate {
-          for path in [folder, folder + "/cgroup.procs", folder + "/tasks"] {
-            chown(path, user, user)
+          for path in ["", "/cgroup.procs", "/tasks", "/cgroup.subtree_control", "/cgroup.threads"]
+          {
+            chown(folder + path, user, user)
           }
         }
       }
@@ -41,7 +42,11 @@ extension WithKernel {
       }
       var status: Int32 = 0
       waitpid(pid, &status, 0)
-      for folder in folders { #expect(System.removeDirectory(folder) == 0) }
+      for folder in folders {
+        // In version 2 the agent has moved into a leaf of its own.
+        _ = System.removeDirectory(folder + "/zennet-agent")
+        #expect(System.removeDirectory(folder) == 0)
+      }
       return status & 0x7f == 0 ? status >> 8 : -status
     }
 

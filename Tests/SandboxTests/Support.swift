@@ -14,6 +14,10 @@ let canSandbox: Bool = {
 }()
 let busyboxPath = "/bin/busybox"
 
+/// How long anything may take before a test gives up. An emulated machine is slow (scripts/machine).
+let patienceSeconds: UInt64 =
+  ProcessInfo.processInfo.environment["ZENNET_MACHINE"] == nil ? 30 : 300
+
 func nowMs() -> UInt64 {
   var time = timespec()
   clock_gettime(CLOCK_MONOTONIC, &time)
@@ -99,7 +103,7 @@ final class Driver {
 
   /// Turns until `done`, at most for `seconds` (a bound, not an assertion).
   @discardableResult
-  func until(seconds: UInt64 = 30, _ done: (Driver) -> Bool) -> Bool {
+  func until(seconds: UInt64 = patienceSeconds, _ done: (Driver) -> Bool) -> Bool {
     let end = nowMs() + seconds * 1000
     while nowMs() < end {
       turn()
