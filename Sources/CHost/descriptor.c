@@ -19,6 +19,7 @@ _Static_assert(HOST_EAGAIN == EAGAIN && EAGAIN == EWOULDBLOCK && HOST_EPIPE == E
 _Static_assert(HOST_ENOENT == ENOENT && HOST_EEXIST == EEXIST && HOST_EINVAL == EINVAL, "");
 _Static_assert(HOST_ENFILE == ENFILE && HOST_EMFILE == EMFILE, "");
 _Static_assert(HOST_EACCES == EACCES && HOST_ENOSPC == ENOSPC, "");
+_Static_assert(HOST_EROFS == EROFS && HOST_EDQUOT == EDQUOT, "");
 _Static_assert(sizeof(struct termios) <= HOST_TERMINAL_BYTES, "");
 
 int32_t host_close(int32_t fd) {

@@ -3,9 +3,31 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <unistd.h>
+
+#include "chost.h"
+
+static int32_t status_without_memory;
+
+void host_exit_without_memory(int32_t status) { status_without_memory = status; }
+
+// All that Swift allocates comes from here: the link gives its calls of posix_memalign this name. Swift
+// would trap where memory is refused, which says nothing.
+int host_allocate(void **memory, size_t alignment, size_t size);
+
+int host_allocate(void **memory, size_t alignment, size_t size) {
+  int result = posix_memalign(memory, alignment, size);
+  if (result == 0 || status_without_memory == 0) return result;
+  char text[64];
+  int count = snprintf(text, sizeof text, "zennet-agent: out of memory: %lu bytes were refused\n",
+                       (unsigned long)size);
+  ssize_t ignored = write(2, text, (size_t)count);
+  (void)ignored;
+  _exit(status_without_memory);
+}
 
 // Swift seeds the hashing of dictionaries and sets with it.
 void arc4random_buf(void *buffer, size_t count);
@@ -27,6 +49,8 @@ void arc4random_buf(void *buffer, size_t count) {
   if (device >= 0) close(device);
 }
 #else
-// An ordinary build's libc has it all; a file must hold something.
-typedef int host_embedded_runtime_is_for_static_builds;
+#include "chost.h"
+
+// The ordinary runtime says by itself what it could not allocate.
+void host_exit_without_memory(int32_t status) { (void)status; }
 #endif

@@ -1,7 +1,9 @@
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -17,18 +19,44 @@ uint64_t host_monotonic_ns(void) {
   return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+// For tests of a clock that is wrong: ZENNET_CLOCK names a file with seconds to be added.
+static int64_t clock_offset(void) {
+  const char *path = getenv("ZENNET_CLOCK");
+  if (!path) return 0;
+  char text[32] = "";
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return 0;
+  int64_t got = host_read(fd, (uint8_t *)text, sizeof text - 1);
+  close(fd);
+  return got > 0 ? strtoll(text, NULL, 10) : 0;
+}
+
 uint64_t host_unix_time(uint32_t *nanoseconds) {
   struct timespec now;
   clock_gettime(CLOCK_REALTIME, &now);
   *nanoseconds = (uint32_t)now.tv_nsec;
-  return now.tv_sec < 0 ? 0 : (uint64_t)now.tv_sec;
+  int64_t seconds = (int64_t)now.tv_sec + clock_offset();
+  return seconds < 0 ? 0 : (uint64_t)seconds;
+}
+
+// Linux before 3.17 has no getrandom(2).
+static int32_t random_device(uint8_t *bytes, uint64_t count) {
+  int fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return -errno;
+  int64_t done = 0;
+  while (count > 0 && (done = host_read(fd, bytes, count)) > 0) {
+    bytes += done;
+    count -= (uint64_t)done;
+  }
+  close(fd);
+  return count == 0 ? 0 : done < 0 ? (int32_t)done : -EIO;
 }
 
 int32_t host_random(uint8_t *bytes, uint64_t count) {
   while (count > 0) {
     ssize_t done = getrandom(bytes, count < 256 ? (size_t)count : 256, 0);
     if (done < 0 && errno == EINTR) continue;
-    if (done < 0) return -errno;
+    if (done < 0) return errno == ENOSYS ? random_device(bytes, count) : -errno;
     bytes += done;
     count -= (uint64_t)done;
   }
@@ -70,6 +98,7 @@ uint64_t host_peak_resident_kib(void) {
 }
 
 void host_log(const uint8_t *bytes, uint64_t count) {
+  host_keep_last_line(bytes, count);
   int waits = 2;
   while (count > 0) {
     int64_t done = host_write(2, bytes, count);

@@ -1,4 +1,5 @@
 #pragma once
 #include <secp256k1.h>
+#include <secp256k1_preallocated.h>
 #include <secp256k1_extrakeys.h>
 #include <secp256k1_schnorrsig.h>

@@ -38,6 +38,9 @@ public final class ChainFollower {
   private var nextPeer: UInt32 = 1
   /// The first fault of the disk; the cache holds nothing that peers could not give again.
   public private(set) var storageFault: StorageError?
+  /// The disk was full: nothing more is stored, and the next start fetches the rest again.
+  public private(set) var cacheIsFull = false
+  private var lastFailure: String?
 
   /// - Parameters:
   ///   - peers: `host` and port; names are looked up, port 0 is the network's own.
@@ -144,7 +147,8 @@ public final class ChainFollower {
       }
       guard let index = place(connection) else { return false }
       client.received(bytes, from: links[index].peer, nowMs: nowMs, unixSeconds: seconds)
-    case .closed(let connection, _):
+    case .closed(let connection, let reason):
+      note(reason, connection)
       return closed(connection, nowMs: nowMs, unixSeconds: seconds)
     case .drained(let connection):
       return place(connection) != nil
@@ -179,6 +183,27 @@ public final class ChainFollower {
     client.peerConnected(peer, address: address, nowMs: nowMs, unixSeconds: unixSeconds)
     carryOut()
     return true
+  }
+
+  /// Why a connection could not be made, once; nil when there is nothing new.
+  public func takeFailure() -> String? {
+    let failure = lastFailure
+    lastFailure = nil
+    return failure
+  }
+
+  private func note(_ reason: CloseReason, _ connection: ConnectionId) {
+    if let index = place(connection) {
+      if let address = links[index].dialled, !links[index].isOpen {
+        lastFailure = address.text + ": " + reason.message
+      }
+    } else if let peer = named.first(where: { $0.connection == connection }) {
+      if case .failed(.unknownHost) = reason {
+        lastFailure = reason.message
+      } else {
+        lastFailure = peer.host + ": " + reason.message
+      }
+    }
   }
 
   private func closed(
@@ -307,6 +332,9 @@ public final class ChainFollower {
   }
 
   private func store(_ body: () throws(StorageError) -> Void) {
-    do { try body() } catch { if storageFault == nil { storageFault = error } }
+    if cacheIsFull || storageFault != nil { return }
+    do { try body() } catch {
+      if error.isFull { cacheIsFull = true } else { storageFault = error }
+    }
   }
 }

@@ -5,8 +5,14 @@ import CSecp256k1
 public enum Secp256k1 {
   /// One context for the program. It holds no secrets; signing is constant time without blinding
   /// on the processors that matter here, and `randomize` adds blinding where entropy is at hand.
-  nonisolated(unsafe) private static let context: OpaquePointer =
-    secp256k1_context_create(UInt32(SECP256K1_CONTEXT_NONE))
+  ///
+  /// It lies in memory of our own: the library would abort where memory is refused.
+  nonisolated(unsafe) private static let context: OpaquePointer = {
+    let flags = UInt32(SECP256K1_CONTEXT_NONE)
+    let memory = UnsafeMutableRawPointer.allocate(
+      byteCount: secp256k1_context_preallocated_size(flags), alignment: 16)
+    return secp256k1_context_preallocated_create(memory, flags)
+  }()
 
   /// Blinds the context against side channels. `seed` is 32 random bytes. Call once at start.
   public static func randomize(seed: Bytes32) {

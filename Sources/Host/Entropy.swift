@@ -3,12 +3,15 @@ import CHost
 
 /// Randomness from the kernel.
 public enum Entropy {
-  /// `count` bytes fit for keys. A kernel that cannot give any ends the process: nothing that needs
-  /// keys may go on without.
+  /// `count` bytes fit for keys. A kernel that cannot give any ends the process with status 71: nothing
+  /// that needs keys may go on without.
   public static func bytes(_ count: Int) -> [UInt8] {
     var bytes = [UInt8](repeating: 0, count: count)
     let result = host_random(&bytes, UInt64(count))
-    precondition(result == 0, "getrandom failed")
+    if result < 0 {
+      HostProcess.write(2, Array(("no randomness: " + HostError.text(-result) + "\n").utf8))
+      HostProcess.exit(71)
+    }
     return bytes
   }
 

@@ -1,11 +1,13 @@
 import CHost
 
-/// Where a program is to be killed, for tests of what survives: `ZENNET_FAULT=NAME[:N][:after]`
-/// kills it without warning just before (or after) the Nth effect of that name is carried out.
+/// Where a program is to be killed, for tests of what survives: `ZENNET_FAULT=NAME[:N][:after][:trap]`
+/// kills it without warning just before (or after) the Nth effect of that name is carried out, or lets
+/// it trap there.
 /// Nothing happens unless the variable is set.
 public struct FaultPoint {
   private let name: [UInt8]
   private let isAfter: Bool
+  private let isTrap: Bool
   private var left: UInt64
 
   /// Reads the variable. Text that names no fault point is no fault point.
@@ -21,12 +23,15 @@ public struct FaultPoint {
     name = parts[0]
     var count: UInt64 = 1
     var isAfter = false
+    var isTrap = false
     for part in parts.dropFirst() {
       if let number = UInt64(String(decoding: part, as: UTF8.self)) { count = number }
       if part == Array("after".utf8) { isAfter = true }
+      if part == Array("trap".utf8) { isTrap = true }
     }
     left = count
     self.isAfter = isAfter
+    self.isTrap = isTrap
   }
 
   /// Call before the effect is carried out.
@@ -47,5 +52,8 @@ public struct FaultPoint {
     return true
   }
 
-  private func die() { _ = host_kill(Machine.processId, Signal.kill.rawValue) }
+  private func die() {
+    precondition(!isTrap)
+    _ = host_kill(Machine.processId, Signal.kill.rawValue)
+  }
 }

@@ -21,6 +21,11 @@ public enum HostError: Error, Equatable {
     return 0
   }
 
+  /// There is no room, or nothing can be written there.
+  public var isUnwritable: Bool {
+    [HOST_ENOSPC, HOST_EROFS, HOST_EACCES, HOST_EDQUOT].contains { errno == Int32($0) }
+  }
+
   public var isNotFound: Bool { errno == Int32(HOST_ENOENT) }
 
   /// One line for people.

@@ -95,7 +95,7 @@ extension Reactor {
     }
   }
 
-  private func readSignals() {
+  func readSignals() {
     var numbers = [UInt8](repeating: 0, count: 64)
     while true {
       let got = host_read(signalDescriptor, &numbers, 64)

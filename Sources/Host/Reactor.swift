@@ -137,6 +137,20 @@ public final class Reactor {
     return queue.isEmpty ? nil : queue.removeFirst()
   }
 
+  /// Sleeps until `untilMs` and looks at nothing but signals, whose events wait for ``next(untilMs:)``.
+  /// True when another one than a child's end was among them: the caller should hurry.
+  public func sleep(untilMs: UInt64) -> Bool {
+    while true {
+      let nowMs = Clock.monotonicMs()
+      for case .signal(let signal) in queue where signal != .childEnded { return true }
+      if nowMs >= untilMs { return false }
+      var watch = host_watch(
+        fd: signalDescriptor, interest: Int16(HOST_READABLE), ready: 0)
+      _ = host_poll(&watch, 1, Int32(min(untilMs - nowMs, 60_000)))
+      if signalDescriptor >= 0 { readSignals() }
+    }
+  }
+
   /// Turns until the queue holds something or the time has come; at least once.
   private func fill(untilMs: UInt64?) throws(HostError) {
     while true {

@@ -9,6 +9,8 @@ extension LightClient {
   /// The height of the best chain.
   public var tipHeight: UInt32 { shared.chain.tipHeight }
   public var tipHash: Bytes32 { shared.chain.tipHash }
+  /// Seconds since 1970, as the tip's header has it.
+  public var tipTime: UInt32 { shared.chain.tipTime }
 
   /// All blocks up to here were looked through for every watched script, and what matched was told.
   public var scannedHeight: UInt32 { scan.scannedHeight ?? 0 }

@@ -1,3 +1,5 @@
+import CSQLite
+
 /// Why the database did not do what it was asked.
 public enum StorageError: Error, Equatable {
   /// The file at `path` does not hold what was stored: broken structure, a wrong checksum, a gap.
@@ -47,6 +49,28 @@ public enum StorageError: Error, Equatable {
     case .unknown: return "not stored"
     case .closed: return "closed already"
     }
+  }
+
+  /// There is no room, or nothing can be written where the file is: what is stored is as it was.
+  public var isUnwritable: Bool {
+    switch self {
+    case .full, .notMade: return true
+    case .failed(let code, _, _):
+      // Also the index of the log, which lies in a file of its own.
+      return [SQLITE_READONLY, SQLITE_CANTOPEN, SQLITE_PERM].contains(code & 255)
+        || code == SQLITE_IOERR | (19 << 8) || code == SQLITE_IOERR | (21 << 8)
+    default: return false
+    }
+  }
+
+  public var isFull: Bool {
+    if case .full = self { return true }
+    return false
+  }
+
+  public var isOutOfMemory: Bool {
+    guard case .failed(let code, _, _) = self else { return false }
+    return code & 255 == SQLITE_NOMEM || code == SQLITE_IOERR | (12 << 8)
   }
 
   public var isDamage: Bool {

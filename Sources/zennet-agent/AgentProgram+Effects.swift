@@ -10,8 +10,7 @@ import Market
 import Sandbox
 import Storage
 
-/// What the mind decides, done. A disk that does not take money's state ends the program: nothing
-/// may go on as if it had.
+/// What the mind decides, done.
 extension AgentProgram {
   /// Above this, the publisher is not reading fast enough to be sent more.
   private static let blockedBytes = 262_144
@@ -66,13 +65,7 @@ extension AgentProgram {
     }
   }
 
-  private func storeOrEnd(_ effect: AgentEffect) {
-    do throws(StorageError) { try store(effect) } catch {
-      Output.fail(.storage, error.message + "; stopping, as money's state must be on disk")
-    }
-  }
-
-  private func store(_ effect: AgentEffect) throws(StorageError) {
+  func store(_ effect: AgentEffect) throws(StorageError) {
     let channels = folder.ledger.channels
     let seconds = Clock.unixSeconds()
     switch effect {

@@ -52,7 +52,11 @@ extension AgentProgram {
           StoredDocument(
             kind: DocumentKind.report, id: AgentProgram.reportId,
             unixSeconds: Clock.unixSeconds(), body: bytes))
-      } catch { Output.fail(.storage, error.message) }
+      } catch {
+        // It can be measured again.
+        if !error.isFull { Output.fail(error) }
+        log.warning(error.message + ": the report is not kept")
+      }
       use(report, bytes)
     } catch { log.error("measuring failed: " + error.message) }
   }

@@ -18,6 +18,7 @@ final class AgentProgram {
   enum TimerToken {
     static let chain: UInt64 = 1
     static let agent: UInt64 = 2
+    static let clock: UInt64 = 3
   }
 
   let configuration: Configuration
@@ -32,6 +33,12 @@ final class AgentProgram {
   var status: StatusServer
   var fault = FaultPoint()
   var report: CapabilityReport?
+  var chainIsStarted = false
+  var clockWasWrong = false
+  var hasToldOfCache = false
+  /// When the next line about peers that are not reached may come, and the gap after it.
+  var peersToldMs: UInt64 = 0
+  var peerGapMs: UInt64 = 30_000
   private var isEnding = false
 
   init(
@@ -108,9 +115,10 @@ final class AgentProgram {
     log.info(
       "zennet-agent " + Version.text + " on " + network.nameText + ", identity "
         + folder.secrets.identity.publicKey.hex)
+    fault.before("started")
     machine.started(now, tipHeight: chain.client.tipHeight)
     carryOut()
-    chain.start()
+    startChain()
     loadReport()
     afterEvents()
   }
@@ -139,7 +147,7 @@ final class AgentProgram {
           Output.fail(.storage, "channel " + document.id.hex + ": " + error.message)
         }
       }
-    } catch { Output.fail(.storage, error.message) }
+    } catch { Output.fail(error) }
   }
 
   private func end() {
@@ -153,7 +161,10 @@ final class AgentProgram {
   private func handle(_ event: ReactorEvent) {
     if chain.handle(event) || status.handle(event, self) { return }
     switch event {
-    case .timerFired: machine.timePassed(now)
+    case .timerFired(TimerToken.clock): startChain()
+    case .timerFired:
+      lookAtClock()
+      machine.timePassed(now)
     case .connected(let id, _):
       if let body = body(connection: id) { machine.publisherConnected(body.key, now) }
     case .received(let id, let bytes):
@@ -190,7 +201,8 @@ final class AgentProgram {
       if tipTold || event == .synced(height: chain.client.tipHeight) { measureIfDue() }
     }
     refreshWatches()
-    if let fault = chain.storageFault { Output.fail(.storage, fault.message) }
+    lookAtPeers()
+    lookAtCache()
   }
 
   func body(connection id: ConnectionId) -> JobBody? {

@@ -20,11 +20,14 @@ struct DataFolder {
   static func open(_ configuration: Configuration) -> DataFolder {
     let path = String(decoding: configuration.dataFolder, as: UTF8.self)
     do throws(HostError) { try Files.makeFolder(path, mode: 0o700) } catch {
-      Output.fail(.system, error.message)
+      Output.fail(.disk, error.message)
     }
     let lock: FileLock
     do throws(HostError) { lock = try FileLock(path + "/lock") } catch {
-      Output.fail(.unavailable, error.message + " (is another agent running?)")
+      if case .locked = error {
+        Output.fail(.unavailable, error.message + " (is another agent running?)")
+      }
+      Output.fail(error.isUnwritable ? .disk : .system, error.message)
     }
     let seed = seed(path + "/seed")
     do throws(StorageError) {
@@ -32,7 +35,7 @@ struct DataFolder {
         path: path, lock: lock, secrets: AgentSecrets(seed: seed),
         ledger: try Ledger(path: path + "/ledger.db"),
         cache: try ChainCache(path: path + "/chain.db"))
-    } catch { Output.fail(.storage, error.message) }
+    } catch { Output.fail(error) }
   }
 
   /// The machine's seed, made at first start. It is money: it is on disk before it is used.
@@ -48,7 +51,7 @@ struct DataFolder {
       let seed = Entropy.bytes32()
       try Files.writeAtomically(path, seed.array, mode: 0o600)
       return seed
-    } catch { Output.fail(.storage, error.message) }
+    } catch { Output.fail(error.isUnwritable ? .disk : .storage, error.message) }
   }
 }
 

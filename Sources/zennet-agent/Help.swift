@@ -4,7 +4,7 @@ enum Help {
 
     usage: zennet-agent COMMAND [--config FILE]
 
-      run        follow the chain, take jobs, be paid; ends on SIGTERM
+      run        follow the chain, take jobs, be paid; ends on SIGTERM     [--once]
       bench      measure this machine                     [--seconds N] [--json]
       report     show the signed capability report        [--json]
       status     ask the running agent how it is          [--json | --metrics]
@@ -14,8 +14,11 @@ enum Help {
 
       --config FILE  the configuration (default /etc/zennet.conf)
 
+      --once         end after a fault of the program instead of starting again
+
     exit status: 0 well, 1 the answer is no, 64 usage, 69 nobody there, 70 a fault in the
-    program, 71 the system refused, 74 storage, 78 configuration
+    program, 71 the kernel refused, 73 disk full or read-only, 74 damaged, 75 out of memory,
+    78 configuration
 
     """
 }

@@ -6,14 +6,16 @@ import Sandbox
 @main
 enum Main {
   static func main() {
+    Supervisor.exitWithoutMemory(status: ExitStatus.memory.rawValue)
     if SandboxHelper.runIfAsked(CommandLineWords.all()) { return }
-    if !CryptoLibrary.start() { Output.fail(.software, "libsodium does not start") }
-    Secp256k1.randomize(seed: Entropy.bytes32())
     var arguments = Arguments(CommandLineWords.all())
     guard let command = arguments.next() else {
       Output.standardError(Help.text)
       Output.exit(.usage)
     }
+    supervise(command, &arguments)
+    if !CryptoLibrary.start() { Output.fail(.software, "libsodium does not start") }
+    Secp256k1.randomize(seed: Entropy.bytes32())
     switch command {
     case "run": RunCommand.main(&arguments)
     case "bench": BenchCommand.main(&arguments)
@@ -28,6 +30,22 @@ enum Main {
     default:
       Output.fail(.usage, "no command '" + command + "'; 'zennet-agent help' lists them")
     }
+  }
+}
+
+extension Main {
+  /// Attempts after a fault before the supervisor gives up: 1, 2, 4, 8 and 16 seconds apart.
+  private static let restarts: UInt32 = 5
+
+  /// From here on this is the child of a small process that tells of a trap. Nothing of size may have
+  /// been allocated before.
+  private static func supervise(_ command: String, _ arguments: inout Arguments) {
+    if command == "version" || command == "help" { return }
+    let isRun = command == "run"
+    let isOnce = isRun && arguments.flag("--once")
+    Supervisor.enter(
+      restarts: isRun && !isOnce ? restarts : 0, faultStatus: ExitStatus.software.rawValue,
+      memoryStatus: ExitStatus.memory.rawValue)
   }
 }
 

@@ -1,16 +1,25 @@
 import Host
+import Storage
 
-/// Exit statuses, those of sysexits(3) where it has one.
+/// Every exit status of the program, those of sysexits(3) where it has one; zennet-agent(8) tells them.
 enum ExitStatus: Int32 {
   case success = 0
   /// The program ran, and the answer is no: a self-test or a check failed.
   case failure = 1
   case usage = 64
-  case configuration = 78
+  /// Nobody there: no agent answers, or another one has the folder.
   case unavailable = 69
+  /// A fault of the program: it trapped as often as the supervisor tries.
   case software = 70
+  /// The kernel refused a call, or lacks it.
   case system = 71
+  /// The disk is full or cannot be written.
+  case disk = 73
+  /// What is on the disk is damaged, or the disk fails.
   case storage = 74
+  /// Memory was refused.
+  case memory = 75
+  case configuration = 78
 }
 
 /// What the program prints. Answers go to standard output, everything else to standard error.
@@ -25,6 +34,13 @@ enum Output {
   static func fail(_ status: ExitStatus, _ message: String) -> Never {
     standardError("zennet-agent: " + message + "\n")
     exit(status)
+  }
+
+  /// The same for what a store could not do; the status tells what to look at.
+  static func fail(_ error: StorageError, _ more: String = "") -> Never {
+    let status: ExitStatus =
+      error.isOutOfMemory ? .memory : (error.isUnwritable ? .disk : .storage)
+    fail(status, error.message + more)
   }
 
   private static func write(_ descriptor: Int32, _ text: String) {

@@ -18,7 +18,7 @@ enum ReportCommand {
     do throws(StorageError) {
       stored = try Ledger(path: path).documents.get(
         kind: DocumentKind.report, id: AgentProgram.reportId)
-    } catch { Output.fail(.storage, error.message) }
+    } catch { Output.fail(error) }
     guard let stored else {
       Output.fail(.unavailable, "not measured yet: the agent measures once it has synced")
     }

@@ -1,9 +1,12 @@
 import Agent
 import Bitcoin
+import Host
 
 /// Follows the chain, takes jobs, is paid.
 enum RunCommand {
   static func main(_ arguments: inout Arguments) {
+    var fault = FaultPoint()
+    fault.before("start")
     let configuration = Setup.configuration(&arguments)
     let (network, peers) = Setup.network(configuration)
     let payoutScript = Setup.payoutScript(configuration, network)

@@ -22,6 +22,7 @@ enum StatusText {
     text += chain.tipHash.reversed.hex
     text += "\",\"scanned_height\":\(chain.scannedHeight)"
     text += ",\"authenticated_height\":\(chain.authenticatedHeight)"
+    text += ",\"clock\":\"" + (program.clockIsWrong ? "wrong" : "set") + "\""
     text += ",\"synced\":" + (chain.isSynced ? "true" : "false")
     text += ",\"peers\":\(readyPeers(chain)),\"report\":" + (hasReport(program) ? "true" : "false")
     text += ",\"jobs\":["
@@ -40,6 +41,7 @@ enum StatusText {
     text += "isolation   " + program.sandbox.features.level.name + "\n"
     text += "chain       height \(chain.tipHeight), authenticated to \(chain.authenticatedHeight)"
     text += chain.isSynced ? ", synced\n" : ", syncing\n"
+    if program.clockIsWrong { text += "clock       wrong: waiting until it is set\n" }
     text += "peers       \(readyPeers(chain))\n"
     text += "report      " + (hasReport(program) ? "signed" : "not measured yet") + "\n"
     let jobs = program.machine.jobSummaries

@@ -129,7 +129,8 @@ def secp256k1(source: Source, made: Path) -> Plan:
     names = ("secp256k1.c", "precomputed_ecmult.c", "precomputed_ecmult_gen.c")
     headers = {
         f"{name}.h": root / "include" / f"{name}.h"
-        for name in ("secp256k1", "secp256k1_extrakeys", "secp256k1_schnorrsig")
+        for name in (
+            "secp256k1", "secp256k1_preallocated", "secp256k1_extrakeys", "secp256k1_schnorrsig")
     }
     return Plan(
         [root / "src" / name for name in names],

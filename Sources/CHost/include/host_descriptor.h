@@ -12,6 +12,8 @@ enum {
   HOST_EMFILE = 24,
   HOST_EACCES = 13,
   HOST_ENOSPC = 28,
+  HOST_EROFS = 30,
+  HOST_EDQUOT = 122,
 };
 
 int32_t host_close(int32_t fd);

@@ -6,7 +6,7 @@ uint64_t host_monotonic_ns(void);
 // Seconds since 1970, with the nanoseconds of the running second.
 uint64_t host_unix_time(uint32_t *nanoseconds);
 
-// Fills bytes from getrandom(2).
+// Fills bytes from getrandom(2), or from /dev/urandom where the kernel lacks it.
 int32_t host_random(uint8_t *bytes, uint64_t count);
 
 // The text of an errno value; never fails.

@@ -29,5 +29,18 @@ uint32_t host_user(void);
 // after so many seconds.
 int32_t host_fork(uint32_t limit_seconds);
 void host_exit(int32_t status) __attribute__((noreturn));
+
+// Splits the process in two, before it has done anything: returns in the child, which is the program. The
+// parent waits, passes SIGTERM, SIGINT and SIGHUP on, and ends as the child does; it never returns. A
+// child that a fault ended (a trap, memory, the kernel's out-of-memory killer), or that exited with
+// memory_status, is told in one line with the last line that it logged, and started again after 1, 2, 4 …
+// 64 seconds, at most so many times in a row; then the parent exits with fault_status or memory_status.
+// The child dies with its parent.
+void host_supervise(uint32_t restarts, int32_t fault_status, int32_t memory_status);
+// Called by host_log: what the parent will tell as the last line.
+void host_keep_last_line(const uint8_t *bytes, uint64_t count);
+// What host_allocate exits with when there is no memory; 0: it does not exit.
+void host_exit_without_memory(int32_t status);
+
 // The value of an environment variable, or NULL.
 const char *host_environment(const char *name);

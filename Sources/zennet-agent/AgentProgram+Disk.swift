@@ -1,0 +1,84 @@
+import Agent
+import Bitcoin
+import Bytes
+import Capability
+import ChainFollower
+import Crypto
+import Host
+import LightClient
+import Market
+import Sandbox
+import Storage
+
+/// Money's state must be on the disk before anything goes on as if it were. A full disk is waited for,
+/// with the jobs frozen; one that fails in another way ends the program.
+extension AgentProgram {
+  private static let retryMs: UInt64 = 2000
+  /// A line says so again after this.
+  private static let reminderMs: UInt64 = 600_000
+
+  func storeOrEnd(_ effect: AgentEffect) {
+    do throws(StorageError) { try store(effect) } catch {
+      if !error.isFull {
+        Output.fail(error, "; stopping, as money's state must be on disk")
+      }
+      waitForRoom(effect, error)
+    }
+  }
+
+  private func waitForRoom(_ effect: AgentEffect, _ full: StorageError) {
+    let frozen = freezeAll()
+    var error = full
+    var remindAtMs: UInt64 = 0
+    while error.isFull {
+      let nowMs = Clock.monotonicMs()
+      if nowMs >= remindAtMs {
+        log.error(
+          error.message + " for money's state: nothing goes on until there is; jobs frozen: "
+            + "\(frozen.count)")
+        remindAtMs = nowMs + AgentProgram.reminderMs
+      }
+      if reactor.sleep(untilMs: nowMs + AgentProgram.retryMs) {
+        Output.fail(error, "; stopping, as asked, with the state that was stored last")
+      }
+      do throws(StorageError) {
+        try store(effect)
+        log.warning("the disk has room again")
+        for body in frozen { setFrozen(body, false) }
+        return
+      } catch let next { error = next }
+    }
+    Output.fail(error, "; stopping, as money's state must be on disk")
+  }
+
+  /// The jobs that ran until now.
+  private func freezeAll() -> [JobBody] {
+    var frozen: [JobBody] = []
+    for body in bodies {
+      guard let process = body.process, !process.isFrozen else { continue }
+      setFrozen(body, true)
+      frozen.append(body)
+    }
+    return frozen
+  }
+
+  private func setFrozen(_ body: JobBody, _ on: Bool) {
+    let nowMs = Clock.monotonicMs()
+    do throws(SandboxError) {
+      if on {
+        try body.process?.freeze(nowMs: nowMs)
+      } else {
+        try body.process?.thaw(nowMs: nowMs)
+      }
+    } catch { log.error(error.message) }
+  }
+
+  /// The chain's cache holds nothing that peers could not give again: it may fall behind.
+  func lookAtCache() {
+    if let fault = chain.storageFault { Output.fail(fault) }
+    if chain.cacheIsFull && !hasToldOfCache {
+      hasToldOfCache = true
+      log.warning("no room for the chain's headers: going on without storing them")
+    }
+  }
+}

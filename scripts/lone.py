@@ -1,0 +1,155 @@
+"""One agent without a chain, as a real process, for checks of what it makes of a hard life."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+TREE = Path(__file__).resolve().parents[1]
+STATIC = TREE / ".build-cross" / "out" / "zennet-agent-x86_64"
+# Statuses of zennet-agent(8).
+FAULT, SYSTEM, DISK, STORAGE, MEMORY, CONFIGURATION = 70, 71, 73, 74, 75, 78
+
+
+class Trouble(Exception):
+    """Something that must not be."""
+
+
+def until(what, seconds, ready):
+    """Waits until `ready` answers something true, and returns it."""
+    end = time.monotonic() + seconds
+    while not (answer := ready()):
+        if time.monotonic() > end:
+            raise Trouble(f"gave up waiting for {what} after {seconds} s")
+        time.sleep(0.02)
+    return answer
+
+
+def is_alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+class Agent:
+    """An agent in a folder of its own; nothing of it outlives the `with` block."""
+
+    def __init__(self, program=STATIC, data=None, peers=("127.0.0.1:9",), **settings):
+        self.program = Path(program)
+        self.folder = Path(tempfile.mkdtemp(prefix="zl-", dir="/tmp"))
+        self.data = Path(data) if data else self.folder / "data"
+        self.log = self.folder / "log"
+        self.process = None
+        self.settings = settings
+        lines = [f"[agent]\ndata = {self.data}\nbench_ms = 20", "[network]\nname = regtest"]
+        lines += [f"peer = {peer}" for peer in peers]
+        lines.append("[payout]\naddress = bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080")
+        lines.append("[price]\nhour_sat = 1000\n")
+        self.configuration = self.folder / "zennet.conf"
+        self.configuration.write_text("\n".join(lines))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process and self.process.poll() is None:
+            child = self.child()
+            self.process.kill()
+            self.process.wait()
+            # It dies with its parent, but for a kernel without prctl.
+            if child and is_alive(child):
+                os.kill(child, signal.SIGKILL)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def start(self, *words, environment=None, before=None, wrapper=()):
+        """`before` runs in the new process, `wrapper` stands before the program's words."""
+        command = [*map(str, wrapper), str(self.program), "run", "--config",
+                   str(self.configuration), *words]
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=before,
+                env={**os.environ, **(environment or {})}, start_new_session=True)
+        return self
+
+    def text(self):
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+    def lines(self):
+        return self.text().splitlines()
+
+    def child(self):
+        """The agent proper: the supervisor's child."""
+        try:
+            pid = self.process.pid
+            words = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        except OSError:
+            return None
+        return int(words[0]) if words else None
+
+    def status(self):
+        try:
+            with socket.socket(socket.AF_UNIX) as client:
+                client.settimeout(2)
+                client.connect(str(self.data / "status"))
+                client.sendall(b"json\n")
+                answer = b""
+                while chunk := client.recv(65536):
+                    answer += chunk
+            return json.loads(answer)
+        except (OSError, ValueError):
+            return None
+
+    def is_ready(self, seconds=15):
+        def ready():
+            if self.process.poll() is not None:
+                raise Trouble(f"ended with {self.process.returncode}: {self.text()[-300:]}")
+            return self.status()
+        return until("the agent to answer", seconds, ready)
+
+    def says(self, words, seconds=15):
+        until(f"'{words}' in the log", seconds, lambda: words in self.text())
+
+    def ends(self, code, *words, seconds=20):
+        """It ends with this status, and its last line has these words."""
+        try:
+            found = self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise Trouble(f"still runs after {seconds} s: {self.text()[-300:]}") from None
+        last = (self.lines() or [""])[-1]
+        if found != code or not all(word in last for word in words):
+            raise Trouble(f"ended with {found}, not {code}; its last line: {last}")
+        return last
+
+    def stop(self, number=signal.SIGTERM, code=0):
+        self.process.send_signal(number)
+        if (found := self.process.wait(15)) != code:
+            raise Trouble(f"{signal.Signals(number).name} ended it with {found}, not {code}")
+
+
+def play(cases, program):
+    """Runs every case, a function of the agent's path whose docstring names it."""
+    failed = 0
+    for case in cases:
+        began = time.monotonic()
+        try:
+            line = case(program) or ""
+            mark = "ok"
+        except (Trouble, OSError, subprocess.SubprocessError) as trouble:
+            failed, mark, line = failed + 1, "FAILED", str(trouble)
+        name = " ".join(case.__doc__.split())
+        print(f"  {mark:7} {name} ({time.monotonic() - began:.1f} s) {line}", flush=True)
+    return failed
+
+
+def main(cases):
+    program = Path(sys.argv[1]) if len(sys.argv) > 1 else STATIC
+    if not program.exists():
+        sys.exit(f"no {program}: cross/build x86_64 first")
+    sys.exit(1 if play(cases, program) else 0)
