@@ -127,7 +127,7 @@ let package = Package(
       "Fuzzing",
       [
         "Bytes", "Crypto", "Bitcoin", "LightClient", "Channel", "Market", "Session", "Capability",
-        "Sandbox", "Host", "Agent", "Publisher",
+        "Sandbox", "Host", "Ini", "ChainFollower", "Agent", "Publisher",
       ]),
 
     // Tests: one folder a module.

@@ -25,7 +25,8 @@ public struct ChannelSpend: Equatable, Sendable {
     self.changeSat = changeSat
   }
 
-  /// Nil unless `transaction` spends `funding`. The chain has already judged its signatures.
+  /// Nil unless `transaction` spends `funding`. The chain has already judged its signatures; its amounts
+  /// are only believed as far as there are coins, for a light client does not add them up.
   public init?(_ transaction: Transaction, of funding: OutPoint, _ terms: ChannelTerms) {
     guard let input = transaction.inputs.first(where: { $0.previous == funding }) else {
       return nil
@@ -37,10 +38,14 @@ public struct ChannelSpend: Equatable, Sendable {
     for (index, output) in transaction.outputs.enumerated() {
       // Both scripts may be the same: then the position tells, as in every close.
       if kind == .close && index == 0 && output.scriptPubKey == terms.payoutScript {
-        payoutSat += output.amountSat
+        payoutSat = ChannelSpend.sum(payoutSat, output.amountSat)
       } else if output.scriptPubKey == terms.changeScript {
-        changeSat += output.amountSat
+        changeSat = ChannelSpend.sum(changeSat, output.amountSat)
       }
     }
+  }
+
+  private static func sum(_ left: UInt64, _ right: UInt64) -> UInt64 {
+    min(left + min(right, Amount.maxSat), Amount.maxSat)
   }
 }

@@ -136,7 +136,8 @@ struct FuzzedClient {
         disk.filterHeaders.removeSubrange(index...)
         disk.filterHeaders += headers
       case .dropHeaders: throw FuzzFinding(broken: "a short chain is kept whole")
-      case .connect, .event: break
+      case .storePeers(let peers): disk.peers = peers
+      case .connect, .lookUpSeeds, .event: break
       }
     }
     try require(

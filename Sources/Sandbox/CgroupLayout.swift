@@ -70,7 +70,11 @@ public struct CgroupLayout: Sendable {
       if !second && !Text.equal(words[dash + 1], "cgroup") { continue }
       let options = Text.split(words[dash + 3], on: 0x2c)
       guard let path = ownPath(own, version2: second, options: options) else { continue }
-      let directory = join(mount: words[4], root: words[3], path: path)
+      var directory = join(mount: words[4], root: words[3], path: path)
+      if second, let above = aboveLeaf(path) {
+        let outer = join(mount: words[4], root: words[3], path: above)
+        if isUsable(outer) { directory = outer }
+      }
       if !isUsable(directory) { continue }
       var place = CgroupPlace()
       place.directory = directory
@@ -83,6 +87,19 @@ public struct CgroupLayout: Sendable {
       }
     }
     return layout
+  }
+
+  /// Where an agent of version 2 goes, so that its jobs can be beside it.
+  static let leaf = "zennet-agent"
+
+  /// A shell whose last agent went into the leaf is there too: its next agent's jobs belong where the
+  /// last one's were.
+  private static func aboveLeaf(_ path: ArraySlice<UInt8>) -> ArraySlice<UInt8>? {
+    guard let last = Text.split(path, on: 0x2f).last, last.elementsEqual(leaf.utf8) else {
+      return nil
+    }
+    let parent = path.dropLast(leaf.utf8.count + 1)
+    return parent.isEmpty ? path.prefix(1) : parent
   }
 
   private mutating func adopt(_ place: CgroupPlace, controllers: [ArraySlice<UInt8>]) {

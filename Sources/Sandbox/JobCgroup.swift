@@ -79,19 +79,27 @@ struct JobCgroup {
   }
 
   /// Version 2: passes the controllers on to the job's directory. A process in the agent's own cgroup
-  /// forbids that ("no internal processes"), so the agent moves into a leaf first.
+  /// forbids that ("no internal processes"), so the agent moves into a leaf first, and whoever shares
+  /// its cgroup with it: the shell that started it.
   private func delegate(_ folder: String) {
     if !layout.memory.isVersion2 { return }
     let own = layout.unified.directory
     for controller in ["cpu", "memory", "pids", "io"] {
       let add = "+" + controller
-      if System.write(own + "/cgroup.subtree_control", add) == -16 {
-        let leaf = own + "/zennet-agent"
-        _ = System.makeDirectory(leaf)
-        _ = System.write(leaf + "/cgroup.procs", "0")
-        _ = System.write(own + "/cgroup.subtree_control", add)
+      // Again where a process was born meanwhile.
+      for _ in 0..<10 where System.write(own + "/cgroup.subtree_control", add) == -16 {
+        moveAside(own)
       }
       _ = System.write(folder + "/cgroup.subtree_control", add)
+    }
+  }
+
+  private func moveAside(_ own: String) {
+    let leaf = own + "/" + CgroupLayout.leaf
+    _ = System.makeDirectory(leaf)
+    _ = System.write(leaf + "/cgroup.procs", "0")
+    for line in Text.lines(System.read(own + "/cgroup.procs") ?? []) where !line.isEmpty {
+      _ = System.write(leaf + "/cgroup.procs", Text.string(line))
     }
   }
 

@@ -149,3 +149,19 @@ struct ClosingTransactionTests {
     }
   }
 }
+
+/// Found by fuzzing: a light client believes a block's proof of work, and adds up no amounts.
+@Test func impossibleAmountsOfASpendAreBounded() throws {
+  let fixture = try Fixture()
+  let terms = fixture.terms
+  let spend = Transaction(
+    inputs: [TransactionInput(previous: fixture.funding, witness: [[], [1], [1], [2]])],
+    outputs: [
+      TransactionOutput(amountSat: .max, scriptPubKey: terms.payoutScript),
+      TransactionOutput(amountSat: .max, scriptPubKey: terms.changeScript),
+      TransactionOutput(amountSat: 5, scriptPubKey: terms.changeScript),
+    ])
+  let read = try #require(ChannelSpend(spend, of: fixture.funding, terms))
+  #expect(read.payoutSat == Amount.maxSat)
+  #expect(read.changeSat == Amount.maxSat)
+}

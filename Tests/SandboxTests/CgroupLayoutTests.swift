@@ -42,6 +42,13 @@ struct CgroupLayoutTests {
     #expect(found.mode == .version2)
   }
 
+  @Test func aShellInAnAgentsLeafStartsItsNextAgentBesideIt() {
+    let mount = "30 20 0:26 / /nowhere/cgroup rw - cgroup2 cgroup2 rw\n"
+    #expect(layout(mount, "0::/a/zennet-agent\n").unified.directory == "/nowhere/cgroup/a")
+    #expect(layout(mount, "0::/zennet-agent\n").unified.directory == "/nowhere/cgroup")
+    #expect(layout(mount, "0::/my-zennet-agent\n").unified.directory.hasSuffix("/my-zennet-agent"))
+  }
+
   @Test func whatIsNotDelegatedIsNotThere() {
     let found = layout(
       "30 20 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n", "0::/\n", usable: false)

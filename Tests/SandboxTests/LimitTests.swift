@@ -13,7 +13,7 @@ extension WithKernel {
       limits.memoryBytes = 512 << 20
       let spec = JobSpec(
         name: nextName(),
-        arguments: ["/bin/busybox", "awk", "BEGIN { while (1) a[n++] = n \"xxxxxxxxx\" }"],
+        arguments: ["/bin/busybox", "awk", "BEGIN { s = \"x\"; while (1) s = s s }"],
         limits: limits)
       let driver = try run(spec)
       #expect(driver.process.outcome == .outOfMemory)

@@ -1,13 +1,15 @@
 import Agent
-import Bitcoin
+import ChainFollower
+import Ini
 
 extension FuzzTarget {
-  /// `zennet.conf`, through inih.
+  /// `zennet.conf` and the files that tell of networks, through inih.
   static let configuration = FuzzTarget(
     name: "configuration",
     run: { (bytes) throws(FuzzFinding) in
       let lines = bytes.count { $0 == 0x0a } + 1
       do throws(ConfigurationError) {
+        _ = try? NetworkFile.parse(bytes, file: "network.conf")
         let read = try Configuration.parse(bytes, file: "zennet.conf")
         try checkConfiguration(read)
       } catch {
@@ -47,6 +49,7 @@ extension FuzzTarget {
         min_channel = 12
         funding_depth = 2
         """,
+        "[network]\nname = zen\nchallenge = 51\npeer = node.example\n[checkpoint]\nheight = 2016\n",
         "[network]\nname=regtest\n[payout]\naddress=a\n[price]\nhour_sat=1\n", "[a\n", "=",
         "a:b\n c",
         "\u{feff}[agent]\ndata = x ; y\n",
