@@ -21,7 +21,8 @@ public final class Database {
   /// - Parameters:
   ///   - path: a file, or `:memory:`.
   ///   - migrations: statements that lead from schema version *n* to *n + 1*; the version is kept in
-  ///     `user_version`. Entries are only ever added at the end.
+  ///     `user_version`. Entries are only ever added at the end. The static agent's SQLite knows no
+  ///     ALTER TABLE: what it knows is in `cross/zcross/libraries.py`.
   ///   - mustExist: a file that is missing or holds nothing is an error.
   ///   - checksEverything: also compares indices with tables, which takes longer.
   public init(

@@ -7,6 +7,7 @@ decides its bytes: the source's version, which files of it, the compiler and its
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Callable
 
 from .debian import Source, SourcePackage, unpacked
-from .paths import CACHE, ZIG, BuildError, run, say
+from .paths import CACHE, TREE, ZIG, BuildError, run, say
 from .targets import Target
 
 LIBRARIES = CACHE / "libraries"
@@ -69,8 +70,18 @@ SQLITE_FLAGS = [
         "OMIT_DEPRECATED", "OMIT_DECLTYPE", "OMIT_PROGRESS_CALLBACK", "OMIT_SHARED_CACHE",
         "OMIT_UTF16", "OMIT_TRACE", "OMIT_TCL_VARIABLE", "OMIT_GET_TABLE", "OMIT_COMPLETE",
         "OMIT_INCRBLOB", "OMIT_DESERIALIZE", "OMIT_COMPILEOPTION_DIAGS", "OMIT_LOOKASIDE",
-        # SQL that the agent does not speak.
+        "OMIT_INTROSPECTION_PRAGMAS", "OMIT_SCHEMA_PRAGMAS", "OMIT_CASE_SENSITIVE_LIKE_PRAGMA",
+        "UNTESTABLE",
+        # SQL that the agent does not speak: `Storage` has all that it speaks.
         "OMIT_JSON", "OMIT_LOCALTIME", "OMIT_EXPLAIN", "OMIT_ANALYZE", "OMIT_WINDOWFUNC",
+        "OMIT_ALTERTABLE", "OMIT_AUTOINCREMENT", "OMIT_AUTOVACUUM",
+        "OMIT_CAST", "OMIT_CHECK", "OMIT_COMPOUND_SELECT", "OMIT_CTE", "OMIT_DATETIME_FUNCS",
+        "OMIT_FOREIGN_KEY", "OMIT_GENERATED_COLUMNS", "OMIT_HEX_INTEGER", "OMIT_REINDEX",
+        "OMIT_RETURNING", "OMIT_TEMPDB", "OMIT_TRIGGER", "OMIT_UPSERT", "OMIT_VIEW",
+        "OMIT_VIRTUALTABLE", "TEMP_STORE=3",
+        # Ways to run queries faster that the agent's, which go by the key, never take.
+        "OMIT_AUTOMATIC_INDEX", "OMIT_BETWEEN_OPTIMIZATION", "OMIT_LIKE_OPTIMIZATION",
+        "OMIT_OR_OPTIMIZATION", "OMIT_XFER_OPT",
     )
 ]
 
@@ -117,10 +128,10 @@ def sodium(source: Source, made: Path) -> Plan:
 # --- libsecp256k1: small tables ------------------------------------------------------------------
 
 # The default verification table is 1 MB; with a window of 8 it is 16 KB, at about a tenth of the
-# speed of one verification.
+# speed of one verification. The signing table is 32 KB instead of 64.
 SECP256K1_FLAGS = [
     "-DENABLE_MODULE_EXTRAKEYS", "-DENABLE_MODULE_SCHNORRSIG", "-DECMULT_WINDOW_SIZE=8",
-    "-DECMULT_GEN_PREC_BITS=4",
+    "-DECMULT_GEN_PREC_BITS=2",
 ]
 
 
@@ -139,7 +150,8 @@ def secp256k1(source: Source, made: Path) -> Plan:
 
 # --- zstd ----------------------------------------------------------------------------------------
 
-# One decoder of each kind instead of two, no assembly, no error texts.
+# One decoder of each kind instead of two, no assembly, no error texts. Of the searches only the
+# fast one, which is the one of level 1; `zstd_left_out.c` stands for the others.
 ZSTD_FLAGS = [
     "-DZSTD_DISABLE_ASM=1", "-DZSTD_LEGACY_SUPPORT=0", "-DXXH_NAMESPACE=ZSTD_",
     "-DHUF_FORCE_DECOMPRESS_X1=1", "-DZSTD_FORCE_DECOMPRESS_SEQUENCES_SHORT=1",
@@ -149,10 +161,13 @@ ZSTD_FLAGS = [
 
 def zstd(source: Source, made: Path) -> Plan:
     root = source.folder / "lib"
+    left_out = ("zstdmt_compress", "zstd_compress_superblock", "zstd_double_fast", "zstd_lazy",
+                "zstd_ldm", "zstd_opt")
     sources = [
         file for part in ("common", "compress", "decompress")
-        for file in sorted((root / part).glob("*.c")) if file.name != "zstdmt_compress.c"
+        for file in sorted((root / part).glob("*.c")) if file.stem not in left_out
     ]
+    sources.append(TREE / "cross" / "libraries" / "zstd_left_out.c")
     headers = {name: root / name for name in ("zstd.h", "zstd_errors.h")}
     return Plan(sources, [*ZSTD_FLAGS, f"-I{root}"], headers)
 
@@ -168,18 +183,59 @@ def inih(source: Source, made: Path) -> Plan:
 # --- libseccomp ----------------------------------------------------------------------------------
 
 
+# The table of system calls has a column for each of 16 machines. Filters are made for the machine
+# that makes them, so one column stays, and stands for the others' too.
+SECCOMP_COLUMNS = (
+    "x86", "x86_64", "x32", "arm", "aarch64", "mips", "mips64", "mips64n32", "parisc", "parisc64",
+    "ppc", "ppc64", "riscv64", "s390", "s390x",
+)
+SECCOMP_TARGETS = {
+    "x86_64": "__x86_64__", "x86": "__i386__", "arm": "__arm__", "aarch64": "__aarch64__",
+    "riscv64": "__riscv",
+}
+
+
 def seccomp(source: Source, made: Path) -> Plan:
     root = source.folder
-    configuration = made / "configure.h"
-    configuration.write_text("#define HAVE_LINUX_SECCOMP_H 1\n")
+    (made / "configure.h").write_text("#define HAVE_LINUX_SECCOMP_H 1\n")
+    _seccomp_table(root / "src", made)
     sources = [
         file for file in sorted((root / "src").glob("*.c"))
-        if file.name != "arch-syscall-dump.c"  # a program
+        # A program, and the table as it was.
+        if file.name not in ("arch-syscall-dump.c", "syscalls.perf.c")
     ]
+    sources.append(made / "syscalls.perf.c")
     headers = {
         name: root / "include" / name for name in ("seccomp.h", "seccomp-syscalls.h")
     }
-    return Plan(sources, [f"-I{root}", f"-I{root}/include", f"-I{made}"], headers)
+    # The header of the narrow table is read first, and then its include guard holds.
+    flags = [
+        f"-I{root}", f"-I{root}/include", f"-I{made}", f"-I{root}/src",
+        "-include", f"{made}/syscalls.h",
+    ]
+    return Plan(sources, flags, headers)
+
+
+def _seccomp_table(sources: Path, made: Path) -> None:
+    """Writes the table of system calls with the compiling machine's column only."""
+    header = (sources / "syscalls.h").read_text()
+    whole = "".join(rf"\s*int {column};" for column in SECCOMP_COLUMNS)
+    header, found = re.subn(
+        whole, "\n\tunion {" + "".join(f" int {column};" for column in SECCOMP_COLUMNS) + " };",
+        header)
+    if found != 1:
+        raise BuildError("libseccomp: the columns of syscalls.h are not those that were expected")
+    parameters = ", ".join(f"number_{column}" for column in SECCOMP_COLUMNS)
+    choice = "".join(
+        f"#if defined({macro})\n#define ROW(name, index, {parameters}) "
+        f"{{name, index, {{number_{column}}}}}\n#endif\n"
+        for column, macro in SECCOMP_TARGETS.items())
+    table, rows = re.subn(
+        r"\{(\(int\)\(size_t\)&[^}]*)\}", r"ROW(\1)", (sources / "syscalls.perf.c").read_text())
+    if rows < 400:
+        raise BuildError(f"libseccomp: {rows} rows found in syscalls.perf.c")
+    (made / "syscalls.h").write_text(header)
+    (made / "syscalls.perf.c").write_text(choice + table)
 
 
 RECIPES = (
@@ -230,9 +286,12 @@ def _library(recipe: Recipe, target: Target) -> Library:
 def _key(plan: Plan, source: Source, target: Target) -> str:
     words = [source.version, _zig_version(), *zig_cc(target)[1:], *C_FLAGS, *plan.flags]
     words += [str(file) for file in plan.sources] + sorted(plan.headers)
-    # Where the cache is decides nothing.
-    text = "\0".join(map(str, words)).replace(str(source.folder.parent), "")
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    # Where the cache and the tree are decides nothing.
+    text = "\0".join(map(str, words)).replace(str(source.folder.parent), "").replace(str(TREE), "")
+    digest = hashlib.sha256(text.encode())
+    for file in plan.sources:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def _build(recipe: Recipe, plan: Plan, source: Source, target: Target, folder: Path) -> None:
@@ -259,8 +318,8 @@ def _compile(
     target: Target, plan: Plan, source: Source, partial: Path, number: int, file: Path
 ) -> Path:
     result = partial / "objects" / f"{number:03}-{file.stem}.o"
-    prefix = f"-ffile-prefix-map={source.folder.parent}="
-    command = [*zig_cc(target), *C_FLAGS, prefix, *plan.flags, "-c", file, "-o", result]
+    prefixes = [f"-ffile-prefix-map={folder}=" for folder in (source.folder.parent, TREE)]
+    command = [*zig_cc(target), *C_FLAGS, *prefixes, *plan.flags, "-c", file, "-o", result]
     run(command, f"compiling {file.name} for {target.name}", env=zig_environment())
     return result
 
