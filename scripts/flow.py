@@ -81,6 +81,21 @@ def mounts():
         return set()
 
 
+def asked(path):
+    """What the agent whose status socket this is says of itself; nil when it does not answer."""
+    try:
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(2)
+            client.connect(str(path))
+            client.sendall(b"json\n")
+            answer = b""
+            while chunk := client.recv(65536):
+                answer += chunk
+        return json.loads(answer)
+    except (OSError, ValueError):
+        return None
+
+
 class Program:
     """A process whose output is a file."""
 
@@ -241,16 +256,8 @@ max_loss_sat = {self.max_loss_sat}
 
     def status(self):
         """The agent's status, which is kept in mind; nil when it does not answer."""
-        try:
-            with socket.socket(socket.AF_UNIX) as client:
-                client.settimeout(2)
-                client.connect(str(self.path("agent") / "status"))
-                client.sendall(b"json\n")
-                answer = b""
-                while chunk := client.recv(65536):
-                    answer += chunk
-            status = json.loads(answer)
-        except (OSError, ValueError):
+        status = asked(self.path("agent") / "status")
+        if status is None:
             return None
         self.identity = status["identity"]
         for job in status["jobs"]:

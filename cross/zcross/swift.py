@@ -10,6 +10,17 @@ from .paths import BUILD, TREE, ZIG, ZIG_INCLUDE, BuildError, run
 from .targets import Target
 
 
+# Functions of the standard library that the optimizer would copy to each of hundreds of callers,
+# even for size: joining texts, adding to an array, making a text of bytes.
+NOT_INLINED = (
+    "$eSS6appendyySSF",  # String.append(String)
+    "$es11_StringGutsV6appendyyABF",
+    "$eSa6appendyyxnF",  # Array.append, and the same for bytes
+    "$eSa6appendyyxnFs5UInt8V_Tg5",
+)
+NOT_INLINED_LIKE = "8decoding2as"  # String.init(decoding:as:)
+
+
 class SwiftCompiler:
     """Compiles modules for one target against the C headers in `library_headers`.
 
@@ -83,6 +94,9 @@ class SwiftCompiler:
             # musl tells constructors no arguments: CHost's main takes them and calls this.
             "-Xfrontend", "-entry-point-function-name", "-Xfrontend", "zennet_swift_main",
         ]
+        flags += ["-Xllvm", f"-sil-inline-never-functions={NOT_INLINED_LIKE}"]
+        for name in NOT_INLINED:
+            flags += ["-Xllvm", f"-sil-inline-never-function={name}"]
         for folder in self.system_headers():
             flags += ["-Xcc", "-isystem", "-Xcc", folder]
         flags += ["-Xcc", "-D__linux__=1"]
