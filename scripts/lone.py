@@ -38,6 +38,16 @@ def is_alive(pid):
         return False
 
 
+def may_mount():
+    """Whether this user may mount here: root, and in no container that forbids it."""
+    with tempfile.TemporaryDirectory(prefix="zm-", dir="/tmp") as folder:
+        mounted = subprocess.run(
+            ["mount", "-t", "tmpfs", "tmpfs", folder], stderr=subprocess.DEVNULL, check=False)
+        if mounted.returncode == 0:
+            subprocess.run(["umount", folder], check=True)
+        return mounted.returncode == 0
+
+
 class Agent:
     """An agent in a folder of its own; nothing of it outlives the `with` block."""
 

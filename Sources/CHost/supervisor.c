@@ -73,7 +73,10 @@ static int attend(pid_t child, const sigset_t *watched, int *stopped) {
     int number = sigwaitinfo(watched, &info);
     // A kernel without the call: nothing can be passed on, but the end is still waited for.
     int can_wait = number >= 0 || errno == EINTR;
-    pid_t done = waitpid(child, &status, can_wait ? WNOHANG : 0);
+    pid_t done;
+    // Where this is process 1, others' orphans end here too.
+    do done = waitpid(-1, &status, can_wait ? WNOHANG : 0);
+    while (done > 0 && done != child);
     if (done == child || (done < 0 && errno != EINTR)) return status;
     if (number <= 0 || number == SIGCHLD) continue;
     *stopped = 1;

@@ -192,10 +192,15 @@ public final class ChainFollower {
     return failure
   }
 
+  /// Remembers it with the peer's name, which most reasons have already.
   private func note(_ reason: CloseReason, _ connection: ConnectionId) {
     if let index = place(connection) {
       if let address = links[index].dialled, !links[index].isOpen {
-        lastFailure = address.text + ": " + reason.message
+        if case .failed = reason {
+          lastFailure = reason.message
+        } else {
+          lastFailure = address.text + ": " + reason.message
+        }
       }
     } else if let peer = named.first(where: { $0.connection == connection }) {
       if case .failed(.unknownHost) = reason {

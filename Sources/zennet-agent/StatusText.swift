@@ -16,7 +16,7 @@ enum StatusText {
     let chain = program.chain.client
     var text = "{\"version\":\"" + Version.text + "\",\"identity\":\""
     text += program.folder.secrets.identity.publicKey.hex
-    text += "\",\"network\":\"" + program.network.nameText
+    text += "\",\"pid\":\(Machine.processId),\"network\":\"" + program.network.nameText
     text += "\",\"isolation\":\"" + program.sandbox.features.level.name
     text += "\",\"tip_height\":\(chain.tipHeight),\"tip_hash\":\""
     text += chain.tipHash.reversed.hex

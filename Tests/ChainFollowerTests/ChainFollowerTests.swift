@@ -106,4 +106,42 @@ import Testing
     _ = try follow(follower, reactor) { follower, _ in follower.client.tipHeight == 101 }
     #expect(follower.client.tipHeight == 101)
   }
+
+  /// Why nobody is reached is told once for each attempt, a name by name.
+  @Test func whyNobodyIsReachedIsTold() throws {
+    let reactor = Reactor()
+    let listener = try reactor.listen(on: .tcp(host: "127.0.0.1", port: 0))
+    let port = reactor.address(of: listener)!.port
+    reactor.close(listener)
+    for (host, words) in [("127.0.0.1", "refused"), ("no.such.host.invalid", "no address")] {
+      let reactor = Reactor()
+      let follower = try makeFollower(host, port, reactor)
+      var failure: String?
+      _ = try follow(follower, reactor) { follower, _ in
+        failure = follower.takeFailure()
+        return failure != nil
+      }
+      let text = try #require(failure)
+      #expect(text.hasPrefix(host) && text.contains(words), "\(text)")
+      #expect(text.components(separatedBy: host).count == 2, "\(text)")
+      #expect(follower.takeFailure() == nil)
+    }
+  }
+
+  /// A disk that is full stops the storing of headers, not the following.
+  @Test func aFullDiskStopsNothing() throws {
+    let node = try RunningDevnet(DevnetOptions(directory: folder + "/node"))
+    defer { try? node.stop() }
+    let height = try node.height
+    let reactor = Reactor()
+    let cache = try ChainCache(path: folder + "/chain.db")
+    try cache.database.execute("PRAGMA max_page_count = 1")
+    let follower = ChainFollower(
+      network: .regtest, configuration: LightClientConfiguration(),
+      peers: [("127.0.0.1", node.port)], cache: cache, reactor: reactor, timerToken: 9)
+    follower.start()
+    _ = try follow(follower, reactor) { follower, _ in follower.client.isSynced }
+    #expect(follower.client.tipHeight == height)
+    #expect(follower.cacheIsFull && follower.storageFault == nil)
+  }
 }

@@ -3,7 +3,9 @@ import Testing
 @testable import Host
 
 /// A child process is killed exactly at the named effect; without a name nothing happens.
-@Test(arguments: [("store:2", 1), ("store:2:after", 2), ("store", 0), ("other", 3), ("", 3)])
+@Test(arguments: [
+  ("store:2", 1), ("store:2:after", 2), ("store", 0), ("other", 3), ("", 3), ("store:2:trap", 1),
+])
 func theProcessDiesAtTheNamedEffect(text: String, survived: Int) {
   let answers = Parallel.run(1) { _ in [1] }
   #expect(answers == [[1]])
