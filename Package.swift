@@ -75,7 +75,7 @@ let package = Package(
     agentModule("Sandbox", ["Bytes", "CHost", "CZstd", "CSeccomp"]),
     agentModule("Storage", ["Bytes", "CHost", "CSQLite"]),
     agentModule("Host", ["Bytes", "CHost"]),
-    agentModule("Ini", ["CInih"]),
+    agentModule("Ini", ["Bytes", "CInih"]),
     agentModule("ChainFollower", ["Bytes", "Bitcoin", "LightClient", "Host", "Storage", "Ini"]),
     agentModule(
       "Agent",
@@ -137,7 +137,7 @@ let package = Package(
     tests("Bytes"),
     tests("Crypto"),
     tests("Bitcoin", ["Devnet"]),
-    tests("LightClient", ["Devnet", "ChainFollower", "Host", "Storage"]),
+    tests("LightClient", ["Devnet", "ChainFollower", "Host", "Storage", "CSodium"]),
     tests("Channel", ["Devnet"]),
     tests("Market", ["Devnet"]),
     tests("Session"),
