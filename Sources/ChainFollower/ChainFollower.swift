@@ -73,7 +73,8 @@ public final class ChainFollower {
     if let bytes = try? cache.values(space: ChainFollower.peerSpace).get(ChainFollower.peerKey) {
       fresh.peers = KnownPeer.decode(bytes)
     }
-    guard let stored = try? cache.headers.load(), let work = Bytes32(exactly: stored.workBefore)
+    guard let stored = cache.takeLoaded() ?? (try? cache.headers.load()),
+      let work = Bytes32(exactly: stored.workBefore)
     else { return fresh }
     var headers: [BlockHeader] = []
     headers.reserveCapacity(stored.headers.count)

@@ -7,11 +7,12 @@ public final class ChainCache {
   public let headers: HeaderStore
   /// What was wrong with the former file, when it had to be thrown away.
   public let damage: StorageError?
+  private var loaded: StoredChain?
 
   /// Opens or makes the file at `path`, and checks every header in it.
   public init(path: String) throws(StorageError) {
     var damage: StorageError?
-    var opened: Database
+    var opened: (database: Database, chain: StoredChain?)
     do throws(StorageError) {
       opened = try ChainCache.open(path)
     } catch {
@@ -20,8 +21,9 @@ public final class ChainCache {
       try Database.remove(path: path)
       opened = try ChainCache.open(path)
     }
-    database = opened
-    headers = HeaderStore(opened)
+    database = opened.database
+    headers = HeaderStore(database)
+    loaded = opened.chain
     self.damage = damage
   }
 
@@ -38,12 +40,22 @@ public final class ChainCache {
     }
   }
 
-  private static func open(_ path: String) throws(StorageError) -> Database {
+  private static func open(
+    _ path: String
+  ) throws(StorageError) -> (database: Database, chain: StoredChain?) {
     let database = try Database(
       path: path, durability: .normal, migrations: [HeaderStore.schema + KeyValueStore.schema])
-    _ = try HeaderStore(database).load()
+    let chain = try HeaderStore(database).load()
     try KeyValueStore.checkAll(database)
-    return database
+    return (database, chain)
+  }
+
+  /// The headers as they were when this was opened, and lets go of them: a check reads them all, and
+  /// whoever goes on from them should not wait for another reading.
+  public func takeLoaded() -> StoredChain? {
+    let chain = loaded
+    loaded = nil
+    return chain
   }
 
   /// Several changes as one commit.

@@ -59,9 +59,11 @@ public final class HeaderStore {
       let next = try nextFilterHeight()
       if fromHeight > next { throw .gap(expected: next, offered: fromHeight) }
       let update = try database.prepare("UPDATE header SET filter = ?, sum = ? WHERE height = ?")
+      // Prepared once: there are two thousand of them in a message, and a million in a chain.
+      let find = try database.prepare("SELECT header FROM header WHERE height = ?")
       var height = fromHeight
       for filter in filterHeaders {
-        guard let header = try header(height) else {
+        guard let header = try HeaderStore.header(height, find) else {
           throw .gap(expected: try nextHeight() ?? 0, offered: height)
         }
         try update.bind(1, filter.array)
@@ -70,7 +72,7 @@ public final class HeaderStore {
         try update.run()
         height += 1
       }
-      while height < next, let header = try header(height) {
+      while height < next, let header = try HeaderStore.header(height, find) {
         try update.bindNull(1)
         try update.bind(2, HeaderStore.sum(UInt64(height), header, nil))
         try update.bind(3, UInt64(height))
@@ -166,10 +168,14 @@ public final class HeaderStore {
     return (UInt32(height), work)
   }
 
-  private func header(_ height: UInt32) throws(StorageError) -> [UInt8]? {
-    let statement = try database.prepare("SELECT header FROM header WHERE height = ?")
+  private static func header(
+    _ height: UInt32, _ statement: borrowing Statement
+  ) throws(StorageError) -> [UInt8]? {
+    statement.reset()
     try statement.bind(1, UInt64(height))
-    return try statement.step() ? try statement.blob(0, limit: 80) : nil
+    let header = try statement.step() ? try statement.blob(0, limit: 80) : nil
+    statement.reset()
+    return header
   }
 
   /// One above the highest header; nil when there is none.
