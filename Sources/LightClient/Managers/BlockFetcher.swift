@@ -6,6 +6,8 @@ import Bytes
 /// BIP144 (witness blocks), BIP141 (witness commitment).
 struct BlockFetcher {
   static let retryMs: UInt64 = 10_000
+  /// BIP159: the newest blocks that a pruned peer gives. Bitcoin Core hangs up on who asks for more.
+  static let limitedBlocks: UInt32 = 288
 
   /// A block that somebody needs.
   private struct Want {
@@ -53,13 +55,17 @@ struct BlockFetcher {
       if inFlight >= shared.configuration.maxBlocksInFlight { return }
       if shared.nowMs < wants[index].retryAtMs { continue }
       guard let peer = source(wants[index], shared) else {
-        if wants[index].failed.isEmpty { continue }
+        if wants[index].failed.isEmpty {
+          wants[index].isUnavailable = isPruned(wants[index], shared)
+          continue
+        }
         if wants[index].silent.count < 64 { wants[index].silent += wants[index].failed }
         wants[index].failed = []
         wants[index].isUnavailable = true
         wants[index].retryAtMs = shared.nowMs + BlockFetcher.retryMs
         continue
       }
+      if wants[index].silent.isEmpty { wants[index].isUnavailable = false }
       wants[index].request = (shared.peers[peer].id, shared.nowMs)
       inFlight += 1
       shared.peers[peer].framer.maxPayloadBytes = MessageFrame.maxPayloadBytes
@@ -89,12 +95,29 @@ struct BlockFetcher {
     for index in shared.peers.indices {
       let peer = shared.peers[index]
       if !peer.isReady || !peer.servesBlocks || want.failed.contains(peer.id) { continue }
-      let hasIt = (isOnChain && peer.has(want.height)) || peer.branch?.tipHash == want.hash
+      let hasIt =
+        (isOnChain && peer.has(want.height) && keeps(want.height, peer))
+        || peer.branch?.tipHash == want.hash
       if !hasIt { continue }
       if let known = best, load(known, shared) <= load(index, shared) { continue }
       best = index
     }
     return best
+  }
+
+  private func keeps(_ height: UInt32, _ peer: Peer) -> Bool {
+    peer.offers(VersionMessage.Service.network)
+      || height + BlockFetcher.limitedBlocks > max(peer.startHeight, peer.commonHeight ?? 0)
+  }
+
+  /// Somebody has the block's chain, and all who do have thrown the block away.
+  private func isPruned(_ want: Want, _ shared: Shared) -> Bool {
+    var isPruned = false
+    for peer in shared.peers where peer.isReady && peer.servesBlocks && peer.has(want.height) {
+      if keeps(want.height, peer) { return false }
+      isPruned = true
+    }
+    return isPruned
   }
 
   private func load(_ index: Int, _ shared: Shared) -> UInt64 {
