@@ -115,6 +115,27 @@ struct HeaderRulesTests {
     }
   }
 
+  /// `pow_tests.cpp` again, with its hashes: of the smallest hash only the target can be wrong, and
+  /// twice the limit is above the limit.
+  @Test func workChecksAsBitcoinCore() throws {
+    func check(_ bits: UInt32, _ hash: UInt256) throws {
+      var header = Network.bitcoin.genesis
+      header.bits = bits
+      try HeaderRules.checkWork(header, hash: hash.littleEndianBytes, network: .bitcoin)
+    }
+    let limit = try #require(Target(bits: 0x1d00_ffff)).value
+    try check(0x1d00_ffff, .one)
+    try check(0x1d00_ffff, limit)
+    let negative: UInt32 = 0x1d80_ffff
+    let overflowing: UInt32 = ~0x0080_0000
+    let tooEasy = Target(limit << 1).bits
+    for bits in [negative, overflowing, tooEasy, 0] {
+      #expect(throws: BitcoinError.self) { try check(bits, .one) }
+    }
+    #expect(throws: BitcoinError.self) { try check(0x1d00_ffff, limit << 1) }
+    #expect(throws: BitcoinError.self) { try check(0x1d00_ffff, limit &+ .one) }
+  }
+
   // MARK: Contexts made by hand
 
   private func chain(_ headers: [BlockHeader], from height: UInt32 = 0) -> HeaderContext {

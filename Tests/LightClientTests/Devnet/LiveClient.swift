@@ -14,13 +14,13 @@ final class LiveClient {
   private(set) var events: [LightClientEvent] = []
   let folder: String
 
-  init(ports: [UInt16], folder: String) throws {
+  init(ports: [UInt16], folder: String, network: Network = .regtest) throws {
     self.folder = folder
     reactor = Reactor()
     var configuration = LightClientConfiguration()
     configuration.targetPeers = ports.count
     follower = ChainFollower(
-      network: .regtest, configuration: configuration, peers: ports.map { ("127.0.0.1", $0) },
+      network: network, configuration: configuration, peers: ports.map { ("127.0.0.1", $0) },
       cache: try ChainCache(path: folder + "/chain.db"), reactor: reactor, timerToken: 1)
     follower.start()
   }
