@@ -11,8 +11,10 @@ struct HeaderSync {
   static let retryMs: UInt64 = 30_000
   /// Between two questions that announcements of one peer lead to.
   static let announcedMs: UInt64 = 1_000
-  /// What a list that connects to nothing known counts for, in offences.
+  /// What a list that connects to nothing known counts for, in offences. A few headers count one:
+  /// a node that builds another branch announces block after block, forty of them in a second.
   static let unconnectedWeight: UInt64 = 5
+  static let announcedHeaders = 8
   /// Long branches that may grow at one time; each holds at most the window and one list.
   static let maxGrowingBranches = 3
   static let maxRefusedHashes = 64
@@ -146,7 +148,7 @@ struct HeaderSync {
       return nil
     }
     guard let (branch, known) = place(first, hashes, index, shared) else {
-      unconnected(index, wasAsked: wasAsked, &shared)
+      unconnected(index, headers.count, wasAsked: wasAsked, &shared)
       return nil
     }
     shared.peers[index].isOffChain = false
@@ -204,8 +206,11 @@ struct HeaderSync {
 
   /// Headers whose parent is unknown: either announced ahead of what we have, or from a chain that
   /// parts below the window.
-  private func unconnected(_ index: Int, wasAsked: Bool, _ shared: inout Shared) {
-    shared.note(index, weight: HeaderSync.unconnectedWeight)
+  private func unconnected(
+    _ index: Int, _ count: Int, wasAsked: Bool, _ shared: inout Shared
+  ) {
+    let isAnnouncement = !wasAsked && count <= HeaderSync.announcedHeaders
+    shared.note(index, weight: isAnnouncement ? 1 : HeaderSync.unconnectedWeight)
     if wasAsked && shared.chain.baseHeight > 0 {
       shared.peers[index].isOffChain = true
       shared.peers[index].isExhausted = true
