@@ -1,8 +1,8 @@
-// The sandbox's processes: the first child, which leaves the agent's namespaces; process 1, which
-// unpacks, starts the job, reaps, and speaks with the agent; and the confined children of process 1.
+// Process 1 of the sandbox, which unpacks, starts the job, reaps, and speaks with the agent; and its
+// confined children.
 #define _GNU_SOURCE
 #define _FILE_OFFSET_BITS 64
-#include "sandbox.h"
+#include "sandbox_inside.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { CONTROL = 3, BUNDLE = 4, RESULTS = 5, HELPER = 6, KEPT = 7, PROGRAMS = 16 };
+enum { CONTROL = 3, RESULTS = 5, PROGRAMS = 16 };
 
 // The job's program, at index 0, and further programs beside it.
 static struct {
@@ -37,88 +37,6 @@ void host_sandbox_tell(uint32_t kind, uint32_t a, uint64_t b, uint64_t c) {
   }
 }
 
-static void default_signals(void) {
-  for (int number = 1; number < 65; number++) signal(number, SIG_DFL);
-  sigset_t none;
-  sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
-static void close_from(int first) {
-#ifndef SYS_close_range
-#define SYS_close_range 436
-#endif
-  if (syscall(SYS_close_range, (unsigned)first, ~0u, 0u) == 0) return;
-  struct rlimit bound;
-  int last = getrlimit(RLIMIT_NOFILE, &bound) == 0 && bound.rlim_cur < 1 << 20 ? (int)bound.rlim_cur : 1 << 20;
-  for (int fd = first; fd < last; fd++) close(fd);
-}
-
-// Puts the child's ends where every later step expects them, and closes all other descriptors.
-static int place_descriptors(const struct host_plan *plan) {
-  int high[KEPT];
-  for (int index = 0; index < KEPT; index++) {
-    int source = plan->descriptors[index];
-    high[index] = -1;
-    if (source < 0 && index == HELPER) continue;
-    if (source < 0) source = open("/dev/null", (index == 0 ? O_RDONLY : O_WRONLY) | O_CLOEXEC);
-    if (source < 0) return -1;
-    high[index] = fcntl(source, F_DUPFD_CLOEXEC, 64);
-    if (high[index] < 0) return -1;
-  }
-  close(HELPER);
-  for (int index = 0; index < KEPT; index++) {
-    if (high[index] < 0) continue;
-    if (dup2(high[index], index) < 0) return -1;
-    if (index >= CONTROL && fcntl(index, F_SETFD, FD_CLOEXEC) < 0) return -1;
-  }
-  close_from(KEPT);
-  return 0;
-}
-
-static void first_child(const struct host_plan *plan) {
-  default_signals();
-  if (place_descriptors(plan) != 0) _exit(111);
-  setsid();
-  umask(022);
-  struct host_command go;
-  ssize_t got;
-  while ((got = recv(CONTROL, &go, sizeof go, 0)) < 0 && errno == EINTR) {
-  }
-  if (got != sizeof go || go.kind != HOST_COMMAND_GO) _exit(112);  // the agent is gone or gave up
-  int32_t code = 0;
-  int32_t failed = host_sandbox_take(plan, HOST_PHASE_OUTER, &code);
-  if (failed >= 0) {
-    host_sandbox_tell(HOST_EVENT_STEP_FAILED, (uint32_t)failed, (uint64_t)code, 0);
-    _exit(113);
-  }
-  // Process 1 waits for the end of this pipe, so that the agent hears of it first by its pid.
-  int ends[2];
-  char none;
-  if (pipe2(ends, O_CLOEXEC) != 0) ends[0] = ends[1] = -1;
-  // CLONE_PARENT: process 1 is the agent's own child, and this process need not stay.
-  long pid = ends[0] < 0 ? -1 : syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
-  if (pid == 0) {
-    close(ends[1]);
-    while (read(ends[0], &none, 1) < 0 && errno == EINTR) {
-    }
-    close(ends[0]);
-    host_sandbox_init(plan);
-  }
-  if (pid < 0)
-    host_sandbox_tell(HOST_EVENT_STEP_FAILED, plan->count, (uint64_t)errno, 0);
-  else
-    host_sandbox_tell(HOST_EVENT_INIT, (uint32_t)pid, 0, 0);
-  _exit(0);
-}
-
-int32_t host_sandbox_spawn(const struct host_plan *plan) {
-  pid_t pid = fork();
-  if (pid < 0) return -errno;
-  if (pid == 0) first_child(plan);
-  return pid;
-}
-
 static void set_oom_score(const char *text) {
   if (host_sandbox_oom >= 0 && write(host_sandbox_oom, text, strlen(text)) < 0) {
   }
@@ -129,7 +47,7 @@ int32_t host_sandbox_fork_child(void) {
   set_oom_score(host_sandbox_oom_score);
   pid_t pid = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
   if (pid == 0)
-    default_signals();
+    host_sandbox_default_signals();
   else
     set_oom_score(host_sandbox_oom_own);
   return pid;
@@ -151,22 +69,28 @@ int32_t host_sandbox_helper(const struct host_plan *plan, uint32_t task, uint64_
       own[0] = 21;
       own[2] = (uint64_t)code;
     } else {
-      host_sandbox_execute_helper(plan, task, ends[1]);
+      if (!plan->is_fresh) host_sandbox_execute_helper(plan, task, ends[1]);
       plan->helper(task, plan->context, own);
     }
     _exit(write(ends[1], own, sizeof own) == sizeof own ? 0 : 1);
   }
   close(ends[1]);
-  uint64_t own[3];
-  ssize_t got;
-  while ((got = read(ends[0], own, sizeof own)) < 0 && errno == EINTR) {
-  }
-  close(ends[0]);
+  host_sandbox_await(pid, ends[0], report);
   int status = 0;
   while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR) {
   }
-  report[2] = (uint64_t)(uint32_t)status;
-  if (got == sizeof own) memcpy(report, own, sizeof own);
+  if (report[0] == 22) report[2] = (uint64_t)(uint32_t)status;
+  close(ends[0]);
+  return 0;
+}
+
+int32_t host_sandbox_await(int32_t pid, int32_t told, uint64_t report[3]) {
+  uint64_t own[3];
+  ssize_t got = -1;
+  while (pid > 0 && (got = read(told, own, sizeof own)) < 0 && errno == EINTR) {
+  }
+  if (got != sizeof own) return -EPIPE;
+  memcpy(report, own, sizeof own);
   return 0;
 }
 

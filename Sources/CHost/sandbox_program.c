@@ -1,7 +1,7 @@
 // Starting the job and, while it runs, further programs beside it: a shell, for example.
 #define _GNU_SOURCE
 #define _FILE_OFFSET_BITS 64
-#include "sandbox.h"
+#include "sandbox_inside.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,9 +10,10 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-enum { CONTROL = 3, HELPER = 6 };
+enum { CONTROL = 3, BUNDLE = 4, HELPER = 6 };
 
 static void tell_with_descriptor(uint32_t kind, uint32_t id, int descriptor) {
   struct host_event event = {kind, id, 0, 0};
@@ -71,6 +72,16 @@ static int32_t execute_further(const struct host_command *command, uint64_t size
   return host_sandbox_execute(texts + strlen(texts) + 1, arguments, environment);
 }
 
+// What a confined process does to become a program; never returns.
+static void become(const struct host_plan *plan, const struct host_command *command, uint64_t size,
+                   int report, struct failure failure) {
+  if (failure.code == 0) failure.index = host_sandbox_take(plan, HOST_PHASE_PROGRAM, &failure.code);
+  if (failure.code == 0 && command) failure.code = execute_further(command, size);
+  if (failure.code == 0) failure.index = host_sandbox_take(plan, HOST_PHASE_JOB, &failure.code);
+  if (write(report, &failure, sizeof failure) < 0) _exit(126);
+  _exit(127);
+}
+
 static void child(const struct host_plan *plan, const struct host_command *command, uint64_t size,
                   const int32_t *descriptors, int report, int terminal) {
   struct failure failure = {(int32_t)plan->count, 0};
@@ -79,11 +90,61 @@ static void child(const struct host_plan *plan, const struct host_command *comma
   for (int index = 0; descriptors && index < 3; index++)
     if (dup2(descriptors[index], index) < 0) failure.code = errno;
   if (failure.code == 0) failure.index = host_sandbox_take(plan, HOST_PHASE_CONFINE, &failure.code);
-  if (failure.code == 0) failure.index = host_sandbox_take(plan, HOST_PHASE_PROGRAM, &failure.code);
-  if (failure.code == 0 && command) failure.code = execute_further(command, size);
-  if (failure.code == 0) failure.index = host_sandbox_take(plan, HOST_PHASE_JOB, &failure.code);
-  if (write(report, &failure, sizeof failure) < 0) _exit(126);
-  _exit(127);
+  become(plan, command, size, report, failure);
+}
+
+// The child of host_sandbox_prepare: it waits on `go`.
+static struct {
+  int32_t pid;
+  int go, told;
+} prepared;
+
+int32_t host_sandbox_prepare(const struct host_plan *plan, uint64_t report[3]) {
+  int told[2], go[2];
+  report[0] = 22;
+  report[1] = report[2] = 0;
+  if (pipe2(told, O_CLOEXEC) != 0) return -errno;
+  if (pipe2(go, O_CLOEXEC) != 0) {
+    close(told[0]);
+    close(told[1]);
+    return -errno;
+  }
+  int32_t pid = host_sandbox_fork_child();
+  if (pid == 0) {
+    close(CONTROL);
+    close(told[0]);
+    close(go[1]);
+    uint64_t own[3] = {0, 0, 0};
+    struct failure failure = {(int32_t)plan->count, 0};
+    if (host_sandbox_take(plan, HOST_PHASE_CONFINE, &failure.code) >= 0) {
+      own[0] = 21;
+      own[2] = (uint64_t)failure.code;
+    } else {
+      plan->helper(1, plan->context, own);
+    }
+    close(BUNDLE);
+    ssize_t got = write(told[1], own, sizeof own);
+    char word;
+    if (own[0] != 0 || got != sizeof own) _exit(1);
+    while ((got = read(go[0], &word, 1)) < 0 && errno == EINTR) {
+    }
+    if (got != 1) _exit(1);
+    setsid();
+    become(plan, NULL, 0, told[1], failure);
+  }
+  close(told[1]);
+  close(go[0]);
+  host_sandbox_await(pid, told[0], report);
+  prepared.pid = pid;
+  prepared.go = go[1];
+  prepared.told = told[0];
+  int status = 0;
+  if (report[0] == 22) {
+    while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    report[2] = (uint64_t)(uint32_t)status;
+  }
+  return 0;
 }
 
 static void tell_failure(const struct host_plan *plan, const struct host_command *command,
@@ -98,8 +159,25 @@ static void tell_failure(const struct host_plan *plan, const struct host_command
     host_sandbox_tell(HOST_EVENT_STEP_FAILED, index, code, 0);
 }
 
+// The prepared child becomes the job.
+static int32_t start_prepared(const struct host_plan *plan) {
+  struct failure failure;
+  ssize_t got = write(prepared.go, "g", 1);
+  close(prepared.go);
+  while (got == 1 && (got = read(prepared.told, &failure, sizeof failure)) < 0 && errno == EINTR) {
+  }
+  close(prepared.told);
+  if (got == sizeof failure) {
+    tell_failure(plan, NULL, failure);
+    return -1;
+  }
+  host_sandbox_tell(HOST_EVENT_STARTED, 0, 0, 0);
+  return prepared.pid;
+}
+
 int32_t host_sandbox_start(const struct host_plan *plan, const struct host_command *command,
                            uint64_t size, const int32_t *descriptors) {
+  if (!command && prepared.pid > 0) return start_prepared(plan);
   struct failure failure = {(int32_t)plan->count, 0};
   int ends[2], number = -1, master = -1;
   uint32_t wants_terminal = command ? command->b >> 31 : plan->terminal;

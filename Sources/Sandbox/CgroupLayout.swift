@@ -41,7 +41,8 @@ public struct CgroupLayout: Sendable {
     return unified.isPresent ? .version2 : .none
   }
 
-  var places: [CgroupPlace] { [cpu, cpuAccounting, memory, freezer, pids, blkio, unified] }
+  var controllers: [CgroupPlace] { [cpu, cpuAccounting, memory, freezer, pids, blkio] }
+  var places: [CgroupPlace] { controllers + [unified] }
 
   /// Reads what is mounted (proc(5): mountinfo) and where this process is (cgroups(7)).
   public static func detect() -> CgroupLayout {

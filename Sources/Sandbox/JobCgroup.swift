@@ -20,15 +20,31 @@ struct JobCgroup {
 
   static let folder = "zennet"
 
-  init(layout: CgroupLayout, owner: String, job: String) {
+  /// Those of version 1: a process can enter them by itself.
+  let taskFiles: [String]
+  /// Those of version 2: the agent puts a process into them.
+  let procsDirectories: [String]
+
+  /// - Parameter everywhere: also where no controller of this job is: for what another agent left.
+  init(layout: CgroupLayout, owner: String, job: String, everywhere: Bool = false) {
     self.layout = layout
     name = owner + "." + job
     var found: [String] = []
-    for place in layout.places where place.isPresent {
+    var tasks: [String] = []
+    var procs: [String] = []
+    // A version 2 hierarchy beside version 1's controllers has nothing to give.
+    let controllers = layout.controllers.filter { $0.isPresent }
+    let places =
+      everywhere || controllers.isEmpty ? controllers + [layout.unified] : controllers
+    for place in places where place.isPresent {
       let path = place.directory + "/" + JobCgroup.folder + "/" + owner + "." + job
-      if !found.contains(where: { Text.same($0, path) }) { found.append(path) }
+      if found.contains(where: { Text.same($0, path) }) { continue }
+      found.append(path)
+      if place.isVersion2 { procs.append(path) } else { tasks.append(path + "/tasks") }
     }
     directories = found
+    taskFiles = tasks
+    procsDirectories = procs
   }
 
   private func path(_ place: CgroupPlace, _ file: String) -> String {
@@ -57,7 +73,6 @@ struct JobCgroup {
       try limitProcessor(limits)
       try limitMemory(limits)
       if layout.pids.isPresent { try set(layout.pids, "pids.max", "\(limits.pids)") }
-      trySet(layout.blkio, layout.blkio.isVersion2 ? "io.weight" : "blkio.weight", "10")
     } catch {
       for directory in made { _ = System.removeDirectory(directory) }
       throw error
@@ -68,9 +83,11 @@ struct JobCgroup {
     let parent = String(decoding: directory.utf8.dropLast(name.utf8.count + 1), as: UTF8.self)
     var code: Int32 = 0
     // Another agent may remove the empty parent between our two calls.
-    for _ in 0..<10 {
-      _ = System.makeDirectory(parent)
-      if System.exists(parent + "/cgroup.subtree_control") { delegate(parent) }
+    for round in 0..<10 {
+      if round > 0 || !procsDirectories.isEmpty { _ = System.makeDirectory(parent) }
+      if !procsDirectories.isEmpty && System.exists(parent + "/cgroup.subtree_control") {
+        delegate(parent)
+      }
       code = System.makeDirectory(directory)
       if code != -2 { break }
     }
@@ -109,12 +126,35 @@ struct JobCgroup {
     let quotaUs = limits.cpuMilli * 100
     if layout.cpu.isVersion2 {
       try set(layout.cpu, "cpu.max", "\(quotaUs) 100000")
-      trySet(layout.cpu, "cpu.weight", "1")
     } else {
       try set(layout.cpu, "cpu.cfs_period_us", "100000")
       try set(layout.cpu, "cpu.cfs_quota_us", "\(quotaUs)")
-      // The owner's own programs always come first.
+    }
+  }
+
+  /// From here on the owner's own programs always come first. Not before: who builds walls holds locks
+  /// that the owner's programs may wait for.
+  func lowerPriority() {
+    if layout.cpu.isVersion2 {
+      trySet(layout.cpu, "cpu.weight", "1")
+    } else {
       trySet(layout.cpu, "cpu.shares", "2")
+    }
+    // Linux 5.15: gives way at once, not at the end of a time slice.
+    trySet(layout.cpu, "cpu.idle", "1")
+    trySet(layout.blkio, layout.blkio.isVersion2 ? "io.weight" : "blkio.weight", "10")
+    if !layout.blkio.isVersion2 { trySet(layout.blkio, "blkio.bfq.weight", "1") }
+  }
+
+  /// Dying takes processor time, which a throttled or starved process would not get.
+  func hurry() {
+    trySet(layout.cpu, "cpu.idle", "0")
+    if layout.cpu.isVersion2 {
+      trySet(layout.cpu, "cpu.max", "max 100000")
+      trySet(layout.cpu, "cpu.weight", "10000")
+    } else {
+      trySet(layout.cpu, "cpu.cfs_quota_us", "-1")
+      trySet(layout.cpu, "cpu.shares", "262144")
     }
   }
 
@@ -130,9 +170,9 @@ struct JobCgroup {
     }
   }
 
-  /// Moves a process in; its children are born there.
+  /// Moves a process into the version 2 directories; its children are born there.
   func add(_ pid: Int32) throws(SandboxError) {
-    for directory in directories {
+    for directory in procsDirectories {
       let file = directory + "/cgroup.procs"
       let code = System.write(file, "\(pid)")
       if code != 0 { throw SandboxError.cgroup(file, code: -code) }
@@ -158,43 +198,42 @@ struct JobCgroup {
     return Text.equal(line, "FROZEN")
   }
 
-  /// Every process of the job, in every hierarchy (a process may be leaving one of them).
+  /// Every process of the job (a process may be leaving one of the hierarchies).
   func processes() -> [Int32] {
-    var found: [Int32] = []
     for directory in directories {
       guard let text = System.read(directory + "/cgroup.procs", limit: 1 << 18) else { continue }
+      var found: [Int32] = []
       for line in Text.lines(text) {
-        if let pid = Text.number(line), pid > 0, pid < 1 << 30, !found.contains(Int32(pid)) {
-          found.append(Int32(pid))
-        }
+        if let pid = Text.number(line), pid > 0, pid < 1 << 30 { found.append(Int32(pid)) }
       }
       if !found.isEmpty { return found }
     }
-    return found
+    return []
   }
 
-  /// Kills every process but `spared` and waits until they are gone. Freezing first is what defeats a
-  /// fork bomb: nothing is born between the list and the signals.
-  func killAll(sparing spared: Int32 = 0) throws(SandboxError) {
-    // Dying takes processor time, which a throttled or starved process would not get.
-    if layout.cpu.isVersion2 {
-      trySet(layout.cpu, "cpu.max", "max 100000")
-      trySet(layout.cpu, "cpu.weight", "1000")
-    } else {
-      trySet(layout.cpu, "cpu.cfs_quota_us", "-1")
-      trySet(layout.cpu, "cpu.shares", "10240")
-    }
+  /// Kills every process but `spared` and waits until they are gone. What defeats a fork bomb: nothing is
+  /// born between the list and the signals, as no process is allowed any more; without that controller
+  /// (before Linux 4.3) all are frozen first.
+  ///
+  /// - Parameter pids: how many processes are allowed again afterwards.
+  func killAll(sparing spared: Int32 = 0, pids: UInt64 = 0) throws(SandboxError) {
+    hurry()
+    if spared == 0 { trySet(layout.unified, "cgroup.kill", "1") }
+    trySet(layout.pids, "pids.max", "0")
     for round in 0..<4000 {
       let alive = processes().filter { $0 != spared }
       if alive.isEmpty {
         _ = try? setFrozen(false)
+        if pids > 0 { trySet(layout.pids, "pids.max", "\(pids)") }
         return
       }
-      if spared == 0 && round == 0 { trySet(layout.unified, "cgroup.kill", "1") }
-      _ = try? setFrozen(true)
-      for pid in processes() where pid != spared { _ = host_sandbox_kill(pid, 9) }
-      _ = try? setFrozen(false)
-      host_sandbox_sleep_us(round < 20 ? 200 : 1000)
+      // Again and again for those that were being born while the limit fell; rarely for the dying.
+      if round < 3 || round % 16 == 0 {
+        if !layout.pids.isPresent || round > 64 { _ = try? setFrozen(true) }
+        for pid in alive { _ = host_sandbox_kill(pid, 9) }
+        _ = try? setFrozen(false)
+      }
+      host_sandbox_sleep_us(round < 20 ? 100 : 1000)
     }
     throw SandboxError.leftover("processes of " + name)
   }
@@ -208,6 +247,12 @@ struct JobCgroup {
         host_sandbox_sleep_us(500)
       }
       if code != 0 && code != -2 { throw SandboxError.cgroup(directory, code: -code) }
+    }
+  }
+
+  /// Removes the folders that all jobs' cgroups are in, where none is left.
+  func removeFolders() {
+    for directory in directories {
       let parent = String(decoding: directory.utf8.dropLast(name.utf8.count + 1), as: UTF8.self)
       _ = System.removeDirectory(parent)
     }

@@ -2,12 +2,15 @@
 public struct FeatureLine: Sendable {
   public var name: String
   public var isPresent: Bool
-  /// Without it, no job at all can run here.
-  public var isRequired: Bool
+  /// The level that cannot be had without it; `refused`: none, it only makes things better.
+  public var level: IsolationLevel
   /// What the kernel has.
   public var found: String
   /// What to change when it is missing; empty when there is nothing to do.
   public var remedy: String
+
+  /// Without it, no job at all can run here.
+  public var isRequired: Bool { level == .reduced }
 
   public var text: String {
     let mark = isPresent ? "ok      " : (isRequired ? "MISSING " : "lacking ")
@@ -19,34 +22,44 @@ extension KernelFeatures {
   /// What the kernel has of each feature, and what to change, in the order of the sandbox's steps.
   public var lines: [FeatureLine] {
     var lines: [FeatureLine] = []
-    func add(_ name: String, _ present: Bool, _ found: String, _ remedy: String, need: Bool) {
+    func add(
+      _ name: String, _ present: Bool, _ found: String, _ remedy: String, _ level: IsolationLevel
+    ) {
       lines.append(
         FeatureLine(
-          name: name, isPresent: present, isRequired: need,
+          name: name, isPresent: present, level: level,
           found: present ? found : "not available", remedy: remedy))
     }
-    func space(_ name: String, _ flag: UInt64, _ option: String, need: Bool) {
+    func space(_ name: String, _ flag: UInt64, _ option: String, _ level: IsolationLevel = .reduced)
+    {
       let remedy =
         isRoot || flag == Namespace.user
         ? "a kernel with " + option + "=y" : "user namespaces, or run as root"
-      add(name + " namespace", has(flag), "yes", remedy, need: need)
+      add(name + " namespace", has(flag), "yes", remedy, level)
     }
     let userRemedy =
       "CONFIG_USER_NS=y; sysctl kernel.unprivileged_userns_clone=1 and user.max_user_namespaces>0;"
       + " kernel.apparmor_restrict_unprivileged_userns=0"
-    add("user namespace", has(Namespace.user), "yes", userRemedy, need: !isRoot)
-    space("mount", Namespace.mount, "CONFIG_NAMESPACES", need: true)
-    space("pid", Namespace.pid, "CONFIG_PID_NS", need: true)
-    space("network", Namespace.net, "CONFIG_NET_NS", need: true)
-    space("ipc", Namespace.ipc, "CONFIG_IPC_NS", need: true)
-    space("uts", Namespace.uts, "CONFIG_UTS_NS", need: true)
-    space("cgroup", Namespace.cgroup, "CONFIG_CGROUPS (Linux 4.6)", need: false)
+    add(
+      "user namespace", has(Namespace.user), "yes", userRemedy, isRoot ? .full : .reduced)
+    space("mount", Namespace.mount, "CONFIG_NAMESPACES")
+    space("pid", Namespace.pid, "CONFIG_PID_NS")
+    space("network", Namespace.net, "CONFIG_NET_NS")
+    space("ipc", Namespace.ipc, "CONFIG_IPC_NS")
+    space("uts", Namespace.uts, "CONFIG_UTS_NS")
+    space("cgroup", Namespace.cgroup, "CONFIG_CGROUPS (Linux 4.6)", .refused)
+    space("time", Namespace.time, "CONFIG_TIME_NS (Linux 5.6)", .refused)
     add(
       "private /proc", canMountProc, "yes",
-      "the host's /proc must not be partly covered (run outside of a container)", need: true)
-    add("seccomp", seccomp, "yes", "a kernel with CONFIG_SECCOMP_FILTER=y", need: false)
-    add("overlayfs", overlay, "yes", "nothing uses it yet", need: false)
+      "the host's /proc must not be partly covered (run outside of a container)", .reduced)
+    add("seccomp", seccomp, "yes", "a kernel with CONFIG_SECCOMP_FILTER=y", .full)
     addCgroups(&lines)
+    add(
+      "swap limit", swapIsBounded, "jobs are never written to a swap device",
+      "boot with swapaccount=1, or switch swap off (swapoff -a)", .refused)
+    add(
+      "memory protection", mayProtectItself, "when memory runs out the agent goes last",
+      "run as root, or with systemd's OOMScoreAdjust=-900", .refused)
     return lines
   }
 
@@ -55,19 +68,24 @@ extension KernelFeatures {
       isRoot
       ? "mount the controller, or boot with cgroup_enable=memory"
       : "delegate a cgroup to this user (systemd: Delegate=yes), or run as root"
-    let wanted: [(String, CgroupPlace, Bool)] = [
-      ("cpu", cgroups.cpu, true), ("cpu accounting", cgroups.cpuAccounting, true),
-      ("memory", cgroups.memory, true), ("freezer", cgroups.freezer, true),
-      ("pids", cgroups.pids, false), ("disk", cgroups.blkio, false),
+    let wanted: [(String, CgroupPlace, IsolationLevel)] = [
+      ("cpu", cgroups.cpu, .reduced), ("cpu accounting", cgroups.cpuAccounting, .reduced),
+      ("memory", cgroups.memory, .reduced), ("freezer", cgroups.freezer, .reduced),
+      ("pids", cgroups.pids, .full), ("disk", cgroups.blkio, .refused),
     ]
-    for (name, place, need) in wanted {
+    for (name, place, level) in wanted {
       let found =
         place.isPresent
         ? (place.isVersion2 ? "version 2, " : "version 1, ") + place.directory : "not available"
       lines.append(
         FeatureLine(
-          name: "cgroup " + name, isPresent: place.isPresent, isRequired: need, found: found,
+          name: "cgroup " + name, isPresent: place.isPresent, level: level, found: found,
           remedy: remedy))
     }
+  }
+
+  /// What stands between this machine and a level; empty when it has it.
+  public func missing(for level: IsolationLevel) -> [String] {
+    lines.filter { !$0.isPresent && $0.level != .refused && $0.level <= level }.map { $0.name }
   }
 }

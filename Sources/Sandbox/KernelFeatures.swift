@@ -10,7 +10,10 @@ public struct KernelFeatures: Sendable {
   /// A private /proc can be mounted inside the namespaces.
   public var canMountProc: Bool = false
   public var seccomp: Bool = false
-  public var overlay: Bool = false
+  /// What a job holds in memory cannot be written to a swap device: there is none, or it is counted.
+  public var swapIsBounded: Bool = false
+  /// The agent may ask the kernel to spare it when memory runs out.
+  public var mayProtectItself: Bool = false
   public var cgroups = CgroupLayout()
 
   public init() {}
@@ -33,11 +36,29 @@ public struct KernelFeatures: Sendable {
       features.tryWithoutUserNamespace()
     }
     features.seccomp = host_sandbox_has_seccomp() == 1
-    for line in Text.lines(System.read("/proc/filesystems") ?? []) {
-      if Text.equal(line, "nodev\toverlay") { features.overlay = true }
-    }
     features.cgroups = CgroupLayout.detect()
+    features.swapIsBounded = isSwapBounded(features.cgroups.memory)
+    features.mayProtectItself = mayLowerScore()
     return features
+  }
+
+  private static func isSwapBounded(_ memory: CgroupPlace) -> Bool {
+    // The first line is a heading. proc(5).
+    let swaps = System.read("/proc/swaps") ?? []
+    if Text.lines(swaps).count < 2 { return true }
+    let file = memory.isVersion2 ? "/memory.swap.max" : "/memory.memsw.limit_in_bytes"
+    return memory.isPresent && System.exists(memory.directory + file)
+  }
+
+  /// Lowering the score by one and back again shows it. proc(5): oom_score_adj.
+  private static func mayLowerScore() -> Bool {
+    let file = "/proc/self/oom_score_adj"
+    guard let text = System.read(file), let line = Text.lines(text).first else { return false }
+    if line.first == 0x2d { return true }
+    guard let score = Text.number(line) else { return false }
+    let lowered = System.write(file, score == 0 ? "-1" : "\(score - 1)") == 0
+    if lowered { _ = System.write(file, "\(score)") }
+    return lowered
   }
 
   /// What real root can do on a kernel without user namespaces; also used to test that level.
@@ -65,12 +86,13 @@ public struct KernelFeatures: Sendable {
 /// CLONE_NEW* flags, see namespaces(7).
 public enum Namespace {
   public static let mount: UInt64 = 0x0002_0000
+  public static let time: UInt64 = 0x0000_0080
   public static let cgroup: UInt64 = 0x0200_0000
   public static let uts: UInt64 = 0x0400_0000
   public static let ipc: UInt64 = 0x0800_0000
   public static let user: UInt64 = 0x1000_0000
   public static let pid: UInt64 = 0x2000_0000
   public static let net: UInt64 = 0x4000_0000
-  static let all = mount | cgroup | uts | ipc | user | pid | net
+  static let all = mount | time | cgroup | uts | ipc | user | pid | net
   static let probeProc: UInt64 = 1 << 40
 }

@@ -6,6 +6,8 @@ public final class Sandbox {
   public let settings: SandboxSettings
   private var filter: [UInt8] = []
   /// Which of the private identities are in use.
+  /// The helper's program needs nothing beside itself.
+  let helperIsStatic: Bool
   private var usedIdentities: [Bool] = Array(repeating: false, count: Sandbox.identities)
 
   /// How many sandboxes an agent can have at once.
@@ -14,6 +16,7 @@ public final class Sandbox {
   public init(features: KernelFeatures, settings: SandboxSettings) {
     self.features = features
     self.settings = settings
+    helperIsStatic = StaticProgram.isStatic(settings.helperProgram)
   }
 
   /// Makes the walls and waits inside them for the bundle on ``SandboxProcess/bundle``; the job
@@ -41,7 +44,9 @@ public final class Sandbox {
       spec: spec, cgroup: cgroup, sandbox: self, identitySlot: slot, nowMs: nowMs)
     usedIdentities[slot] = true
     do throws(SandboxError) {
-      try process.launch(SandboxPlan.steps(context(spec, slot: slot)))
+      var context = context(spec, slot: slot)
+      context.taskFiles = cgroup.taskFiles
+      try process.launch(SandboxPlan.steps(context))
     } catch {
       // The reason for the failure is worth more than that of the clean-up.
       do throws(SandboxError) { try process.destroy() } catch {}
@@ -74,7 +79,15 @@ public final class Sandbox {
     for cgroup in stale {
       try cgroup.killAll()
       try cgroup.remove()
+      cgroup.removeFolders()
     }
     return stale.count
   }
+
+  /// To be called at the end, when no sandbox is left: takes away the empty folders that cgroups were in.
+  public func removeFolders() {
+    JobCgroup(layout: features.cgroups, owner: settings.owner, job: "none").removeFolders()
+  }
+
+  deinit { removeFolders() }
 }

@@ -1,8 +1,8 @@
 import CHost
 
-/// What runs confined inside a sandbox besides the job: unpacking the bundle, collecting the results. Both
-/// touch a stranger's data, so neither has rights, and as a program of its own neither has the agent's
-/// memory, in which its keys are.
+/// What runs inside a sandbox besides the job, in a program that never had the agent's memory, in which its
+/// keys are: the first process, and, confined, unpacking the bundle and collecting the results, which touch
+/// a stranger's data and so have no rights.
 public enum SandboxHelper {
   private static let word = "sandbox-helper"
   private static let report: Int32 = 3
@@ -13,10 +13,16 @@ public enum SandboxHelper {
   /// was a helper and is done; it must exit. `words` are the arguments without the program's name.
   public static func runIfAsked(_ words: [String]) -> Bool {
     if words.count != 4 || !Text.same(words[0], word) { return false }
+    let numbers = words.dropFirst().map { Text.number(Array($0.utf8)[...]) ?? 0 }
+    var limits = BundleLimits(
+      entries: numbers.count > 1 ? numbers[1] : 0, bytes: numbers.count > 2 ? numbers[2] : 0)
+    if words.count == 4 && Text.same(words[1], "0") {
+      withUnsafeMutablePointer(to: &limits) {
+        host_sandbox_first(runHelper, UnsafeMutableRawPointer($0))
+      }
+    }
     // Nobody shall unpack anything over a machine's root by calling this by hand.
     if host_sandbox_is_confined() != 1 { return true }
-    let numbers = words.dropFirst().map { Text.number(Array($0.utf8)[...]) ?? 0 }
-    let limits = BundleLimits(entries: numbers[1], bytes: numbers[2])
     var answer: [UInt64] = [0, 0, 0]
     answer.withUnsafeMutableBufferPointer { answer in
       guard let start = answer.baseAddress else { return }

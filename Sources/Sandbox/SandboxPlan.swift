@@ -9,6 +9,8 @@ struct PlanContext {
   var groupIdentity: UInt32
   /// BPF from ``SeccompFilter``; empty on a kernel without it.
   var filter: [UInt8]
+  /// Files by which a process enters the job's cgroups itself.
+  var taskFiles: [String] = []
 
   var hasUserNamespace: Bool { features.has(Namespace.user) }
 }
@@ -19,11 +21,14 @@ enum SandboxPlan {
   static func steps(_ context: PlanContext) -> [Step] {
     var steps: [Step] = []
 
-    // The first child, already in the job's cgroups, still in the agent's world.
+    // The first child, still in the agent's world.
+    steps += ControlGroups.steps(context)
+    steps += DiskPriority.steps()
     steps += OutOfMemory.beforeNamespaces()
     steps += PrivateIdentity.beforeNamespaces(context)
     steps += UserNamespace.steps(context)
     steps += OtherNamespaces.steps(context)
+    steps += TimeNamespace.steps(context)
 
     // Process 1 of the sandbox: it has capabilities over its own namespaces, and none outside.
     steps += OutOfMemory.steps()

@@ -8,9 +8,11 @@ extension SandboxProcess {
     let first = try openAndFork(steps, &theirs)
     for descriptor in theirs where descriptor >= 0 { _ = host_sandbox_close(descriptor) }
     do throws(SandboxError) {
-      try cgroup.add(first)
-      let code = host_sandbox_send(control, HOST_COMMAND_GO.rawValue, 0, 0)
-      if code != 0 { throw SandboxError.system("control socket", code: -code) }
+      if !cgroup.procsDirectories.isEmpty {
+        try cgroup.add(first)
+        let code = host_sandbox_send(control, HOST_COMMAND_GO.rawValue, 0, 0)
+        if code != 0 { throw SandboxError.system("control socket", code: -code) }
+      }
       try awaitFirstProcess()
     } catch {
       _ = host_sandbox_kill(first, 9)
@@ -64,6 +66,8 @@ extension SandboxProcess {
     var encoded = EncodedSteps(steps)
     // Every file and folder has a name in RAM, so the count of entries is bounded like the bytes.
     var limits = BundleLimits(entries: spec.limits.files, bytes: spec.limits.diskBytes)
+    let first =
+      helperIsStatic ? encoded.addTexts(SandboxHelper.arguments(task: 0, limits)) : 0
     let unpack = encoded.addTexts(SandboxHelper.arguments(task: 1, limits))
     let collect = encoded.addTexts(SandboxHelper.arguments(task: 2, limits))
     let pid = withUnsafeMutablePointer(to: &limits) { limits in
@@ -73,6 +77,9 @@ extension SandboxProcess {
           plan.steps = steps.baseAddress
           plan.count = UInt32(steps.count)
           plan.arena = arena.baseAddress
+          plan.arena_size = UInt32(arena.count)
+          plan.waits = cgroup.procsDirectories.isEmpty ? 0 : 1
+          plan.first_arguments = first
           plan.terminal = spec.terminal ? 1 : 0
           plan.helper = runHelper
           plan.context = UnsafeMutableRawPointer(limits)
@@ -109,7 +116,7 @@ extension SandboxProcess {
 }
 
 /// Called by C in a confined child.
-private func runHelper(
+func runHelper(
   task: UInt32, context: UnsafeMutableRawPointer?, report: UnsafeMutablePointer<UInt64>?
 ) {
   guard let report, let context else { return }

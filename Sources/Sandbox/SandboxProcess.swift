@@ -42,6 +42,9 @@ public final class SandboxProcess {
   private let identitySlot: Int
   private var meter: Meter
   private var stopReason: StopReason?
+  private var isWalled = false
+  private var isStarted = false
+  private var isLowered = false
   var isClosed = false
   private var isDestroyed = false
   var stepNames: [String] = []
@@ -50,6 +53,7 @@ public final class SandboxProcess {
   var lastProgram: UInt32 = 0
 
   var helperProgram: String { sandbox.settings.helperProgram }
+  var helperIsStatic: Bool { sandbox.helperIsStatic }
 
   init(spec: JobSpec, cgroup: JobCgroup, sandbox: Sandbox, identitySlot: Int, nowMs: UInt64) {
     self.name = spec.name
@@ -76,6 +80,12 @@ public final class SandboxProcess {
       }
       take(event, descriptor, nowMs: nowMs, &events)
     }
+    // A small bundle is in its pipe before the walls stand: as little as that may be unpacked, and the
+    // job be started, at once. Everything else makes way for the owner.
+    if outcome == nil && !isLowered && (isStarted || (isWalled && bundle >= 0)) {
+      cgroup.lowerPriority()
+      isLowered = true
+    }
     return events
   }
 
@@ -84,7 +94,10 @@ public final class SandboxProcess {
   ) {
     let code = Int32(truncatingIfNeeded: event.b)
     switch event.kind {
-    case HOST_EVENT_STARTED.rawValue: events.append(.jobStarted)
+    case HOST_EVENT_WALLED.rawValue: isWalled = true
+    case HOST_EVENT_STARTED.rawValue:
+      isStarted = true
+      events.append(.jobStarted)
     case HOST_EVENT_STEP_FAILED.rawValue:
       end(.setupFailed(step: stepName(event.a), code: code), nowMs: nowMs, &events)
     case HOST_EVENT_UNPACK_FAILED.rawValue:
@@ -184,7 +197,8 @@ public final class SandboxProcess {
       isFrozen = false
       meter.thawed(nowMs: nowMs)
     }
-    try cgroup.killAll(sparing: firstPid)
+    try cgroup.killAll(sparing: firstPid, pids: spec.limits.pids)
+    if isLowered { cgroup.lowerPriority() }
   }
 
   /// After ``SandboxEvent/jobEnded(_:)``: starts writing a tar of `/out` to ``results``.
@@ -214,7 +228,15 @@ public final class SandboxProcess {
   /// called at any time, and again.
   public func destroy() throws(SandboxError) {
     if isDestroyed { return }
-    try cgroup.killAll()
+    if firstPid > 0 && !isFrozen {
+      if isLowered { cgroup.hurry() }
+      // The kernel kills all that is in a pid namespace with its first process, and that one is not gone
+      // before they are: nothing can be born in between. pid_namespaces(7).
+      _ = host_sandbox_kill(firstPid, 9)
+      try SandboxProcess.reap(firstPid)
+      firstPid = 0
+    }
+    if !cgroup.processes().isEmpty { try cgroup.killAll() }
     if firstPid > 0 {
       try SandboxProcess.reap(firstPid)
       firstPid = 0
@@ -234,11 +256,11 @@ public final class SandboxProcess {
 
   /// Waits for a child that has been killed or is about to end.
   static func reap(_ pid: Int32) throws(SandboxError) {
-    for _ in 0..<10_000 {
+    for round in 0..<10_000 {
       var status: Int32 = 0
       // A negative answer: not our child any more, so there is nothing to wait for.
       if host_sandbox_reap(pid, &status) != 0 { return }
-      host_sandbox_sleep_us(200)
+      host_sandbox_sleep_us(round < 20 ? 10 : 200)
     }
     throw SandboxError.leftover("process \(pid)")
   }

@@ -9,8 +9,8 @@ public struct SandboxSettings: Sendable {
   public var mountPoint: String
 
   /// A static program that calls ``SandboxHelper/runIfAsked(_:)`` first of all, normally the agent itself
-  /// (`/proc/self/exe`): bundles are then unpacked by a process that holds nothing of the agent's memory.
-  /// Empty, or not executable inside the sandbox: by a fork of the agent.
+  /// (`/proc/self/exe`): everything in a sandbox then comes from it, and no process there ever held the
+  /// agent's memory. Empty, or not static: forks of the agent do the same.
   public var helperProgram: String
 
   public init(

@@ -18,7 +18,7 @@ enum StaleCgroups {
     collect(layout.pids, owner, &jobs) { $0.pids = $1 }
     collect(layout.blkio, owner, &jobs) { $0.blkio = $1 }
     collect(layout.unified, owner, &jobs) { $0.unified = $1 }
-    return jobs.map { JobCgroup(layout: $0.layout, owner: owner, job: $0.name) }
+    return jobs.map { JobCgroup(layout: $0.layout, owner: owner, job: $0.name, everywhere: true) }
   }
 
   private static func collect(

@@ -95,7 +95,15 @@ extension WithKernel {
         #expect(!line.text.contains("\n"))
         #expect(line.isPresent || !line.remedy.isEmpty)
       }
-      #expect(features.lines.count == 16)
+      #expect(features.lines.count == 18)
+      #expect(features.missing(for: features.level).isEmpty)
+      var older = features
+      older.seccomp = false
+      older.cgroups.pids = CgroupPlace()
+      #expect(older.missing(for: .reduced).isEmpty)
+      #expect(older.missing(for: .full) == ["seccomp", "cgroup pids"])
+      older.cgroups.memory = CgroupPlace()
+      #expect(older.missing(for: .reduced) == ["cgroup memory"])
       for line in KernelFeatures().lines { #expect(!line.isPresent && !line.remedy.isEmpty) }
       #expect(KernelFeatures().level == .refused)
     }

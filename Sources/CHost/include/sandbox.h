@@ -28,6 +28,8 @@ enum host_operation {
   HOST_SECCOMP = 20,     // path: offset of the BPF program, a: how many instructions
   HOST_CHANGE_DIRECTORY = 21,  // path
   HOST_EXECUTE = 22,     // path: offset of the arguments, a: how many; b: how many environment texts follow
+  HOST_TIME_OFFSETS = 30,  // the clocks that count from the machine's start begin anew
+  HOST_IO_PRIORITY = 31,   // a: as ioprio_set(2) has it
 };
 
 // Who takes the step.
@@ -55,19 +57,25 @@ typedef void (*host_helper)(uint32_t task, void *context, uint64_t report[3]);
 struct host_plan {
   const struct host_step *steps;
   const uint8_t *arena;  // zero-terminated texts; byte 0 is 0
-  uint32_t count;
+  uint32_t count, arena_size;
+  uint32_t waits;        // 1: the first child waits for HOST_COMMAND_GO before its first step
   uint32_t terminal;     // 1: the job gets a terminal, whose master comes with HOST_EVENT_TERMINAL
   host_helper helper;
   void *context;
   // The child's ends: 0, 1, 2, control (3), bundle (4), results (5), the helper's program (6); -1: none.
   int32_t descriptors[7];
-  // With a program at descriptor 6 the helper is run by it, so that it does not share the agent's memory:
-  // offsets of five arguments for task 1 and 2. It reports on descriptor 3 (SandboxHelper).
+  // With a program at descriptor 6 the first child executes it at once, so that nothing in the sandbox
+  // ever has the agent's memory: the offset of five arguments, of which the third is task 0
+  // (SandboxHelper). Where that fails, it and all that follow are forks of the agent, and the helper alone
+  // is executed: the offsets of its arguments for tasks 1 and 2. It reports on descriptor 3 then.
+  uint32_t first_arguments;
   uint32_t helper_arguments[2];
+  uint32_t is_fresh;     // 1: this process is not a fork of the agent
 };
 
 enum host_event_kind {
   HOST_EVENT_INIT = 1,         // a: pid of the sandbox's first process
+  HOST_EVENT_WALLED = 30,      // the walls stand; from here on a stranger's data is worked on
   HOST_EVENT_STEP_FAILED = 2,  // a: index of the step, b: errno
   HOST_EVENT_UNPACK_FAILED = 3,  // a, b, c: the helper's report; a = 22: died, c: wait status
   HOST_EVENT_STARTED = 4,
@@ -99,12 +107,15 @@ struct host_command {
 };
 #define HOST_COMMAND_LARGEST 65536
 
-// Forks the first child, which waits for HOST_COMMAND_GO on its control descriptor. Returns its pid.
+// Makes the first child. Returns its pid.
 int32_t host_sandbox_spawn(const struct host_plan *plan);
+// Task 0 in the program that the first child executes: takes the plan from descriptor 7 and never returns.
+void host_sandbox_first(host_helper helper, void *context) __attribute__((noreturn));
 // Never returns: the life of process 1 after the walls stand.
 void host_sandbox_init(const struct host_plan *plan) __attribute__((noreturn));
 // Takes all steps of a phase. Returns the index of the one that failed, with *code = errno, or -1.
 int32_t host_sandbox_take(const struct host_plan *plan, uint32_t phase, int32_t *code);
+void host_sandbox_default_signals(void);
 void host_sandbox_tell(uint32_t kind, uint32_t a, uint64_t b, uint64_t c);
 int32_t host_sandbox_fork_child(void);
 // Starts the job (command null) or a further program, and tells the agent how that went. Returns its

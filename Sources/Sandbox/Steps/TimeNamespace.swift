@@ -1,0 +1,11 @@
+import CHost
+
+/// The job cannot tell how long this machine has been running. time_namespaces(7), Linux 5.6.
+enum TimeNamespace {
+  static func steps(_ context: PlanContext) -> [Step] {
+    if !context.features.has(Namespace.time) { return [] }
+    var unshare = Step("time namespace", HOST_UNSHARE, HOST_PHASE_OUTER)
+    unshare.a = Namespace.time
+    return [unshare, Step("time offsets", HOST_TIME_OFFSETS, HOST_PHASE_OUTER).optional]
+  }
+}
