@@ -21,6 +21,8 @@ final class AgentContext {
   var authenticatedHeight: UInt32 = 0
   /// What a transaction should pay to be mined soon, in sat per virtual byte.
   var feeRateSatPerVb: UInt64 = 1
+  /// Whether the owner's machine has room for jobs now.
+  var owner: OwnerRule
   var effects: [AgentEffect] = []
 
   init(
@@ -34,6 +36,7 @@ final class AgentContext {
     self.machine = machine
     self.report = report
     self.random = random
+    owner = OwnerRule(configuration.owner)
   }
 
   /// What this machine asks for a job with these limits: the hour's price, by the share of the

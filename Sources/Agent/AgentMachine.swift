@@ -125,7 +125,7 @@ public final class AgentMachine {
 
   /// Calls a publisher when a place is free.
   private func callNext() {
-    if isStopping || !isSynced || context.report.isEmpty { return }
+    if isStopping || !isSynced || context.report.isEmpty || context.owner.isPaused { return }
     for job in jobs where job.stage < .settling { return }
     guard let (txid, announcement) = announcements.takeBest() else { return }
     let job = Job(key: takeKey(), announcement: announcement, txid: txid, context: context)
@@ -217,6 +217,22 @@ public final class AgentMachine {
     for job in jobs { job.ownerStops() }
     settle()
   }
+
+  /// What the machine's sensors say; wanted every few seconds. Jobs freeze and thaw by it.
+  public func ownerRead(_ readings: OwnerReadings, _ now: Instant) {
+    context.now = now
+    let before = context.owner.reasons
+    context.owner.read(readings, nowMs: now.nowMs)
+    if context.owner.reasons != before {
+      context.info(
+        context.owner.isPaused ? "paused: " + context.owner.text : "the pause is over")
+      for job in jobs { job.ownerPauseChanged() }
+    }
+    settle()
+  }
+
+  /// Why jobs make way for the owner at the moment; empty when they need not.
+  public var pauseText: String { context.owner.text }
 
   /// Nothing is left that needs this program to go on running. Closes that are on their way are
   /// taken up again at the next start.

@@ -113,6 +113,7 @@ extension AgentProgram {
       JobBody.Port.control, .bundle, .input, .output, .error, .results,
     ] { reactor.unwatch(JobBody.token(body.key, port)) }
     if let process = body.process {
+      countProcessor(body)
       report { () throws(SandboxError) in try process.destroy() }
     }
     body.process = nil

@@ -19,6 +19,7 @@ final class AgentProgram {
     static let chain: UInt64 = 1
     static let agent: UInt64 = 2
     static let clock: UInt64 = 3
+    static let owner: UInt64 = 4
   }
 
   let configuration: Configuration
@@ -39,6 +40,11 @@ final class AgentProgram {
   /// When the next line about peers that are not reached may come, and the gap after it.
   var peersToldMs: UInt64 = 0
   var peerGapMs: UInt64 = 30_000
+  let sensors = OwnerSensors(root: Machine.environment("ZENNET_SENSORS") ?? "")
+  /// Processor time of agent and jobs at the last look; nil before the first.
+  var oursMs: UInt64?
+  /// Processor time of all jobs so far.
+  var jobsMs: UInt64 = 0
   private var isEnding = false
 
   init(
@@ -103,6 +109,8 @@ final class AgentProgram {
   }
 
   private func begin() {
+    // When memory runs out this program goes last; root may ask for that.
+    try? Files.append("/proc/self/oom_score_adj", Array("-900".utf8))
     cleanUp()
     do throws(HostError) {
       try reactor.watchSignals([.terminate, .interrupt, .childEnded])
@@ -116,6 +124,7 @@ final class AgentProgram {
       "zennet-agent " + Version.text + " on " + network.nameText + ", identity "
         + folder.secrets.identity.publicKey.hex)
     fault.before("started")
+    readOwner()
     machine.started(now, tipHeight: chain.client.tipHeight)
     carryOut()
     startChain()
@@ -153,6 +162,7 @@ final class AgentProgram {
   private func end() {
     status.close(reactor)
     for body in bodies { release(body) }
+    sandbox.removeFolders()
     log.info("ended")
   }
 
@@ -161,6 +171,7 @@ final class AgentProgram {
   private func handle(_ event: ReactorEvent) {
     if chain.handle(event) || status.handle(event, self) { return }
     switch event {
+    case .timerFired(TimerToken.owner): readOwner()
     case .timerFired(TimerToken.clock): startChain()
     case .timerFired:
       lookAtClock()

@@ -19,8 +19,32 @@ enum CheckCommand {
     } else {
       for line in features.lines { Output.line(line.text) }
       Output.line("isolation: " + features.level.name)
+      for level in [IsolationLevel.reduced, .full] where level > features.level {
+        Output.line("for " + level.name + " it lacks: " + joined(features.missing(for: level)))
+      }
+      for line in sensors() { Output.line(line) }
     }
     if features.level == .refused { Output.exit(.failure) }
+  }
+
+  private static func joined(_ names: [String]) -> String {
+    var text = ""
+    for name in names { text += (text.utf8.isEmpty ? "" : ", ") + name }
+    return text
+  }
+
+  /// What the owner's peace can go by on this machine.
+  private static func sensors() -> [String] {
+    let sensors = OwnerSensors(root: Machine.environment("ZENNET_SENSORS") ?? "")
+    let battery = sensors.isOnBattery()
+    let idle = sensors.idleSeconds(nowMs: Clock.monotonicMs(), unixSeconds: Clock.unixSeconds())
+    let heat = sensors.hottestMilliCelsius()
+    return [
+      "sensor battery: "
+        + (battery == nil ? "none" : battery == true ? "feeds this machine" : "not in use"),
+      "sensor heat: " + (heat.map { "\($0 / 1000) C" } ?? "none"),
+      "sensor input: " + (idle.map { "last used \($0) s ago" } ?? "none"),
+    ]
   }
 
   private static func json(_ features: KernelFeatures) -> String {

@@ -25,7 +25,7 @@ enum StatusText {
     text += ",\"clock\":\"" + (program.clockIsWrong ? "wrong" : "set") + "\""
     text += ",\"synced\":" + (chain.isSynced ? "true" : "false")
     text += ",\"peers\":\(readyPeers(chain)),\"report\":" + (hasReport(program) ? "true" : "false")
-    text += ",\"jobs\":["
+    text += ",\"paused\":\"" + program.machine.pauseText + "\",\"jobs\":["
     var isFirst = true
     for job in program.machine.jobSummaries {
       text += (isFirst ? "" : ",") + job.json
@@ -44,12 +44,14 @@ enum StatusText {
     if program.clockIsWrong { text += "clock       wrong: waiting until it is set\n" }
     text += "peers       \(readyPeers(chain))\n"
     text += "report      " + (hasReport(program) ? "signed" : "not measured yet") + "\n"
+    let pause = program.machine.pauseText
+    if !pause.utf8.isEmpty { text += "paused      " + pause + "\n" }
     let jobs = program.machine.jobSummaries
     if jobs.isEmpty { text += "jobs        none\n" }
     for job in jobs {
       let name = job.contract.isZero ? job.announcementTxid.reversed.hex : job.contract.hex
       text += "job " + String(decoding: Array(name.utf8).prefix(8), as: UTF8.self) + ": "
-      text += job.stage.text + (job.isFrozen ? " (frozen)" : "")
+      text += job.stage.text + (job.isFrozen ? " (frozen)" : "") + (job.isPaused ? " (paused)" : "")
       text += ", \(job.owedSat) sat owed, \(job.paidSat) sat paid\n"
     }
     return text
@@ -81,6 +83,9 @@ enum StatusText {
     gauge("peers", "Peers that are ready.", UInt64(readyPeers(chain)))
     gauge("jobs_running", "Jobs that run or are frozen.", running)
     gauge("jobs_frozen", "Jobs that are frozen for lack of payment.", frozen)
+    gauge(
+      "paused", "1 while jobs make way for the owner.",
+      program.machine.pauseText.utf8.isEmpty ? 0 : 1)
     gauge("owed_sat", "Owed by the publishers of unfinished jobs.", owedSat)
     gauge("paid_sat", "Paid by the publishers of unfinished jobs.", paidSat)
     gauge("resident_peak_kib", "The most memory that was ever resident.", Machine.peakResidentKiB)

@@ -25,7 +25,8 @@ struct SessionMessageTests {
       .funded(height: 120), .bundleComplete, .started(unixSeconds: 1_700_000_000),
       .usage(
         UsageReport(sequence: 9, usage: fixture.receipt.usage, owedSat: 44, isFrozen: true)),
-      .payment(payment), .paymentStored(sequence: 3), .frozen, .thawed, .stop(text: []),
+      .payment(payment), .paymentStored(sequence: 3), .frozen, .thawed,
+      .paused(text: Array("on battery".utf8)), .stop(text: []),
       .exited(
         JobExit(kind: .signalled, status: 9, resultBytes: 5, resultDigest: Sha256.hash([3]))),
       .receipt(body: fixture.receipt.encode(), providerSignature: signature),
@@ -36,7 +37,7 @@ struct SessionMessageTests {
   @Test func everyMessageIsCanonical() throws {
     let messages = try all()
     // One of each kind.
-    #expect(Set(messages.map { $0.encode()[0] }) == Set(1...21))
+    #expect(Set(messages.map { $0.encode()[0] }) == Set(1...21).union([40]))
     for message in messages {
       try expectCanonical(message, { $0.encode() }, SessionMessage.decode, mutations: 500)
     }

@@ -67,6 +67,9 @@ public struct Configuration {
   /// Confirmations that a funding needs before work starts.
   public var fundingDepth: UInt32 = 1
 
+  // [owner]: when jobs have to make way
+  public var owner = OwnerWishes()
+
   public init() {}
 
   /// Reads INI text. `file` is only for messages. Throws for the first line that is wrong, or for

@@ -44,7 +44,7 @@ struct ConfigurationSetting {
       known += ConfigurationValue.text(Array(name[(dot + 1)...]))
     }
     if known.isEmpty {
-      return "no such section; there are agent, network, payout, price, limits and risk"
+      return "no such section; there are agent, network, payout, price, limits, risk and owner"
     }
     return "no such key; this section has " + known
   }
@@ -58,7 +58,7 @@ struct ConfigurationSetting {
   }
 
   /// A whole number in `range`, put where `path` says.
-  private static func number(
+  static func number(
     _ name: StaticString, expects: StaticString, _ range: ClosedRange<UInt64>,
     _ set: @escaping (inout Configuration, UInt64) -> Void
   ) -> ConfigurationSetting {
@@ -71,7 +71,7 @@ struct ConfigurationSetting {
     }
   }
 
-  static var all: [ConfigurationSetting] { general + money + limits }
+  static var all: [ConfigurationSetting] { general + money + limits + owner }
 
   private static var general: [ConfigurationSetting] {
     [

@@ -140,7 +140,7 @@ extension Job {
     case .receiptSigned(let signature): receiptSigned(signature)
     case .resumeState: resumed()
     case .hello, .resume, .bid, .accept, .funded, .bundleComplete, .started, .usage,
-      .paymentStored, .frozen, .thawed, .exited, .receipt:
+      .paymentStored, .frozen, .thawed, .paused, .exited, .receipt:
       refuse(.badMessage, "a provider's message from a publisher")
     }
   }
@@ -154,6 +154,7 @@ extension Job {
     case .running:
       say(.started(unixSeconds: record?.startedUnixSeconds ?? 0))
       if isFrozen { say(.frozen) }
+      if isPaused { say(pausedMessage) }
       report()
     case .delivering:
       report()

@@ -56,7 +56,8 @@ extension Job {
   var summary: JobSummary {
     JobSummary(
       contract: contractId, announcementTxid: announcementTxid, publisher: publisher,
-      stage: stage, isFrozen: isFrozen, isConnected: session?.isEstablished == true,
+      stage: stage, isFrozen: isFrozen, isPaused: isPaused,
+      isConnected: session?.isEstablished == true,
       capacitySat: contract?.terms.capacitySat ?? 0, owedSat: owedSat, paidSat: paidSat,
       payments: channel?.paymentCount ?? 0, usage: record?.usage ?? UsageVector(),
       funding: channel?.funding, fundingHeight: channel?.fundingHeight,

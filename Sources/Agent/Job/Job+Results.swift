@@ -26,6 +26,7 @@ extension Job {
     record?.exit = JobExit(kind: kind, status: status, resultBytes: 0, resultDigest: .zero)
     record?.endedUnixSeconds = max(context.now.unixSeconds, startedAt)
     isFrozen = false
+    isPaused = false
     output.standardOutput.end()
     output.standardError.end()
     let ran = stage == .running && isSandboxed

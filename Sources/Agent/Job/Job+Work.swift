@@ -21,6 +21,7 @@ extension Job {
       freezeRule = FreezeRule(
         record.contract.contract, limits: record.offer.limits, lookMs: UInt32(2 * sampleMs))
     }
+    ownerPauseChanged()
     nextSampleAtMs = context.now.nowMs
     nextReportAtMs = context.now.nowMs + UInt64(record?.contract.contract.payoutIntervalMs ?? 0)
     sampleIfDue()
@@ -68,7 +69,8 @@ extension Job {
     say(
       .usage(
         UsageReport(
-          sequence: reports, usage: record.usage, owedSat: owedSat, isFrozen: isFrozen)))
+          sequence: reports, usage: record.usage, owedSat: owedSat,
+          isFrozen: isFrozen || isPaused)))
   }
 
   /// Freeze on unpaid: ``FreezeRule`` decides, this carries it out. A funding that a reorganisation
@@ -90,7 +92,7 @@ extension Job {
   private func freeze() {
     if isFrozen { return }
     isFrozen = true
-    context.emit(.freeze(key))
+    if !isPaused { context.emit(.freeze(key)) }
     context.warning(label + "frozen: \(owedSat) sat owed, \(paidSat) sat paid")
     say(.frozen)
     report()
@@ -99,10 +101,32 @@ extension Job {
   private func thaw() {
     if !isFrozen { return }
     isFrozen = false
-    context.emit(.thaw(key))
+    if !isPaused { context.emit(.thaw(key)) }
     context.info(label + "thawed: \(owedSat) sat owed, \(paidSat) sat paid")
-    say(.thawed)
+    say(isPaused ? pausedMessage : .thawed)
     nextSampleAtMs = context.now.nowMs
+  }
+
+  /// The owner needs the machine, or needs it no more: the job stops where it is, unpaid, and goes on.
+  func ownerPauseChanged() {
+    let wanted = context.owner.isPaused
+    if stage == .negotiating && wanted { return endNegotiation("the owner needs the machine") }
+    guard stage == .running, isPaused != wanted else { return }
+    isPaused = wanted
+    if !isFrozen { context.emit(wanted ? .freeze(key) : .thaw(key)) }
+    if wanted {
+      context.info(label + "paused: " + context.owner.text)
+      say(pausedMessage)
+    } else {
+      context.info(label + "goes on")
+      if !isFrozen { say(.thawed) }
+    }
+    report()
+    nextSampleAtMs = context.now.nowMs
+  }
+
+  var pausedMessage: SessionMessage {
+    .paused(text: Array(Array(context.owner.text.utf8).prefix(Limits.maxTextBytes)))
   }
 
   func stopRequested() {

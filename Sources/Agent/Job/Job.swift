@@ -54,7 +54,10 @@ final class Job {
   var nextSampleAtMs: UInt64 = 0
   var nextReportAtMs: UInt64 = 0
   var reports: UInt64 = 0
+  /// For lack of payment.
   var isFrozen = false
+  /// The machine's owner needs it. Either of both keeps the job from running.
+  var isPaused = false
   var freezeRule: FreezeRule?
   var endReason: ExitKind?
   var output = JobOutput()

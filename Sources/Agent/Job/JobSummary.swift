@@ -8,7 +8,10 @@ public struct JobSummary: Equatable, Sendable {
   public var announcementTxid: Bytes32
   public var publisher: Bytes32
   public var stage: JobStage
+  /// For lack of payment.
   public var isFrozen: Bool
+  /// For the machine's owner.
+  public var isPaused: Bool
   public var isConnected: Bool
   public var capacitySat: UInt64
   public var owedSat: UInt64
@@ -28,6 +31,7 @@ public struct JobSummary: Equatable, Sendable {
     var text = "{\"contract\":\"" + contract.hex + "\",\"announcement_txid\":\""
     text += announcementTxid.reversed.hex + "\",\"publisher\":\"" + publisher.hex
     text += "\",\"stage\":\"" + stage.text + "\",\"frozen\":" + (isFrozen ? "true" : "false")
+    text += ",\"paused\":" + (isPaused ? "true" : "false")
     text += ",\"connected\":" + (isConnected ? "true" : "false")
     text += ",\"capacity_sat\":\(capacitySat),\"owed_sat\":\(owedSat),\"paid_sat\":\(paidSat)"
     text += ",\"payments\":\(payments),\"usage\":" + usage.json

@@ -12,4 +12,5 @@
 #include "host_machine.h"
 #include "host_memory_file.h"
 #include "host_network.h"
+#include "host_owner.h"
 #include "host_process.h"

@@ -38,6 +38,7 @@ extension SessionMessage {
     case Kind.stop: return .stop(text: try plain(&reader))
     case Kind.frozen: return .frozen
     case Kind.thawed: return .thawed
+    case Kind.paused: return .paused(text: try plain(&reader))
     case Kind.bundleComplete: return .bundleComplete
     default: return try work(kind, &reader)
     }

@@ -22,6 +22,7 @@ extension SessionMessage {
     static let paymentStored: UInt8 = 14
     static let frozen: UInt8 = 15
     static let thawed: UInt8 = 16
+    static let paused: UInt8 = 40
     static let stop: UInt8 = 17
     static let exited: UInt8 = 18
     static let receipt: UInt8 = 19
@@ -50,6 +51,9 @@ extension SessionMessage {
       writer.lengthPrefixed(text)
     case .frozen: writer.u8(Kind.frozen)
     case .thawed: writer.u8(Kind.thawed)
+    case .paused(let text):
+      writer.u8(Kind.paused)
+      writer.lengthPrefixed(text)
     case .bundleComplete: writer.u8(Kind.bundleComplete)
     default: encodeAgreement(to: &writer)
     }

@@ -84,6 +84,9 @@ public enum SessionMessage: Equatable, Sendable {
   /// Provider: the job is frozen until the next payment.
   case frozen
   case thawed
+  /// Provider: its owner needs the machine, for this reason; the job stands still, unpaid, until
+  /// `thawed`. At most 256 bytes of plain text.
+  case paused(text: [UInt8])
   /// Publisher: end the job. Either: I stop for this reason; at most 256 bytes of plain text.
   case stop(text: [UInt8])
   /// Provider: the job has ended.

@@ -57,6 +57,12 @@ extension Hire {
     warning("frozen: \(record.owedSat) sat owed, \(paidSat) sat paid")
   }
 
+  /// Nothing is owed for the time that it takes.
+  func paused(_ text: [UInt8]) {
+    isFrozen = true
+    warning("paused by the machine's owner: " + String(decoding: text, as: UTF8.self))
+  }
+
   func thawed() {
     isFrozen = false
     info("thawed")

@@ -166,6 +166,7 @@ final class Hire {
     case .paymentStored(let sequence): paymentStored(sequence)
     case .frozen: frozen()
     case .thawed: thawed()
+    case .paused(let text): paused(text)
     case .exited(let exit): exited(exit)
     case .receipt(let body, let signature): receiptReceived(body, signature)
     case .stop(let text): workerStops(text)

@@ -1,0 +1,44 @@
+#define _GNU_SOURCE
+#define _FILE_OFFSET_BITS 64
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "chost.h"
+
+int32_t host_input_open(const char *path) {
+  int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+  return fd < 0 ? -errno : fd;
+}
+
+int32_t host_input_waits(int32_t fd) {
+  struct pollfd watched = {fd, POLLIN, 0};
+  return poll(&watched, 1, 0) == 1 && (watched.revents & POLLIN);
+}
+
+int32_t host_accessed(const char *path, uint64_t *unix_seconds) {
+  struct stat found;
+  if (stat(path, &found) != 0) return -errno;
+  *unix_seconds = found.st_atime < 0 ? 0 : (uint64_t)found.st_atime;
+  return 0;
+}
+
+uint32_t host_minute_of_day(uint64_t unix_seconds) {
+  time_t seconds = (time_t)unix_seconds;
+  struct tm parts;
+  if (!localtime_r(&seconds, &parts)) return 0;
+  return (uint32_t)(parts.tm_hour * 60 + parts.tm_min);
+}
+
+static uint64_t used_ms(int who) {
+  struct rusage use;
+  if (getrusage(who, &use) != 0) return 0;
+  return (uint64_t)(use.ru_utime.tv_sec + use.ru_stime.tv_sec) * 1000 +
+         (uint64_t)(use.ru_utime.tv_usec + use.ru_stime.tv_usec) / 1000;
+}
+
+uint64_t host_own_processor_ms(void) { return used_ms(RUSAGE_SELF) + used_ms(RUSAGE_CHILDREN); }

@@ -1,0 +1,48 @@
+import Agent
+import Bitcoin
+import Bytes
+import Host
+import Sandbox
+
+/// The owner's peace: the sensors are read every few seconds, the mind decides.
+extension AgentProgram {
+  static let ownerPeriodMs: UInt64 = 5_000
+
+  func readOwner() {
+    reactor.setTimer(TimerToken.owner, atMs: Clock.monotonicMs() + AgentProgram.ownerPeriodMs)
+    let wishes = configuration.owner
+    var readings = OwnerReadings()
+    if wishes.loadMilli > 0 { readings.othersLoadMilli = othersLoad() }
+    if wishes.quietSeconds > 0 {
+      readings.idleSeconds = sensors.idleSeconds(
+        nowMs: Clock.monotonicMs(), unixSeconds: Clock.unixSeconds())
+    }
+    if !wishes.worksOnBattery { readings.isOnBattery = sensors.isOnBattery() }
+    readings.milliCelsius = sensors.hottestMilliCelsius()
+    if !wishes.hours.isEmpty {
+      readings.minuteOfDay = OwnerSensors.minuteOfDay(unixSeconds: Clock.unixSeconds())
+    }
+    if wishes.flashMiBPerDay > 0 { readings.writtenBytes = sensors.writtenBytes() }
+    machine.ownerRead(readings, now)
+  }
+
+  /// Adds what a job used since the last look. To be called before its sandbox goes, too.
+  func countProcessor(_ body: JobBody) {
+    guard let process = body.process else { return }
+    let cpuMs = process.usage(nowMs: Clock.monotonicMs()).cpuMs
+    jobsMs += cpuMs - min(body.cpuMs, cpuMs)
+    body.cpuMs = cpuMs
+  }
+
+  /// What the machine did that was neither a job nor this agent, as a share of what it could have done.
+  private func othersLoad() -> UInt32? {
+    for body in bodies { countProcessor(body) }
+    let ours = OwnerSensors.ownProcessorMs() + jobsMs
+    let before = oursMs
+    oursMs = ours
+    guard let time = sensors.processorTime(), let before else { return nil }
+    let used = ours > before ? ours - before : 0
+    let others = time.busyMs > used ? time.busyMs - used : 0
+    return UInt32(min(1000, others * 1000 / max(1, time.totalMs)))
+  }
+}
