@@ -99,9 +99,10 @@ def asked(path):
 class Program:
     """A process whose output is a file."""
 
-    def __init__(self, arguments, log, fault=None):
+    def __init__(self, arguments, log, fault=None, more=None):
         environment = dict(os.environ)
         environment.pop("ZENNET_FAULT", None)
+        environment.update(more or {})
         if fault:
             environment["ZENNET_FAULT"] = fault
         self.log = log
@@ -231,7 +232,7 @@ max_loss_sat = {self.max_loss_sat}
     def start_agent(self, fault=None):
         self.agent = Program(
             [self.bin / "zennet-agent", "run", "--config", self.path("agent.conf")],
-            self.path("agent.log"), fault)
+            self.path("agent.log"), fault, {"ZENNET_SENSORS": str(self.path("sensors"))})
 
     def agent_is_ready(self):
         until("the machine's report", 60, lambda: (self.status() or {}).get("report"))

@@ -25,6 +25,11 @@ enum Main {
     """
 
   static func main() {
+    switch CommandLine.arguments.dropFirst().first {
+    case "sandbox": return sandbox()
+    case "soak", "soak-worker": return soak()
+    default: break
+    }
     guard let options = Options(CommandLine.arguments.dropFirst()) else { fail(usage, 64) }
     if !CryptoLibrary.start() { fail("zennet-bench: libsodium does not start", 70) }
     do {
@@ -49,6 +54,26 @@ enum Main {
       stateBytes: try verification.stateBytes()
     ).measure((options.rounds + 1) / 2)  // Disks are slow, and rounds of 250 commits long.
     try SessionThroughput(mebibytes: options.isSmall ? 1 : 16).measure(options.rounds)
+  }
+
+  private static func sandbox() {
+    guard let options = SandboxOptions(CommandLine.arguments.dropFirst(2)) else {
+      fail(SandboxOptions.usage, 64)
+    }
+    do { try SandboxBench(options).measure() } catch { fail("zennet-bench: \(error)", 70) }
+  }
+
+  private static func soak() {
+    guard let options = SoakOptions(CommandLine.arguments.dropFirst(2)) else {
+      fail(SoakOptions.usage, 64)
+    }
+    do {
+      if CommandLine.arguments[1] == "soak" {
+        try Soak(options: options).run()
+      } else {
+        try SoakWorker(options).run()
+      }
+    } catch { fail("zennet-bench: \(error)", 70) }
   }
 
   static func fail(_ text: String, _ status: Int32) -> Never {

@@ -1,0 +1,80 @@
+import Foundation
+import Sandbox
+
+/// One sandbox, driven as the agent's loop drives it.
+final class SandboxRun {
+  let process: SandboxProcess
+  private let bundle: [UInt8]
+  private var sent = 0
+  private(set) var output: [UInt8] = []
+  private(set) var hasStarted = false
+
+  init(_ sandbox: Sandbox, _ spec: JobSpec, bundle: [UInt8]) throws {
+    self.bundle = bundle
+    process = try sandbox.start(spec, nowMs: Monotonic.ms())
+  }
+
+  /// Waits for something to do and does it.
+  func turn(atMostMs: Int32 = 10_000) {
+    var watched = [
+      pollfd(fd: process.control, events: Int16(POLLIN), revents: 0),
+      pollfd(fd: process.bundle, events: Int16(POLLOUT), revents: 0),
+      pollfd(fd: process.stdout, events: Int16(POLLIN), revents: 0),
+    ]
+    if watched.withUnsafeMutableBufferPointer({ poll($0.baseAddress, 3, atMostMs) }) <= 0 { return }
+    if watched[1].revents != 0 { feed() }
+    if watched[2].revents & Int16(POLLIN) != 0 { readOutput() }
+    if watched[0].revents != 0 {
+      for event in process.poll(nowMs: Monotonic.ms()) where event == .jobStarted {
+        hasStarted = true
+      }
+    }
+  }
+
+  private func feed() {
+    let wrote = bundle.withUnsafeBytes {
+      write(process.bundle, $0.baseAddress! + sent, min(1 << 18, bundle.count - sent))
+    }
+    if wrote > 0 { sent += wrote }
+    if sent == bundle.count || (wrote < 0 && errno == EPIPE) { process.closeBundle() }
+  }
+
+  private func readOutput() {
+    var buffer = [UInt8](repeating: 0, count: 4096)
+    let got = read(process.stdout, &buffer, buffer.count)
+    if got > 0 { output += buffer[..<got] }
+  }
+
+  func untilStarted() throws {
+    while !hasStarted && process.outcome == nil { turn() }
+    if !hasStarted { throw BenchError("job: \(process.outcome!.message)") }
+  }
+
+  func untilEnded() throws {
+    while process.outcome == nil { turn() }
+    readOutput()
+    if process.outcome != .exited(status: 0) {
+      throw BenchError("job: \(process.outcome!.message)")
+    }
+  }
+
+  /// The processes inside, as the machine numbers them.
+  func pids() -> [Int32] {
+    let text = try? String(contentsOfFile: folder() + "/cgroup.procs", encoding: .utf8)
+    return (text ?? "").split(separator: "\n").compactMap { Int32($0) }
+  }
+
+  /// Where the job's processes are counted: its cgroup of the pids controller.
+  private func folder() -> String {
+    let own =
+      (try? String(contentsOfFile: "/proc/\(process.firstPid)/cgroup", encoding: .utf8)) ?? ""
+    for line in own.split(separator: "\n") {
+      let parts = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
+      if parts.count == 3 && parts[1] == "pids" { return "/sys/fs/cgroup/pids\(parts[2])" }
+    }
+    for line in own.split(separator: "\n") where line.hasPrefix("0::") {
+      return "/sys/fs/cgroup" + line.dropFirst(3)
+    }
+    return ""
+  }
+}
