@@ -229,7 +229,7 @@ public final class SandboxProcess {
   public func destroy() throws(SandboxError) {
     if isDestroyed { return }
     if firstPid > 0 && !isFrozen {
-      if isLowered { cgroup.hurry() }
+      if isLowered || outcome == nil { cgroup.hurry() }
       // The kernel kills all that is in a pid namespace with its first process, and that one is not gone
       // before they are: nothing can be born in between. pid_namespaces(7).
       _ = host_sandbox_kill(firstPid, 9)
@@ -256,11 +256,12 @@ public final class SandboxProcess {
 
   /// Waits for a child that has been killed or is about to end.
   static func reap(_ pid: Int32) throws(SandboxError) {
-    for round in 0..<10_000 {
+    // Twenty seconds: on a machine that swaps or is far too busy even dying takes its time.
+    for round in 0..<20_000 {
       var status: Int32 = 0
       // A negative answer: not our child any more, so there is nothing to wait for.
       if host_sandbox_reap(pid, &status) != 0 { return }
-      host_sandbox_sleep_us(round < 20 ? 10 : 200)
+      host_sandbox_sleep_us(round < 20 ? 10 : round < 500 ? 200 : 1000)
     }
     throw SandboxError.leftover("process \(pid)")
   }
