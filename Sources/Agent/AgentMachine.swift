@@ -98,7 +98,10 @@ public final class AgentMachine {
     case .transactionConflicted(let txid, let by, let height):
       context.warning(
         "transaction \(txid.reversed.hex) was displaced by \(by.reversed.hex) at height \(height)")
-    case .stalled(let reason): context.warning("chain: " + reason.message)
+    case .stalled(let reason):
+      // Whatever was agreed now might be paid for on a chain that nobody else follows.
+      if reason == .reorganisationTooDeep { isSynced = false }
+      context.warning("chain: " + reason.message)
     case .peerMisbehaved(let address, let what, _):
       context.warning("chain: " + address.text + ": " + what.message)
     case .peerReady(_, let address, let servesFilters):

@@ -53,6 +53,7 @@ extension LightClient {
         shared.outbox.push(.transactionSeen(transaction))
       }
     case .filterHeaders(let message): filterHeaders.received(message, index, &shared)
+    case .filterCheckpoints(let message): filterHeaders.received(message, index, &shared)
     case .filter(let message):
       if filterHeaders.received(message, index, shared) { return }
       if let height = scan.received(message, index, filterHeaders.chain, &shared),
@@ -105,7 +106,10 @@ extension LightClient {
   private mutating func use(_ block: Block) {
     filterHeaders.received(block)
     scan.received(block)
-    if let change = headers.receivedTip(block, &shared) { follow(change) }
+    if let change = headers.receivedTip(block, &shared) {
+      follow(change)
+      fees.connected(block, height: shared.chain.tipHeight, network: shared.network)
+    }
   }
 
   /// The best chain changed.
@@ -115,6 +119,7 @@ extension LightClient {
       scan.reorganised(forkHeight: change.forkHeight)
       broadcaster.reorganised(forkHeight: change.forkHeight)
       mempool.forgetAll()
+      fees.reorganised(forkHeight: change.forkHeight)
       teller.reorganised(forkHeight: change.forkHeight)
       shared.outbox.push(
         .blocksDisconnected(fromHeight: change.oldTipHeight, toHeight: change.forkHeight))

@@ -15,10 +15,13 @@ extension LightClient {
   /// All blocks up to here were looked through for every watched script, and what matched was told.
   public var scannedHeight: UInt32 { scan.scannedHeight ?? 0 }
 
-  /// The height up to which blocks are proven to be the network's: on a signet nothing enters the
-  /// chain before the solution of a tip above it was verified, so this is the tip; elsewhere work
-  /// alone decides, and it is the tip too.
-  public var authenticatedHeight: UInt32 { shared.chain.tipHeight }
+  /// The height up to which blocks are proven to be the network's; nothing above it is believed
+  /// where money is concerned. On a signet nothing enters the chain, or the disk, before the
+  /// solution of a tip above it was verified, so this is the tip. Elsewhere work alone decides: it
+  /// is the tip of a chain that has the work of the network, and no chain's before.
+  public var authenticatedHeight: UInt32 {
+    headers.lacksWork(shared) ? shared.network.checkpoint?.height ?? 0 : shared.chain.tipHeight
+  }
 
   /// The lowest height whose header is still kept.
   public var baseHeight: UInt32 { shared.chain.baseHeight }
@@ -27,12 +30,15 @@ extension LightClient {
   public var isSynced: Bool {
     if shared.chain.work < shared.network.minimumChainWork || !headers.hasHeardOne { return false }
     var servers = 0
+    var isOnChain = false
     for peer in shared.peers where peer.isReady {
       if peer.isTelling || (peer.branch != nil && peer.withheld == 0) { return false }
       if !peer.hasAnswered && peer.headerStalls == 0 { return false }
       if peer.servesFilters { servers += 1 }
+      if !peer.isOffChain { isOnChain = true }
     }
-    return servers > 0 && filterHeaders.chain.nextHeight > shared.chain.tipHeight
+    // Where everybody follows another chain, which parts below the kept one, nothing is certain.
+    return servers > 0 && isOnChain && filterHeaders.chain.nextHeight > shared.chain.tipHeight
       && filterHeaders.isCrossChecked(shared) && scan.nextHeight > shared.chain.tipHeight
       && !scan.isWaitingForBlocks
   }
@@ -57,6 +63,12 @@ extension LightClient {
     if floors.isEmpty { return 1000 }
     floors.sort()
     return floors[floors.count / 2]
+  }
+
+  /// What a transaction should pay to be in one of the next blocks, in sat per 1000 virtual bytes:
+  /// what peers relay (``feeRateFloorSatPerKvB``), and more where the last blocks were full.
+  public var feeRateSatPerKvB: UInt64 {
+    max(feeRateFloorSatPerKvB, fees.rate(tipHeight: shared.chain.tipHeight))
   }
 
   /// How many peers have asked for a broadcast transaction; nil when it is not being relayed.

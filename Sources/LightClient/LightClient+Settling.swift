@@ -64,6 +64,7 @@ extension LightClient {
   /// Hands out the matched blocks that have come, in the order of heights.
   private mutating func deliver() {
     while let (height, block) = scan.nextBlock() {
+      fees.connected(block, height: height, network: shared.network)
       shared.outbox.push(.blockMatched(height: height, block: block))
       for news in broadcaster.connected(block, height: height) {
         switch news {
@@ -102,6 +103,7 @@ extension LightClient {
       if !peer.isExhausted || peer.branch != nil { unheard += 1 }
     }
     if ready == 0 { return .noPeers }
+    if headers.lacksWork(shared) && unheard == 0 { return .peersBehind }
     if headers.sawFuture { return .clockBehind }
     if offChain == ready { return .reorganisationTooDeep }
     if servers == 0 { return .noFilters }

@@ -19,6 +19,7 @@ public struct LightClient {
   var mempool = MempoolWatch()
   var book: AddressBook
   var teller: Teller
+  var fees = FeeEstimator()
   /// Scripts watched only to see the client's own transactions confirmed.
   var markers: [[UInt8]] = []
   private var timerAtMs: UInt64?

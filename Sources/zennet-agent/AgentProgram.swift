@@ -207,7 +207,7 @@ final class AgentProgram {
       if case .tipChanged = event { tipTold = true } else { tipTold = false }
       machine.chainTold(
         event, now, authenticatedHeight: chain.client.authenticatedHeight,
-        feeRateSatPerVb: (chain.client.feeRateFloorSatPerKvB + 999) / 1000)
+        feeRateSatPerVb: (chain.client.feeRateSatPerKvB + 999) / 1000)
       carryOut()
       if tipTold || event == .synced(height: chain.client.tipHeight) { measureIfDue() }
     }

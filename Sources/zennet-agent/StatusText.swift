@@ -24,7 +24,9 @@ enum StatusText {
     text += ",\"authenticated_height\":\(chain.authenticatedHeight)"
     text += ",\"clock\":\"" + (program.clockIsWrong ? "wrong" : "set") + "\""
     text += ",\"synced\":" + (chain.isSynced ? "true" : "false")
-    text += ",\"peers\":\(readyPeers(chain)),\"report\":" + (hasReport(program) ? "true" : "false")
+    text += ",\"peers\":\(readyPeers(chain)),\"filter_peers\":\(filterPeers(chain))"
+    text += ",\"fee_rate_sat_per_kvb\":\(chain.feeRateSatPerKvB),\"report\":"
+    text += hasReport(program) ? "true" : "false"
     text += ",\"paused\":\"" + program.machine.pauseText + "\",\"jobs\":["
     var isFirst = true
     for job in program.machine.jobSummaries {
@@ -42,7 +44,7 @@ enum StatusText {
     text += "chain       height \(chain.tipHeight), authenticated to \(chain.authenticatedHeight)"
     text += chain.isSynced ? ", synced\n" : ", syncing\n"
     if program.clockIsWrong { text += "clock       wrong: waiting until it is set\n" }
-    text += "peers       \(readyPeers(chain))\n"
+    text += "peers       \(readyPeers(chain)), \(filterPeers(chain)) with filters\n"
     text += "report      " + (hasReport(program) ? "signed" : "not measured yet") + "\n"
     let pause = program.machine.pauseText
     if !pause.utf8.isEmpty { text += "paused      " + pause + "\n" }
@@ -95,6 +97,12 @@ enum StatusText {
   private static func readyPeers(_ chain: LightClient) -> Int {
     var count = 0
     for peer in chain.peers where peer.isReady { count += 1 }
+    return count
+  }
+
+  private static func filterPeers(_ chain: LightClient) -> Int {
+    var count = 0
+    for peer in chain.peers where peer.isReady && peer.servesFilters { count += 1 }
     return count
   }
 

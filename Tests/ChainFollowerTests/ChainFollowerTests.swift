@@ -5,6 +5,7 @@ import Foundation
 import Host
 import LightClient
 import Storage
+import TestSupport
 import Testing
 
 @testable import ChainFollower
@@ -143,5 +144,89 @@ import Testing
     _ = try follow(follower, reactor) { follower, _ in follower.client.isSynced }
     #expect(follower.client.tipHeight == height)
     #expect(follower.cacheIsFull && follower.storageFault == nil)
+  }
+
+  /// Whatever bit of the chain's database flips: what peers can give again is fetched again.
+  @Test func aDamagedCacheIsFetchedAgain() throws {
+    let node = try RunningDevnet(DevnetOptions(directory: folder + "/node"))
+    defer { try? node.stop() }
+    let tip = try node.height
+    func sync() throws {
+      let reactor = Reactor()
+      let follower = try makeFollower("127.0.0.1", node.port, reactor)
+      follower.watch(script, fromHeight: 1)
+      _ = try follow(follower, reactor) { follower, _ in
+        follower.client.isSynced && follower.client.scannedHeight == tip
+      }
+      #expect(follower.storageFault == nil)
+    }
+    try sync()
+    let file = folder + "/chain.db"
+    let whole = try Files.read(file, limit: 10_000_000)
+    var random = SeededGenerator(seed: 7)
+    for round in 0..<6 {
+      var rotten = whole
+      // Where something is written: the first page, and rows.
+      repeat {
+        let place = random.int(0...(round % 2 == 0 ? rotten.count - 1 : 4095))
+        if rotten[place] != 0 {
+          rotten[place] ^= 1 << UInt8(random.int(0...7))
+          break
+        }
+      } while true
+      for suffix in ["-wal", "-shm"] { try? FileManager.default.removeItem(atPath: file + suffix) }
+      try Data(rotten).write(to: URL(fileURLWithPath: file))
+      try sync()
+      let chain = try #require(try ChainCache(path: file).headers.load())
+      #expect(chain.headers.count == Int(tip) + 1 && chain.filterHeaders.count == Int(tip) + 1)
+    }
+  }
+
+  /// Who misbehaved is in the cache, and is left alone by the next run as well.
+  @Test func bansAreKeptInTheCache() throws {
+    let reactor = Reactor()
+    let listener = try reactor.listen(on: .tcp(host: "127.0.0.1", port: 0))
+    let port = reactor.address(of: listener)!.port
+    let follower = try makeFollower("127.0.0.1", port, reactor)
+    let deadlineMs = Clock.monotonicMs() + 20_000
+    var isBanned = false
+    while !isBanned && Clock.monotonicMs() < deadlineMs {
+      guard let event = try reactor.next(untilMs: deadlineMs) else { break }
+      if case .accepted(_, let connection, _) = event {
+        // No Bitcoin message begins like this.
+        reactor.send(connection, [UInt8](repeating: 0x47, count: 64))
+      }
+      _ = follower.handle(event)
+      while let told = follower.nextEvent() {
+        if case .peerMisbehaved = told { isBanned = true }
+      }
+    }
+    #expect(isBanned)
+    let later = Reactor()
+    let next = try makeFollower("127.0.0.1", port, later)
+    #expect(next.client.knownPeers.map(\.bans) == [1])
+    #expect(next.client.knownPeers.first?.address.port == port)
+  }
+
+  /// Names become addresses without anybody being connected to.
+  @Test func seedsAreLookedUp() throws {
+    let reactor = Reactor()
+    let found = reactor.lookUp("localhost", port: 8333)
+    let missing = reactor.lookUp("seed.invalid", port: 8333)
+    var addresses: [SocketAddress] = []
+    var open: Set<ConnectionId> = [found, missing]
+    let deadlineMs = Clock.monotonicMs() + 40_000
+    while !open.isEmpty, let event = try reactor.next(untilMs: deadlineMs) {
+      switch event {
+      case .received(let id, let bytes):
+        #expect(id == found)
+        addresses += Reactor.addresses(in: bytes)
+      case .closed(let id, _): open.remove(id)
+      default: Issue.record("\(event)")
+      }
+    }
+    #expect(open.isEmpty)
+    #expect(addresses.contains { $0.host == "127.0.0.1" || $0.host == "::1" })
+    #expect(addresses.allSatisfy { $0.port == 8333 })
   }
 }

@@ -131,6 +131,8 @@ import Testing
     world.network.run(untilMs: world.network.nowMs + 120_000)
     #expect(world.client.client.tipHash == next)
     #expect(world.client.ledger.stalls.last == .reorganisationTooDeep)
+    // Nobody follows the kept chain any more: nothing new is begun on it.
+    #expect(!world.client.client.isSynced)
     #expect(world.client.ledger.bans.isEmpty)
   }
 

@@ -57,6 +57,12 @@ public struct Network: Equatable, Sendable {
   /// Names that resolve to addresses of nodes; those that can be asked for nodes with filters are.
   public var seeds: [[UInt8]] = []
 
+  /// What a block may create, in sat.
+  public func subsidySat(atHeight height: UInt32) -> UInt64 {
+    let halvings = height / (rules == .regtest ? 150 : 210_000)
+    return halvings >= 64 ? 0 : 50 * Amount.satPerCoin >> UInt64(halvings)
+  }
+
   public var nameText: String { String(decoding: name, as: UTF8.self) }
 
   /// BIP34, BIP66 and BIP65 raised the least version at these heights.

@@ -95,6 +95,12 @@ struct HeaderChain {
     return sum
   }
 
+  /// The work of the chain up to and with `height`; nil where it is not kept.
+  func work(upTo height: UInt32) -> ChainWork? {
+    if height < baseHeight || height > tipHeight { return nil }
+    return work - work(above: height)
+  }
+
   /// Hashes from `height` down, ever sparser, for `getheaders`.
   func locator(from height: UInt32) -> [Bytes32] {
     var hashes: [Bytes32] = []

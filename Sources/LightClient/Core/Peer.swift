@@ -46,6 +46,8 @@ struct Peer {
   /// Headers are not asked for again before this time, whatever it announces.
   var nextHeadersMs: UInt64 = 0
   var branch: HeaderBranch?
+  /// Headers that are judged and not kept, while the best chain lacks work.
+  var presync: HeaderPresync?
   /// How often it did not give the block that would prove its branch (signets).
   var withheld = 0
   /// Its chain parts below the kept window.

@@ -150,7 +150,12 @@ struct FilterDispute {
     case .given(let bytes, let id):
       let filter = BlockFilter(encoded: bytes, blockHash: blockHash)
       if filter.header(previous: previous) != ours { return .supporterContradicted(id) }
-      return FilterJudge.isPossible(filter, of: block) ? .undecided : .oursFalse
+      if !FilterJudge.isPossible(filter, of: block) { return .oursFalse }
+      // One side alone hides a spend that the block shows.
+      let theyShow = FilterJudge.hasShownSpends(theirFilter, of: block)
+      let weShow = FilterJudge.hasShownSpends(filter, of: block)
+      if theyShow == weShow { return .undecided }
+      return weShow ? .challengerLied : .oursFalse
     }
   }
 

@@ -22,6 +22,8 @@ struct FilterHeaderSync {
     let stopHash: Bytes32
     let sentMs: UInt64
     let isProbe: Bool
+    /// `getcfcheckpt`, not `getcfheaders`.
+    var asksCheckpoints = false
     /// The answer no longer matters, or is no longer waited for; it may still come.
     var isVoid = false
 
@@ -34,6 +36,7 @@ struct FilterHeaderSync {
     let with: PeerId
     var agreedHeight: UInt32?
     var differentHeight: UInt32
+    var wereCheckpointsAsked = false
   }
 
   /// What the caller must do after filter headers changed.
@@ -196,6 +199,7 @@ struct FilterHeaderSync {
       distrust(index, &shared)
       return
     }
+    if askForCheckpoints(disagreement, lowest: lowest, index, &shared) { return }
     let middle = lowest + (disagreement.differentHeight - lowest) / 2
     ask(index, from: middle, to: middle, isProbe: true, &shared)
   }
@@ -228,7 +232,9 @@ struct FilterHeaderSync {
     var best: Int?
     for index in requests.indices {
       let request = requests[index]
-      if request.from != id || request.stopHash != message.stopHash { continue }
+      if request.from != id || request.stopHash != message.stopHash || request.asksCheckpoints {
+        continue
+      }
       let fits = request.count == message.filterHashes.count
       if best == nil || (fits && !request.isVoid) { best = index }
       if fits && !request.isVoid { break }

@@ -18,6 +18,7 @@ struct HeaderSync {
   /// Long branches that may grow at one time; each holds at most the window and one list.
   static let maxGrowingBranches = 3
   static let maxRefusedHashes = 64
+  static let patienceMs: UInt64 = 300_000
 
   /// How the best chain changed.
   struct Change {
@@ -31,13 +32,16 @@ struct HeaderSync {
   /// A peer has told all its headers since the start, so that several are asked at a time.
   private(set) var hasHeardOne = false
   private(set) var sawFuture = false
+  /// What is remembered of a chain that was shown to have the network's work.
+  var proof: [HeaderMilestone] = []
+  var firstAskedMs: UInt64?
   /// Signet blocks whose solution failed; nothing is built on them.
-  private var refusedHashes: [Bytes32] = []
+  var refusedHashes: [Bytes32] = []
 
   // MARK: Asking
 
   mutating func pump(_ shared: inout Shared) {
-    var isAsking = false
+    var asked = 0
     for index in shared.peers.indices where shared.peers[index].isReady {
       let peer = shared.peers[index]
       if let sentMs = peer.headerRequestMs {
@@ -46,7 +50,7 @@ struct HeaderSync {
           shared.peers[index].headerStalls += 1
           shared.peers[index].lastHeadersMs = shared.nowMs
         } else {
-          isAsking = true
+          asked += 1
         }
       }
       if peer.isExhausted && shared.nowMs >= peer.lastHeadersMs + pollMs(peer, shared) {
@@ -54,10 +58,11 @@ struct HeaderSync {
       }
     }
     // The first long download is one peer's work; afterwards all are asked, to hear every opinion.
-    while hasHeardOne || !isAsking {
+    while asked < askedAtOnce(shared) {
       guard let index = nextToAsk(shared) else { return }
+      firstAskedMs = firstAskedMs ?? shared.nowMs
       ask(index, &shared)
-      isAsking = true
+      asked += 1
     }
   }
 
@@ -103,6 +108,8 @@ struct HeaderSync {
     let isAtBase = chain.tipHeight == chain.baseHeight
     var locator = chain.locator(from: isAtBase ? chain.tipHeight : chain.tipHeight - 1)
     if let branchTip = shared.peers[index].branch?.tipHash { locator.insert(branchTip, at: 0) }
+    if !lacksWork(shared) { shared.peers[index].presync = nil }
+    if let presync = shared.peers[index].presync { locator = [presync.tipHash] }
     shared.peers[index].headerRequestMs = shared.nowMs
     shared.peers[index].nextHeadersMs = shared.nowMs + HeaderSync.announcedMs
     shared.send(.getHeaders(locator: locator, stop: .zero), to: index)
@@ -145,6 +152,11 @@ struct HeaderSync {
     if !isFull { hasHeardOne = true }
     guard let hashes = HeaderSync.linkedHashes(headers) else {
       shared.punish(index, .invalidHeader(.invalid("headers that are not a chain")))
+      return nil
+    }
+    if shared.peers[index].presync != nil
+      && presynced(headers, hashes, isFull: isFull, index, &shared)
+    {
       return nil
     }
     guard let (branch, known) = place(first, hashes, index, shared) else {
@@ -228,6 +240,10 @@ struct HeaderSync {
       shared.punish(index, .invalidSignetSolution(.invalid("built on a block refused before")))
       return nil
     }
+    if breaksPin(hashes, firstHeight: start.tipHeight + 1, shared) {
+      shared.punish(index, .invalidHeader(HeaderSync.pinBroken))
+      return nil
+    }
     var branch = start
     let refusal = branch.extend(
       headers, hashes: hashes, on: shared.chain, network: shared.network,
@@ -243,7 +259,10 @@ struct HeaderSync {
     case nil: sawFuture = false
     }
     if branch.work > shared.chain.work(above: branch.forkHeight) {
-      if shared.network.signetChallenge == nil { return adopt(branch, index, &shared) }
+      if shared.network.signetChallenge == nil {
+        if !mayAdopt(branch, isFull: isFull, index, &shared) { return nil }
+        return adopt(branch, index, &shared)
+      }
       if branch.records.count <= shared.configuration.windowHeaders + PeerMessage.maxHeaders {
         shared.peers[index].branch = branch
       }
@@ -273,7 +292,7 @@ struct HeaderSync {
   // MARK: Following
 
   /// The branch becomes the best chain.
-  private func adopt(_ branch: HeaderBranch, _ index: Int, _ shared: inout Shared) -> Change {
+  func adopt(_ branch: HeaderBranch, _ index: Int, _ shared: inout Shared) -> Change {
     let change = Change(
       forkHeight: branch.forkHeight, oldTipHeight: shared.chain.tipHeight,
       oldTipHash: shared.chain.tipHash)
@@ -299,6 +318,9 @@ struct HeaderSync {
       if let common = shared.peers[index].commonHeight, common > forkHeight {
         shared.peers[index].commonHeight = forkHeight
       }
+      if let presync = shared.peers[index].presync, presync.anchorHeight > forkHeight {
+        shared.peers[index].presync = nil
+      }
       guard let branch = shared.peers[index].branch, let tipHash = branch.tipHash else { continue }
       if shared.chain.hash(at: branch.tipHeight) == tipHash {
         shared.peers[index].branch = nil
@@ -310,59 +332,6 @@ struct HeaderSync {
         shared.peers[index].isExhausted = false
       }
     }
-  }
-
-  // MARK: Signets
-
-  /// The tips whose blocks are needed for their solution, with their heights.
-  func tipsToAuthenticate(_ shared: Shared) -> [(hash: Bytes32, height: UInt32)] {
-    if shared.network.signetChallenge == nil { return [] }
-    var tips: [(hash: Bytes32, height: UInt32)] = []
-    for peer in shared.peers where peer.isReady {
-      guard let branch = peer.branch, let hash = branch.tipHash,
-        branch.work > shared.chain.work(above: branch.forkHeight)
-      else { continue }
-      if !tips.contains(where: { $0.hash == hash }) { tips.append((hash, branch.tipHeight)) }
-    }
-    return tips
-  }
-
-  /// Lets go of branches whose peer does not give the block that would prove them. It is asked for
-  /// its headers again later: a slow line is no lie.
-  func dropWithheld(_ blocks: BlockFetcher, _ shared: inout Shared) {
-    if shared.network.signetChallenge == nil { return }
-    for index in shared.peers.indices {
-      guard let hash = shared.peers[index].branch?.tipHash,
-        blocks.hasFailed(hash, shared.peers[index].id)
-      else { continue }
-      shared.peers[index].branch = nil
-      shared.peers[index].isExhausted = true
-      shared.peers[index].withheld += 1
-    }
-  }
-
-  /// The block of a tip came, whole. Its solution decides about every branch that ends in it.
-  mutating func receivedTip(_ block: Block, _ shared: inout Shared) -> Change? {
-    guard let challenge = shared.network.signetChallenge else { return nil }
-    let hash = block.hash
-    var refusal: BitcoinError?
-    do { try SignetSolution.verify(block: block, challenge: challenge) } catch { refusal = error }
-    for index in shared.peers.indices {
-      guard let branch = shared.peers[index].branch, branch.tipHash == hash else { continue }
-      if let refusal {
-        shared.peers[index].branch = nil
-        shared.punish(index, .invalidSignetSolution(refusal))
-        continue
-      }
-      if branch.work > shared.chain.work(above: branch.forkHeight) {
-        return adopt(branch, index, &shared)
-      }
-    }
-    if refusal != nil {
-      refusedHashes.append(hash)
-      if refusedHashes.count > HeaderSync.maxRefusedHashes { refusedHashes.removeFirst() }
-    }
-    return nil
   }
 
   // MARK: Time

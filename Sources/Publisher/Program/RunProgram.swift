@@ -171,7 +171,7 @@ public final class RunProgram {
       }
       let client = chain.client
       machine.chainTold(
-        event, now, feeRateSatPerVb: (client.feeRateFloorSatPerKvB + 999) / 1000,
+        event, now, feeRateSatPerVb: (client.feeRateSatPerKvB + 999) / 1000,
         blockHash: { client.blockHash(at: $0) })
       try carryOut()
     }

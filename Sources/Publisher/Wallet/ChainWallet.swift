@@ -125,7 +125,7 @@ public final class ChainWallet {
 
   /// The least fee rate that peers relay now, and 1 at least.
   public var floorSatPerVb: UInt64 {
-    max(1, (follower.client.feeRateFloorSatPerKvB + 999) / 1000)
+    max(1, (follower.client.feeRateSatPerKvB + 999) / 1000)
   }
 
   /// Builds, signs and stores a payment, without relaying it: a channel relays its funding itself

@@ -8,6 +8,7 @@ public enum Lie: CaseIterable, Sendable {
   case headersWithoutWork, headersUnlinked, headersWithWrongBits, headersTooOld, headersFromFuture
   case headersFromNowhere, headersAnnouncedWithoutEnd, silentAboutHeaders, emptyHeaders
   // Filter headers.
+  case checkpointsRandom, checkpointsTooFew, silentAboutCheckpoints
   case filterHeadersRandom, filterHeadersTooFew, filterHeadersBadPrevious, silentAboutFilterHeaders
   /// A false filter, and filter headers that fit it.
   case filterOmitsOutputs, filterHasExtras
@@ -19,6 +20,7 @@ public enum Lie: CaseIterable, Sendable {
   case blockWithChangedOutput, blockWithRepeatedTransaction, blockWithChangedWitness
   case blockOfAnotherHash, blocksNotFound, silentAboutBlocks
   // Everything else.
-  case inventoryFlood, pingFlood, unaskedTransactions, unaskedBlocks, addressFlood, unknownFlood
+  case inventoryFlood, pingFlood, unaskedTransactions, unaskedBlocks, addressFlood, unknownFlood,
+    addressFloodV2
   case silentFromTheStart, getDataFlood, extremeFeeFilter, closesAtOnce
 }

@@ -41,6 +41,7 @@ public final class LyingNode: ServingNode {
         sendRandomFilterHeaders(request, link, network)
         return
       }
+    case .getFilterCheckpoints: if tells(.silentAboutCheckpoints) { return }
     case .getFilters: if tells(.silentAboutFilters) { return }
     case .getData(let items):
       if tells(.silentAboutBlocks) { return }
@@ -129,14 +130,8 @@ public final class LyingNode: ServingNode {
       send(.transaction(tree.entry(tip).block.transactions.last ?? coinbaseOfTip), link, network)
     }
     if tells(.unaskedBlocks) { send(.block(tree.entry(tip).block), link, network) }
-    if tells(.addressFlood) {
-      send(
-        .addr(
-          (0..<1000).map { _ in
-            NetworkAddress(
-              time: 0, services: 73, network: 1, address: random.bytes(4), port: 8333)
-          }), link, network)
-    }
+    if tells(.addressFlood) { send(.addr(madeUpAddresses(isV2: false)), link, network) }
+    if tells(.addressFloodV2) { send(.addrV2(madeUpAddresses(isV2: true)), link, network) }
     if tells(.unknownFlood) {
       for _ in 0..<20 { send(.sendAddrV2, link, network) }
     }
@@ -156,6 +151,16 @@ public final class LyingNode: ServingNode {
     }
   }
 
+  private func madeUpAddresses(isV2: Bool) -> [NetworkAddress] {
+    (0..<1000).map { _ in
+      let kind = isV2 ? UInt8(1 + random.below(8)) : 1
+      let count = kind == 1 ? 4 : (kind == 2 ? 16 : Int(random.below(40)))
+      return NetworkAddress(
+        time: 0, services: 73, network: kind, address: random.bytes(count),
+        port: UInt16(truncatingIfNeeded: random.next()))
+    }
+  }
+
   private var coinbaseOfTip: Transaction {
     Transaction(inputs: [], outputs: [TransactionOutput(amountSat: 1, scriptPubKey: [0x51])])
   }
@@ -172,6 +177,14 @@ public final class LyingNode: ServingNode {
       if tells(.filterHeadersTooFew) { answer.filterHashes.removeLast() }
       if tells(.filterHeadersBadPrevious) { answer.previousHeader = Bytes32(random.bytes(32)) }
       super.send(.filterHeaders(answer), link, network)
+    case .filterCheckpoints(var answer):
+      if tells(.checkpointsTooFew), !answer.filterHeaders.isEmpty {
+        answer.filterHeaders.removeLast()
+      }
+      if tells(.checkpointsRandom) {
+        answer.filterHeaders = answer.filterHeaders.map { _ in Bytes32(random.bytes(32)) }
+      }
+      super.send(.filterCheckpoints(answer), link, network)
     case .filter(var answer):
       if tells(.filterTampered), !answer.filter.isEmpty {
         answer.filter[answer.filter.count - 1] ^= 0x40

@@ -19,6 +19,7 @@ open class ServingNode: SimulatedEndpoint {
   /// What it answers to `getaddr`, by `addrv2` or by `addr`.
   public var knownAddresses: [NetworkAddress] = []
   public var tellsAddressesV2 = true
+  public private(set) var checkpointsSent = 0
   /// The best chain, from the genesis block on.
   public private(set) var chain: [Bytes32]
   public private(set) var mempool: [Transaction] = []
@@ -134,6 +135,7 @@ open class ServingNode: SimulatedEndpoint {
     case .getHeaders(let locator, _): sendHeaders(after: locator, link, network)
     case .getFilterHeaders(let request): sendFilterHeaders(request, link, network)
     case .getFilters(let request): sendFilters(request, link, network)
+    case .getFilterCheckpoints(_, let stopHash): sendCheckpoints(stopHash, link, network)
     case .inv(let items): fetch(items, link, network)
     case .getData(let items): sendData(items, link, network)
     case .transaction(let transaction): accept(transaction, network)
@@ -223,6 +225,25 @@ open class ServingNode: SimulatedEndpoint {
         FilterHeadersMessage(
           stopHash: request.stopHash, previousHeader: filterHeader(before: first),
           filterHashes: list.map { filter(of: $0).hash })), link, network)
+  }
+
+  private func sendCheckpoints(
+    _ stopHash: Bytes32, _ link: SimulatedNetwork.LinkId, _ network: SimulatedNetwork
+  ) {
+    guard let stop = tree.entries[stopHash], isKnown(stop) else {
+      complain("asks for filter checkpoints up to an unknown block", link, network)
+      return
+    }
+    var headers: [Bytes32] = []
+    for hash in tree.chain(to: stopHash) {
+      let entry = tree.entry(hash)
+      if entry.height == 0 || entry.height % 1000 != 0 { continue }
+      headers.append(filter(of: entry).header(previous: filterHeader(before: entry)))
+    }
+    checkpointsSent += 1
+    send(
+      .filterCheckpoints(FilterCheckpointsMessage(stopHash: stopHash, filterHeaders: headers)),
+      link, network)
   }
 
   private func sendFilters(

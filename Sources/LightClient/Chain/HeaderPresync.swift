@@ -1,0 +1,138 @@
+import Bitcoin
+import Bytes
+
+/// A peer's headers, judged by every rule and not kept, until they have the work that the network
+/// is known to have. Only then is the same chain fetched again, and followed.
+///
+/// What is kept meanwhile is the last two difficulty periods at most and one hash for each list of
+/// 2,000 headers: 0.4 MB, and 32 bytes for every 2,000 blocks. Without this, a chain of little work
+/// (cheap to make at the network's least difficulty) would push the honest one out of the window.
+struct HeaderPresync {
+  /// What the rules look back on: a period and some.
+  static let keptHeaders = 2016 + 32
+  /// Blocks cannot come much faster than every ten minutes for long: whoever tells more than this
+  /// many times what time allows for, and the same again for a few days, is not followed.
+  static let pace: UInt64 = 4
+  static let allowance: UInt64 = 20_000
+
+  /// The highest block that these headers share with the best chain.
+  let anchorHeight: UInt32
+  private(set) var tipHeight: UInt32
+  private(set) var tipHash: Bytes32
+  /// The work of the whole chain up to the tip.
+  private(set) var work: ChainWork
+  /// The last header of each list.
+  private(set) var milestones: [HeaderMilestone] = []
+  private var recent: [HeaderRecord]
+
+  /// Begins with a branch of less work than the network's.
+  init?(_ branch: HeaderBranch, on chain: HeaderChain) {
+    guard let tipHash = branch.tipHash, let below = chain.work(upTo: branch.forkHeight) else {
+      return nil
+    }
+    anchorHeight = branch.forkHeight
+    tipHeight = branch.tipHeight
+    self.tipHash = tipHash
+    work = below + branch.work
+    recent = branch.records
+    milestones.append(HeaderMilestone(height: tipHeight, hash: tipHash))
+    trim()
+  }
+
+  var keptCount: Int { recent.count }
+
+  /// Whether there can be so many blocks since the anchor.
+  func isPlausible(
+    anchorTime: UInt32, unixSeconds: UInt64, allowance: UInt64 = HeaderPresync.allowance
+  ) -> Bool {
+    let seconds = unixSeconds > UInt64(anchorTime) ? unixSeconds - UInt64(anchorTime) : 0
+    let most = HeaderPresync.pace * (seconds / 600) + allowance
+    return UInt64(tipHeight - anchorHeight) <= most
+  }
+
+  /// Judges a list that continues the last one, until one breaks a rule.
+  mutating func extend(
+    _ headers: [BlockHeader], hashes: [Bytes32], on chain: HeaderChain, network: Network,
+    unixSeconds: UInt64
+  ) -> HeaderBranch.Refusal? {
+    let view = PresyncView(chain, anchorHeight, tipHeight, recent)
+    recent = []
+    defer {
+      recent = view.records
+      trim()
+    }
+    var measure = WorkMeasure()
+    for index in headers.indices {
+      let header = headers[index]
+      if HeaderRules.isFromFuture(header, nowSeconds: unixSeconds) { return .fromFuture }
+      do throws(BitcoinError) {
+        try HeaderRules.check(
+          header, hash: hashes[index], context: view.context, network: network)
+      } catch { return .invalid(error) }
+      view.append(HeaderRecord(header, hash: hashes[index]))
+      work += measure.work(bits: header.bits)
+      tipHeight += 1
+      tipHash = hashes[index]
+    }
+    milestones.append(HeaderMilestone(height: tipHeight, hash: tipHash))
+    return nil
+  }
+
+  private mutating func trim() {
+    if recent.count > 2 * HeaderPresync.keptHeaders {
+      recent.removeFirst(recent.count - HeaderPresync.keptHeaders)
+    }
+  }
+}
+
+/// A block of a chain that was shown to have the network's work.
+struct HeaderMilestone: Equatable {
+  var height: UInt32
+  var hash: Bytes32
+}
+
+/// The headers that the rules look back on: the last ones, and the best chain up to the anchor.
+private final class PresyncView {
+  private let chain: HeaderChain
+  private let anchorHeight: UInt32
+  private var tipHeight: UInt32
+  private(set) var records: [HeaderRecord]
+
+  init(
+    _ chain: HeaderChain, _ anchorHeight: UInt32, _ tipHeight: UInt32, _ records: [HeaderRecord]
+  ) {
+    self.chain = chain
+    self.anchorHeight = anchorHeight
+    self.tipHeight = tipHeight
+    self.records = records
+  }
+
+  var context: HeaderContext {
+    HeaderContext(
+      parentHeight: tipHeight, time: { [self] in time($0) }, header: { [self] in header($0) })
+  }
+
+  private func time(_ height: UInt32) -> UInt32? {
+    if let record = record(height) { return record.time }
+    return height <= anchorHeight ? chain.time(at: height) : nil
+  }
+
+  private func record(_ height: UInt32) -> HeaderRecord? {
+    let below = tipHeight - min(tipHeight, height)
+    if height > tipHeight || Int(below) >= records.count { return nil }
+    return records[records.count - 1 - Int(below)]
+  }
+
+  private func header(_ height: UInt32) -> BlockHeader? {
+    guard let record = record(height) else {
+      return height <= anchorHeight ? chain.header(at: height) : nil
+    }
+    // No rule looks at a parent's parent hash.
+    return record.header(previous: .zero)
+  }
+
+  func append(_ record: HeaderRecord) {
+    records.append(record)
+    tipHeight += 1
+  }
+}
