@@ -1,3 +1,4 @@
+import CHost
 import CSQLite
 
 /// One SQLite database file, in WAL mode, used by one process and one thread.
@@ -143,8 +144,15 @@ public final class Database {
     }
   }
 
+  /// With what the system said, where SQLite only says that the disk failed.
   func failure(_ code: Int32, _ operation: String) -> StorageError {
-    Database.error(code, operation, path)
+    let errno = sqlite3_system_errno(handle)
+    let isSystems = [SQLITE_IOERR, SQLITE_CANTOPEN].contains(code & 255) && errno != 0
+    if !isSystems { return Database.error(code, operation, path) }
+    var text = [CChar](repeating: 0, count: 128)
+    host_error_text(errno, &text, UInt32(text.count))
+    let words = text.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
+    return Database.error(code, operation + ": " + words, path)
   }
 
   static func error(_ code: Int32, _ operation: String, _ path: String) -> StorageError {
