@@ -28,6 +28,8 @@ public final class MadeChain {
   public private(set) var filterHeaders: [Bytes32] = []
   /// By height; empty where all but the first are the same.
   private var filters: [[UInt8]] = []
+  /// Their hashes: a node has them in its index, too.
+  private var filterHashes: [Bytes32] = []
   private let genesisFilter: BlockFilter
   private var heights: [Bytes32: UInt32] = [:]
 
@@ -78,7 +80,10 @@ public final class MadeChain {
     heights[filter.blockHash] = UInt32(hashes.count)
     hashes.append(filter.blockHash)
     headerBytes += header.bytes
-    filterHeaders.append(filter.header(previous: filterHeaders.last ?? .zero))
+    let hash = filter.hash
+    filterHeaders.append(
+      BlockFilter.header(filterHash: hash, previous: filterHeaders.last ?? .zero))
+    if isFiltered || filterHashes.count < 2 { filterHashes.append(hash) }
     if isFiltered { filters.append(filter.encoded) }
   }
 
@@ -94,6 +99,11 @@ public final class MadeChain {
   public func filter(at height: UInt32) -> [UInt8] {
     if isFiltered { return filters[Int(height)] }
     return height == 0 ? genesisFilter.encoded : MadeChain.emptyFilter
+  }
+
+  /// What BIP157's `cfheaders` carries of that filter.
+  public func filterHash(at height: UInt32) -> Bytes32 {
+    filterHashes[isFiltered ? Int(height) : min(1, Int(height))]
   }
 
   /// The whole block at a height above the genesis block's.

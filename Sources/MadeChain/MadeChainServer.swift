@@ -131,7 +131,7 @@ public final class MadeChainServer {
         FilterHeadersMessage(
           stopHash: request.stopHash,
           previousHeader: first == 0 ? .zero : chain.filterHeaders[first - 1],
-          filterHashes: range.map { Sha256.double(chain.filter(at: $0)) })), connection)
+          filterHashes: range.map { chain.filterHash(at: $0) })), connection)
   }
 
   private func sendFilters(_ request: FilterRangeRequest, _ connection: ConnectionId) {

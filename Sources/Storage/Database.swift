@@ -31,8 +31,10 @@ public final class Database {
     mustExist: Bool = false
   ) throws(StorageError) {
     var opened: OpaquePointer?
+    // One thread uses it: no locks within the process.
     let flags =
-      SQLITE_OPEN_READWRITE | SQLITE_OPEN_PRIVATECACHE | (mustExist ? 0 : SQLITE_OPEN_CREATE)
+      SQLITE_OPEN_READWRITE | SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_NOMUTEX
+      | (mustExist ? 0 : SQLITE_OPEN_CREATE)
     let code = sqlite3_open_v2(path, &opened, flags, nil)
     guard code == SQLITE_OK, let opened else {
       if let opened { _ = sqlite3_close_v2(opened) }

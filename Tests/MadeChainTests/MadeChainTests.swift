@@ -57,6 +57,7 @@ import Testing
     for height in 1...UInt32(40) {
       let filter = BlockFilter.build(block: made.block(at: height), spentScripts: [])
       #expect(filter.encoded == made.filter(at: height))
+      #expect(filter.hash == made.filterHash(at: height))
       #expect(
         filter.header(previous: made.filterHeaders[Int(height) - 1])
           == made.filterHeaders[Int(height)])
