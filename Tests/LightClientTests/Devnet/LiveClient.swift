@@ -14,11 +14,14 @@ final class LiveClient {
   private(set) var events: [LightClientEvent] = []
   let folder: String
 
-  init(ports: [UInt16], folder: String, network: Network = .regtest) throws {
+  init(ports: [UInt16], folder: String, network: Network = .regtest, usesGossip: Bool = false)
+    throws
+  {
     self.folder = folder
     reactor = Reactor()
     var configuration = LightClientConfiguration()
     configuration.targetPeers = ports.count
+    configuration.usesGossip = usesGossip
     follower = ChainFollower(
       network: network, configuration: configuration, peers: ports.map { ("127.0.0.1", $0) },
       cache: try ChainCache(path: folder + "/chain.db"), reactor: reactor, timerToken: 1)

@@ -201,6 +201,25 @@ struct RealNodeTests {
     #expect(alone.bans.isEmpty && both.bans.isEmpty)
   }
 
+  /// Asked for addresses, a node answers by BIP155, and that is no offence.
+  @Test func addressesComeAsAddrV2() throws {
+    let node = try node("node")
+    try node.mine(1, to: otherAddress)
+    for group in 1...40 { try node.call("addpeeraddress", ["11.\(group).0.1", 8333]) }
+    let client = try LiveClient(
+      ports: [node.port], folder: try folder.sub("client"), usesGossip: true)
+    #expect(try client.isLevel(with: node))
+    #expect(
+      eventually {
+        let peers = try node.call("getpeerinfo") as? [[String: Any]]
+        let sent = peers?.first?["bytessent_per_msg"] as? [String: NSNumber]
+        return (sent?["addrv2"]?.intValue ?? 0) > 40
+      })
+    try node.mine(1, to: otherAddress)
+    #expect(try client.isLevel(with: node))
+    #expect(client.bans.isEmpty)
+  }
+
   /// Our transaction goes through a real mempool into a block; a reorganisation takes it out, and
   /// what spends the same coin instead is told.
   @Test func relaysAndSeesConflicts() throws {
