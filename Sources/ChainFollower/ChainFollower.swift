@@ -88,6 +88,9 @@ public final class ChainFollower {
       filterHeaders: stored.filterHeaders, peers: fresh.peers)
   }
 
+  /// Before a name is tried again behind which somebody was sent away: it may lead elsewhere then.
+  private static let lastingMs: UInt64 = 60_000
+
   /// Where the cache keeps what was learnt of peers.
   private static let peerSpace: UInt32 = 2
   private static let peerKey: [UInt8] = [0x70]
@@ -234,10 +237,12 @@ public final class ChainFollower {
   // MARK: Named peers
 
   /// Seconds between attempts: 1, 2, 4 … 64.
-  private func releaseNamed(_ connection: ConnectionId, nowMs: UInt64) -> Bool {
+  private func releaseNamed(
+    _ connection: ConnectionId, nowMs: UInt64, waitMs: UInt64 = 0
+  ) -> Bool {
     guard let index = named.firstIndex(where: { $0.connection == connection }) else { return false }
     named[index].connection = nil
-    named[index].retryAtMs = nowMs + 1000 << min(named[index].failures, 6)
+    named[index].retryAtMs = nowMs + max(waitMs, 1000 << min(named[index].failures, 6))
     named[index].failures += 1
     return true
   }
@@ -276,10 +281,12 @@ public final class ChainFollower {
       let connection = reactor.connect(to: endpoint)
       links.append(
         Link(peer: takePeer(), connection: connection, dialled: address, isOpen: false))
-    case .disconnect(let peer, _):
+    case .disconnect(let peer, let reason):
       guard let index = links.firstIndex(where: { $0.peer == peer }) else { return }
       let link = links.remove(at: index)
-      _ = releaseNamed(link.connection, nowMs: Clock.monotonicMs())
+      _ = releaseNamed(
+        link.connection, nowMs: Clock.monotonicMs(),
+        waitMs: reason.isLasting ? ChainFollower.lastingMs : 0)
       reactor.finish(link.connection)
     case .send(let peer, let bytes):
       guard let index = links.firstIndex(where: { $0.peer == peer }) else { return }

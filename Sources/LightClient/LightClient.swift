@@ -100,6 +100,11 @@ public struct LightClient {
       shared.outbox.push(.disconnect(id, .tooManyPeers))
       return
     }
+    // The driver dials names by itself, and cannot know who stands behind them.
+    if book.isBanned(address, shared.unixSeconds) {
+      shared.outbox.push(.disconnect(id, .unsuitable))
+      return
+    }
     book.connected(address)
     shared.peers.append(
       Peer(

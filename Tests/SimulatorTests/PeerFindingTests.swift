@@ -173,6 +173,22 @@ import Testing
     #expect(world.client.client.peers.contains { $0.address == liar && $0.isReady })
   }
 
+  /// A name may lead to an address that is banned: the client sends it away again.
+  @Test func aBannedAddressIsNotTakenBackByAnotherDoor() {
+    let liar = address(1)
+    var state = LightClientState.fresh
+    state.peers = [KnownPeer(address: liar, bannedUntilSeconds: 1_000, bans: 1)]
+    var client = LightClient(
+      network: .regtest, configuration: LightClientConfiguration(), state: state, seed: 1,
+      nowMs: 0, unixSeconds: 900)
+    while client.nextEffect() != nil {}
+    client.peerConnected(PeerId(1), address: liar, nowMs: 1, unixSeconds: 900)
+    #expect(client.nextEffect() == .disconnect(PeerId(1), .unsuitable))
+    #expect(client.peers.isEmpty)
+    client.peerConnected(PeerId(2), address: liar, nowMs: 2, unixSeconds: 1_001)
+    #expect(client.peers.map(\.id) == [PeerId(2)])
+  }
+
   @Test func whatIsStoredOfPeersIsReadAsFarAsItGoes() {
     let peers = [
       KnownPeer(address: address(1), services: 73, readySeconds: 5),

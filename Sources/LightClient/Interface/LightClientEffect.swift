@@ -37,6 +37,14 @@ public enum DisconnectReason: Equatable, Sendable {
   case selfConnection
   case tooManyPeers
 
+  /// Whether dialling the same address again at once leads nowhere.
+  public var isLasting: Bool {
+    switch self {
+    case .misbehaved, .unsuitable, .selfConnection: return true
+    case .handshakeTimeout, .pingTimeout, .stalled, .tooManyPeers: return false
+    }
+  }
+
   public var message: String {
     switch self {
     case .misbehaved(let what): return what.message

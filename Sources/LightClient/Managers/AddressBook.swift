@@ -140,6 +140,11 @@ struct AddressBook {
     return entries[index].isGossip
   }
 
+  func isBanned(_ address: PeerAddress, _ unixSeconds: UInt64) -> Bool {
+    guard let index = index(of: address) else { return false }
+    return entries[index].bannedUntilSeconds > unixSeconds
+  }
+
   // MARK: What happened
 
   mutating func connected(_ address: PeerAddress) {
