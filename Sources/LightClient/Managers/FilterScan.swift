@@ -117,7 +117,9 @@ struct FilterScan {
   mutating func restart(from height: UInt32) {
     // Scripts that wait for others to catch up have been looked for below their height, too.
     for index in later.indices { later[index].fromHeight = min(later[index].fromHeight, height) }
-    if height < nextHeight { moveBack(to: height) }
+    // Filters on their way answer to filter headers that may be other ones now: whoever sends them
+    // vouched for the former ones.
+    if height < requestedHeight { moveBack(to: min(height, nextHeight)) }
     join()
   }
 
