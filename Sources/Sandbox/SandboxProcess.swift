@@ -228,8 +228,10 @@ public final class SandboxProcess {
   /// called at any time, and again.
   public func destroy() throws(SandboxError) {
     if isDestroyed { return }
-    if firstPid > 0 && !isFrozen {
-      if isLowered || outcome == nil { cgroup.hurry() }
+    // A job that still runs may be a fork bomb: its first process would have to wait for its turn among
+    // the others before it could die.
+    if firstPid > 0 && outcome != nil {
+      if isLowered { cgroup.hurry() }
       // The kernel kills all that is in a pid namespace with its first process, and that one is not gone
       // before they are: nothing can be born in between. pid_namespaces(7).
       _ = host_sandbox_kill(firstPid, 9)

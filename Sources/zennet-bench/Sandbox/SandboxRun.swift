@@ -60,8 +60,10 @@ final class SandboxRun {
 
   /// The processes inside, as the machine numbers them.
   func pids() -> [Int32] {
-    let text = try? String(contentsOfFile: folder() + "/cgroup.procs", encoding: .utf8)
-    return (text ?? "").split(separator: "\n").compactMap { Int32($0) }
+    // To its end: the kernel gives such a file a page at a time.
+    let file = FileHandle(forReadingAtPath: folder() + "/cgroup.procs")
+    let text = String(decoding: file?.readDataToEndOfFile() ?? Data(), as: UTF8.self)
+    return text.split(separator: "\n").compactMap { Int32($0) }
   }
 
   /// Where the job's processes are counted: its cgroup of the pids controller.
