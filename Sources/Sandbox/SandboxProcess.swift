@@ -230,7 +230,7 @@ public final class SandboxProcess {
     if isDestroyed { return }
     // A job that still runs may be a fork bomb: its first process would have to wait for its turn among
     // the others before it could die.
-    if firstPid > 0 && outcome != nil {
+    if firstPid > 0 && outcome != nil && !isFrozen {
       if isLowered { cgroup.hurry() }
       // The kernel kills all that is in a pid namespace with its first process, and that one is not gone
       // before they are: nothing can be born in between. pid_namespaces(7).

@@ -133,6 +133,16 @@ extension WithKernel {
       #expect(cgroupFolders(owner: sandbox.settings.owner).isEmpty)
     }
 
+    /// Its first process is frozen too, and version 1 lets nothing that is frozen die.
+    @Test func aSandboxFrozenAfterItsJobCanBeDestroyed() throws {
+      let sandbox = makeSandbox()
+      let driver = try run(shell("exit 0"), in: sandbox)
+      try driver.process.freeze(nowMs: nowMs())
+      driver.until { $0.process.cgroup.isFrozen }
+      try driver.process.destroy()
+      #expect(cgroupFolders(owner: sandbox.settings.owner).isEmpty)
+    }
+
     @Test func meteringSeesTheWork() throws {
       let script =
         "head -c 20000000 /dev/zero > /tmp/x; i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; sleep 0.3"

@@ -77,10 +77,14 @@ struct SoakWorker {
     (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count) ?? 0
   }
 
+  /// Its own memory; how much of the libraries' files is mapped at the moment is the kernel's affair.
   private static func residentKiB() -> Int {
-    let text = (try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8)) ?? ""
-    let words = text.split(separator: " ")
-    return words.count > 1 ? (Int(words[1]) ?? 0) * 4 : 0
+    let text = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
+    for line in text.split(separator: "\n") where line.hasPrefix("RssAnon:") {
+      return line.split(whereSeparator: { $0 == " " || $0 == "\t" }).compactMap { Int($0) }.first
+        ?? 0
+    }
+    return 0
   }
 }
 
