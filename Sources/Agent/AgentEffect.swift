@@ -1,5 +1,6 @@
 import Bitcoin
 import Bytes
+import Market
 import Sandbox
 
 /// A job of this agent, for the driver: never used twice in one run.
@@ -45,6 +46,10 @@ public enum AgentEffect {
 
   /// Append to the job's staged bundle, which is kept in memory.
   case stageBundle(JobKey, [UInt8])
+  /// Stage the bundle from the cache if it is there and has this digest, then call `bundleLoaded`.
+  case loadBundle(JobKey, digest: Bytes32, bytes: UInt64)
+  /// Keep the staged bundle, whose digest was checked, for later jobs.
+  case cacheBundle(JobKey, digest: Bytes32)
   /// Throw the staged bundle away.
   case dropBundle(JobKey)
   /// Start the job with the staged bundle, which was checked.
@@ -54,6 +59,8 @@ public enum AgentEffect {
   case freeze(JobKey)
   case thaw(JobKey)
   case terminate(JobKey, StopReason)
+  /// Something about a further program beside the job, by the publisher's number for it.
+  case program(JobKey, id: UInt32, ProgramAction)
   /// Call `usageSampled` at once.
   case sampleUsage(JobKey)
   /// Collect `/out` in memory, then call `resultsCollected`.
@@ -80,6 +87,8 @@ extension AgentEffect {
     case .storeChannel: return "storeChannel"
     case .archiveChannel: return "archiveChannel"
     case .stageBundle: return "stageBundle"
+    case .loadBundle: return "loadBundle"
+    case .cacheBundle: return "cacheBundle"
     case .dropBundle: return "dropBundle"
     case .startSandbox: return "startSandbox"
     case .writeInput: return "writeInput"
@@ -87,6 +96,7 @@ extension AgentEffect {
     case .freeze: return "freeze"
     case .thaw: return "thaw"
     case .terminate: return "terminate"
+    case .program: return "program"
     case .sampleUsage: return "sampleUsage"
     case .collectResults: return "collectResults"
     case .readResults: return "readResults"

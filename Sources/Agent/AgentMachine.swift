@@ -198,6 +198,35 @@ public final class AgentMachine {
     withJob(key, now) { $0.inputTaken(count) }
   }
 
+  /// The answer to `loadBundle`: whether it is staged now.
+  public func bundleLoaded(_ key: JobKey, isStaged: Bool, _ now: Instant) {
+    withJob(key, now) { $0.bundleLoaded(isStaged: isStaged) }
+  }
+
+  // MARK: Further programs
+
+  public func programStarted(_ key: JobKey, _ id: UInt32, _ now: Instant) {
+    withJob(key, now) { $0.programStarted(id) }
+  }
+  /// Also of a program that could not be started. What it printed is to be told before.
+  public func programEnded(_ key: JobKey, _ id: UInt32, _ outcome: JobOutcome, _ now: Instant) {
+    withJob(key, now) { $0.programEnded(id, outcome) }
+  }
+  public func programOutputRoom(_ key: JobKey, _ id: UInt32, isError: Bool) -> Int {
+    job(key)?.programOutputRoom(id, isError: isError) ?? 0
+  }
+  public func programOutputRead(
+    _ key: JobKey, _ id: UInt32, _ bytes: [UInt8], isError: Bool, _ now: Instant
+  ) {
+    withJob(key, now) { $0.programOutputRead(id, bytes, isError: isError) }
+  }
+  public func programOutputEnded(_ key: JobKey, _ id: UInt32, isError: Bool, _ now: Instant) {
+    withJob(key, now) { $0.programOutputEnded(id, isError: isError) }
+  }
+  public func programInputTaken(_ key: JobKey, _ id: UInt32, count: Int, _ now: Instant) {
+    withJob(key, now) { $0.programInputTaken(id, count) }
+  }
+
   // MARK: Time and the owner
 
   public func timePassed(_ now: Instant) {

@@ -209,3 +209,7 @@ int32_t host_remove_tree(const char *path) {
     if (errno != ENOTEMPTY && errno != EEXIST) return -errno;
   }
 }
+
+int32_t host_touch(const char *path) {
+  return utimensat(AT_FDCWD, path, NULL, AT_SYMLINK_NOFOLLOW) == 0 ? 0 : -errno;
+}

@@ -109,6 +109,17 @@ int32_t host_sandbox_open_read(int32_t directory, const char *name) {
   return fd < 0 ? -errno : fd;
 }
 
+int32_t host_sandbox_open_path(const char *path, struct host_file_status *status) {
+  int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+  struct stat found;
+  if (fd < 0 || fstat(fd, &found) != 0) return -errno;
+  status->size = (uint64_t)found.st_size;
+  status->inode = found.st_ino;
+  status->mode = found.st_mode;
+  status->links = (uint32_t)found.st_nlink;
+  return fd;
+}
+
 // What openat2(2) with RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV does, for kernels before
 // 5.6 too: one component after another, none of them a link or on another file system.
 static int open_component(int parent, const char *name, dev_t device, int make) {

@@ -120,6 +120,32 @@ static int limit(uint64_t resource, uint64_t value) {
   return setrlimit((int)resource, &bound) == 0 ? 0 : fail();
 }
 
+// A name without a slash is looked up in the PATH of its own environment, as execvp(3) does in the
+// caller's.
+static int execute_by_name(char **arguments, char **environment) {
+  const char *name = arguments[0], *folders = "/usr/local/bin:/usr/bin:/bin";
+  if (strchr(name, '/')) {
+    execve(name, arguments, environment);
+    return fail();
+  }
+  for (char **entry = environment; *entry; entry++)
+    if (strncmp(*entry, "PATH=", 5) == 0) folders = *entry + 5;
+  int code = ENOENT;
+  for (const char *at = folders;; at++) {
+    char path[4096];
+    size_t length = strcspn(at, ":"), size = strlen(name);
+    if (length > 0 && length + 1 + size < sizeof path) {
+      memcpy(path, at, length);
+      path[length] = '/';
+      memcpy(path + length + 1, name, size + 1);
+      execve(path, arguments, environment);
+      if (errno != ENOENT && errno != ENOTDIR) code = errno;
+    }
+    at += length;
+    if (!*at) return code;
+  }
+}
+
 int32_t host_sandbox_execute(const char *texts, uint64_t arguments, uint64_t environment) {
   char *argument_list[arguments + 1], *environment_list[environment + 1];
   char *at = (char *)texts;
@@ -127,8 +153,7 @@ int32_t host_sandbox_execute(const char *texts, uint64_t arguments, uint64_t env
   for (uint64_t index = 0; index < environment; index++, at += strlen(at) + 1)
     environment_list[index] = at;
   argument_list[arguments] = environment_list[environment] = NULL;
-  execve(argument_list[0], argument_list, environment_list);
-  return fail();
+  return execute_by_name(argument_list, environment_list);
 }
 
 // Clocks that count from the machine's start begin at about zero: what was before is not the job's to

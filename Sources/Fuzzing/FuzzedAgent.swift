@@ -320,9 +320,26 @@ final class FuzzedAgent {
     case .destroySandbox(let key):
       isSandboxed = false
       agent.sandboxDestroyed(key, now)
-    case .log, .watch, .unwatch, .forget, .storeJob, .archiveChannel, .stageBundle, .dropBundle,
+    case .loadBundle(let key, _, _): agent.bundleLoaded(key, isStaged: false, now)
+    case .program(let key, let id, let action):
+      try require(isSandboxed || action == .end, "programs run beside a job only")
+      carryOut(action, id, key)
+    case .cacheBundle, .log, .watch, .unwatch, .forget, .storeJob, .archiveChannel, .stageBundle,
+      .dropBundle,
       .writeInput, .closeInput, .freeze, .thaw:
       break
+    }
+  }
+
+  private func carryOut(_ action: ProgramAction, _ id: UInt32, _ key: JobKey) {
+    switch action {
+    case .start:
+      agent.programStarted(key, id, now)
+      agent.programOutputRead(key, id, [1, 2, 3], isError: id % 2 == 1, now)
+    case .input(let bytes): agent.programInputTaken(key, id, count: bytes.count, now)
+    case .closeInput: agent.programEnded(key, id, .exited(status: 0), now)
+    case .signal(let number): agent.programEnded(key, id, .signalled(number), now)
+    case .resize, .end: break
     }
   }
 

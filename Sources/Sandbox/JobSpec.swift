@@ -26,7 +26,7 @@ public struct JobLimits: Equatable, Sendable {
 public struct JobSpec: Sendable {
   /// Names the job's cgroups: 1 to 64 of `a-z 0-9 - _`, unique among the agent's running jobs.
   public var name: String
-  /// The program's path inside the bundle, and its arguments. Not searched in PATH.
+  /// The program and its arguments. A name without a slash is looked up in the PATH of `environment`.
   public var arguments: [String]
   /// `NAME=value`.
   public var environment: [String]
@@ -61,8 +61,8 @@ public struct JobSpec: Sendable {
     if arguments.isEmpty || arguments.count > 4096 || environment.count > 4096 {
       throw SandboxError.invalidSpec("arguments: 1 to 4096; environment: at most 4096")
     }
-    guard let first = arguments.first, first.utf8.first == UInt8(ascii: "/") else {
-      throw SandboxError.invalidSpec("arguments: the program needs an absolute path")
+    guard let first = arguments.first, !first.utf8.isEmpty else {
+      throw SandboxError.invalidSpec("arguments: the program has no name")
     }
     if workdir.utf8.first != UInt8(ascii: "/") {
       throw SandboxError.invalidSpec("workdir: must be absolute")

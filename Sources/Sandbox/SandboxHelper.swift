@@ -12,10 +12,9 @@ public enum SandboxHelper {
   /// To be called first by a program that is named as ``SandboxSettings/helperProgram``. True: this process
   /// was a helper and is done; it must exit. `words` are the arguments without the program's name.
   public static func runIfAsked(_ words: [String]) -> Bool {
-    if words.count != 4 || !Text.same(words[0], word) { return false }
+    if words.count != 4 && words.count != 3 || !Text.same(words[0], word) { return false }
     let numbers = words.dropFirst().map { Text.number(Array($0.utf8)[...]) ?? 0 }
-    var limits = BundleLimits(
-      entries: numbers.count > 1 ? numbers[1] : 0, bytes: numbers.count > 2 ? numbers[2] : 0)
+    var limits = BundleLimits(entries: numbers[1], bytes: numbers.count > 2 ? numbers[2] : 0)
     if words.count == 4 && Text.same(words[1], "0") {
       withUnsafeMutablePointer(to: &limits) {
         host_sandbox_first(runHelper, UnsafeMutableRawPointer($0))
@@ -23,6 +22,10 @@ public enum SandboxHelper {
     }
     // Nobody shall unpack anything over a machine's root by calling this by hand.
     if host_sandbox_is_confined() != 1 { return true }
+    if words.count == 3 {
+      if !copy(task: numbers[0], path: words[2]) { host_exit(1) }
+      return true
+    }
     var answer: [UInt64] = [0, 0, 0]
     answer.withUnsafeMutableBufferPointer { answer in
       guard let start = answer.baseAddress else { return }
@@ -36,6 +39,29 @@ public enum SandboxHelper {
 
   static func arguments(task: UInt32, _ limits: BundleLimits) -> [String] {
     ["zennet-agent", word, "\(task)", "\(limits.entries)", "\(limits.bytes)"]
+  }
+
+  /// As the further program of a job that ``SandboxProcess/startCopy(_:path:)`` asks for.
+  static func copyArguments(_ direction: CopyDirection, path: String) -> [String] {
+    ["zennet-agent", word, direction == .out ? "3" : "4", path]
+  }
+
+  /// What went wrong is told on standard error.
+  static func copy(task: UInt64, path: String) -> Bool {
+    var problem: String?
+    if task == 3 {
+      let left = ResultCollector.send(path, output: 1)
+      if left < 0 { problem = path + ": errno \(-left)" }
+      if left > 0 { problem = path + ": \(left) entries could not be read" }
+    } else {
+      do throws(BundleError) { try FileReceiver.run(path: path, input: 0) } catch {
+        problem = path + ": " + error.message
+      }
+    }
+    guard let problem else { return true }
+    let line = Array((problem + "\n").utf8)
+    line.withUnsafeBufferPointer { _ = host_sandbox_write(2, $0.baseAddress, UInt64($0.count)) }
+    return false
   }
 
   static func run(task: UInt32, limits: BundleLimits, report: UnsafeMutablePointer<UInt64>) {

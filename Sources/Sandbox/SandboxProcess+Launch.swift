@@ -120,6 +120,11 @@ func runHelper(
   task: UInt32, context: UnsafeMutableRawPointer?, report: UnsafeMutablePointer<UInt64>?
 ) {
   guard let report, let context else { return }
+  if task >= 3 {
+    let path = String(cString: context.assumingMemoryBound(to: CChar.self))
+    report[0] = SandboxHelper.copy(task: UInt64(task), path: path) ? 0 : 1
+    return
+  }
   let limits = context.assumingMemoryBound(to: BundleLimits.self).pointee
   SandboxHelper.run(task: task, limits: limits, report: report)
 }

@@ -37,13 +37,32 @@ public final class SandboxProgram {
   }
 }
 
+/// Which way files go.
+public enum CopyDirection: Equatable, Sendable {
+  case out, into
+}
+
 extension SandboxProcess {
   /// Starts a further program while the job runs; at most 15 at a time. What became of it comes as
   /// `programStarted` and `programEnded`. Once that is known and its output read, `close()` it.
   ///
-  /// - Parameter arguments: the program's path first, as in ``JobSpec/arguments``.
+  /// - Parameter arguments: the program first, as in ``JobSpec/arguments``.
   public func start(
     _ arguments: [String], environment: [String], workdir: String = "/work", terminal: Bool = false
+  ) throws(SandboxError) -> SandboxProgram {
+    try start(arguments, environment, workdir, flags: terminal ? 1 << 31 : 0)
+  }
+
+  /// Starts this program's own packer or unpacker beside the job, with the job's rights. A tar of
+  /// `path` comes from standard output, or one for `path` is written to standard input.
+  public func startCopy(
+    _ direction: CopyDirection, path: String
+  ) throws(SandboxError) -> SandboxProgram {
+    try start(SandboxHelper.copyArguments(direction, path: path), [], "/", flags: 1 << 30)
+  }
+
+  private func start(
+    _ arguments: [String], _ environment: [String], _ workdir: String, flags: UInt32
   ) throws(SandboxError) -> SandboxProgram {
     if control < 0 || isClosed || outcome != nil {
       throw SandboxError.wrongState("no job is running")
@@ -60,9 +79,8 @@ extension SandboxProcess {
       throw SandboxError.invalidSpec("arguments: 1 to 4096, 60,000 bytes in all")
     }
     lastProgram += 1
-    let program = SandboxProgram(id: lastProgram, isTerminal: terminal)
-    var counts = UInt32(arguments.count) << 16 | UInt32(environment.count)
-    if terminal { counts |= 1 << 31 }
+    let program = SandboxProgram(id: lastProgram, isTerminal: flags >> 31 == 1)
+    let counts = UInt32(arguments.count) << 16 | UInt32(environment.count) | flags
     try send(program, counts: counts, texts: texts)
     programs.removeAll { $0.stdin < 0 && $0.stdout < 0 && $0.stderr < 0 && !$0.isTerminal }
     programs.append(program)

@@ -40,8 +40,9 @@ extension AgentProgram {
     case .broadcast(let transaction): chain.broadcast(transaction)
     case .forget(let txid): chain.forget(txid)
     case .storeJob, .storeChannel, .archiveChannel: storeOrEnd(effect)
-    case .stageBundle, .dropBundle, .startSandbox, .writeInput, .closeInput, .freeze, .thaw,
-      .terminate, .sampleUsage, .collectResults, .readResults, .destroySandbox:
+    case .loadBundle, .cacheBundle, .stageBundle, .dropBundle, .startSandbox, .writeInput,
+      .closeInput, .freeze, .thaw,
+      .terminate, .program, .sampleUsage, .collectResults, .readResults, .destroySandbox:
       carryOutInSandbox(effect)
     }
   }

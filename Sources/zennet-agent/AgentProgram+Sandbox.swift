@@ -13,11 +13,13 @@ import Storage
 /// The jobs' sandboxes: what the mind wants done with them, and what they report.
 extension AgentProgram {
   /// Bytes moved between a job's pipes and memory at a time.
-  private static let chunkBytes = 65_536
+  static let chunkBytes = 65_536
 
   func carryOutInSandbox(_ effect: AgentEffect) {
     switch effect {
     case .stageBundle(let key, let bytes): stage(key, bytes)
+    case .loadBundle(let key, let digest, let bytes): load(key, digest, bytes)
+    case .cacheBundle(let key, let digest): keepBundle(key, digest)
     case .dropBundle(let key):
       let body = body(key)
       body.bundle = nil
@@ -35,6 +37,7 @@ extension AgentProgram {
     case .thaw(let key):
       report { () throws(SandboxError) in try body(key).process?.thaw(nowMs: Clock.monotonicMs()) }
     case .terminate(let key, let reason): terminate(key, reason)
+    case .program(let key, let id, let action): carryOut(action, id, body(key))
     case .sampleUsage(let key):
       if let process = body(key).process {
         machine.usageSampled(key, process.usage(nowMs: Clock.monotonicMs()), now)
@@ -50,7 +53,7 @@ extension AgentProgram {
     }
   }
 
-  private func report(_ body: () throws(SandboxError) -> Void) {
+  func report(_ body: () throws(SandboxError) -> Void) {
     do throws(SandboxError) { try body() } catch { log.error(error.message) }
   }
 
@@ -112,6 +115,7 @@ extension AgentProgram {
     for port in [
       JobBody.Port.control, .bundle, .input, .output, .error, .results,
     ] { reactor.unwatch(JobBody.token(body.key, port)) }
+    for program in body.programs { carryOut(.end, program.id, body) }
     if let process = body.process {
       countProcessor(body)
       report { () throws(SandboxError) in try process.destroy() }
@@ -145,7 +149,8 @@ extension AgentProgram {
       case .resultsCollected(let complete):
         readResults(body)
         finishResults(body, complete: complete)
-      case .programStarted, .programEnded: break  // none is started yet
+      case .programStarted(let id): programStarted(id, body)
+      case .programEnded(let id, let outcome): programEnded(id, outcome, body)
       // Its end would be readable for ever.
       case .closed: reactor.unwatch(JobBody.token(body.key, .control))
       }
@@ -191,10 +196,12 @@ extension AgentProgram {
           reactor.unwatch(token)
         }
       }
+      refreshProgramWatches(body)
     }
   }
 
   func portIsReady(_ token: UInt64) {
+    if programPortIsReady(token) { return }
     guard let (key, port) = JobBody.subject(of: token) else { return }
     let body = body(key)
     if body.process == nil { return reactor.unwatch(token) }
@@ -265,8 +272,12 @@ extension AgentProgram {
   private func readResults(_ body: JobBody) {
     let descriptor = body.descriptor(.results)
     while descriptor >= 0 {
-      guard case .bytes(let bytes) = Self.read(descriptor, AgentProgram.chunkBytes) else {
-        return reactor.unwatch(JobBody.token(body.key, .results))
+      let bytes: [UInt8]
+      switch Self.read(descriptor, AgentProgram.chunkBytes) {
+      case .bytes(let some): bytes = some
+      // More than the pipe holds is still to come.
+      case .wouldBlock: return
+      case .ended: return reactor.unwatch(JobBody.token(body.key, .results))
       }
       guard let results = body.results, !body.resultsAreTooLarge else { continue }
       if results.sizeBytes + UInt64(bytes.count) > body.resultsLimit {
@@ -279,7 +290,7 @@ extension AgentProgram {
   }
 
   /// Reads without taking the descriptor over.
-  private static func read(_ descriptor: Int32, _ limit: Int) -> Descriptor.Read {
+  static func read(_ descriptor: Int32, _ limit: Int) -> Descriptor.Read {
     if descriptor < 0 { return .ended }
     let borrowed = Descriptor(owning: descriptor)
     let result = (try? borrowed.read(limit: limit)) ?? .ended
@@ -288,7 +299,7 @@ extension AgentProgram {
   }
 
   /// Bytes taken, 0 when the pipe is full, nil when nobody reads any more.
-  private static func write(_ descriptor: Int32, _ bytes: [UInt8]) -> Int? {
+  static func write(_ descriptor: Int32, _ bytes: [UInt8]) -> Int? {
     let borrowed = Descriptor(owning: descriptor)
     let result = try? borrowed.write(bytes)
     _ = borrowed.release()

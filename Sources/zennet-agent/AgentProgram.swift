@@ -32,6 +32,8 @@ final class AgentProgram {
   let log: Log
   var bodies: [JobBody] = []
   var status: StatusServer
+  /// Nil when it cannot be used.
+  let cache: FileCache?
   var fault = FaultPoint()
   var report: CapabilityReport?
   var chainIsStarted = false
@@ -55,6 +57,7 @@ final class AgentProgram {
     self.network = network
     self.folder = folder
     log = Log(least: AgentProgram.level(configuration.logLevel))
+    cache = AgentProgram.openCache(configuration, folder, log)
     let features = KernelFeatures.detect()
     let identity = folder.secrets.identity.publicKey.hex
     sandbox = Sandbox(

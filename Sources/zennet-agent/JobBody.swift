@@ -20,6 +20,8 @@ final class JobBody {
   /// Input of the job that its pipe has not taken yet.
   var input: [UInt8] = []
   var inputIsEnded = false
+  /// Beside the job, for the publisher.
+  var programs: [ProgramBody] = []
   /// `/out`, collected.
   var results: MemoryFile?
   var resultsHash = Sha256()

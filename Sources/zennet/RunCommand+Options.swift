@@ -63,7 +63,7 @@ extension RunCommand {
     var isolation = "any"
 
     @Option(help: "Processors that the bundle has programs for, separated by commas.")
-    var processors = "all"
+    var processors: String?
 
     func limits() throws -> ResourceLimits {
       if !(cpus >= 0.001 && cpus <= 1024) { throw ValidationError("--cpus: 0.001 to 1024") }
@@ -82,8 +82,9 @@ extension RunCommand {
       }
     }
 
-    func processorSet() throws -> ProcessorSet {
-      if processors == "all" { return .all }
+    /// - Parameter ofBundle: what a bundle's image was made for.
+    func processorSet(default ofBundle: String?) throws -> ProcessorSet {
+      guard let processors = processors ?? ofBundle, processors != "all" else { return .all }
       var set: ProcessorSet = []
       for name in processors.split(separator: ",") {
         guard let one = ProcessorSet(name: String(name)) else {

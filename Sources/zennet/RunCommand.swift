@@ -48,6 +48,9 @@ struct RunCommand: ParsableCommand {
   @Option(help: "NAME=value for the job's environment; repeatable.")
   var env: [String] = []
 
+  @Option(help: "Where the program starts, inside the sandbox.")
+  var workdir: String?
+
   @Option(help: "The folder for the workers' results: worker-0, worker-1 …")
   var results: String?
 
@@ -60,14 +63,22 @@ struct RunCommand: ParsableCommand {
   @Flag(inversion: .prefixedNo, help: "Wait until every channel is closed in a block.")
   var waitClose = true
 
+  @Flag(
+    inversion: .prefixedNo,
+    help:
+      "This program's standard input becomes the jobs'. The default where it is not a terminal and there is one worker."
+  )
+  var stdin: Bool?
+
   @Flag(help: "Begin anew even if the same run was interrupted before.")
   var new = false
 
-  @Argument(parsing: .postTerminator, help: "The program and its arguments, after `--`.")
+  @Argument(
+    parsing: .postTerminator,
+    help: "The program and its arguments, after `--`; by default what the bundle's image runs.")
   var command: [String] = []
 
   func validate() throws {
-    if command.isEmpty { throw ValidationError("give the job's program after `--`") }
     if workers == 0 { throw ValidationError("--workers: at least 1") }
     let count = bundle.count + input.count
     if count != 1 && count != Int(workers) {
@@ -89,7 +100,7 @@ struct RunCommand: ParsableCommand {
         options: former.map { record throws(RunError) in
           try folder.options(of: record.id)
         } ?? options(network, more), announce: announce, offer: offer, bundles: bundles,
-        former: former,
+        former: former, forwardsInput: stdin ?? (workers == 1 && !Terminal.isTerminal(0)),
         timeline: timeline)
       return try RunCommand.finish(program, folder, timeline)
     }
@@ -137,11 +148,20 @@ struct RunCommand: ParsableCommand {
     let ladder: [UInt32] = [1, 5, 25]
     let openingSat = max(market.opening, RunPlan.leastOpeningSat(feeLadderSatPerVb: ladder))
     let largest = bundles.map(\.count).max() ?? 0
+    let defaults = BundleDefaults(bundle: bundles[0])
+    let arguments = command.isEmpty ? defaults.arguments : command
+    if arguments.isEmpty { throw ValidationError("give the job's program after `--`") }
+    let named = Set(env.map { $0.prefix { $0 != "=" } })
+    let environment =
+      defaults.environment.filter { !named.contains($0.prefix { $0 != "=" }) } + env
+    let folder = workdir ?? (defaults.workdir.isEmpty ? "/work" : defaults.workdir)
     let offer = Offer(
       network: network.genesis.hash, title: Array(market.title.utf8),
-      arguments: command.map { Array($0.utf8) }, environment: env.map { Array($0.utf8) },
-      limits: try limits.limits(), isolation: try limits.isolationWanted(),
-      processors: try limits.processorSet(), workers: workers,
+      arguments: arguments.map { Array($0.utf8) },
+      environment: environment.map { Array($0.utf8) },
+      workdir: Array(folder.utf8), limits: try limits.limits(),
+      isolation: try limits.isolationWanted(),
+      processors: try limits.processorSet(default: defaults.processor), workers: workers,
       priceCeilingSatPerHour: market.priceCeiling, payoutIntervalMs: market.payoutInterval,
       providerMaxLossSat: market.maxLoss, publisherMaxLossSat: max(market.maxLoss, openingSat),
       openingPaymentSat: openingSat, graceMs: market.grace, channelBlocks: market.channelBlocks,

@@ -31,13 +31,23 @@ struct SessionMessageTests {
         JobExit(kind: .signalled, status: 9, resultBytes: 5, resultDigest: Sha256.hash([3]))),
       .receipt(body: fixture.receipt.encode(), providerSignature: signature),
       .receiptSigned(publisherSignature: signature),
+      .execute(
+        ProgramRequest(
+          id: 1, terminal: TerminalSize(rows: 24, columns: 80),
+          arguments: [Array("sh".utf8), Array("-c".utf8), []], environment: [Array("A=b".utf8)],
+          workdir: Array("/tmp".utf8))),
+      .execute(ProgramRequest(id: 9, task: .copyOut, arguments: [Array("/out".utf8)])),
+      .programStarted(id: 1),
+      .programEnded(ProgramEnd(id: 1, kind: .neverRan, status: 2)),
+      .programSignal(id: 1, number: 15),
+      .programResize(id: 1, TerminalSize(rows: 50, columns: 132)),
     ]
   }
 
   @Test func everyMessageIsCanonical() throws {
     let messages = try all()
     // One of each kind.
-    #expect(Set(messages.map { $0.encode()[0] }) == Set(1...21).union([40]))
+    #expect(Set(messages.map { $0.encode()[0] }) == Set(1...26).union([40]))
     for message in messages {
       try expectCanonical(message, { $0.encode() }, SessionMessage.decode, mutations: 500)
     }
@@ -51,7 +61,7 @@ struct SessionMessageTests {
       refusal { _ = try SessionMessage.decode([0]) }
         == .refused(field: "message type", offset: 0, problem: "unknown"))
     #expect(
-      refusal { _ = try SessionMessage.decode([22]) }
+      refusal { _ = try SessionMessage.decode([27]) }
         == .refused(field: "message type", offset: 0, problem: "unknown"))
     let tooLong = SessionMessage.refuse(
       code: .price, text: [UInt8](repeating: 0x61, count: 257))
@@ -75,7 +85,7 @@ struct SessionMessageTests {
     var random = SeededGenerator(seed: 8)
     for _ in 0..<20_000 {
       var bytes = random.bytes(random.int(0...200))
-      if !bytes.isEmpty { bytes[0] = UInt8(random.int(0...23)) }
+      if !bytes.isEmpty { bytes[0] = UInt8(random.int(0...28)) }
       if let message = try? SessionMessage.decode(bytes) { #expect(message.encode() == bytes) }
       _ = try? Offer.decode([1] + bytes)
       _ = try? Contract.decode([1] + bytes)

@@ -104,6 +104,78 @@ extension WithKernel {
       before.expectNothingMore()
     }
 
+    @Test func aNameWithoutASlashIsLookedUpInItsPath() throws {
+      let driver = try running()
+      let found = try driver.process.start(
+        ["sh", "-c", "exit 6"], environment: ["PATH=/none:/bin"])
+      let lost = try driver.process.start(["sh"], environment: ["PATH=/none::/tmp"])
+      let folder = try driver.process.start(["bin"], environment: ["PATH=/"])
+      driver.until { driver in
+        [found, lost, folder].allSatisfy { ended($0.id, in: driver) != nil }
+      }
+      #expect(ended(found.id, in: driver) == .exited(status: 6))
+      #expect(ended(lost.id, in: driver) == .notExecutable(code: 2))
+      #expect(ended(folder.id, in: driver) == .notExecutable(code: 13))
+      try driver.process.destroy()
+    }
+
+    /// Everything that a program prints until it ends.
+    private func output(of program: SandboxProgram, in driver: Driver) -> [UInt8] {
+      var bytes: [UInt8] = []
+      func drain() {
+        var buffer = [UInt8](repeating: 0, count: 65_536)
+        while case let got = read(program.stdout, &buffer, buffer.count), got > 0 {
+          bytes += buffer[0..<got]
+        }
+      }
+      driver.until { driver in
+        drain()
+        return ended(program.id, in: driver) != nil
+      }
+      drain()
+      return bytes
+    }
+
+    @Test func filesAreCopiedInAndOutWithTheJobsRights() throws {
+      let driver = try running()
+      var writer = BundleWriter()
+      writer.addDirectory("tree")
+      writer.addFile("tree/tool", Array("tool".utf8), mode: 0o755)
+      writer.addSymlink("tree/link", to: "tool")
+      let archive = try writer.tar()
+      for path in ["/work", "/work/named", "/bin", "/none/x"] {
+        let copy = try driver.process.startCopy(.into, path: path)
+        #expect(write(copy.stdin, archive, archive.count) == archive.count)
+        copy.closeInput()
+        driver.until { ended(copy.id, in: $0) != nil }
+        // The bundle's own folders are read-only, for this as for the job.
+        let isRefused = path == "/bin" || path == "/none/x"
+        #expect(ended(copy.id, in: driver) == .exited(status: isRefused ? 1 : 0), "\(path)")
+        #expect(text(copy.stderr).hasPrefix(path) == isRefused)
+      }
+      let back = try driver.process.startCopy(.out, path: "/work/named/")
+      let got = try items(output(of: back, in: driver))
+      #expect(ended(back.id, in: driver) == .exited(status: 0))
+      #expect(
+        got == [
+          .directory(path: Array("named".utf8), mode: 0o755),
+          .symlink(path: Array("named/link".utf8), target: Array("tool".utf8)),
+          .file(path: Array("named/tool".utf8), mode: 0o755, size: 4), .data(Array("tool".utf8)),
+          .fileEnded,
+        ])
+      let file = try driver.process.startCopy(.out, path: "/tmp/file")
+      #expect(
+        try items(output(of: file, in: driver)).first
+          == .file(path: Array("file".utf8), mode: 0o644, size: 5))
+      let none = try driver.process.startCopy(.out, path: "/none")
+      _ = output(of: none, in: driver)
+      #expect(ended(none.id, in: driver) == .exited(status: 1))
+      let device = try driver.process.startCopy(.out, path: "/dev/zero")
+      _ = output(of: device, in: driver)
+      #expect(ended(device.id, in: driver) == .exited(status: 1))
+      try driver.process.destroy()
+    }
+
     @Test func notMoreThanFifteen() throws {
       let driver = try running()
       var programs: [SandboxProgram] = []

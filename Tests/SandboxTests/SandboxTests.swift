@@ -188,7 +188,7 @@ extension WithKernel {
       var spec = shell("x")
       spec.arguments = []
       specs.append(spec)
-      spec.arguments = ["busybox"]
+      spec.arguments = [""]
       specs.append(spec)
       spec.arguments = ["/bin/busybox", "a\0b"]
       specs.append(spec)

@@ -54,6 +54,8 @@ public struct Configuration {
   public var memoryMiB: UInt32 = 256
   public var milliCpus: UInt32 = 1000
   public var diskMiB: UInt32 = 256
+  /// Bundles kept on disk for later jobs; 0 keeps none.
+  public var cacheMiB: UInt32 = 0
   public var pids: UInt32 = 128
   public var maxBundleMiB: UInt32 = 64
 

@@ -194,6 +194,9 @@ struct ConfigurationSetting {
       number("limits.pids", expects: "4 to 65536 processes", 4...65_536) {
         $0.pids = UInt32($1)
       },
+      number("limits.cache_mib", expects: "0 to 1048576 MiB", 0...1_048_576) {
+        $0.cacheMiB = UInt32($1)
+      },
       number("limits.bundle_mib", expects: "1 to 65536 MiB", 1...65_536) {
         $0.maxBundleMiB = UInt32($1)
       },

@@ -16,9 +16,26 @@ extension Job {
     guard let contract, stage == .transferring, !isSandboxed, bundleStream == nil,
       session?.isEstablished == true
     else { return }
+    if bundleCache == .notAsked {
+      bundleCache = .asked
+      return context.emit(
+        .loadBundle(key, digest: contract.bundleDigest, bytes: contract.bundleBytes))
+    }
+    if bundleCache == .asked { return }
     bundleStream = session?.open(
       StreamOpening(kind: .fileIn, key: contractId, receiveOffset: bundleBytes),
       window: window(contract))
+  }
+
+  /// Bundles that are kept from earlier jobs need no transfer.
+  func bundleLoaded(isStaged: Bool) {
+    guard let contract, bundleCache == .asked, stage == .transferring, !isSandboxed else { return }
+    bundleCache = .hasNone
+    if !isStaged { return pullBundle() }
+    bundleBytes = contract.bundleBytes
+    context.info(label + "its bundle is here already")
+    say(.bundleComplete)
+    startSandbox()
   }
 
   private func window(_ contract: Contract) -> Int {
@@ -46,6 +63,7 @@ extension Job {
       return failBundle("has another digest than the contract says")
     }
     say(.bundleComplete)
+    context.emit(.cacheBundle(key, digest: contract.bundleDigest))
     startSandbox()
   }
 
@@ -62,19 +80,8 @@ extension Job {
   private func startSandbox() {
     guard let record else { return }
     let offer = record.offer
-    let contract = record.contract.contract
-    var environment: [String] = [
-      "ZENNET_WORKER=\(contract.workerIndex)", "ZENNET_WORKERS=\(offer.workers)",
-    ]
-    if !offer.environment.contains(where: { Job.hasName($0, "PATH=") }) {
-      environment.append("PATH=/usr/local/bin:/usr/bin:/bin")
-    }
-    if !offer.environment.contains(where: { Job.hasName($0, "HOME=") }) {
-      environment.append("HOME=/work")
-    }
-    for entry in offer.environment {
-      environment.append(String(decoding: entry, as: UTF8.self))
-    }
+    var environment: [String] = []
+    for entry in jobEnvironment() { environment.append(String(decoding: entry, as: UTF8.self)) }
     var arguments: [String] = []
     for word in offer.arguments { arguments.append(String(decoding: word, as: UTF8.self)) }
     let limits = offer.limits
@@ -89,6 +96,23 @@ extension Job {
     isSandboxed = true
     patienceEndsAtMs = nil
     context.emit(.startSandbox(key, spec))
+  }
+
+  /// What the offer says, and what every job finds.
+  func jobEnvironment() -> [[UInt8]] {
+    guard let record else { return [] }
+    let offer = record.offer
+    var environment = [
+      Array("ZENNET_WORKER=\(record.contract.contract.workerIndex)".utf8),
+      Array("ZENNET_WORKERS=\(offer.workers)".utf8),
+    ]
+    if !offer.environment.contains(where: { Job.hasName($0, "PATH=") }) {
+      environment.append(Array("PATH=/usr/local/bin:/usr/bin:/bin".utf8))
+    }
+    if !offer.environment.contains(where: { Job.hasName($0, "HOME=") }) {
+      environment.append(Array("HOME=/work".utf8))
+    }
+    return environment + offer.environment
   }
 
   private static func isolation(_ wanted: IsolationWanted) -> IsolationLevel {

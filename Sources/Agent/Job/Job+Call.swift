@@ -58,6 +58,7 @@ extension Job {
     resultStream = nil
     isReadingResults = false
     output.disconnected()
+    endPrograms()
     // A contract has times in it that must not be slept through.
     let most = stage == .negotiating ? Job.maxRedialDoublings : Job.maxContractDoublings
     let doublings = min(failedCalls, most)
@@ -139,8 +140,12 @@ extension Job {
     case .stop: stopRequested()
     case .receiptSigned(let signature): receiptSigned(signature)
     case .resumeState: resumed()
+    case .execute(let request): executeRequested(request)
+    case .programSignal(let id, let number): programSignalled(id, number)
+    case .programResize(let id, let size): programResized(id, size)
     case .hello, .resume, .bid, .accept, .funded, .bundleComplete, .started, .usage,
-      .paymentStored, .frozen, .thawed, .paused, .exited, .receipt:
+      .paymentStored, .frozen, .thawed, .paused, .exited, .receipt, .programStarted,
+      .programEnded:
       refuse(.badMessage, "a provider's message from a publisher")
     }
   }
@@ -153,6 +158,7 @@ extension Job {
     case .transferring: pullBundle()
     case .running:
       say(.started(unixSeconds: record?.startedUnixSeconds ?? 0))
+      openInput()
       if isFrozen { say(.frozen) }
       if isPaused { say(pausedMessage) }
       report()

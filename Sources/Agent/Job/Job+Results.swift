@@ -27,6 +27,8 @@ extension Job {
     record?.endedUnixSeconds = max(context.now.unixSeconds, startedAt)
     isFrozen = false
     isPaused = false
+    endJobInput()
+    for program in programs where !program.hasEnded { programEnded(program.id, .signalled(9)) }
     output.standardOutput.end()
     output.standardError.end()
     let ran = stage == .running && isSandboxed
@@ -41,7 +43,7 @@ extension Job {
     drainSession()
   }
 
-  private static func exit(_ outcome: JobOutcome) -> (ExitKind, Int32) {
+  static func exit(_ outcome: JobOutcome) -> (ExitKind, Int32) {
     switch outcome {
     case .exited(let status): return (.exited, Int32(status))
     case .signalled(let signal): return (.signalled, Int32(signal))

@@ -11,6 +11,7 @@ extension Job {
   static let inputWindow = 65_536
 
   func streamOpened(_ id: StreamId, _ opening: StreamOpening) {
+    if record != nil && programStreamOpened(id, opening) { return pump() }
     if record == nil || opening.key != contractId {
       session?.resetStream(id)
       return
@@ -20,9 +21,6 @@ extension Job {
       output.standardOutput.resume(at: opening.receiveOffset, on: id)
     case .standardError:
       output.standardError.resume(at: opening.receiveOffset, on: id)
-    case .standardInput:
-      output.inputStream = id
-      _ = session?.grant(id, bytes: Job.inputWindow)
     case .fileOut:
       if resultsAreLost && opening.receiveOffset < record?.exit?.resultBytes ?? 0 {
         // The exit keeps its kind; the publisher is told that there are no results.
@@ -32,7 +30,7 @@ extension Job {
       }
       resultStream = id
       resultOffset = min(opening.receiveOffset, record?.exit?.resultBytes ?? 0)
-    case .fileIn, .terminal:
+    case .fileIn, .terminal, .standardInput:
       session?.resetStream(id)
     }
     pump()
@@ -42,10 +40,26 @@ extension Job {
     if id == bundleStream {
       bundleReceived(bytes)
     } else if id == output.inputStream && stage == .running {
+      output.inputOffset += UInt64(bytes.count)
       context.emit(.writeInput(key, bytes))
-    } else {
+    } else if !programReceived(id, bytes) {
       session?.resetStream(id)
     }
+  }
+
+  /// Asks for the job's input, from the first byte on that did not come yet.
+  func openInput() {
+    if stage != .running || output.inputIsEnded || output.inputStream != nil { return }
+    output.inputStream = session?.open(
+      StreamOpening(
+        kind: .standardInput, key: contractId, receiveOffset: output.inputOffset),
+      window: Job.inputWindow)
+  }
+
+  /// The job is over: nothing reads its input any more.
+  func endJobInput() {
+    if let stream = output.inputStream { session?.resetStream(stream) }
+    output.inputStream = nil
   }
 
   /// The job has taken this much of its input.
@@ -56,7 +70,13 @@ extension Job {
 
   func streamEnded(_ id: StreamId) {
     if id == bundleStream { bundleEnded() }
-    if id == output.inputStream { context.emit(.closeInput(key)) }
+    if id == output.inputStream {
+      output.inputStream = nil
+      output.inputIsEnded = true
+      session?.endStream(id)
+      context.emit(.closeInput(key))
+    }
+    programStreamEnded(id)
     // The publisher ends its side of the results' stream when it holds them all.
     if id == resultStream { resultsDelivered() }
   }
@@ -69,6 +89,7 @@ extension Job {
     if id == output.standardOutput.stream { output.standardOutput.stream = nil }
     if id == output.standardError.stream { output.standardError.stream = nil }
     if id == output.inputStream { output.inputStream = nil }
+    programStreamReset(id)
     if id == resultStream { resultStream = nil }
   }
 
@@ -99,10 +120,11 @@ extension Job {
   func pump() {
     pump(&output.standardOutput)
     pump(&output.standardError)
+    pumpPrograms()
     readResults()
   }
 
-  private func pump(_ buffer: inout OutputBuffer) {
+  func pump(_ buffer: inout OutputBuffer) {
     guard let stream = buffer.stream else { return }
     while buffer.unsent > 0 {
       let taken = session?.send(stream, buffer.next(limit: 16_384)) ?? 0

@@ -16,6 +16,7 @@ extension Job {
     record?.startedUnixSeconds = context.now.unixSeconds
     enter(.running)
     say(.started(unixSeconds: context.now.unixSeconds))
+    openInput()
     if let record {
       // A look may come late on a busy machine: the rule covers twice the time.
       freezeRule = FreezeRule(

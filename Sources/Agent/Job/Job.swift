@@ -49,6 +49,7 @@ final class Job {
   var bundleBytes: UInt64 = 0
   var bundleHash = Sha256()
   var isSandboxed = false
+  var bundleCache = BundleCache.notAsked
 
   // MARK: The work
   var nextSampleAtMs: UInt64 = 0
@@ -61,6 +62,8 @@ final class Job {
   var freezeRule: FreezeRule?
   var endReason: ExitKind?
   var output = JobOutput()
+  /// Beside the job, for the publisher.
+  var programs: [JobProgram] = []
 
   // MARK: The results
   var resultStream: StreamId?
@@ -71,6 +74,7 @@ final class Job {
   /// Promised before a restart, and gone with it.
   var resultsAreLost = false
 
+  enum BundleCache { case notAsked, asked, hasNone }
   enum Link { case down, dialling, up }
 
   /// A job to be negotiated.

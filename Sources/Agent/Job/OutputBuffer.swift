@@ -8,6 +8,10 @@ struct OutputBuffer {
   /// Bytes kept behind what was sent: as much as the publisher may have had under way.
   static let historyBytes = 65_536
 
+  private let historyBytes: Int
+
+  init(historyBytes: Int = OutputBuffer.historyBytes) { self.historyBytes = historyBytes }
+
   /// Where it goes to; nil while no publisher listens.
   var stream: StreamId?
   private var bytes: [UInt8] = []
@@ -24,6 +28,9 @@ struct OutputBuffer {
   mutating func append(_ more: [UInt8]) { bytes.append(contentsOf: more) }
   mutating func end() { isEnded = true }
 
+  /// Nothing more comes, and all of it was sent.
+  var isDone: Bool { isEnded && stream != nil && unsent == 0 }
+
   /// The next bytes to send, at most `limit`.
   func next(limit: Int) -> [UInt8] {
     let from = Int(sentOffset - startOffset)
@@ -34,8 +41,8 @@ struct OutputBuffer {
     sentOffset += UInt64(count)
     let behind = Int(sentOffset - startOffset)
     // Trimmed in large steps, so that a byte is moved about once.
-    if behind >= 2 * OutputBuffer.historyBytes {
-      let drop = behind - OutputBuffer.historyBytes
+    if behind >= historyBytes + OutputBuffer.historyBytes || (historyBytes == 0 && unsent == 0) {
+      let drop = behind - historyBytes
       bytes.removeFirst(drop)
       startOffset += UInt64(drop)
     }

@@ -35,6 +35,9 @@ int32_t host_truncate(int32_t fd, uint64_t length);
 // Asks the kernel to forget the cached pages of fd.
 int32_t host_drop_cache(int32_t fd);
 
+// The file was used now.
+int32_t host_touch(const char *path);
+
 // Size in bytes, kind (HOST_KIND_*), permission bits, modification time. Links are not followed.
 int32_t host_stat(
     const char *path, uint64_t *size, int32_t *kind, uint32_t *mode, uint64_t *modified_seconds);

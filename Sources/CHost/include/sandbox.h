@@ -51,7 +51,8 @@ struct host_step {
 };
 
 // The helper runs in a confined child process: task 1 unpacks the bundle from descriptor 4, task 2
-// writes /out to descriptor 5. It reports three numbers; the first is 0 when all is well.
+// writes /out to descriptor 5, task 3 writes the path `context` to descriptor 1, task 4 unpacks descriptor
+// 0 there. It reports three numbers; the first is 0 when all is well.
 typedef void (*host_helper)(uint32_t task, void *context, uint64_t report[3]);
 
 struct host_plan {
@@ -97,8 +98,9 @@ enum host_command_kind {
   HOST_COMMAND_SIGNAL = 2,  // a: signal, b: 0 or the id of a further program; to its process group
   HOST_COMMAND_COLLECT = 3,
   HOST_COMMAND_QUIT = 4,
-  // A further program beside the job. a: id; b: bit 31: a terminal, bits 16 to 30: how many arguments,
-  // bits 0 to 15: how many environment texts. After the command: the working directory, the arguments,
+  // A further program beside the job. a: id; b: bit 31: a terminal, bits 16 to 29: how many arguments,
+  // bits 0 to 15: how many environment texts; bit 30: not a program of the job's but the helper, with
+  // four arguments, of which the third is its task (3 or 4) and the last a path. After the command: the working directory, the arguments,
   // the environment, each ended by a zero byte. Without terminal it carries three descriptors.
   HOST_COMMAND_EXECUTE = 5,
 };
@@ -166,6 +168,8 @@ int64_t host_sandbox_readlink(int32_t directory, const char *path, uint8_t *buff
 // Opens one component; links are not followed.
 int32_t host_sandbox_open_directory(int32_t directory, const char *name);
 int32_t host_sandbox_open_read(int32_t directory, const char *name);
+// As the job itself would open it: links are followed. What it is comes with it.
+int32_t host_sandbox_open_path(const char *path, struct host_file_status *status);
 int64_t host_sandbox_read(int32_t descriptor, uint8_t *buffer, uint64_t size);
 int64_t host_sandbox_write(int32_t descriptor, const uint8_t *bytes, uint64_t size);
 int32_t host_sandbox_close(int32_t descriptor);

@@ -88,7 +88,7 @@ extension Offer {
     return text
   }
 
-  private static func strings(
+  static func strings(
     _ reader: inout DocumentReader, _ field: StaticReason, _ range: ClosedRange<Int>
   ) throws(MarketError) -> [[UInt8]] {
     let count = try reader.count(field, range)
@@ -102,7 +102,7 @@ extension Offer {
     return strings
   }
 
-  private static func readEnvironment(
+  static func readEnvironment(
     _ reader: inout DocumentReader
   ) throws(MarketError) -> [[UInt8]] {
     let start = reader.offset

@@ -76,8 +76,34 @@ extension SessionMessage {
           status: Int32(bitPattern: try reader.u32("exit status")),
           resultBytes: try reader.u64("result bytes", 0...Limits.maxBundleBytes),
           resultDigest: try reader.bytes32("result digest")))
+    default: return try program(kind, &reader)
+    }
+  }
+
+  private static func program(
+    _ kind: UInt8, _ reader: inout DocumentReader
+  ) throws(MarketError) -> SessionMessage {
+    switch kind {
+    case Kind.execute: return .execute(try ProgramRequest.decode(&reader))
+    case Kind.programStarted: return .programStarted(id: try id(&reader))
+    case Kind.programEnded:
+      return .programEnded(
+        ProgramEnd(
+          id: try id(&reader), kind: try ExitKind.decode(&reader),
+          status: Int32(bitPattern: try reader.u32("exit status"))))
+    case Kind.programSignal:
+      return .programSignal(
+        id: try id(&reader), number: try reader.u8("signal", ProgramRequest.signals))
+    case Kind.programResize:
+      return .programResize(
+        id: try id(&reader),
+        TerminalSize(rows: try reader.u16("rows"), columns: try reader.u16("columns")))
     default: throw reader.refuse("message type", at: 0, "unknown")
     }
+  }
+
+  private static func id(_ reader: inout DocumentReader) throws(MarketError) -> UInt32 {
+    try reader.u32("program", 1...UInt32.max)
   }
 
   private static func document(

@@ -28,6 +28,11 @@ extension SessionMessage {
     static let receipt: UInt8 = 19
     static let receiptSigned: UInt8 = 20
     static let resumeState: UInt8 = 21
+    static let execute: UInt8 = 22
+    static let programStarted: UInt8 = 23
+    static let programEnded: UInt8 = 24
+    static let programSignal: UInt8 = 25
+    static let programResize: UInt8 = 26
   }
 
   public func encode() -> [UInt8] {
@@ -119,6 +124,33 @@ extension SessionMessage {
       writer.u32le(UInt32(bitPattern: exit.status))
       writer.u64le(exit.resultBytes)
       writer.append(exit.resultDigest)
+    default: encodeProgram(to: &writer)
+    }
+  }
+
+  /// Further programs beside the job.
+  private func encodeProgram(to writer: inout ByteWriter) {
+    switch self {
+    case .execute(let request):
+      writer.u8(Kind.execute)
+      request.encode(to: &writer)
+    case .programStarted(let id):
+      writer.u8(Kind.programStarted)
+      writer.u32le(id)
+    case .programEnded(let end):
+      writer.u8(Kind.programEnded)
+      writer.u32le(end.id)
+      writer.u8(end.kind.rawValue)
+      writer.u32le(UInt32(bitPattern: end.status))
+    case .programSignal(let id, let number):
+      writer.u8(Kind.programSignal)
+      writer.u32le(id)
+      writer.u8(number)
+    case .programResize(let id, let size):
+      writer.u8(Kind.programResize)
+      writer.u32le(id)
+      writer.u16le(size.rows)
+      writer.u16le(size.columns)
     default: break
     }
   }

@@ -97,6 +97,16 @@ public enum SessionMessage: Equatable, Sendable {
   case receiptSigned(publisherSignature: [UInt8])
   /// Publisher's answer to `resume`: where I stand.
   case resumeState(ResumeState)
+  /// Publisher: start a further program beside the job.
+  case execute(ProgramRequest)
+  /// Provider: it runs; its streams may be opened.
+  case programStarted(id: UInt32)
+  /// Provider: it has ended, or could not be started. What it printed may still be on its way.
+  case programEnded(ProgramEnd)
+  /// Publisher: to the program's process group.
+  case programSignal(id: UInt32, number: UInt8)
+  /// Publisher: the terminal has another size now.
+  case programResize(id: UInt32, TerminalSize)
 }
 
 /// Where one side stands, so that both can go on after a broken connection.

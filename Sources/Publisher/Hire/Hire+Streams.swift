@@ -21,6 +21,8 @@ extension Hire {
   func dropStreams() {
     bundleStream = nil
     resultStream = nil
+    inputStream = nil
+    dropPrograms()
     for index in output.indices { output[index].stream = nil }
   }
 
@@ -50,14 +52,6 @@ extension Hire {
     }
   }
 
-  /// The job reads nothing from this terminal: its input ends at once.
-  func endInput() {
-    guard
-      let id = call?.session.open(StreamOpening(kind: .standardInput, key: contractId))
-    else { return }
-    call?.session.endStream(id)
-  }
-
   func openResults() {
     guard let exit = record.exit, exit.resultBytes > 0, !record.resultsAreHeld,
       resultStream == nil
@@ -69,6 +63,14 @@ extension Hire {
   }
 
   func streamOpened(_ id: StreamId, _ opening: StreamOpening) {
+    if programStreamOpened(id, opening) { return }
+    if opening.key == contractId, opening.kind == .standardInput, stage >= .transferring,
+      stage <= .running
+    {
+      inputStream = id
+      inputOffset = opening.receiveOffset
+      return pumpInput()
+    }
     guard opening.key == contractId, opening.kind == .fileIn, stage == .transferring,
       opening.receiveOffset <= contract.bundleBytes
     else {
@@ -100,7 +102,7 @@ extension Hire {
       _ = call?.session.grant(id, bytes: bytes.count)
       return
     }
-    call?.session.resetStream(id)
+    if !programReceived(id, bytes) { call?.session.resetStream(id) }
   }
 
   private func resultsReceived(_ bytes: [UInt8]) {
@@ -143,12 +145,15 @@ extension Hire {
       output[index].stream = nil
       call?.session.endStream(id)
     }
+    programStreamEnded(id)
     if outputHasEnded && answerAtMs != nil { sayReceiptSigned() }
   }
 
   func streamReset(_ id: StreamId) {
     if id == bundleStream { bundleStream = nil }
     if id == resultStream { resultStream = nil }
+    if id == inputStream { inputStream = nil }
+    programStreamReset(id)
     for index in output.indices where output[index].stream == id {
       output[index].stream = nil
       output[index].isEnded = true

@@ -17,7 +17,6 @@ extension Hire {
     }
     hasHeardStart = true
     openStreams()
-    if stage == .running { endInput() }
   }
 
   func usageReported(_ report: UsageReport) {

@@ -49,6 +49,11 @@ final class Hire {
   var resultStream: StreamId?
   var resultBytes: UInt64 = 0
   var resultHash = Sha256()
+  var inputStream: StreamId?
+  /// How much of the job's input was sent.
+  var inputOffset: UInt64 = 0
+  /// Beside the job.
+  var programs: [HireProgram] = []
   /// The signed answer to the receipt waits for the rest of the output, but no longer than this.
   var answerAtMs: UInt64?
 
@@ -171,8 +176,10 @@ final class Hire {
     case .receipt(let body, let signature): receiptReceived(body, signature)
     case .stop(let text): workerStops(text)
     case .refuse(let code, let text): refused(code, text)
+    case .programStarted(let id): programStarted(id)
+    case .programEnded(let end): programEnded(end)
     case .hello, .resume, .offer, .bid, .contract, .funding, .payment, .receiptSigned,
-      .resumeState:
+      .resumeState, .execute, .programSignal, .programResize:
       call?.refuse(.badMessage, "out of place")
     }
   }

@@ -2,7 +2,7 @@ import Host
 
 /// What jobs print, on this program's own standard streams: line by line, with the worker's name
 /// when there are several.
-struct OutputPrinter {
+public struct OutputPrinter {
   private struct Line {
     var worker: UInt16
     var isError: Bool
@@ -17,12 +17,12 @@ struct OutputPrinter {
   /// Bytes of a job must not reach a terminal as commands.
   private let isTerminal: [Bool]
 
-  init(namesWorkers: Bool) {
+  public init(namesWorkers: Bool) {
     self.namesWorkers = namesWorkers
     isTerminal = [Terminal.isTerminal(1), Terminal.isTerminal(2)]
   }
 
-  mutating func print(worker: UInt16, isError: Bool, _ bytes: [UInt8]) {
+  public mutating func print(worker: UInt16, isError: Bool, _ bytes: [UInt8]) {
     let place = lines.firstIndex { $0.worker == worker && $0.isError == isError }
     if place == nil { lines.append(Line(worker: worker, isError: isError)) }
     let index = place ?? lines.count - 1
@@ -33,7 +33,7 @@ struct OutputPrinter {
   }
 
   /// What has no end of line yet.
-  mutating func finish() {
+  public mutating func finish() {
     for index in lines.indices where !lines[index].bytes.isEmpty {
       lines[index].bytes.append(0x0a)
       flush(index)
@@ -44,10 +44,8 @@ struct OutputPrinter {
     let line = lines[index]
     lines[index].bytes.removeAll(keepingCapacity: true)
     var output = namesWorkers ? Array("worker \(line.worker)| ".utf8) : []
-    for byte in line.bytes {
-      let isCommand = (byte < 0x20 && byte != 0x0a && byte != 0x09) || byte == 0x7f
-      output.append(isTerminal[line.isError ? 1 : 0] && isCommand ? 0x3f : byte)
-    }
+    var text = TerminalText()
+    output += isTerminal[line.isError ? 1 : 0] ? text.clean(line.bytes) : line.bytes
     HostProcess.write(line.isError ? 2 : 1, output)
   }
 }

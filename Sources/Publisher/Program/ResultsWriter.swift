@@ -36,7 +36,8 @@ struct ResultsWriter {
     let file = try FileHandle(forReadingFrom: URL(fileURLWithPath: archive(worker)))
     defer { try? file.close() }
     var reader = BundleReader(
-      limits: BundleLimits(entries: ResultsWriter.maxEntries, bytes: limitBytes))
+      limits: BundleLimits(entries: ResultsWriter.maxEntries, bytes: limitBytes),
+      isLenient: true)
     var output: FileHandle?
     var skipped = 0
     while let data = try file.read(upToCount: 65_536), !data.isEmpty {

@@ -29,6 +29,10 @@ extension RunProgram {
     case .forget(let txid): chain.forget(txid)
     case .print(let worker, let isError, let bytes):
       printer.print(worker: worker, isError: isError, bytes)
+      if let keptRun {
+        JobLog.append(folder.folder(keptRun), worker: worker, isError: isError, bytes)
+      }
+    case .program(let id, let event): control.tell(id, event, self)
     case .storeRun, .storeHire, .storeChannel, .storeWallet, .storeChannelIndex: try store(effect)
     case .appendResults(let worker, let offset, let bytes):
       do throws(HostError) { try results?.append(worker: worker, offset: offset, bytes) } catch {
@@ -48,6 +52,7 @@ extension RunProgram {
         try folder.keep(kept, bundles: plan.bundles, id: id)
         keptRun = id
         timeline.tell("run " + RunFolder.name(id))
+        openControl(id)
       }
       try folder.store(RunFolder.DocumentKind.run, id: id, body)
     case .storeHire(let contract, let body):
@@ -62,6 +67,13 @@ extension RunProgram {
       }
     case .storeChannelIndex(let index): try folder.storeChannelIndex(index)
     default: break
+    }
+  }
+
+  /// Without it the run goes on all the same.
+  func openControl(_ id: Bytes32) {
+    do throws(HostError) { try control.open(folder.folder(id), reactor) } catch {
+      timeline.tell("no control socket: " + error.message, level: 1)
     }
   }
 

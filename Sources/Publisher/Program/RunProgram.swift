@@ -14,6 +14,8 @@ public final class RunProgram {
     static let chain: UInt64 = 1
     static let machine: UInt64 = 2
   }
+  /// Of this program's own input.
+  private static let inputToken: UInt64 = 1
 
   let folder: RunFolder
   let options: RunOptions
@@ -30,15 +32,17 @@ public final class RunProgram {
   /// The run whose bundles and options are on disk.
   var keptRun: Bytes32?
   var fault = FaultPoint()
+  var control = ControlServer()
   private var hasBegun = false
   private var signals = 0
 
   /// - Parameters:
   ///   - announce: what workers dial, where it is not the listening address.
   ///   - former: a run to be taken up.
+  ///   - forwardsInput: this program's standard input becomes the jobs'.
   public init(
     folder: RunFolder, options: RunOptions, announce: String?, offer: Offer, bundles: [[UInt8]],
-    former: RunRecord?, timeline: Timeline
+    former: RunRecord?, forwardsInput: Bool = false, timeline: Timeline
   ) throws(RunError) {
     self.folder = folder
     self.options = options
@@ -58,6 +62,8 @@ public final class RunProgram {
     }
     var plan = RunPlan(offer: offer, endpoint: endpoint, bundles: bundles)
     options.apply(to: &plan)
+    // Of a run that is taken up nobody knows how much of its input was read before.
+    plan.forwardsInput = forwardsInput && former == nil
     self.plan = plan
     printer = OutputPrinter(namesWorkers: offer.workers > 1)
     let channelIndex = try folder.channelIndex()
@@ -100,6 +106,7 @@ public final class RunProgram {
       }
     }
     timeline.tell("run " + RunFolder.name(former.id) + " is taken up")
+    openControl(former.id)
   }
 
   var now: RunTime {
@@ -122,9 +129,38 @@ public final class RunProgram {
         if let event = try reactor.next(untilMs: nil) { handle(event) }
       } catch { throw .host(error) }
       try afterEvent()
+      watchInput()
     }
+    control.close(reactor)
     printer.finish()
     return machine.outcome
+  }
+
+  /// This program's own input is read only while the jobs take it.
+  private func watchInput() {
+    if plan.forwardsInput && machine.inputRoom > 0 {
+      reactor.watch(0, token: RunProgram.inputToken)
+    } else {
+      reactor.unwatch(RunProgram.inputToken)
+    }
+  }
+
+  private func readInput() {
+    let source = Descriptor(owning: 0)
+    let result = (try? source.read(limit: min(65_536, max(1, machine.inputRoom)))) ?? .ended
+    _ = source.release()
+    switch result {
+    case .bytes(let bytes): machine.inputRead(bytes, now)
+    case .ended: machine.inputEnded(now)
+    case .wouldBlock: break
+    }
+  }
+
+  /// The run shall end; a second time: now.
+  func stop(_ text: String) {
+    signals += 1
+    timeline.tell(signals == 1 ? text : "left; `zennet resume` takes the run up again")
+    machine.stopRequested(now)
   }
 
   /// The wallet's past is known: the machine can begin.
@@ -137,7 +173,7 @@ public final class RunProgram {
   }
 
   private func handle(_ event: ReactorEvent) {
-    if chain.handle(event) { return }
+    if chain.handle(event) || control.handle(event, self) { return }
     switch event {
     case .timerFired: machine.timePassed(now)
     case .accepted(_, let id, _):
@@ -149,14 +185,10 @@ public final class RunProgram {
     case .closed(let id, _):
       connections[CallKey(id.rawValue)] = nil
       machine.workerDisconnected(CallKey(id.rawValue), now)
-    case .signal:
-      signals += 1
-      timeline.tell(
-        signals == 1
-          ? "stopping: jobs end, what they used is paid; once more to leave now"
-          : "left; `zennet resume` takes the run up again")
-      machine.stopRequested(now)
-    case .connected, .descriptorReadable, .descriptorWritable: break
+    case .signal: stop("stopping: jobs end, what they used is paid; once more to leave now")
+    case .descriptorReadable(let token):
+      if token == RunProgram.inputToken && machine.inputRoom > 0 { readInput() }
+    case .connected, .descriptorWritable: break
     }
   }
 

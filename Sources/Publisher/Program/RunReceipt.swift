@@ -82,7 +82,7 @@ public struct RunReceipt: Encodable {
       usage: fields(hire.usage))
   }
 
-  private static func fields(_ usage: UsageVector) -> [String: UInt64] {
+  static func fields(_ usage: UsageVector) -> [String: UInt64] {
     [
       "cpu_ms": usage.cpuMs, "memory_mib_ms": usage.memoryMiBMs,
       "disk_read_kib": usage.diskReadKiB, "disk_write_kib": usage.diskWriteKiB,

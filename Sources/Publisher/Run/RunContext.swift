@@ -15,11 +15,13 @@ final class RunContext {
   /// What a transaction should pay to be mined soon, in sat per virtual byte.
   var feeRateSatPerVb: UInt64 = 1
   var effects: [RunEffect] = []
+  var input: JobInput
 
   init(
     plan: RunPlan, network: Network, secrets: RunSecrets, random: @escaping () -> Bytes32
   ) {
     self.plan = plan
+    input = JobInput(hasSource: plan.forwardsInput)
     self.network = network
     self.secrets = secrets
     self.random = random

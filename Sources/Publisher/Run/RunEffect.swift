@@ -50,6 +50,8 @@ public enum RunEffect: Equatable, Sendable {
   case keepResults(worker: UInt16)
   /// What a job printed.
   case print(worker: UInt16, isError: Bool, [UInt8])
+  /// Something about a further program, by the number that `startProgram` gave.
+  case program(UInt32, ProgramEvent)
 }
 
 extension RunEffect {
@@ -71,6 +73,7 @@ extension RunEffect {
     case .appendResults: return "appendResults"
     case .keepResults: return "keepResults"
     case .print: return "print"
+    case .program: return "program"
     }
   }
 }

@@ -68,7 +68,10 @@ extension RunMachine {
       case .data(let id, let bytes): call.hire?.streamReceived(id, bytes)
       case .streamEnded(let id): call.hire?.streamEnded(id)
       case .streamReset(let id): call.hire?.streamReset(id)
-      case .creditAvailable: call.hire?.pump()
+      case .creditAvailable(let id):
+        call.hire?.pump()
+        call.hire?.pumpInput()
+        call.hire?.programCredit(id)
       case .failed(let error):
         if call.peer != nil { context.emit(.log(level: 3, "connection: " + error.message)) }
         end(call, tellsDriver: true)

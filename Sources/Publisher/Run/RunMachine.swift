@@ -29,6 +29,9 @@ public final class RunMachine {
   /// When the last worker signed whose channel is not funded yet.
   var acceptedAtMs: UInt64?
   var problem: String?
+  /// Further programs beside the jobs, and which worker has them.
+  var programs: [UInt32: UInt16] = [:]
+  var lastProgram: UInt32 = 0
   private var watched = Set<[UInt8]>()
   private var effectIndex = 0
   private var wasFinished = false

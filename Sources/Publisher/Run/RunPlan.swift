@@ -21,6 +21,8 @@ public struct RunPlan: Sendable {
   public var waitsForClose = true
   /// A worker that is away for longer is given up; its channel is taken back after its expiry.
   public var awayMs: UInt64 = 600_000
+  /// Whether this program's own input becomes the jobs'; else theirs ends at once.
+  public var forwardsInput = false
   /// For tests of the freeze: nothing is paid beyond this many payments of a channel...
   public var stopPayingAfter: UInt64?
   /// ...for this long, or for ever.

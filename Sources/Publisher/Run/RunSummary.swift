@@ -13,6 +13,10 @@ public struct HireSummary: Equatable, Sendable {
   /// How the channel's coins left it, and in which block.
   public var spend: ChannelSpend?
   public var spendHeight: UInt32?
+  public var isConnected: Bool
+  public var isFrozen: Bool
+  /// Further programs beside the job.
+  public var programs: Int
 
   public var contract: Contract { record.contract.contract }
 }
@@ -24,7 +28,9 @@ extension RunMachine {
       HireSummary(
         record: hire.record, funding: hire.channel.funding,
         fundingHeight: hire.channel.fundingHeight, payments: hire.payments, paidSat: hire.paidSat,
-        spend: hire.channel.spend, spendHeight: hire.channel.spendHeight)
+        spend: hire.channel.spend, spendHeight: hire.channel.spendHeight,
+        isConnected: hire.call != nil, isFrozen: hire.isFrozen && hire.stage == .running,
+        programs: hire.programs.count)
     }
   }
 

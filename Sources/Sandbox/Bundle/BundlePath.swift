@@ -44,4 +44,12 @@ enum BundlePath {
     }
     return try clean(raw, offset: offset)
   }
+
+  /// What a path's last component calls it: empty for `/`, `.` and `..`.
+  static func lastName(_ path: [UInt8]) -> [UInt8] {
+    guard let last = Text.split(path[...], on: 0x2f).last(where: { !$0.isEmpty }),
+      !Text.equal(last, "."), !Text.equal(last, "..")
+    else { return [] }
+    return Array(last)
+  }
 }

@@ -15,6 +15,7 @@ public struct BundleReader {
   private static let extendedLimit: UInt64 = 65_536
 
   private let limits: BundleLimits
+  private let isLenient: Bool
   private var state = State.header
   /// Bytes of the tar stream taken so far.
   public private(set) var offset: UInt64 = 0
@@ -31,7 +32,12 @@ public struct BundleReader {
   private var nextLink: [UInt8]?
   private var nextSize: UInt64?
 
-  public init(limits: BundleLimits) { self.limits = limits }
+  /// - Parameter isLenient: for whoever makes no links and no devices, or changes where links point:
+  ///   symbolic links may point anywhere, and devices are passed over.
+  public init(limits: BundleLimits, isLenient: Bool = false) {
+    self.limits = limits
+    self.isLenient = isLenient
+  }
 
   /// Takes more of the archive and hands what it holds to `use`, with the offset of its header.
   public mutating func feed(_ bytes: ArraySlice<UInt8>, use: Use) throws(BundleError) {
@@ -104,6 +110,12 @@ public struct BundleReader {
       state = header.size == 0 ? .header : .extended(type: header.type)
       return
     case UInt8(ascii: "3"), UInt8(ascii: "4"), UInt8(ascii: "6"):
+      if isLenient && header.size == 0 {
+        nextPath = nil
+        nextLink = nil
+        nextSize = nil
+        return
+      }
       throw BundleError.deviceNode(offset: headerOffset)
     case UInt8(ascii: "S"): throw BundleError.sparseFile(offset: headerOffset)
     default: break
@@ -146,7 +158,9 @@ public struct BundleReader {
       if size == 0 { try endFile(use) }
     case UInt8(ascii: "2"):
       if path.isEmpty { throw BundleError.emptyName(offset: headerOffset) }
-      try BundlePath.checkSymlink(path: path, target: link, offset: headerOffset)
+      if !isLenient {
+        try BundlePath.checkSymlink(path: path, target: link, offset: headerOffset)
+      }
       try use(.symlink(path: path, target: link), headerOffset)
     case UInt8(ascii: "1"):
       if path.isEmpty { throw BundleError.emptyName(offset: headerOffset) }

@@ -95,9 +95,9 @@ public struct BundleWriter {
 }
 
 /// The pieces of an archive, for ``BundleWriter`` and for collecting results.
-enum TarWriter {
+public enum TarWriter {
   /// A header, preceded by a pax record where ustar has no room for the names or the size.
-  static func header(
+  public static func header(
     _ bytes: inout [UInt8], path: [UInt8], link: [UInt8] = [], mode: UInt32, size: UInt64 = 0,
     type: UInt8
   ) {
@@ -124,12 +124,12 @@ enum TarWriter {
     records += Array("\(body.count + digits)".utf8) + body
   }
 
-  static func pad(_ bytes: inout [UInt8], size: UInt64) {
+  public static func pad(_ bytes: inout [UInt8], size: UInt64) {
     let count = Int((512 - size % 512) % 512)
     bytes.append(contentsOf: repeatElement(0, count: count))
   }
 
-  static func end(_ bytes: inout [UInt8]) {
+  public static func end(_ bytes: inout [UInt8]) {
     bytes.append(contentsOf: repeatElement(0, count: 1024))
   }
 }

@@ -27,6 +27,33 @@ struct ResultCollector {
 
   private init(output: Int32) { self.output = output }
 
+  /// Writes a tar of any one path, below its own last name (below nothing for `.` and `/`). Returns a
+  /// negative errno where it cannot be opened, else how many entries were left out.
+  static func send(_ path: String, output: Int32) -> Int64 {
+    var status = host_file_status()
+    let file = path.withCString { host_sandbox_open_path($0, &status) }
+    if file < 0 { return Int64(file) }
+    var collector = ResultCollector(output: output)
+    let name = BundlePath.lastName(Array(path.utf8))
+    switch status.mode & 0o170000 {
+    case 0o040000:
+      if !name.isEmpty {
+        TarWriter.header(
+          &collector.buffer, path: name, mode: status.mode, type: UInt8(ascii: "5"))
+      }
+      collector.walk(file, prefix: name.isEmpty ? [] : name + [0x2f], depth: 0)
+    case 0o100000:
+      collector.add(file, path: name, status: status)
+      _ = host_sandbox_close(file)
+    default:
+      _ = host_sandbox_close(file)
+      return -22
+    }
+    TarWriter.end(&collector.buffer)
+    collector.flush()
+    return Int64(collector.skipped) + (collector.isBroken ? 1 : 0)
+  }
+
   private mutating func walk(_ directory: Int32, prefix: [UInt8], depth: Int) {
     defer { _ = host_sandbox_close(directory) }
     guard depth < ResultCollector.depthLimit, let names = System.list(".", directory: directory)
@@ -88,7 +115,11 @@ struct ResultCollector {
       skipped += 1
       return
     }
-    defer { _ = host_sandbox_close(file) }
+    add(file, path: path, status: status)
+    _ = host_sandbox_close(file)
+  }
+
+  private mutating func add(_ file: Int32, path: [UInt8], status: host_file_status) {
     TarWriter.header(
       &buffer, path: path, mode: status.mode, size: status.size, type: UInt8(ascii: "0"))
     var remaining = status.size
@@ -99,7 +130,8 @@ struct ResultCollector {
         host_sandbox_read(file, $0.baseAddress, want)
       }
       if got <= 0 {
-        // Nobody writes any more, so this does not happen; the archive must stay well-formed.
+        // After the job nobody writes any more; beside it, a file can become shorter. The archive must
+        // stay well-formed.
         skipped += 1
         buffer.append(contentsOf: repeatElement(0, count: Int(want)))
         remaining -= want

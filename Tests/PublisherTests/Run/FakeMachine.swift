@@ -26,6 +26,8 @@ final class FakeMachine {
     var signsWithOtherKey = false
     /// Whatever is said, the job goes on.
     var ignoresTimeLimit = false
+    /// The cache has it.
+    var hasBundle = false
     /// The results handed over differ from their digest.
     var corruptsResults = false
   }
@@ -51,6 +53,14 @@ final class FakeMachine {
   }
   private var sandbox: Sandbox?
   private(set) var wasFrozen = false
+  private(set) var input: [UInt8] = []
+  private(set) var inputIsEnded = false
+  private(set) var askedFor: [Bytes32] = []
+  private(set) var cached: Bytes32?
+  private(set) var transferredBytes = 0
+  /// Further programs that were started and not let go of.
+  private(set) var programs = Set<UInt32>()
+  private(set) var actions: [ProgramAction] = []
   /// The plug was pulled.
   var isGone = false
 
@@ -177,9 +187,41 @@ final class FakeMachine {
     case .destroySandbox(let key):
       sandbox = nil
       machine.sandboxDestroyed(key, now)
-    case .watch, .unwatch, .forget, .storeJob, .storeChannel, .archiveChannel, .stageBundle,
-      .dropBundle, .writeInput, .closeInput:
+    case .loadBundle(let key, let digest, _):
+      askedFor.append(digest)
+      if behaviour.hasBundle { cached = digest }
+      machine.bundleLoaded(key, isStaged: cached == digest, now)
+    case .cacheBundle(_, let digest): cached = digest
+    case .stageBundle(_, let bytes): transferredBytes += bytes.count
+    case .watch, .unwatch, .forget, .storeJob, .storeChannel, .archiveChannel, .dropBundle:
       break
+    case .writeInput(let key, let bytes):
+      input += bytes
+      machine.inputTaken(key, count: bytes.count, now)
+    case .closeInput: inputIsEnded = true
+    case .program(let key, let id, let action): carryOut(action, id, key)
+    }
+  }
+
+  /// A program here says its name, then what it reads, and ends with its input. One called `none` is
+  /// not there.
+  private func carryOut(_ action: ProgramAction, _ id: UInt32, _ key: JobKey) {
+    actions.append(action)
+    switch action {
+    case .start(let request):
+      if request.arguments[0] == Array("none".utf8) {
+        return machine.programEnded(key, id, .notExecutable(code: 2), now)
+      }
+      programs.insert(id)
+      machine.programStarted(key, id, now)
+      machine.programOutputRead(key, id, request.arguments[0], isError: false, now)
+    case .input(let bytes):
+      machine.programInputTaken(key, id, count: bytes.count, now)
+      machine.programOutputRead(key, id, bytes, isError: true, now)
+    case .closeInput: machine.programEnded(key, id, .exited(status: 3), now)
+    case .signal(let number): machine.programEnded(key, id, .signalled(number), now)
+    case .resize: break
+    case .end: programs.remove(id)
     }
   }
 

@@ -26,6 +26,7 @@ final class FakePublisher {
   var machine: RunMachine
   var isListening = true
   var printed: [UInt16: [UInt8]] = [:]
+  var programEvents: [UInt32: [ProgramEvent]] = [:]
   var lines: [String] = []
   /// Effects carried out, over all lives.
   var effectCount = 0
@@ -138,6 +139,11 @@ final class FakePublisher {
       disk.results[worker, default: []] += bytes
     case .keepResults(let worker): disk.kept.insert(worker)
     case .print(let worker, _, let bytes): printed[worker, default: []] += bytes
+    case .program(let id, let event):
+      programEvents[id, default: []].append(event)
+      if case .output(let isError, let bytes) = event {
+        machine.programOutputTaken(id, isError: isError, count: bytes.count, now)
+      }
     }
   }
 

@@ -187,6 +187,20 @@ struct RunTests {
     #expect(summary.record.owedSat - summary.paidSat <= summary.contract.providerMaxLossSat)
   }
 
+  @Test func aBundleThatIsCachedIsNotTransferred() throws {
+    var behaviours = [FakeMachine.Behaviour(), FakeMachine.Behaviour()]
+    behaviours[1].hasBundle = true
+    let world = try RunTests.world(behaviours)
+    #expect(world.run { world.publisher.machine.isFinished })
+    #expect(world.publisher.machine.outcome == .succeeded)
+    try RunTests.checkSettled(world, workers: 2)
+    let digest = world.publisher.machine.summaries[0].contract.bundleDigest
+    #expect(world.machines.map(\.askedFor) == [[digest], [digest]])
+    #expect(world.machines.map(\.transferredBytes) == [50_000, 0])
+    // What was transferred is offered to the cache.
+    #expect(world.machines.map(\.cached) == [digest, digest])
+  }
+
   @Test func aMachineThatVanishesIsGivenUpAndItsChannelTakenBack() throws {
     let world = try RunTests.world([FakeMachine.Behaviour()]) { $0.awayMs = 20_000 }
     #expect(world.run { world.publisher.machine.summaries.first?.record.stage == .running })

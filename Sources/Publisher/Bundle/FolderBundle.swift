@@ -12,6 +12,26 @@ public enum FolderBundle {
     }
   }
 
+  /// A file or a folder as an uncompressed tar below its own name. Links that lead out of it are left
+  /// out.
+  public static func tar(of path: String) throws(RunError) -> [UInt8] {
+    let url = URL(fileURLWithPath: path).standardizedFileURL
+    let name = url.lastPathComponent
+    var writer = BundleWriter()
+    do throws(HostError) {
+      guard let status = try Files.status(url.resolvingSymlinksInPath().path) else {
+        throw .failed(errno: 2, operation: "open", subject: path)
+      }
+      if status.kind == .folder {
+        writer.addDirectory(name, mode: status.mode & 0o777)
+        try add(url.path, name + "/", &writer)
+      } else {
+        writer.addFile(name, try Files.read(path, limit: 1 << 30), mode: status.mode & 0o777)
+      }
+    } catch { throw .host(error) }
+    do throws(BundleError) { return try writer.tar() } catch { throw .bundle(path: path, error) }
+  }
+
   /// A bundle that was made before.
   public static func read(_ path: String) throws(RunError) -> [UInt8] {
     do throws(HostError) { return try Files.read(path, limit: 1 << 30) } catch {

@@ -1,0 +1,151 @@
+import Foundation
+
+/// The JSON documents of an image (OCI image specification 1.1: `image-index.md`, `manifest.md`,
+/// `config.md`; Docker's `manifest.json`), as far as they matter here.
+struct ImageDescriptor: Decodable {
+  struct Platform: Decodable {
+    var architecture: String
+    var os: String
+    var variant: String?
+  }
+  var mediaType: String?
+  var digest: String
+  var size: UInt64
+  var platform: Platform?
+  var annotations: [String: String]?
+
+  /// What people call it.
+  var reference: String? {
+    annotations?["io.containerd.image.name"] ?? annotations?["org.opencontainers.image.ref.name"]
+  }
+
+  var isIndex: Bool {
+    mediaType == "application/vnd.oci.image.index.v1+json"
+      || mediaType == "application/vnd.docker.distribution.manifest.list.v2+json"
+  }
+}
+
+struct ImageIndex: Decodable {
+  var manifests: [ImageDescriptor]
+}
+
+struct ImageManifest: Decodable {
+  var config: ImageDescriptor
+  var layers: [ImageDescriptor]
+}
+
+struct ImageConfig: Decodable {
+  struct Run: Decodable {
+    var environment: [String]?
+    var entrypoint: [String]?
+    var command: [String]?
+    var workdir: String?
+
+    enum CodingKeys: String, CodingKey {
+      case environment = "Env"
+      case entrypoint = "Entrypoint"
+      case command = "Cmd"
+      case workdir = "WorkingDir"
+    }
+  }
+  struct RootFileSystem: Decodable {
+    var diffIds: [String]
+
+    enum CodingKeys: String, CodingKey { case diffIds = "diff_ids" }
+  }
+  var architecture: String
+  var os: String
+  var variant: String?
+  var config: Run?
+  var rootfs: RootFileSystem
+
+  var platform: ImagePlatform {
+    ImagePlatform(os: os, architecture: architecture, variant: variant)
+  }
+}
+
+/// An entry of the `manifest.json` of `docker save`.
+struct DockerManifest: Decodable {
+  var config: String
+  var names: [String]?
+  var layers: [String]
+
+  enum CodingKeys: String, CodingKey {
+    case config = "Config"
+    case names = "RepoTags"
+    case layers = "Layers"
+  }
+}
+
+/// An operating system and a kind of processor, as images name them.
+public struct ImagePlatform: Equatable, Sendable {
+  public var os: String
+  public var architecture: String
+  public var variant: String?
+
+  init(os: String, architecture: String, variant: String?) {
+    self.os = os
+    self.architecture = architecture
+    self.variant = variant == "" ? nil : variant
+  }
+
+  /// `linux/arm/v7`, `arm64`, or as machines call themselves: `x86_64`, `armv7`.
+  public init?(text: String) {
+    let known = [
+      "x86_64": "amd64", "i686": "386", "i386": "386", "aarch64": "arm64", "armv6": "arm/v6",
+      "armv7": "arm/v7", "armv7l": "arm/v7", "armv6l": "arm/v6",
+    ]
+    var parts = (known[text] ?? text).split(separator: "/").map(String.init)
+    if parts.first == "linux" { parts.removeFirst() }
+    if parts.isEmpty || parts.count > 2 || parts.contains("") { return nil }
+    self.init(
+      os: "linux", architecture: parts[0], variant: parts.count == 2 ? parts[1] : nil)
+  }
+
+  /// This machine's.
+  public static var host: ImagePlatform {
+    var name = utsname()
+    uname(&name)
+    let machine = withUnsafeBytes(of: name.machine) {
+      String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+    }
+    return ImagePlatform(text: machine)
+      ?? ImagePlatform(os: "linux", architecture: machine, variant: nil)
+  }
+
+  public var text: String {
+    os + "/" + architecture + (variant.map { "/" + $0 } ?? "")
+  }
+
+  /// As a publisher's offer names it; nil for what no machine here runs.
+  var processor: String? {
+    switch (architecture, variant) {
+    case ("amd64", _): return "x86_64"
+    case ("386", _): return "i686"
+    case ("arm64", _): return "aarch64"
+    case ("arm", "v7"), ("arm", nil): return "armv7"
+    case ("arm", _): return "armv6"
+    case ("riscv64", _): return "riscv64"
+    default: return nil
+    }
+  }
+
+  /// How well programs for `other` run here, 0 best; nil where they do not.
+  func rank(of other: ImagePlatform) -> Int? {
+    if other.os != os || other.architecture != architecture { return nil }
+    switch architecture {
+    case "arm":
+      let own = ImagePlatform.armVersion(variant)
+      let theirs = ImagePlatform.armVersion(other.variant)
+      return theirs <= own ? own - theirs : nil
+    case "amd64":
+      // x86-64-v2 and later need what not every machine has.
+      return other.variant == nil || other.variant == "v1" || other.variant == variant ? 0 : nil
+    default: return 0
+    }
+  }
+
+  private static func armVersion(_ variant: String?) -> Int {
+    Int((variant ?? "v7").dropFirst()) ?? 7
+  }
+}

@@ -1,0 +1,81 @@
+import Foundation
+import Host
+import Sandbox
+
+/// An error that has a line for people.
+public protocol CopyProblem: Error { var message: String { get } }
+extension BundleError: CopyProblem {}
+extension HostError: CopyProblem {}
+
+/// Files that a running job sends, unpacked as they come. They come from a machine that nobody trusts:
+/// only regular files and folders are made, a link that is in the way is not followed.
+public struct CopyUnpacker {
+  /// An existing folder, or the name that the one thing that comes gets.
+  private let root: String
+  private let name: String?
+  private var reader = BundleReader(
+    limits: BundleLimits(entries: 1 << 20, bytes: 1 << 44), isLenient: true)
+  private var output: FileHandle?
+  public private(set) var skipped = 0
+
+  public init(target: String) throws(HostError) {
+    if Files.isFolder(target) {
+      root = target
+      name = nil
+    } else {
+      root = Files.parent(of: target)
+      name = URL(fileURLWithPath: target).lastPathComponent
+      if !Files.isFolder(root) { throw .notAFile(path: root) }
+    }
+  }
+
+  public mutating func feed(_ bytes: [UInt8]) throws {
+    var items: [BundleItem] = []
+    try reader.feed(bytes[...]) { item, _ throws(BundleError) in items.append(item) }
+    for item in items { try write(item) }
+  }
+
+  public func finish() throws { try reader.finish() }
+
+  private func place(_ path: [UInt8]) throws(HostError) -> String {
+    var parts = path.split(separator: 0x2f).map { String(decoding: $0, as: UTF8.self) }
+    if let name, !parts.isEmpty { parts[0] = name }
+    // Every folder on the way is one that really is there.
+    var above = root
+    for part in parts.dropLast() {
+      above += "/" + part
+      switch try Files.status(above)?.kind {
+      case .folder: break
+      case nil: try Files.makeFolder(above, mode: 0o755)
+      default: throw .notAFile(path: above)
+      }
+    }
+    return above + "/" + (parts.last ?? "")
+  }
+
+  private mutating func write(_ item: BundleItem) throws {
+    switch item {
+    case .directory(let path, _):
+      let folder = try place(path)
+      switch try Files.status(folder)?.kind {
+      case .folder: break
+      case nil: try Files.makeFolder(folder, mode: 0o755)
+      default: throw HostError.notAFile(path: folder)
+      }
+    case .file(let path, let mode, _):
+      let file = try place(path)
+      if try Files.status(file)?.kind == .folder { throw HostError.notAFile(path: file) }
+      try Files.remove(file)
+      let made = FileManager.default.createFile(
+        atPath: file, contents: nil,
+        attributes: [.posixPermissions: mode & 0o111 == 0 ? 0o644 : 0o755])
+      if !made { throw HostError.notAFile(path: file) }
+      output = try FileHandle(forWritingTo: URL(fileURLWithPath: file))
+    case .data(let bytes): try output?.write(contentsOf: Data(bytes))
+    case .fileEnded:
+      try output?.close()
+      output = nil
+    case .symlink, .hardlink: skipped += 1
+    }
+  }
+}

@@ -1,0 +1,88 @@
+import Bytes
+import Foundation
+import Host
+
+/// What a worker's job printed, kept in the run's folder for `zennet logs`: records of time, stream and
+/// bytes. Bounded: a full file gives way to the next, and of those that gave way the last is kept.
+public enum JobLog {
+  /// At most twice this much is kept of a worker.
+  static let fileBytes: UInt64 = 4 << 20
+  private static let headerBytes = 13
+
+  public struct Record: Equatable, Sendable {
+    public var unixMs: UInt64
+    public var isError: Bool
+    public var bytes: [UInt8]
+  }
+
+  static func path(_ runFolder: String, worker: UInt16) -> String {
+    runFolder + "/worker-\(worker).log"
+  }
+
+  /// A disk that takes no more must not stop the run.
+  static func append(_ runFolder: String, worker: UInt16, isError: Bool, _ bytes: [UInt8]) {
+    let file = path(runFolder, worker: worker)
+    if let status = try? Files.status(file), status.sizeBytes >= fileBytes {
+      try? Files.rename(file, to: file + ".old")
+    }
+    var writer = ByteWriter(reserving: bytes.count + headerBytes)
+    writer.u64le(UInt64(Date().timeIntervalSince1970 * 1000))
+    writer.u8(isError ? 2 : 1)
+    writer.u32le(UInt32(bytes.count))
+    writer.append(bytes)
+    try? Files.append(file, writer.bytes)
+  }
+
+  /// Reads what was kept, then what is added.
+  public struct Reader {
+    private let path: String
+    private var file: FileHandle?
+    private var bytes: [UInt8] = []
+
+    public init(_ runFolder: String, worker: UInt16) {
+      path = JobLog.path(runFolder, worker: worker)
+      file = FileHandle(forReadingAtPath: path + ".old")
+    }
+
+    public static func exists(_ runFolder: String, worker: UInt16) -> Bool {
+      Files.exists(JobLog.path(runFolder, worker: worker))
+    }
+
+    /// The next record; nil while there is no other. A damaged record ends the file.
+    public mutating func next() -> Record? {
+      while true {
+        if let record = take() { return record }
+        if let more = try? file?.read(upToCount: 65_536), !more.isEmpty {
+          bytes.append(contentsOf: more)
+        } else if !openNext() {
+          return nil
+        }
+      }
+    }
+
+    private mutating func take() -> Record? {
+      var reader = ByteReader(bytes)
+      guard let unixMs = try? reader.u64le(), let stream = try? reader.u8(),
+        let count = try? reader.u32le(), let body = try? reader.take(Int(count))
+      else { return nil }
+      bytes.removeFirst(reader.offset)
+      return Record(unixMs: unixMs, isError: stream == 2, bytes: body)
+    }
+
+    /// The file that took the place of the one that is read to its end; false when there is none.
+    private mutating func openNext() -> Bool {
+      guard let next = FileHandle(forReadingAtPath: path) else { return false }
+      if let file, JobLog.isSame(file, next) { return false }
+      file = next
+      bytes = []
+      return true
+    }
+  }
+
+  private static func isSame(_ left: FileHandle, _ right: FileHandle) -> Bool {
+    var first = stat()
+    var second = stat()
+    return fstat(left.fileDescriptor, &first) == 0 && fstat(right.fileDescriptor, &second) == 0
+      && first.st_ino == second.st_ino && first.st_dev == second.st_dev
+  }
+}

@@ -1,0 +1,83 @@
+import ArgumentParser
+import Bytes
+import Foundation
+import Publisher
+
+/// `zennet bundle SOURCE`: files for jobs, from a folder or an image.
+struct BundleCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "bundle",
+    abstract: "Make a bundle (tar.zst) from a folder or an image.",
+    discussion: """
+      SOURCE is a folder of files, an OCI image layout (a folder or its archive), or an archive of \
+      `docker save`; archives may be compressed. The same files always give the same bytes. Of an \
+      image, layers and whiteouts are applied, every digest is checked, and its program, environment \
+      and working directory become what `zennet run --bundle` does where nothing else is said.
+      """)
+
+  @Argument(help: "A folder, an OCI image layout, or an archive of docker save.")
+  var source: String
+
+  @Option(name: .shortAndLong, help: "The bundle, by convention NAME.tar.zst.")
+  var output: String
+
+  @Option(
+    help: "Which of an image's platforms: linux/arm/v7, arm64, x86_64 …; this machine's by default."
+  )
+  var platform: String?
+
+  @Option(name: .customLong("ref"), help: "Which of several images, by its name.")
+  var reference: String?
+
+  @Option(help: "How hard zstd tries, 1 to 19.")
+  var level: Int32 = 9
+
+  @Option(help: "The most that an image may unpack to, in MiB.")
+  var maxSize: UInt64 = 8192
+
+  @Flag(help: "Print JSON for programs.")
+  var json = false
+
+  private struct Report: Encodable {
+    var bundle: String
+    var bytes: UInt64
+    var entries: UInt64
+    var sha256: String
+    var platform: String?
+    var arguments: [String]
+    var environment: [String]
+    var workdir: String
+  }
+
+  func run() throws {
+    var bundle = ImageBundle()
+    if let platform {
+      guard let known = ImagePlatform(text: platform) else {
+        throw ValidationError("--platform: as linux/arm/v7, arm64 or x86_64")
+      }
+      bundle.platform = known
+    }
+    if !(1...19).contains(level) { throw ValidationError("--level: 1 to 19") }
+    if maxSize < 1 || maxSize > 1 << 24 { throw ValidationError("--max-size: 1 to 16777216") }
+    bundle.reference = reference
+    bundle.level = level
+    bundle.limits.bytes = maxSize << 20
+    let made: ImageBundle.Made
+    do throws(ImageError) { made = try bundle.make(of: source, to: output) } catch {
+      FileHandle.standardError.write(Data("zennet: \(error.message)\n".utf8))
+      throw ExitCode.failure
+    }
+    if json {
+      let report = Report(
+        bundle: output, bytes: made.sizeBytes, entries: made.entries, sha256: made.digest.hex,
+        platform: made.platform?.text, arguments: made.defaults.arguments,
+        environment: made.defaults.environment, workdir: made.defaults.workdir)
+      return print(String(decoding: ControlJson.encode(report, pretty: true), as: UTF8.self))
+    }
+    print("\(output): \(made.entries) entries, \(made.sizeBytes) bytes, SHA-256 \(made.digest.hex)")
+    if let platform = made.platform { print("for \(platform.text)") }
+    if !made.defaults.arguments.isEmpty {
+      print("runs \(made.defaults.arguments.joined(separator: " "))")
+    }
+  }
+}

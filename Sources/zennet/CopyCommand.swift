@@ -1,0 +1,97 @@
+import ArgumentParser
+import Foundation
+import Host
+import Publisher
+
+/// `zennet cp JOB:PATH LOCAL`, `zennet cp LOCAL JOB:PATH`: files to and from a running job.
+struct CopyCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "cp",
+    abstract: "Copy files and folders to or from a running job.",
+    discussion: """
+      One of the two is JOB:PATH. Into an existing folder a copy keeps its name; else it gets the \
+      name that is given. From a job only files and folders are taken, no links: a stranger's machine \
+      made them. The bundle needs no program for this.
+      """)
+
+  @OptionGroup var place: WalletCommand.Place
+
+  @Argument(help: "What is copied.") var source: String
+  @Argument(help: "Where to.") var target: String
+
+  func run() throws {
+    let from = CopyCommand.split(source)
+    let to = CopyCommand.split(target)
+    switch (from, to) {
+    case (.some(let remote), nil): try fetch(remote.job, remote.path)
+    case (nil, .some(let remote)): try send(remote.job, remote.path)
+    default: throw ValidationError("exactly one of the two is JOB:PATH")
+    }
+  }
+
+  /// A local path with a colon can be written as `./a:b`.
+  private static func split(_ text: String) -> (job: String, path: String)? {
+    guard let colon = text.firstIndex(of: ":") else { return nil }
+    let job = text[..<colon]
+    let isName = job.allSatisfy { $0.isHexDigit || $0 == "/" || $0.isNumber } && job.first != "/"
+    let path = String(text[text.index(after: colon)...])
+    return job.isEmpty || !isName || path.isEmpty ? nil : (String(job), path)
+  }
+
+  private func fetch(_ name: String, _ path: String) throws {
+    var request = ControlRequest(.program)
+    request.task = 1
+    request.arguments = [path]
+    var unpacker = try CopyUnpacker(target: target)
+    var problem: (any Error)?
+    let end = try start(name, request, sending: nil) { bytes in
+      if problem != nil { return }
+      do { try unpacker.feed(bytes) } catch { problem = error }
+    }
+    if end.status != 0 { throw ExitCode.failure }
+    if problem == nil { do { try unpacker.finish() } catch { problem = error } }
+    if let problem {
+      CopyCommand.complain("\(path): \((problem as? any CopyProblem)?.message ?? "\(problem)")")
+      throw ExitCode.failure
+    }
+    if unpacker.skipped > 0 { CopyCommand.complain("\(unpacker.skipped) links were left out") }
+  }
+
+  private func send(_ name: String, _ path: String) throws {
+    var request = ControlRequest(.program)
+    request.task = 2
+    request.arguments = [path]
+    let archive = try RunCommand.reporting { () throws(RunError) in
+      try FolderBundle.tar(of: source)
+    }
+    let end = try start(name, request, sending: archive) { _ in }
+    if end.status != 0 { throw ExitCode.failure }
+  }
+
+  private func start(
+    _ name: String, _ request: ControlRequest, sending archive: [UInt8]?,
+    output: ([UInt8]) -> Void
+  ) throws -> RemoteProgram.End {
+    var text = TerminalText()
+    let cleans = Terminal.isTerminal(2)
+    let path = try place.path()
+    return try RunCommand.reporting { () throws(RunError) in
+      let job = try LiveRuns.find(name, in: path)
+      var request = request
+      request.worker = try job.theWorker()
+      let program = try RemoteProgram(job, request, input: -1, endsInput: archive == nil)
+      if let archive { program.send(archive) }
+      return try program.run { isError, bytes in
+        if isError {
+          HostProcess.write(2, cleans ? text.clean(bytes) : bytes)
+        } else {
+          output(bytes)
+        }
+      }
+    }
+  }
+
+  private static func complain(_ text: String) {
+    FileHandle.standardError.write(Data("zennet: \(text)\n".utf8))
+  }
+}

@@ -1,0 +1,140 @@
+import ArgumentParser
+import Foundation
+import Host
+import Publisher
+
+/// `zennet ps`: the runs that go on.
+struct ProcessesCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "ps", abstract: "List the jobs that go on: state, usage, owed, paid.")
+
+  @OptionGroup var place: WalletCommand.Place
+
+  func run() throws {
+    let runs = LiveRuns.all(try place.path())
+    if place.json { return print(text(ControlJson.encode(runs, pretty: true))) }
+    for line in JobTable.lines(runs) { print(line) }
+  }
+}
+
+/// `zennet top`: the same, again and again.
+struct TopCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "top",
+    abstract: "Watch the jobs that go on: usage, owed and paid as they grow.")
+
+  @OptionGroup var place: WalletCommand.Place
+
+  @Option(name: .shortAndLong, help: "Seconds between looks.")
+  var interval: Double = 1
+
+  @Option(name: .shortAndLong, help: "How many looks; without end by default.")
+  var number: UInt64?
+
+  func run() throws {
+    if !(interval >= 0.05 && interval <= 3600) {
+      throw ValidationError("--interval: 0.05 to 3600")
+    }
+    let isTerminal = Terminal.isTerminal(1)
+    var looks: UInt64 = 0
+    while true {
+      let runs = LiveRuns.all(try place.path())
+      if place.json {
+        print(text(ControlJson.encode(runs)))
+      } else {
+        // Home, and clear what is below.
+        if isTerminal { print("\u{1b}[H\u{1b}[J", terminator: "") }
+        for line in JobTable.lines(runs) { print(line) }
+      }
+      fflush(nil)
+      looks += 1
+      if let number, looks >= number { return }
+      Thread.sleep(forTimeInterval: interval)
+    }
+  }
+}
+
+/// `zennet workers`: the machines that work.
+struct WorkersCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "workers",
+    abstract: "List the machines that are hired: what they are, what they cost.")
+
+  @OptionGroup var place: WalletCommand.Place
+
+  func run() throws {
+    let workers = LiveRuns.all(try place.path()).flatMap(\.workers)
+    if place.json { return print(text(ControlJson.encode(workers, pretty: true))) }
+    var rows = [["JOB", "MACHINE", "KIND", "CPUS", "MEMORY", "ISOLATION", "SAT/H", "HERE"]]
+    for worker in workers {
+      rows.append([
+        worker.job, String(worker.machine.prefix(16)), worker.architecture,
+        "\(worker.processors)", "\(worker.memoryMib) MiB", worker.isolation,
+        "\(worker.hourlySat)", worker.connected ? "yes" : "no",
+      ])
+    }
+    for line in JobTable.align(rows) { print(line) }
+  }
+}
+
+private func text(_ json: [UInt8]) -> String { String(decoding: json, as: UTF8.self) }
+
+/// Jobs as lines of text.
+enum JobTable {
+  static func lines(_ runs: [RunStatus]) -> [String] {
+    var rows = [["JOB", "STATE", "CPU", "MEMORY", "OWED", "PAID", "PAYMENTS", "TITLE"]]
+    for run in runs {
+      for worker in run.workers {
+        rows.append([
+          worker.job, state(worker), seconds(worker.usage["cpu_ms"]), memory(worker),
+          "\(worker.owedSat) sat", "\(worker.paidSat) sat", "\(worker.payments)", run.title,
+        ])
+      }
+      for _ in run.workers.count..<max(run.wanted, run.workers.count) {
+        rows.append([run.run, "wanted", "", "", "", "", "", run.title])
+      }
+    }
+    return align(rows)
+  }
+
+  private static func state(_ worker: WorkerStatus) -> String {
+    var text = worker.state
+    if let exit = worker.exit {
+      text +=
+        " (" + exit + (exit == "exited" || exit == "signalled" ? " \(worker.exitStatus ?? 0)" : "")
+        + ")"
+    }
+    return worker.connected || worker.state == "closed" ? text : text + ", away"
+  }
+
+  private static func seconds(_ ms: UInt64?) -> String {
+    let ms = ms ?? 0
+    return "\(ms / 1000).\(ms % 1000 / 100) s"
+  }
+
+  /// The mean over the time that was paid for.
+  private static func memory(_ worker: WorkerStatus) -> String {
+    let wall = worker.usage["wall_ms"] ?? 0
+    let frozen = min(wall, worker.usage["frozen_ms"] ?? 0)
+    let mean = (worker.usage["memory_mib_ms"] ?? 0) / max(1, wall - frozen)
+    return "\(mean) MiB"
+  }
+
+  /// Columns as wide as their widest entry.
+  static func align(_ rows: [[String]]) -> [String] {
+    let count = rows.map(\.count).max() ?? 0
+    let widths = (0..<count).map { column in
+      rows.map { column < $0.count ? $0[column].count : 0 }.max() ?? 0
+    }
+    return rows.map { row in
+      var line = ""
+      for (column, entry) in row.enumerated() {
+        line += entry
+        if column + 1 < row.count {
+          line += String(repeating: " ", count: widths[column] - entry.count + 2)
+        }
+      }
+      return line
+    }
+  }
+}
