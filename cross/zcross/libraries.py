@@ -41,6 +41,11 @@ def zig_cc(target: Target) -> list:
     return [ZIG, "cc", "-target", target.zig_triple, *target.zig_flags]
 
 
+def small_flags(target: Target) -> tuple[str, ...]:
+    """For C that does not compute much. zig's cc takes -Oz for -Os; the compiler proper does not."""
+    return ("-Xclang", "-Oz", *target.small_flags)
+
+
 @dataclass(frozen=True)
 class Plan:
     """What to compile of an unpacked source, and which headers callers need."""
@@ -55,6 +60,10 @@ class Recipe:
     library: str
     package: SourcePackage
     plan: Callable[[Source, Path], Plan]  # the source, a folder for generated files
+    computes: bool = False  # its speed matters more than its size
+
+    def flags(self, target: Target) -> tuple[str, ...]:
+        return () if self.computes else small_flags(target)
 
 
 # --- SQLite: the amalgamation, without what the agent never asks of it ---------------------------
@@ -240,9 +249,9 @@ def _seccomp_table(sources: Path, made: Path) -> None:
 
 RECIPES = (
     Recipe("sqlite3", SourcePackage("sqlite3"), sqlite),
-    Recipe("sodium", SourcePackage("libsodium"), sodium),
-    Recipe("secp256k1", SourcePackage("libsecp256k1"), secp256k1),
-    Recipe("zstd", SourcePackage("libzstd"), zstd),
+    Recipe("sodium", SourcePackage("libsodium"), sodium, computes=True),
+    Recipe("secp256k1", SourcePackage("libsecp256k1"), secp256k1, computes=True),
+    Recipe("zstd", SourcePackage("libzstd"), zstd, computes=True),
     # Bookworm's own files of libinih cannot always be had from mirrors; trixie's can.
     Recipe("inih", SourcePackage("libinih", "trixie"), inih),
     Recipe("seccomp", SourcePackage("libseccomp"), seccomp),
@@ -274,7 +283,7 @@ def _library(recipe: Recipe, target: Target) -> Library:
     made = source.folder.parent / "made"
     made.mkdir(exist_ok=True)
     plan = recipe.plan(source, made)
-    folder = LIBRARIES / f"{recipe.library}-{target.name}-{_key(plan, source, target)}"
+    folder = LIBRARIES / f"{recipe.library}-{target.name}-{_key(recipe, plan, source, target)}"
     library = Library(
         recipe.library, source.version, folder / f"lib{recipe.library}.a", folder / "include")
     if not folder.is_dir():
@@ -283,8 +292,9 @@ def _library(recipe: Recipe, target: Target) -> Library:
     return library
 
 
-def _key(plan: Plan, source: Source, target: Target) -> str:
+def _key(recipe: Recipe, plan: Plan, source: Source, target: Target) -> str:
     words = [source.version, _zig_version(), *zig_cc(target)[1:], *C_FLAGS, *plan.flags]
+    words += recipe.flags(target)
     words += [str(file) for file in plan.sources] + sorted(plan.headers)
     # Where the cache and the tree are decides nothing.
     text = "\0".join(map(str, words)).replace(str(source.folder.parent), "").replace(str(TREE), "")
@@ -300,7 +310,7 @@ def _build(recipe: Recipe, plan: Plan, source: Source, target: Target, folder: P
     (partial / "objects").mkdir(parents=True)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         objects = list(pool.map(
-            lambda numbered: _compile(target, plan, source, partial, *numbered),
+            lambda numbered: _compile(target, recipe, plan, source, partial, *numbered),
             enumerate(plan.sources)))
     # D: no dates and owners in the archive.
     run([ZIG, "ar", "rcsD", partial / f"lib{recipe.library}.a", *objects],
@@ -315,11 +325,15 @@ def _build(recipe: Recipe, plan: Plan, source: Source, target: Target, folder: P
 
 
 def _compile(
-    target: Target, plan: Plan, source: Source, partial: Path, number: int, file: Path
+    target: Target, recipe: Recipe, plan: Plan, source: Source, partial: Path, number: int,
+    file: Path,
 ) -> Path:
     result = partial / "objects" / f"{number:03}-{file.stem}.o"
     prefixes = [f"-ffile-prefix-map={folder}=" for folder in (source.folder.parent, TREE)]
-    command = [*zig_cc(target), *C_FLAGS, *prefixes, *plan.flags, "-c", file, "-o", result]
+    command = [
+        *zig_cc(target), *C_FLAGS, *recipe.flags(target), *prefixes, *plan.flags, "-c", file,
+        "-o", result,
+    ]
     run(command, f"compiling {file.name} for {target.name}", env=zig_environment())
     return result
 

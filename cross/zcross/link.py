@@ -19,59 +19,6 @@ def _toolchain() -> Path:
     return Path(compiler).resolve().parents[1]
 
 
-def toolchain_unicode_tables(target: Target) -> Path:
-    """The Unicode tables that string comparison wants, as the toolchain has them."""
-    archive = _toolchain() / "lib/swift/embedded" / target.swift_triple / "libswiftUnicodeDataTables.a"
-    if not archive.exists():
-        raise BuildError(f"this Swift toolchain has no Unicode tables for {target.swift_triple}")
-    return archive
-
-
-def unicode_tables(target: Target) -> Path:
-    """The same, mended for the target."""
-    archive = toolchain_unicode_tables(target)
-    if target.name == "i686":
-        return _without_sse2(archive, target)
-    if target.name == "riscv64":
-        return _with_double_floats(archive, target)
-    return archive
-
-
-def _without_sse2(archive: Path, target: Target) -> Path:
-    """Leaves out the one member compiled with SSE2: CHost's unicode_lookup.c stands for it."""
-    mended = _copy(archive, target)
-    run([ZIG, "ar", "dD", mended, "UnicodeData.cpp.o"], "mending the Unicode tables for i686")
-    return mended
-
-
-def _with_double_floats(archive: Path, target: Target) -> Path:
-    """Says "double-float ABI" in each member's header, or the linker refuses to mix them.
-
-    They are compiled for soft floats, but no function that Embedded Swift calls in them takes or
-    returns one, so their code is the same for both.
-    """
-    mended = _copy(archive, target)
-    data = bytearray(mended.read_bytes())
-    position = len(b"!<arch>\n")
-    while position < len(data):
-        size = int(data[position + 48 : position + 58])
-        member = position + 60
-        if data[member : member + 4] == b"\x7fELF":
-            flags = member + 48  # e_flags of a 64-bit ELF header
-            value = int.from_bytes(data[flags : flags + 4], "little")
-            data[flags : flags + 4] = (value & ~0x6 | 0x4).to_bytes(4, "little")
-        position = member + size + size % 2
-    mended.write_bytes(data)
-    return mended
-
-
-def _copy(archive: Path, target: Target) -> Path:
-    copy = BUILD / "c" / target.name / archive.name
-    copy.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(archive, copy)
-    return copy
-
-
 def without_module_hash(compiled: Path) -> Path:
     """Takes swiftc's digest of the compile (its paths included) out of a Swift object.
 
@@ -112,7 +59,7 @@ def link(target: Target, objects: list[Path], libraries: list[Library]) -> Path:
     command = [
         *zig_cc(target), "-static", "-s", "-Wl,--gc-sections", "-Wl,--build-id=none",
         "-Wl,-z,noexecstack", "-o", program, *objects,
-        *(library.archive for library in libraries), unicode_tables(target),
+        *(library.archive for library in libraries),
     ]
     run(command, f"linking the agent for {target.name}", env=zig_environment())
     return program

@@ -11,14 +11,20 @@ from .targets import Target
 
 
 # Functions of the standard library that the optimizer would copy to each of hundreds of callers,
-# even for size: joining texts, adding to an array, making a text of bytes.
+# even for size: joining texts, making a text of bytes, making an array of another collection.
 NOT_INLINED = (
-    "$eSS6appendyySSF",  # String.append(String)
+    "$eSS6appendyySSF",  # String.append
     "$es11_StringGutsV6appendyyABF",
-    "$eSa6appendyyxnF",  # Array.append, and the same for bytes
-    "$eSa6appendyyxnFs5UInt8V_Tg5",
+    *(f"$eSS8decoding2asSSx_q_mtcSlRzs16_UnicodeEncodingR_8CodeUnitQy_7ElementRtzr0_lufC{of}" for of in (
+        "", "Says5UInt8VG_s0C0O4UTF8OTt0t1g5", "s10ArraySliceVys5UInt8VG_s0C0O4UTF8OTt0t1g5",
+        "SRys5UInt8VG_s0C0O4UTF8OTt0t1g5", "Ss8UTF8ViewV_s0C0O0H0OTt0t1g5")),
+    *(f"$eSaySayxGqd__c7ElementQyd__RszSTRd__lufC{of}" for of in (
+        "", "s5UInt8V_s10ArraySliceVyAEGTt0g5", "s5UInt8V_SS8UTF8ViewVTt0g5")),
 )
-NOT_INLINED_LIKE = "8decoding2as"  # String.init(decoding:as:)
+NOT_INLINED_LIKE = "$eSa6appendyyxnF"  # Array.append, of whatever
+# Passes that copy code: a loop over an array literal for each element, a function for each closure
+# that it is called with.
+PASSES_LEFT_OUT = ("for-each-loop-unroll", "loop-unroll", "closure-specialize")
 
 
 class SwiftCompiler:
@@ -95,6 +101,8 @@ class SwiftCompiler:
             "-Xfrontend", "-entry-point-function-name", "-Xfrontend", "zennet_swift_main",
         ]
         flags += ["-Xllvm", f"-sil-inline-never-functions={NOT_INLINED_LIKE}"]
+        for name in PASSES_LEFT_OUT:
+            flags += ["-Xllvm", f"-sil-disable-pass={name}"]
         for name in NOT_INLINED:
             flags += ["-Xllvm", f"-sil-inline-never-function={name}"]
         for folder in self.system_headers():

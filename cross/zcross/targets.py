@@ -15,9 +15,15 @@ class Target:
     qemu: str  # the suffix of qemu-user-static that runs it
     bits: int
     processor: str = ""  # the oldest one that it must run on, as qemu calls it
+    size_limit: int = 1_500_000  # of the agent, in bytes: beyond it the build fails
     zig_flags: tuple[str, ...] = field(default=())
+    # For C that does not compute much, where small code is also slow code.
+    small_flags: tuple[str, ...] = field(default=())
     swift_flags: tuple[str, ...] = field(default=())
 
+
+# Half the size of an instruction for most of them. zig's cc knows no -mthumb.
+THUMB = ("-Xclang", "-target-feature", "-Xclang", "+thumb-mode")
 
 TARGETS = {
     target.name: target
@@ -35,12 +41,14 @@ TARGETS = {
         Target(
             "armv6", "armv6-none-none-eabi", "arm-linux-musleabi",
             "arm-linux-musl", "arm-linux-any", "arm", 32, "arm1176",
-            zig_flags=("-mcpu=arm1176jzf_s",),
+            zig_flags=("-mcpu=arm1176jzf_s",), small_flags=THUMB,
+            swift_flags=("-Xcc", "-mthumb"),
         ),
         Target(
             "armv7", "armv7-none-none-eabi", "arm-linux-musleabi",
             "arm-linux-musl", "arm-linux-any", "arm", 32, "cortex-a7",
-            zig_flags=("-mcpu=generic+v7a",),
+            zig_flags=("-mcpu=generic+v7a",), small_flags=THUMB,
+            swift_flags=("-Xcc", "-mthumb"),
         ),
         Target(
             "aarch64", "aarch64-none-none-elf", "aarch64-linux-musl",
