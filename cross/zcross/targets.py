@@ -39,6 +39,7 @@ TARGETS = {
             "x86-linux-musl", "x86-linux-any", "i386", 32, "pentium2",
             zig_flags=("-mcpu=pentium2",),
             swift_flags=("-Xcc", "-march=pentium2", "-target-cpu", "pentium2"),
+            size_limit=2_000_000,
         ),
         Target(
             "armv6", "armv6-none-none-eabi", "arm-linux-musleabi",
