@@ -101,7 +101,8 @@ struct JobCgroup {
   private func delegate(_ folder: String) {
     if !layout.memory.isVersion2 { return }
     let own = layout.unified.directory
-    for controller in ["cpu", "memory", "pids", "io"] {
+    // Memory first: with a process beside it, "cpu" alone would make a threaded cgroup, which takes none.
+    for controller in ["memory", "io", "cpu", "pids"] {
       let add = "+" + controller
       // Again where a process was born meanwhile.
       for _ in 0..<10 where System.write(own + "/cgroup.subtree_control", add) == -16 {
