@@ -54,8 +54,8 @@ struct SoakWorker {
     }
     let now = Monotonic.ms()
     switch way {
-    case 1: kill(run.process.firstPid, SIGKILL)
-    case 2: if let victim = run.pids().last { kill(victim, SIGKILL) }
+    case 1: SoakWorker.killIfThere(run.process.firstPid)
+    case 2: SoakWorker.killIfThere(run.pids().last ?? 0)
     case 3: try run.process.freeze(nowMs: now)
     case 4:
       try run.process.freeze(nowMs: now)
@@ -67,6 +67,11 @@ struct SoakWorker {
     default: run.turn(atMostMs: 20)
     }
     try run.process.destroy()
+  }
+
+  /// Nothing below 2 is a process of a job: to kill(2), 0 is this group and -1 is everybody.
+  private static func killIfThere(_ pid: Int32) {
+    if pid > 1 { kill(pid, SIGKILL) }
   }
 
   private func say(_ text: String) {
