@@ -181,18 +181,7 @@ extension AgentProgram {
     let token = program.token(body, .input)
     if !program.hasStarted && program.program.isTerminal { return }
     let descriptor = program.descriptor(.input)
-    var total = 0
-    while !program.input.isEmpty {
-      guard descriptor >= 0, let taken = Self.write(descriptor, program.input) else {
-        // It closed its input: what comes for it is dropped.
-        total += program.input.count
-        program.input = []
-        break
-      }
-      if taken == 0 { break }
-      program.input.removeFirst(taken)
-      total += taken
-    }
+    let total = Self.feed(descriptor, from: &program.input)
     if total > 0 { machine.programInputTaken(body.key, program.id, count: total, now) }
     if !program.input.isEmpty {
       return reactor.watch(descriptor, token: token, readable: false, writable: true)

@@ -237,18 +237,7 @@ extension AgentProgram {
   private func feedInput(_ body: JobBody) {
     let token = JobBody.token(body.key, .input)
     guard let process = body.process, process.stdin >= 0 else { return reactor.unwatch(token) }
-    var total = 0
-    while !body.input.isEmpty {
-      guard let taken = Self.write(process.stdin, body.input) else {
-        // The job closed its input: what comes for it is dropped.
-        total += body.input.count
-        body.input = []
-        break
-      }
-      if taken == 0 { break }
-      body.input.removeFirst(taken)
-      total += taken
-    }
+    let total = Self.feed(process.stdin, from: &body.input)
     if total > 0 { machine.inputTaken(body.key, count: total, now) }
     if !body.input.isEmpty {
       return reactor.watch(process.stdin, token: token, readable: false, writable: true)
@@ -296,6 +285,23 @@ extension AgentProgram {
     let result = (try? borrowed.read(limit: limit)) ?? .ended
     _ = borrowed.release()
     return result
+  }
+
+  /// Writes what is held until the pipe is full. Returns how much is gone: where the reader closed
+  /// its input, or the descriptor is below 0, what is held is dropped.
+  static func feed(_ descriptor: Int32, from held: inout [UInt8]) -> Int {
+    var total = 0
+    while !held.isEmpty {
+      guard descriptor >= 0, let taken = write(descriptor, held) else {
+        total += held.count
+        held = []
+        break
+      }
+      if taken == 0 { break }
+      held.removeFirst(taken)
+      total += taken
+    }
+    return total
   }
 
   /// Bytes taken, 0 when the pipe is full, nil when nobody reads any more.
