@@ -36,7 +36,7 @@ public struct LightClient {
     let restored = HeaderChain(network: network, state: state)
     let chain = restored ?? HeaderChain(network: network)
     shared = Shared(
-      network: network, configuration: configuration, random: RandomSource(seed: seed),
+      network: network, configuration: configuration, random: SeededNumbers(seed),
       nowMs: nowMs, unixSeconds: unixSeconds, outbox: Outbox(magic: network.magic), chain: chain)
     shared.configuration.windowHeaders = max(2200, configuration.windowHeaders)
     filterHeaders = FilterHeaderSync(

@@ -136,14 +136,9 @@ public final class MadeChain {
   private static func script(_ height: UInt32, _ index: UInt32) -> [UInt8] {
     var script: [UInt8] = [0x00, 0x14]
     script.reserveCapacity(22)
-    var state = UInt64(height) << 32 | UInt64(index)
+    var numbers = SeededNumbers(UInt64(height) << 32 | UInt64(index))
     while script.count < 22 {
-      // SplitMix64.
-      state &+= 0x9e37_79b9_7f4a_7c15
-      var value = state
-      value = (value ^ (value >> 30)) &* 0xbf58_476d_1ce4_e5b9
-      value = (value ^ (value >> 27)) &* 0x94d0_49bb_1331_11eb
-      value ^= value >> 31
+      let value = numbers.next()
       for shift in 0..<8 where script.count < 22 {
         script.append(UInt8(truncatingIfNeeded: value >> UInt64(8 * shift)))
       }

@@ -1,18 +1,12 @@
 import Bytes
 
-/// SplitMix64: the same seed gives the same test, everywhere and for ever.
+/// The same seed gives the same test, everywhere and for ever.
 public struct SeededGenerator: RandomNumberGenerator, Sendable {
-  private var state: UInt64
+  private var numbers: SeededNumbers
 
-  public init(seed: UInt64) { state = seed }
+  public init(seed: UInt64) { numbers = SeededNumbers(seed) }
 
-  public mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var value = state
-    value = (value ^ (value >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    value = (value ^ (value >> 27)) &* 0x94d0_49bb_1331_11eb
-    return value ^ (value >> 31)
-  }
+  public mutating func next() -> UInt64 { numbers.next() }
 
   public mutating func bytes(_ count: Int) -> [UInt8] {
     var result: [UInt8] = []

@@ -1,3 +1,5 @@
+import Bytes
+
 /// A file for measurements, as the host gives it. Offsets and sizes are in bytes.
 public struct DiskProbe {
   /// How much of the file may be used; a multiple of 1 MiB, at least 4 MiB.

@@ -1,3 +1,5 @@
+import Bytes
+
 /// Four chains of `x = a·x + c mod p` in Double, with p below 2^26: every intermediate value is a
 /// whole number below 2^53, so that all machines, whatever they do with rounding and extended
 /// precision, must get the same. Each end is checked by integer arithmetic that jumps to it.

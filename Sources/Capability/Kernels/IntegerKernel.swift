@@ -1,3 +1,5 @@
+import Bytes
+
 /// Four chains of `x = a·x + c mod 2^32`, each mixed into a sum by rotation and addition. Every
 /// chain's end is checked by jumping to it in a logarithm of steps, and one chain's sum, which has
 /// no short cut, by doing it again in 64-bit arithmetic.

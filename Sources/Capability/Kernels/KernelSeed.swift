@@ -1,20 +1,7 @@
 import Bytes
 import Crypto
 
-/// Numbers that follow from a seed: SplitMix64 (Steele, Lea, Flood 2014), the same everywhere.
-struct SeededNumbers {
-  private var state: UInt64
-
-  init(_ state: UInt64) { self.state = state }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var value = state
-    value = (value ^ value >> 30) &* 0xbf58_476d_1ce4_e5b9
-    value = (value ^ value >> 27) &* 0x94d0_49bb_1331_11eb
-    return value ^ value >> 31
-  }
-
+extension SeededNumbers {
   /// Below `bound`, which is not 0 and far below 2^64, so that the bias does not matter here.
   mutating func below(_ bound: UInt32) -> UInt32 { UInt32(next() >> 32) % bound }
 }

@@ -1,3 +1,5 @@
+import Bytes
+
 /// Adds a number to every word of a buffer and sums them up: one pass in order, each word read and
 /// written. The words are an arithmetic progression, so that the sum is known beforehand.
 struct MemoryBandwidthKernel {

@@ -1,3 +1,5 @@
+import Bytes
+
 /// Follows a chain through memory: each cache line holds the place of the next one, and the order is
 /// one random cycle through all of them. Where a walk must end is looked up in the order itself.
 struct MemoryLatencyKernel {

@@ -5,7 +5,7 @@ import Bytes
 struct Shared {
   let network: Network
   var configuration: LightClientConfiguration
-  var random: RandomSource
+  var random: SeededNumbers
   var nowMs: UInt64
   var unixSeconds: UInt64
   var outbox: Outbox

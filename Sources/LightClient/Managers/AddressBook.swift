@@ -172,7 +172,7 @@ struct AddressBook {
     let doubling = min(entries[index].failures, 8)
     let waitMs = min(AddressBook.maxRetryMs, AddressBook.firstRetryMs << doubling)
     entries[index].failures += 1
-    entries[index].retryAtMs = shared.nowMs + waitMs + shared.random.below(waitMs / 2 + 1)
+    entries[index].retryAtMs = shared.nowMs + waitMs + shared.random.next(below: waitMs / 2 + 1)
   }
 
   /// Returns until when the address is left alone, in seconds since 1970.

@@ -67,7 +67,7 @@ struct Broadcaster {
       if entries[entry].repeatAtMs <= shared.nowMs {
         entries[entry].announced = []
         entries[entry].repeatAtMs =
-          shared.nowMs + Broadcaster.repeatMs + shared.random.below(Broadcaster.repeatMs)
+          shared.nowMs + Broadcaster.repeatMs + shared.random.next(below: Broadcaster.repeatMs)
       }
       for index in shared.peers.indices {
         let peer = shared.peers[index]

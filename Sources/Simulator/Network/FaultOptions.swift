@@ -1,3 +1,5 @@
+import Bytes
+
 /// What goes wrong on a ``SimulatedNetwork``, as probabilities from 0 to 1.
 public struct FaultOptions: Sendable {
   public var minDelayMs: UInt64 = 5
@@ -24,23 +26,17 @@ public struct FaultOptions: Sendable {
   }
 }
 
-/// SplitMix64: a seed repeats it.
+/// What happens by chance in a simulation: a seed repeats it.
 public struct SimulatorRandom: RandomNumberGenerator, Sendable {
-  private var state: UInt64
+  private var numbers: SeededNumbers
 
-  public init(seed: UInt64) { state = seed }
+  public init(seed: UInt64) { numbers = SeededNumbers(seed) }
 
-  public mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var value = state
-    value = (value ^ (value >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    value = (value ^ (value >> 27)) &* 0x94d0_49bb_1331_11eb
-    return value ^ (value >> 31)
-  }
+  public mutating func next() -> UInt64 { numbers.next() }
 
   /// A number below `bound`; 0 for a bound of 0.
   public mutating func below(_ bound: UInt64) -> UInt64 {
-    bound == 0 ? 0 : next().multipliedFullWidth(by: bound).high
+    bound == 0 ? 0 : numbers.next(below: bound)
   }
 
   public mutating func chance(_ probability: Double) -> Bool {

@@ -1,3 +1,5 @@
+import Bytes
+
 /// A seeded network of endpoints that exchange opaque bytes over connections like TCP's: in order,
 /// or not at all. It has its own clock; nothing in it waits for real time.
 ///

@@ -1,3 +1,4 @@
+import Bytes
 import Foundation
 import Sandbox
 
@@ -19,7 +20,7 @@ struct Soak {
 
   func run() throws {
     let before = look()
-    var random = SeededRandom(seed: options.seed)
+    var random = SeededNumbers(options.seed)
     var next = 0
     var kills = 0
     var stale = 0

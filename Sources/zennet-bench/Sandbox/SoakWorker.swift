@@ -1,3 +1,4 @@
+import Bytes
 import Foundation
 import Sandbox
 
@@ -21,7 +22,7 @@ struct SoakWorker {
     let bundle = [UInt8](try Data(contentsOf: URL(fileURLWithPath: options.bundle)))
     for number in options.from..<options.count {
       say("begin \(number)")
-      var random = SeededRandom(seed: options.seed &+ UInt64(number) &* 0x9e37_79b9)
+      var random = SeededNumbers(options.seed &+ UInt64(number) &* 0x9e37_79b9)
       try job(number, bundle, &random)
       say("job \(number) \(SoakWorker.descriptors()) \(SoakWorker.residentKiB())")
     }
@@ -35,7 +36,7 @@ struct SoakWorker {
     "(trap '' TERM; sleep 1000) & exit 3", "cat /dev/zero | head -c 900000; echo x >&2",
   ]
 
-  private func job(_ number: Int, _ bundle: [UInt8], _ random: inout SeededRandom) throws {
+  private func job(_ number: Int, _ bundle: [UInt8], _ random: inout SeededNumbers) throws {
     let script = SoakWorker.scripts[Int(random.next() % UInt64(SoakWorker.scripts.count))]
     let limits = JobLimits(
       memoryBytes: 64 << 20, cpuMilli: 1000, pids: 64, diskBytes: 16 << 20, files: 1024)
@@ -90,20 +91,6 @@ struct SoakWorker {
         ?? 0
     }
     return 0
-  }
-}
-
-/// SplitMix64: the same numbers for the same seed, everywhere.
-struct SeededRandom {
-  private var state: UInt64
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var value = state
-    value = (value ^ (value >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    value = (value ^ (value >> 27)) &* 0x94d0_49bb_1331_11eb
-    return value ^ (value >> 31)
   }
 }
 

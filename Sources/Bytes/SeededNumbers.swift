@@ -1,0 +1,20 @@
+/// Numbers that follow from a seed: SplitMix64 (Steele, Lea, Flood 2014), the same everywhere. Not
+/// for secrets.
+public struct SeededNumbers: Sendable {
+  private var state: UInt64
+
+  public init(_ seed: UInt64) { state = seed }
+
+  public mutating func next() -> UInt64 {
+    state &+= 0x9e37_79b9_7f4a_7c15
+    var value = state
+    value = (value ^ (value >> 30)) &* 0xbf58_476d_1ce4_e5b9
+    value = (value ^ (value >> 27)) &* 0x94d0_49bb_1331_11eb
+    return value ^ (value >> 31)
+  }
+
+  /// A number below `bound`, which is not zero.
+  public mutating func next(below bound: UInt64) -> UInt64 {
+    next().multipliedFullWidth(by: bound).high
+  }
+}
