@@ -49,6 +49,7 @@ public final class Database {
     try check(everything: checksEverything)
     if mustExist, try schemaVersion() == 0 { throw .damaged(path: path, detail: "it is empty") }
     try migrate(migrations)
+    try checkSchema(migrations)
   }
 
   // Statements that are alive still keep the connection until they go.
@@ -83,6 +84,33 @@ public final class Database {
         try execute("PRAGMA user_version = \(index + 1)")
       }
     }
+  }
+
+  /// What the file says of its tables must be what the migrations say. SQLite checks no sums: with a
+  /// flipped bit in the words `PRIMARY KEY` it goes on, with a table of another kind.
+  private func checkSchema(_ migrations: [String]) throws(StorageError) {
+    var written: [UInt8] = []
+    for migration in migrations { written += Array(migration.utf8) }
+    let stored = try prepare("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL")
+    var count = 0
+    while try stored.step() {
+      let sql = try stored.blob(0, limit: 65_536)
+      if Database.count(of: sql, in: written) == 0 {
+        throw .damaged(path: path, detail: "what it says of its tables")
+      }
+      count += 1
+    }
+    let made = Database.count(of: Array("CREATE ".utf8), in: written)
+    let dropped = Database.count(of: Array("DROP ".utf8), in: written)
+    if count != made - dropped { throw .damaged(path: path, detail: "the number of its tables") }
+  }
+
+  private static func count(of part: [UInt8], in whole: [UInt8]) -> Int {
+    var count = 0
+    for place in whole.indices where part.count <= whole.count - place {
+      if whole[place..<place + part.count] == part[...] { count += 1 }
+    }
+    return count
   }
 
   private func schemaVersion() throws(StorageError) -> Int64 {

@@ -52,6 +52,23 @@ import Testing
     #expect(found > 5)
   }
 
+  /// SQLite reads a schema with `PRIMARY KEY` spoilt, and makes a table of another kind of it.
+  @Test func aCacheWhoseSchemaRotsIsThrownAway() throws {
+    let scratch = try Scratch()
+    let path = scratch.file("chain.db")
+    _ = try makeCache(path)
+    let bytes = try Files.read(path, limit: 10_000_000)
+    let start = try #require(Data(bytes).range(of: Data("TABLE header".utf8))?.lowerBound)
+    let length = HeaderStore.schema.utf8.firstIndex(of: 0x3b)!
+    let end = start + length.utf16Offset(in: HeaderStore.schema) - "CREATE ".count
+    for place in start..<end {
+      var rotten = bytes
+      rotten[place] ^= 1 << UInt8(place % 8)
+      try put(path, rotten)
+      #expect(try ChainCache(path: path).damage != nil, "byte \(place)")
+    }
+  }
+
   @Test func aTruncatedCacheIsThrownAway() throws {
     let scratch = try Scratch()
     let path = scratch.file("chain.db")
@@ -69,8 +86,10 @@ import Testing
     let scratch = try Scratch()
     let path = scratch.file("chain.db")
     _ = try makeCache(path)
-    try Database(path: path, durability: .normal, migrations: [""])
-      .execute("PRAGMA user_version = 99")
+    try Database(
+      path: path, durability: .normal, migrations: [HeaderStore.schema + KeyValueStore.schema]
+    )
+    .execute("PRAGMA user_version = 99")
     let cache = try ChainCache(path: path)
     #expect(cache.damage == .newerSchema(path: path, version: 99))
     #expect(try cache.headers.load() == nil)
