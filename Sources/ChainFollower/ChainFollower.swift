@@ -77,12 +77,9 @@ public final class ChainFollower {
       let work = Bytes32(exactly: stored.workBefore)
     else { return fresh }
     var headers: [BlockHeader] = []
-    headers.reserveCapacity(stored.headers.count)
-    for bytes in stored.headers {
-      var reader = ByteReader(bytes)
-      guard let header = try? BlockHeader.decode(&reader) else { return fresh }
-      headers.append(header)
-    }
+    headers.reserveCapacity(stored.headerCount)
+    var reader = ByteReader(stored.headers)
+    while let header = try? BlockHeader.decode(&reader) { headers.append(header) }
     return LightClientState(
       baseHeight: stored.baseHeight, workBefore: ChainWork(bigEndian: work), headers: headers,
       filterHeaders: stored.filterHeaders, peers: fresh.peers)
@@ -294,11 +291,10 @@ public final class ChainFollower {
     case .setTimer(let atMs): reactor.setTimer(timerToken, atMs: nextWake(atMs))
     case .storeHeaders(let fromHeight, let headers, let workBefore):
       store { () throws(StorageError) in
-        var rows: [[UInt8]] = []
-        rows.reserveCapacity(headers.count)
-        for header in headers { rows.append(header.bytes) }
+        var writer = ByteWriter(reserving: BlockHeader.byteCount * headers.count)
+        for header in headers { header.encode(to: &writer) }
         try cache.headers.store(
-          fromHeight: fromHeight, rows, workBefore: workBefore.bigEndianBytes.array)
+          fromHeight: fromHeight, writer.bytes, workBefore: workBefore.bigEndianBytes.array)
       }
     case .storeFilterHeaders(let fromHeight, let filterHeaders):
       store { () throws(StorageError) in

@@ -9,6 +9,16 @@ public final class ChainCache {
   public let damage: StorageError?
   private var loaded: StoredChain?
 
+  /// Version 1 had a row for each header. Nothing of it is taken over, but what was learnt of peers.
+  static let migrations = [
+    """
+    CREATE TABLE header (height INTEGER PRIMARY KEY);
+    CREATE TABLE base (
+      one INTEGER PRIMARY KEY, height INTEGER NOT NULL, work BLOB NOT NULL, sum INTEGER NOT NULL);
+    """ + KeyValueStore.schema,
+    "DROP TABLE header; DROP TABLE base;" + HeaderStore.schema,
+  ]
+
   /// Opens or makes the file at `path`, and checks every header in it.
   public init(path: String) throws(StorageError) {
     var damage: StorageError?
@@ -43,8 +53,7 @@ public final class ChainCache {
   private static func open(
     _ path: String
   ) throws(StorageError) -> (database: Database, chain: StoredChain?) {
-    let database = try Database(
-      path: path, durability: .normal, migrations: [HeaderStore.schema + KeyValueStore.schema])
+    let database = try Database(path: path, durability: .normal, migrations: migrations)
     let chain = try HeaderStore(database).load()
     try KeyValueStore.checkAll(database)
     return (database, chain)

@@ -20,8 +20,11 @@ struct Checksum {
   }
 
   mutating func addRaw(_ bytes: [UInt8]) {
-    let table = Checksum.table
-    for byte in bytes { state = table[Int((state ^ UInt32(byte)) & 255)] ^ state >> 8 }
+    var state = state
+    Checksum.table.withUnsafeBufferPointer { table in
+      for byte in bytes { state = table[Int((state ^ UInt32(byte)) & 255)] ^ state >> 8 }
+    }
+    self.state = state
   }
 
   mutating func add(_ value: UInt64) {

@@ -6,47 +6,50 @@ public struct StoredChain: Equatable, Sendable {
   public var baseHeight: UInt32
   /// What the caller wants to remember of the chain below it: its work.
   public var workBefore: [UInt8]
-  /// Consecutive headers of 80 bytes, from `baseHeight` on.
-  public var headers: [[UInt8]]
+  /// Consecutive headers of 80 bytes, one behind the other, from `baseHeight` on.
+  public var headers: [UInt8]
   /// Filter headers (BIP157) of the same heights, perhaps fewer.
   public var filterHeaders: [Bytes32]
+
+  public var headerCount: Int { headers.count / HeaderStore.headerBytes }
 }
 
 /// Block headers and filter headers by height, without gaps.
 public final class HeaderStore {
-  static let schema = """
-    CREATE TABLE header (
-      height INTEGER PRIMARY KEY, header BLOB NOT NULL, filter BLOB, sum INTEGER NOT NULL);
-    CREATE TABLE base (
-      one INTEGER PRIMARY KEY, height INTEGER NOT NULL, work BLOB NOT NULL, sum INTEGER NOT NULL);
-    """
+  public static let headerBytes = 80
+
+  static let schema =
+    HeightRows.schema("headers") + HeightRows.schema("filters") + """
+      CREATE TABLE base (
+        one INTEGER PRIMARY KEY, height INTEGER NOT NULL, work BLOB NOT NULL, sum INTEGER NOT NULL);
+      """
 
   private let database: Database
+  private let headers: HeightRows
+  private let filters: HeightRows
 
-  init(_ database: Database) { self.database = database }
+  init(_ database: Database) {
+    self.database = database
+    headers = HeightRows(database, table: "headers", width: HeaderStore.headerBytes)
+    filters = HeightRows(database, table: "filters", width: 32)
+  }
 
-  /// Stores headers from `fromHeight` on; whatever is stored at and above is dropped first, filter
-  /// headers too. `workBefore` is kept when this is the lowest header that there is.
-  /// ``StorageError/gap(expected:offered:)`` when a height between would be missing.
+  /// Stores headers, one behind the other, from `fromHeight` on; whatever is stored at and above is
+  /// dropped first, filter headers too. `workBefore` is kept when this is the lowest header that
+  /// there is. ``StorageError/gap(expected:offered:)`` when a height between would be missing.
   public func store(
-    fromHeight: UInt32, _ headers: [[UInt8]], workBefore: [UInt8]
+    fromHeight: UInt32, _ bytes: [UInt8], workBefore: [UInt8]
   ) throws(StorageError) {
+    let rest = bytes.count % HeaderStore.headerBytes
+    if rest != 0 { throw .tooLarge(bytes: rest, limit: HeaderStore.headerBytes) }
     try database.transaction { () throws(StorageError) in
-      if let next = try nextHeight(), fromHeight > next {
-        throw .gap(expected: next, offered: fromHeight)
+      if let next = try nextHeight() {
+        if fromHeight > next { throw .gap(expected: next, offered: fromHeight) }
+        if fromHeight < next { try truncate(fromHeight: fromHeight) }
       }
-      try truncate(fromHeight: fromHeight)
-      if headers.isEmpty { return }
+      if bytes.isEmpty { return }
       if try nextHeight() == nil { try setBase(fromHeight, workBefore) }
-      let statement = try database.prepare("INSERT INTO header VALUES (?, ?, NULL, ?)")
-      for (index, header) in headers.enumerated() {
-        if header.count != 80 { throw .tooLarge(bytes: header.count, limit: 80) }
-        let height = UInt64(fromHeight) + UInt64(index)
-        try statement.bind(1, height)
-        try statement.bind(2, header)
-        try statement.bind(3, HeaderStore.sum(height, header, nil))
-        try statement.run()
-      }
+      try headers.append(fromHeight: fromHeight, bytes)
     }
   }
 
@@ -58,43 +61,38 @@ public final class HeaderStore {
     try database.transaction { () throws(StorageError) in
       let next = try nextFilterHeight()
       if fromHeight > next { throw .gap(expected: next, offered: fromHeight) }
-      let update = try database.prepare("UPDATE header SET filter = ?, sum = ? WHERE height = ?")
-      // Prepared once: there are two thousand of them in a message, and a million in a chain.
-      let find = try database.prepare("SELECT header FROM header WHERE height = ?")
-      var height = fromHeight
-      for filter in filterHeaders {
-        guard let header = try HeaderStore.header(height, find) else {
-          throw .gap(expected: try nextHeight() ?? 0, offered: height)
-        }
-        try update.bind(1, filter.array)
-        try update.bind(2, HeaderStore.sum(UInt64(height), header, filter))
-        try update.bind(3, UInt64(height))
-        try update.run()
-        height += 1
+      let end = try nextHeight() ?? 0
+      let base = try base()?.height ?? 0
+      if fromHeight < base || UInt64(fromHeight) + UInt64(filterHeaders.count) > UInt64(end) {
+        throw .gap(expected: end, offered: fromHeight < base ? fromHeight : end)
       }
-      while height < next, let header = try HeaderStore.header(height, find) {
-        try update.bindNull(1)
-        try update.bind(2, HeaderStore.sum(UInt64(height), header, nil))
-        try update.bind(3, UInt64(height))
-        try update.run()
-        height += 1
-      }
+      if fromHeight < next { try truncateFilters(fromHeight, base) }
+      var bytes: [UInt8] = []
+      bytes.reserveCapacity(32 * filterHeaders.count)
+      for header in filterHeaders { header.append(to: &bytes) }
+      try filters.append(fromHeight: fromHeight, bytes)
     }
   }
 
   /// Forgets headers at and above `fromHeight`.
   public func truncate(fromHeight: UInt32) throws(StorageError) {
-    let statement = try database.prepare("DELETE FROM header WHERE height >= ?")
-    try statement.bind(1, UInt64(fromHeight))
-    try statement.run()
+    try database.transaction { () throws(StorageError) in
+      guard let base = try base()?.height else { return }
+      // What a row still holds of dropped heights is nothing without what is above.
+      try headers.truncate(fromHeight: fromHeight <= base ? 0 : fromHeight)
+      try truncateFilters(fromHeight, base)
+    }
+  }
+
+  private func truncateFilters(_ fromHeight: UInt32, _ base: UInt32) throws(StorageError) {
+    try filters.truncate(fromHeight: fromHeight <= base ? 0 : fromHeight)
   }
 
   /// Forgets headers below `belowHeight`; `workBefore` is of the chain below it.
   public func drop(belowHeight: UInt32, workBefore: [UInt8]) throws(StorageError) {
     try database.transaction { () throws(StorageError) in
-      let statement = try database.prepare("DELETE FROM header WHERE height < ?")
-      try statement.bind(1, UInt64(belowHeight))
-      try statement.run()
+      try headers.drop(below: belowHeight)
+      try filters.drop(below: belowHeight)
       try setBase(belowHeight, workBefore)
     }
   }
@@ -107,40 +105,18 @@ public final class HeaderStore {
       throw .damaged(path: database.path, detail: "the base of the headers")
     }
     var chain = StoredChain(
-      baseHeight: base.height, workBefore: base.work, headers: [], filterHeaders: [])
-    let statement = try database.prepare(
-      "SELECT height, header, filter, sum FROM header ORDER BY height")
-    while try statement.step() {
-      let expected = UInt64(base.height) + UInt64(chain.headers.count)
-      let header = try statement.blob(1, limit: 80)
-      let height = try statement.u64(0)
-      let stored = try statement.u64(3)
-      let filter = statement.isNull(2) ? nil : Bytes32(exactly: try statement.blob(2, limit: 32))
-      if height != expected || header.count != 80 || (filter == nil) != statement.isNull(2)
-        || HeaderStore.sum(expected, header, filter) != stored
-      {
-        throw .damaged(path: database.path, detail: "header \(expected)")
-      }
-      if let filter {
-        if chain.filterHeaders.count != chain.headers.count {
-          throw .damaged(path: database.path, detail: "filter header \(expected)")
-        }
-        chain.filterHeaders.append(filter)
-      }
-      chain.headers.append(header)
+      baseHeight: base.height, workBefore: base.work,
+      headers: try headers.load(baseHeight: base.height), filterHeaders: [])
+    let bytes = try filters.load(baseHeight: base.height)
+    if bytes.count / 32 > chain.headerCount {
+      throw .damaged(path: database.path, detail: "filter headers without headers")
     }
+    chain.filterHeaders.reserveCapacity(bytes.count / 32)
+    for index in 0..<bytes.count / 32 { chain.filterHeaders.append(Bytes32(bytes, at: 32 * index)) }
     return chain
   }
 
   // MARK: Parts
-
-  static func sum(_ height: UInt64, _ header: [UInt8], _ filter: Bytes32?) -> UInt64 {
-    var sum = Checksum()
-    sum.add(height)
-    sum.add(header)
-    sum.add(filter?.array ?? [])
-    return sum.value
-  }
 
   private func setBase(_ height: UInt32, _ work: [UInt8]) throws(StorageError) {
     if work.count > 64 { throw .tooLarge(bytes: work.count, limit: 64) }
@@ -168,36 +144,13 @@ public final class HeaderStore {
     return (UInt32(height), work)
   }
 
-  private static func header(
-    _ height: UInt32, _ statement: borrowing Statement
-  ) throws(StorageError) -> [UInt8]? {
-    statement.reset()
-    try statement.bind(1, UInt64(height))
-    let header = try statement.step() ? try statement.blob(0, limit: 80) : nil
-    statement.reset()
-    return header
-  }
-
   /// One above the highest header; nil when there is none.
-  public func nextHeight() throws(StorageError) -> UInt32? {
-    try height("SELECT max(height) + 1 FROM header")
-  }
+  public func nextHeight() throws(StorageError) -> UInt32? { try headers.nextHeight() }
 
   /// The first height without a filter header, or 0 when nothing is stored.
   public func nextFilterHeight() throws(StorageError) -> UInt32 {
-    if let first = try height("SELECT min(height) FROM header WHERE filter IS NULL") {
-      return first
-    }
-    return try nextHeight() ?? 0
-  }
-
-  private func height(_ sql: String) throws(StorageError) -> UInt32? {
-    let statement = try database.prepare(sql)
-    if try !statement.step() || statement.isNull(0) { return nil }
-    let height = try statement.u64(0)
-    if height > UInt64(UInt32.max) {
-      throw .damaged(path: database.path, detail: "header \(height)")
-    }
-    return UInt32(height)
+    if try nextHeight() == nil { return 0 }
+    if let next = try filters.nextHeight() { return next }
+    return try base()?.height ?? 0
   }
 }

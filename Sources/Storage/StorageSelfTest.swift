@@ -32,12 +32,12 @@ public enum StorageSelfTest {
   private static func headersHold() throws(StorageError) -> Bool {
     let headers = try ChainCache(path: ":memory:").headers
     func header(_ byte: UInt8) -> [UInt8] { [UInt8](repeating: byte, count: 80) }
-    try headers.store(fromHeight: 7, [header(1), header(2), header(3)], workBefore: [9])
+    try headers.store(fromHeight: 7, header(1) + header(2) + header(3), workBefore: [9])
     try headers.storeFilterHeaders(fromHeight: 7, [.zero, .zero])
-    try headers.store(fromHeight: 8, [header(4)], workBefore: [])
+    try headers.store(fromHeight: 8, header(4), workBefore: [])
     try headers.drop(belowHeight: 8, workBefore: [8])
     return try headers.load()
-      == StoredChain(baseHeight: 8, workBefore: [8], headers: [header(4)], filterHeaders: [])
+      == StoredChain(baseHeight: 8, workBefore: [8], headers: header(4), filterHeaders: [])
   }
 
   private static func amountsHold() throws(StorageError) -> Bool {

@@ -178,7 +178,7 @@ import Testing
       try Data(rotten).write(to: URL(fileURLWithPath: file))
       try sync()
       let chain = try #require(try ChainCache(path: file).headers.load())
-      #expect(chain.headers.count == Int(tip) + 1 && chain.filterHeaders.count == Int(tip) + 1)
+      #expect(chain.headerCount == Int(tip) + 1 && chain.filterHeaders.count == Int(tip) + 1)
     }
   }
 

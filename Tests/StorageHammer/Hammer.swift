@@ -45,7 +45,7 @@ enum Hammer {
       let heights = height..<(height + 50)
       try cache.transaction { () throws(StorageError) in
         try cache.headers.store(
-          fromHeight: height, heights.map { header($0) }, workBefore: work(height))
+          fromHeight: height, heights.flatMap { header($0) }, workBefore: work(height))
         try cache.headers.storeFilterHeaders(fromHeight: height, heights.map { filter($0) })
         if height > 1000 {
           try cache.headers.drop(belowHeight: height - 500, workBefore: work(height - 500))

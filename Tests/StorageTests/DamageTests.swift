@@ -16,7 +16,7 @@ import Testing
   private func makeCache(_ path: String) throws -> StoredChain {
     let cache = try ChainCache(path: path)
     let heights = UInt32(50)..<350
-    try cache.headers.store(fromHeight: 50, heights.map { header($0) }, workBefore: [5])
+    try cache.headers.store(fromHeight: 50, heights.flatMap { header($0) }, workBefore: [5])
     try cache.headers.storeFilterHeaders(fromHeight: 50, heights.map { filter($0) })
     try cache.values(space: 1).put("peer", [UInt8](repeating: 4, count: 300))
     return try #require(try cache.headers.load())
@@ -41,7 +41,7 @@ import Testing
       if cache.damage != nil {
         found += 1
         #expect(try cache.headers.load() == nil)
-        try cache.headers.store(fromHeight: 1, [header(1)], workBefore: [])
+        try cache.headers.store(fromHeight: 1, header(1), workBefore: [])
       } else {
         #expect(try cache.headers.load() == original)
         #expect(
@@ -58,7 +58,7 @@ import Testing
     let path = scratch.file("chain.db")
     _ = try makeCache(path)
     let bytes = try Files.read(path, limit: 10_000_000)
-    let start = try #require(Data(bytes).range(of: Data("TABLE header".utf8))?.lowerBound)
+    let start = try #require(Data(bytes).range(of: Data("TABLE headers".utf8))?.lowerBound)
     let length = HeaderStore.schema.utf8.firstIndex(of: 0x3b)!
     let end = start + length.utf16Offset(in: HeaderStore.schema) - "CREATE ".count
     for place in start..<end {
@@ -86,13 +86,48 @@ import Testing
     let scratch = try Scratch()
     let path = scratch.file("chain.db")
     _ = try makeCache(path)
-    try Database(
-      path: path, durability: .normal, migrations: [HeaderStore.schema + KeyValueStore.schema]
-    )
-    .execute("PRAGMA user_version = 99")
+    try Database(path: path, durability: .normal, migrations: ChainCache.migrations)
+      .execute("PRAGMA user_version = 99")
     let cache = try ChainCache(path: path)
     #expect(cache.damage == .newerSchema(path: path, version: 99))
     #expect(try cache.headers.load() == nil)
+  }
+
+  /// The former version's: its headers are of no use, what was learnt of peers is kept.
+  @Test func aCacheOfTheFormerVersionBeginsAnew() throws {
+    let scratch = try Scratch()
+    let path = scratch.file("chain.db")
+    do {
+      let former = try Database(
+        path: path, durability: .normal,
+        migrations: [
+          """
+          CREATE TABLE header (
+            height INTEGER PRIMARY KEY, header BLOB NOT NULL, filter BLOB, sum INTEGER NOT NULL);
+          CREATE TABLE base (
+            one INTEGER PRIMARY KEY, height INTEGER NOT NULL, work BLOB NOT NULL,
+            sum INTEGER NOT NULL);
+          """ + KeyValueStore.schema
+        ])
+      let insert = try former.prepare("INSERT INTO header VALUES (?, ?, NULL, 7)")
+      for height in 0..<5000 as Range<UInt64> {
+        try insert.bind(1, height)
+        try insert.bind(2, header(UInt32(height)))
+        try insert.run()
+      }
+      try former.execute("INSERT INTO base VALUES (1, 0, x'00', 7)")
+      try KeyValueStore(former, space: 1).put("peer", [4])
+    }
+    do {
+      let cache = try ChainCache(path: path)
+      #expect(cache.damage == nil && cache.takeLoaded() == nil)
+      #expect(try cache.headers.load() == nil)
+      #expect(try cache.values(space: 1).get("peer") == [4])
+      try cache.headers.store(fromHeight: 9, header(9), workBefore: [3])
+    }
+    let cache = try ChainCache(path: path)
+    #expect(cache.damage == nil)
+    #expect(try cache.headers.load()?.headers == header(9))
   }
 
   @Test(arguments: [1, 2, 3, 4] as [UInt64])
