@@ -43,8 +43,8 @@ extension LightClient {
       && !scan.isWaitingForBlocks
   }
 
-  /// Nil above the tip and below the kept window.
-  public func header(at height: UInt32) -> BlockHeader? { shared.chain.header(at: height) }
+  /// A header's time, seconds since 1970. Nil above the tip and below the kept window.
+  public func time(at height: UInt32) -> UInt32? { shared.chain.time(at: height) }
   public func blockHash(at height: UInt32) -> Bytes32? { shared.chain.hash(at: height) }
   /// Nil for a block that is not on the best chain, or below the kept window.
   public func height(of blockHash: Bytes32) -> UInt32? { shared.chain.height(of: blockHash) }

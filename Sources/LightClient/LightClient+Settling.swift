@@ -114,7 +114,7 @@ extension LightClient {
   /// Forgets headers that nothing needs any more.
   private mutating func dropOld() {
     let chain = shared.chain
-    let count = chain.records.count
+    let count = chain.count
     if count <= shared.configuration.windowHeaders + Limits.slackHeaders / 2 { return }
     var keep = chain.tipHeight - UInt32(shared.configuration.windowHeaders)
     keep = min(keep, scan.scannedHeight ?? 0)

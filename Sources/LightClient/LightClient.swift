@@ -44,7 +44,13 @@ public struct LightClient {
     scan = FilterScan(nextHeight: chain.tipHeight + 1)
     book = AddressBook(configuration: configuration, known: state.peers, nowMs: nowMs)
     teller = Teller(chain: chain, nowMs: nowMs)
-    if chain.records.count != state.headers.count { storeAll() }
+    if restored == nil {
+      storeFirst()
+    } else if chain.count != state.headers.count {
+      // Of what is on disk, what follows the last sound header is forgotten.
+      shared.outbox.push(
+        .storeHeaders(fromHeight: chain.tipHeight + 1, [], workBefore: chain.work))
+    }
     settle()
   }
 
@@ -52,7 +58,7 @@ public struct LightClient {
     _ network: Network, _ chain: HeaderChain, _ stored: [Bytes32]
   ) -> FilterHeaderChain {
     if !stored.isEmpty {
-      let usable = min(stored.count, chain.records.count)
+      let usable = min(stored.count, chain.count)
       return FilterHeaderChain(
         baseHeight: chain.baseHeight, before: chain.baseHeight == 0 ? .zero : nil,
         headers: Array(stored[0..<usable]))
@@ -66,24 +72,14 @@ public struct LightClient {
       baseHeight: chain.baseHeight, before: chain.baseHeight == 0 ? .zero : nil)
   }
 
-  /// What is on disk is replaced by what was sound of it.
-  private mutating func storeAll() {
-    var list: [BlockHeader] = []
-    for height in shared.chain.baseHeight...shared.chain.tipHeight {
-      if let header = shared.chain.header(at: height) { list.append(header) }
-    }
+  /// What is on disk is replaced by where a chain without a past begins.
+  private mutating func storeFirst() {
+    let first = shared.network.checkpoint?.header ?? shared.network.genesis
+    let height = shared.chain.baseHeight
     shared.outbox.push(
-      .storeHeaders(
-        fromHeight: shared.chain.baseHeight, list, workBefore: shared.chain.workBefore))
-    var filters: [Bytes32] = []
-    var height = filterHeaders.chain.baseHeight
-    while let header = filterHeaders.chain.header(at: height) {
-      filters.append(header)
-      height += 1
-    }
-    if !filters.isEmpty {
-      shared.outbox.push(
-        .storeFilterHeaders(fromHeight: filterHeaders.chain.baseHeight, filters))
+      .storeHeaders(fromHeight: height, [first], workBefore: shared.chain.workBefore))
+    if let header = filterHeaders.chain.header(at: height) {
+      shared.outbox.push(.storeFilterHeaders(fromHeight: height, [header]))
     }
   }
 

@@ -4,19 +4,18 @@ import Bytes
 public struct HeaderContext {
   /// The height of the parent; the header judged stands one above.
   public let parentHeight: UInt32
-  /// The header at a height of at most `parentHeight` on the parent's branch; nil where it is no
-  /// longer, or not yet, known.
-  public let header: (UInt32) -> BlockHeader?
-  /// The same header's time: asked for eleven times a header, so it may have a shorter way.
+  /// The time of the header at a height of at most `parentHeight` on the parent's branch; nil where
+  /// it is no longer, or not yet, known.
   public let time: (UInt32) -> UInt32?
+  /// The same header's difficulty. No rule asks for more of what stands before a header.
+  public let bits: (UInt32) -> UInt32?
 
   public init(
-    parentHeight: UInt32, time: ((UInt32) -> UInt32?)? = nil,
-    header: @escaping (UInt32) -> BlockHeader?
+    parentHeight: UInt32, time: @escaping (UInt32) -> UInt32?, bits: @escaping (UInt32) -> UInt32?
   ) {
     self.parentHeight = parentHeight
-    self.header = header
-    self.time = time ?? { header($0)?.time }
+    self.time = time
+    self.bits = bits
   }
 }
 
@@ -43,7 +42,6 @@ public enum HeaderRules {
   public static func check(
     _ header: BlockHeader, hash: Bytes32? = nil, context: HeaderContext, network: Network
   ) throws(BitcoinError) {
-    guard let parent = context.header(context.parentHeight) else { throw missing }
     if header.bits != (try requiredBits(time: header.time, context: context, network: network)) {
       throw BitcoinError.invalid("a header's difficulty is not what the rules ask for")
     }
@@ -52,8 +50,9 @@ public enum HeaderRules {
       throw BitcoinError.invalid("a header's time is not after the median of those before it")
     }
     let height = context.parentHeight + 1
-    if network.rules == .testnet4 && height % retargetInterval == 0
-      && UInt64(header.time) + UInt64(maxTimewarpSeconds) < UInt64(parent.time)
+    if network.rules == .testnet4 && height % retargetInterval == 0,
+      let parentTime = context.time(context.parentHeight),
+      UInt64(header.time) + UInt64(maxTimewarpSeconds) < UInt64(parentTime)
     {
       throw BitcoinError.invalid("a period's first header is much older than its parent")
     }
@@ -85,48 +84,52 @@ public enum HeaderRules {
   public static func requiredBits(
     time: UInt32, context: HeaderContext, network: Network
   ) throws(BitcoinError) -> UInt32 {
-    guard let parent = context.header(context.parentHeight) else { throw missing }
+    guard let parentBits = context.bits(context.parentHeight),
+      let parentTime = context.time(context.parentHeight)
+    else { throw missing }
     if (context.parentHeight + 1) % retargetInterval == 0 {
-      if network.rules == .regtest { return parent.bits }
-      return try retarget(parent: parent, context: context, network: network)
+      if network.rules == .regtest { return parentBits }
+      return try retarget(
+        parentBits: parentBits, parentTime: parentTime, context: context, network: network)
     }
     switch network.rules {
-    case .bitcoin, .signet: return parent.bits
+    case .bitcoin, .signet: return parentBits
     case .regtest, .testnet4: break
     }
     // The test networks' rule: after twenty minutes without a block anyone may make an easy one.
-    if UInt64(time) > UInt64(parent.time) + UInt64(2 * targetSpacingSeconds) {
+    if UInt64(time) > UInt64(parentTime) + UInt64(2 * targetSpacingSeconds) {
       return network.powLimitBits
     }
-    return try lastRealBits(parent: parent, context: context, network: network)
+    return try lastRealBits(parentBits: parentBits, context: context, network: network)
   }
 
   /// The target of the last block of this period that was not an easy one.
   private static func lastRealBits(
-    parent: BlockHeader, context: HeaderContext, network: Network
+    parentBits: UInt32, context: HeaderContext, network: Network
   ) throws(BitcoinError) -> UInt32 {
     // On regtest all blocks are easy, and no answer but this is possible.
-    if network.rules == .regtest { return parent.bits }
+    if network.rules == .regtest { return parentBits }
     var height = context.parentHeight
-    var header = parent
-    while height % retargetInterval != 0 && header.bits == network.powLimitBits {
+    var bits = parentBits
+    while height % retargetInterval != 0 && bits == network.powLimitBits {
       height -= 1
-      guard let before = context.header(height) else { throw missing }
-      header = before
+      guard let before = context.bits(height) else { throw missing }
+      bits = before
     }
-    return header.bits
+    return bits
   }
 
   private static func retarget(
-    parent: BlockHeader, context: HeaderContext, network: Network
+    parentBits: UInt32, parentTime: UInt32, context: HeaderContext, network: Network
   ) throws(BitcoinError) -> UInt32 {
-    guard let first = context.header(context.parentHeight + 1 - retargetInterval) else {
+    let first = context.parentHeight + 1 - retargetInterval
+    guard let firstTime = context.time(first), let firstBits = context.bits(first) else {
       throw missing
     }
     // BIP94 starts from the period's first block, which can never be an easy one.
-    let base = network.rules == .testnet4 ? first.bits : parent.bits
+    let base = network.rules == .testnet4 ? firstBits : parentBits
     return try nextBits(
-      base: base, firstTime: first.time, lastTime: parent.time, powLimitBits: network.powLimitBits)
+      base: base, firstTime: firstTime, lastTime: parentTime, powLimitBits: network.powLimitBits)
   }
 
   /// The retarget's arithmetic: `base` scaled by how long a period took, four times at most either

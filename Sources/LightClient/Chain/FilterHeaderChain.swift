@@ -6,12 +6,12 @@ struct FilterHeaderChain {
   private(set) var baseHeight: UInt32
   /// The filter header before it; nil where nobody has proven one.
   private(set) var before: Bytes32?
-  private var headers: ContiguousArray<Bytes32>
+  private var headers = WindowList<Bytes32>()
 
   init(baseHeight: UInt32, before: Bytes32?, headers: [Bytes32] = []) {
     self.baseHeight = baseHeight
     self.before = before
-    self.headers = ContiguousArray(headers)
+    for header in headers { self.headers.append(header) }
   }
 
   /// The height of the first filter header that is still missing.

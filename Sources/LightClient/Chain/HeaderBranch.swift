@@ -14,6 +14,18 @@ struct HeaderBranch {
   var tipHeight: UInt32 { forkHeight + UInt32(records.count) }
   var tipHash: Bytes32? { records.last?.hash }
 
+  /// The headers themselves; `forkHash` is the hash of the block from which the branch parts.
+  func headers(forkHash: Bytes32) -> [BlockHeader] {
+    var list: [BlockHeader] = []
+    list.reserveCapacity(records.count)
+    var previous = forkHash
+    for record in records {
+      list.append(record.header(previous: previous))
+      previous = record.hash
+    }
+    return list
+  }
+
   /// What kept the rest of a list from being appended.
   enum Refusal: Equatable {
     case invalid(BitcoinError)
@@ -72,20 +84,18 @@ struct WorkMeasure {
 private final class BranchView {
   private let chain: HeaderChain
   private let forkHeight: UInt32
-  private let forkHash: Bytes32
   private var records: [HeaderRecord]
 
   init(chain: HeaderChain, forkHeight: UInt32, records: [HeaderRecord]) {
     self.chain = chain
     self.forkHeight = forkHeight
-    self.forkHash = chain.hash(at: forkHeight) ?? .zero
     self.records = records
   }
 
   var context: HeaderContext {
     HeaderContext(
       parentHeight: forkHeight + UInt32(records.count), time: { [self] in time(at: $0) },
-      header: { [self] in header(at: $0) })
+      bits: { [self] in bits(at: $0) })
   }
 
   private func time(at height: UInt32) -> UInt32? {
@@ -94,11 +104,10 @@ private final class BranchView {
     return index < records.count ? records[index].time : nil
   }
 
-  private func header(at height: UInt32) -> BlockHeader? {
-    if height <= forkHeight { return chain.header(at: height) }
+  private func bits(at height: UInt32) -> UInt32? {
+    if height <= forkHeight { return chain.bits(at: height) }
     let index = Int(height - forkHeight) - 1
-    if index >= records.count { return nil }
-    return records[index].header(previous: index == 0 ? forkHash : records[index - 1].hash)
+    return index < records.count ? records[index].bits : nil
   }
 
   func append(_ record: HeaderRecord) { records.append(record) }

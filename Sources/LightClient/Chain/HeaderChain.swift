@@ -9,8 +9,7 @@ struct HeaderChain {
   private(set) var workBefore: ChainWork
   /// The work up to and with the tip.
   private(set) var work: ChainWork
-  private var hashBeforeBase: Bytes32
-  private(set) var records: ContiguousArray<HeaderRecord>
+  private var marks = WindowList<HeaderMark>()
 
   /// Starts at the network's checkpoint, or at its genesis block.
   init(network: Network) {
@@ -18,8 +17,7 @@ struct HeaderChain {
     baseHeight = network.checkpoint?.height ?? 0
     work = network.checkpoint?.work ?? ChainWork(bits: first.bits)
     workBefore = work - ChainWork(bits: first.bits)
-    hashBeforeBase = first.previous
-    records = [HeaderRecord(first, hash: first.hash)]
+    marks.append(HeaderMark(hash: first.hash, time: first.time, bits: first.bits))
   }
 
   /// Takes what was stored as far as it is sound: linked, worked for, and of this network. Nil when
@@ -32,9 +30,6 @@ struct HeaderChain {
     baseHeight = state.baseHeight
     workBefore = state.workBefore
     work = state.workBefore
-    hashBeforeBase = first.previous
-    records = []
-    records.reserveCapacity(state.headers.count)
     var previous = first.previous
     var measure = WorkMeasure()
     for header in state.headers {
@@ -42,16 +37,18 @@ struct HeaderChain {
       guard header.previous == previous, let target = Target(bits: header.bits),
         target.isMet(by: hash)
       else { break }
-      records.append(HeaderRecord(header, hash: hash))
+      marks.append(HeaderMark(hash: hash, time: header.time, bits: header.bits))
       work += measure.work(bits: header.bits)
       previous = hash
     }
-    if records.isEmpty { return nil }
+    if marks.isEmpty { return nil }
   }
 
-  var tipHeight: UInt32 { baseHeight + UInt32(records.count - 1) }
-  var tipHash: Bytes32 { records[records.count - 1].hash }
-  var tipTime: UInt32 { records[records.count - 1].time }
+  /// How many headers are kept.
+  var count: Int { marks.count }
+  var tipHeight: UInt32 { baseHeight + UInt32(marks.count - 1) }
+  var tipHash: Bytes32 { marks[marks.count - 1].hash }
+  var tipTime: UInt32 { marks[marks.count - 1].time }
 
   private func index(_ height: UInt32) -> Int? {
     if height < baseHeight || height > tipHeight { return nil }
@@ -60,26 +57,25 @@ struct HeaderChain {
 
   func hash(at height: UInt32) -> Bytes32? {
     guard let index = index(height) else { return nil }
-    return records[index].hash
+    return marks[index].hash
   }
 
   func time(at height: UInt32) -> UInt32? {
     guard let index = index(height) else { return nil }
-    return records[index].time
+    return marks[index].time
   }
 
-  func header(at height: UInt32) -> BlockHeader? {
+  func bits(at height: UInt32) -> UInt32? {
     guard let index = index(height) else { return nil }
-    return records[index].header(
-      previous: index == 0 ? hashBeforeBase : records[index - 1].hash)
+    return marks[index].bits
   }
 
   /// Where a block stands on this chain. Looks from the tip down: what peers name is mostly new.
   func height(of hash: Bytes32) -> UInt32? {
-    var index = records.count
+    var index = marks.count
     while index > 0 {
       index -= 1
-      if records[index].hash == hash { return baseHeight + UInt32(index) }
+      if marks[index].hash == hash { return baseHeight + UInt32(index) }
     }
     return nil
   }
@@ -89,8 +85,8 @@ struct HeaderChain {
     precondition(height >= baseHeight && height <= tipHeight)
     var sum = ChainWork.zero
     var measure = WorkMeasure()
-    for index in (Int(height - baseHeight) + 1)..<records.count {
-      sum += measure.work(bits: records[index].bits)
+    for index in (Int(height - baseHeight) + 1)..<marks.count {
+      sum += measure.work(bits: marks[index].bits)
     }
     return sum
   }
@@ -107,11 +103,11 @@ struct HeaderChain {
     var index = Int(height - baseHeight)
     var step = 1
     while index > 0 {
-      hashes.append(records[index].hash)
+      hashes.append(marks[index].hash)
       if hashes.count >= 10 { step *= 2 }
       index -= step
     }
-    hashes.append(records[0].hash)
+    hashes.append(marks[0].hash)
     return hashes
   }
 
@@ -119,13 +115,13 @@ struct HeaderChain {
   mutating func truncate(to height: UInt32) {
     if height >= tipHeight { return }
     work = work - work(above: height)
-    records.removeLast(Int(tipHeight - height))
+    marks.removeLast(Int(tipHeight - height))
   }
 
   mutating func append(_ more: [HeaderRecord]) {
     var measure = WorkMeasure()
     for record in more {
-      records.append(record)
+      marks.append(HeaderMark(record))
       work += measure.work(bits: record.bits)
     }
   }
@@ -135,16 +131,15 @@ struct HeaderChain {
     if height <= baseHeight { return }
     let count = Int(height - baseHeight)
     var measure = WorkMeasure()
-    for index in 0..<count { workBefore += measure.work(bits: records[index].bits) }
-    hashBeforeBase = records[count - 1].hash
-    records.removeFirst(count)
+    for index in 0..<count { workBefore += measure.work(bits: marks[index].bits) }
+    marks.removeFirst(count)
     baseHeight = height
   }
 
   /// BIP113: the median of the last eleven times, seconds since 1970.
   var medianTimePast: UInt32 {
     var times: [UInt32] = []
-    for index in max(0, records.count - 11)..<records.count { times.append(records[index].time) }
+    for index in max(0, marks.count - 11)..<marks.count { times.append(marks[index].time) }
     times.sort()
     return times[times.count / 2]
   }

@@ -26,7 +26,7 @@ struct Shared {
   }
 
   /// Headers kept beyond the window, because their filters are still to come.
-  var isChainFull: Bool { chain.records.count > configuration.windowHeaders + Limits.slackHeaders }
+  var isChainFull: Bool { chain.count > configuration.windowHeaders + Limits.slackHeaders }
 
   var readyCount: Int {
     var count = 0

@@ -298,13 +298,9 @@ struct HeaderSync {
       oldTipHash: shared.chain.tipHash)
     shared.chain.truncate(to: branch.forkHeight)
     let workBefore = shared.chain.work
+    let stored = branch.headers(forkHash: shared.chain.tipHash)
     shared.chain.append(branch.records)
     shared.peers[index].branch = nil
-    var stored: [BlockHeader] = []
-    stored.reserveCapacity(branch.records.count)
-    for height in (branch.forkHeight + 1)...shared.chain.tipHeight {
-      if let header = shared.chain.header(at: height) { stored.append(header) }
-    }
     shared.outbox.push(
       .storeHeaders(fromHeight: branch.forkHeight + 1, stored, workBefore: workBefore))
     settleBranches(forkHeight: branch.forkHeight, &shared)

@@ -218,8 +218,8 @@ extension WalletFolder {
     let marginSeconds: UInt64 = 4 * 60 * 60
     let earliest = bornUnixSeconds > marginSeconds ? bornUnixSeconds - marginSeconds : 0
     var height = client.tipHeight
-    while height > client.baseHeight, let header = client.header(at: height),
-      UInt64(header.time) >= earliest
+    while height > client.baseHeight, let time = client.time(at: height),
+      UInt64(time) >= earliest
     {
       height -= 1
     }

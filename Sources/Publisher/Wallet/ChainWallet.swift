@@ -106,8 +106,8 @@ public final class ChainWallet {
     let margin: UInt64 = 4 * 60 * 60
     let earliest = folder.bornUnixSeconds > margin ? folder.bornUnixSeconds - margin : 0
     var height = client.tipHeight
-    while height > client.baseHeight, let header = client.header(at: height),
-      UInt64(header.time) >= earliest
+    while height > client.baseHeight, let time = client.time(at: height),
+      UInt64(time) >= earliest
     {
       height -= 1
     }

@@ -139,7 +139,7 @@ struct HeaderRulesTests {
   // MARK: Contexts made by hand
 
   private func chain(_ headers: [BlockHeader], from height: UInt32 = 0) -> HeaderContext {
-    HeaderContext(parentHeight: height + UInt32(headers.count) - 1) { wanted in
+    HeaderContext.whole(height + UInt32(headers.count) - 1) { wanted in
       wanted < height || wanted >= height + UInt32(headers.count)
         ? nil : headers[Int(wanted - height)]
     }
@@ -243,7 +243,7 @@ struct AlternativeMainChainTests {
     let list = try headers()
     var work = ChainWork(bits: list[0].bits)
     for height in 1..<list.count {
-      let context = HeaderContext(parentHeight: UInt32(height - 1)) { list[Int($0)] }
+      let context = HeaderContext.whole(UInt32(height - 1)) { list[Int($0)] }
       try HeaderRules.check(list[height], context: context, network: .bitcoin)
       work += ChainWork(bits: list[height].bits)
     }
@@ -254,7 +254,7 @@ struct AlternativeMainChainTests {
   @Test func everyFieldMatters() throws {
     let list = try headers()
     for height in [1, 1000, 2015, 2016] {
-      let context = HeaderContext(parentHeight: UInt32(height - 1)) { list[Int($0)] }
+      let context = HeaderContext.whole(UInt32(height - 1)) { list[Int($0)] }
       func refuses(_ change: (inout BlockHeader) -> Void) {
         var changed = list[height]
         change(&changed)
@@ -268,5 +268,15 @@ struct AlternativeMainChainTests {
       refuses { $0.bits = height == 2016 ? 0x1d00_ffff : 0x1c3f_ffc0 }
       refuses { $0.version = 1 }
     }
+  }
+}
+
+extension HeaderContext {
+  /// From whole headers.
+  fileprivate static func whole(
+    _ parentHeight: UInt32, _ header: @escaping (UInt32) -> BlockHeader?
+  ) -> HeaderContext {
+    HeaderContext(
+      parentHeight: parentHeight, time: { header($0)?.time }, bits: { header($0)?.bits })
   }
 }
