@@ -145,6 +145,7 @@ void host_supervise(uint32_t restarts, int32_t fault_status, int32_t memory_stat
     if (child < 0) sigprocmask(SIG_SETMASK, &mask, NULL);
     if (child == 0) become_child(self, &mask);
     if (child <= 0) return;
+    host_release_program_pages();
     int status = attend(child, &watched, &stopped);
     uint64_t lived_ms = now_ms() - began;
     int number = WIFSIGNALED(status) ? WTERMSIG(status) : 0;

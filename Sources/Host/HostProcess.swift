@@ -20,5 +20,8 @@ public enum HostProcess {
     _ = output.release()
   }
 
+  /// Gives back what only start-up and bursts of work need of the program's own file.
+  public static func releaseProgramPages() { host_release_program_pages() }
+
   public static func exit(_ status: Int32) -> Never { host_exit(status) }
 }

@@ -50,6 +50,8 @@ public final class Database {
     if mustExist, try schemaVersion() == 0 { throw .damaged(path: path, detail: "it is empty") }
     try migrate(migrations)
     try checkSchema(migrations)
+    // The check read every page.
+    releaseMemory()
   }
 
   // Statements that are alive still keep the connection until they go.
@@ -58,8 +60,8 @@ public final class Database {
   private func configure(_ durability: Durability) throws(StorageError) {
     try execute("PRAGMA trusted_schema = OFF")
     try execute("PRAGMA cell_size_check = ON")
-    // Half a MiB: agents have little memory.
-    try execute("PRAGMA cache_size = -512")
+    // Agents have little memory, and rows are appended to more than they are looked for.
+    try execute("PRAGMA cache_size = -192")
     try execute("PRAGMA journal_mode = WAL")
     try execute("PRAGMA journal_size_limit = 1048576")
     try execute(durability == .full ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL")
@@ -157,6 +159,9 @@ public final class Database {
       throw error
     }
   }
+
+  /// Gives back the pages that are held in memory. They are read again as they are needed.
+  public func releaseMemory() { _ = sqlite3_db_release_memory(handle) }
 
   /// Moves the write-ahead log into the database file and empties it.
   public func checkpoint() throws(StorageError) {

@@ -48,6 +48,7 @@ final class AgentProgram {
   /// Processor time of all jobs so far.
   var jobsMs: UInt64 = 0
   private var isEnding = false
+  private var isAtRest = false
 
   init(
     configuration: Configuration, network: Network, peers: [(host: String, port: UInt16)],
@@ -217,6 +218,18 @@ final class AgentProgram {
     refreshWatches()
     lookAtPeers()
     lookAtCache()
+    rest()
+  }
+
+  /// Whenever all is followed and nothing runs: what only work needs is given back. An old machine has
+  /// 48 MB for everything, and this program rests for most of its life.
+  private func rest() {
+    let wasAtRest = isAtRest
+    isAtRest = machine.isIdle && chain.client.isSynced
+    if !isAtRest || wasAtRest { return }
+    folder.cache.database.releaseMemory()
+    folder.ledger.database.releaseMemory()
+    HostProcess.releaseProgramPages()
   }
 
   func body(connection id: ConnectionId) -> JobBody? {

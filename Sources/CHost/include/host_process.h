@@ -42,5 +42,9 @@ void host_keep_last_line(const uint8_t *bytes, uint64_t count);
 // What host_allocate exits with when there is no memory; 0: it does not exit.
 void host_exit_without_memory(int32_t status);
 
+// Lets go of the resident pages of the program's own file (static builds; elsewhere nothing): they come
+// back from the kernel's cache as they are used. For when the program comes to rest.
+void host_release_program_pages(void);
+
 // The value of an environment variable, or NULL.
 const char *host_environment(const char *name);
