@@ -16,7 +16,7 @@ struct BundleItemWriter {
     case .file(let path, let mode, _):
       file = with(path) { host_unpack_file(root, $0, mode) }
       try check(file, offset)
-    case .data(let bytes): try append(bytes, offset)
+    case .data(let bytes): try append(bytes[...], offset)
     case .fileEnded:
       _ = host_sandbox_close(file)
       file = -1
@@ -28,7 +28,8 @@ struct BundleItemWriter {
     }
   }
 
-  private func append(_ bytes: [UInt8], _ offset: UInt64) throws(BundleError) {
+  /// More of the file that was begun last.
+  func append(_ bytes: ArraySlice<UInt8>, _ offset: UInt64) throws(BundleError) {
     var done = 0
     while done < bytes.count {
       let wrote = bytes.withUnsafeBufferPointer {

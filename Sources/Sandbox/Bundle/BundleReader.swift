@@ -11,6 +11,8 @@ public struct BundleReader {
   }
 
   public typealias Use = (BundleItem, UInt64) throws(BundleError) -> Void
+  /// A piece of a file, where it lies in what was fed, and the offset of the file's header.
+  public typealias UseData = (ArraySlice<UInt8>, UInt64) throws(BundleError) -> Void
 
   private static let extendedLimit: UInt64 = 65_536
 
@@ -41,6 +43,15 @@ public struct BundleReader {
 
   /// Takes more of the archive and hands what it holds to `use`, with the offset of its header.
   public mutating func feed(_ bytes: ArraySlice<UInt8>, use: Use) throws(BundleError) {
+    try feed(bytes, use: use) { (piece, offset) throws(BundleError) in
+      try use(.data(Array(piece)), offset)
+    }
+  }
+
+  /// The same for who needs no copy of the files' bytes: they go to `useData`.
+  public mutating func feed(
+    _ bytes: ArraySlice<UInt8>, use: Use, useData: UseData
+  ) throws(BundleError) {
     var rest = bytes
     while !rest.isEmpty {
       switch state {
@@ -48,7 +59,7 @@ public struct BundleReader {
       case .extended(let type): try feedExtended(&rest, type: type)
       case .data:
         let count = Int(min(remaining, UInt64(rest.count)))
-        if count > 0 { try use(.data(Array(rest.prefix(count))), headerOffset) }
+        if count > 0 { try useData(rest.prefix(count), headerOffset) }
         take(count, &rest)
         remaining -= UInt64(count)
         if remaining == 0 { try endFile(use) }

@@ -20,18 +20,20 @@ enum BundleUnpacker {
     _ input: Int32, root: Int32, limits: BundleLimits
   ) throws(BundleError) {
     let unzstd = Unzstd(ratio: limits.ratio)
-    var buffer = [UInt8](repeating: 0, count: 65_536)
+    let buffer = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: Unzstd.inputSize)
+    defer { buffer.deallocate() }
     var reader = BundleReader(limits: limits)
     var writer = BundleItemWriter(root: root)
     while true {
-      let got = buffer.withUnsafeMutableBufferPointer {
-        host_sandbox_read(input, $0.baseAddress, UInt64($0.count))
-      }
+      let got = host_sandbox_read(input, buffer.baseAddress, UInt64(buffer.count))
       if got < 0 { throw BundleError.compressedTruncated(offset: unzstd.taken) }
       if got == 0 { break }
-      try unzstd.feed(Array(buffer[0..<Int(got)])) { (piece) throws(BundleError) in
+      try unzstd.feed(UnsafeBufferPointer(rebasing: buffer[..<Int(got)])) {
+        (piece) throws(BundleError) in
         try reader.feed(piece) { (item, offset) throws(BundleError) in
           try writer.write(owned(item), offset: offset)
+        } useData: { (bytes, offset) throws(BundleError) in
+          try writer.append(bytes, offset)
         }
       }
     }

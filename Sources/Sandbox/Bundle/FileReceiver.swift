@@ -52,6 +52,8 @@ struct FileReceiver {
       if got <= 0 { break }
       try reader.feed(buffer[0..<Int(got)]) { (item, offset) throws(BundleError) in
         try writer.write(placed(item), offset: offset)
+      } useData: { (bytes, offset) throws(BundleError) in
+        try writer.append(bytes, offset)
       }
     }
     try reader.finish()
