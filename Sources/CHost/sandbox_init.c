@@ -46,10 +46,14 @@ static void set_oom_score(const char *text) {
 int32_t host_sandbox_fork_child(void) {
   set_oom_score(host_sandbox_oom_score);
   pid_t pid = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
-  if (pid == 0)
-    host_sandbox_default_signals();
-  else
+  if (pid == 0) {
+    // Process 1 has changed nothing else about them.
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+  } else {
     set_oom_score(host_sandbox_oom_own);
+  }
   return pid;
 }
 
@@ -183,6 +187,7 @@ void host_sandbox_init(const struct host_plan *plan) {
   int32_t code = 0;
   int32_t failed = host_sandbox_take(plan, HOST_PHASE_INNER, &code);
   if (failed >= 0) {
+    host_sandbox_join_network();
     host_sandbox_tell(HOST_EVENT_STEP_FAILED, (uint32_t)failed, (uint64_t)code, 0);
     _exit(0);
   }

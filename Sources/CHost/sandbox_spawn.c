@@ -1,7 +1,7 @@
 // The first child: it leaves the agent's memory, cgroups and namespaces, and makes process 1 of the sandbox.
 #define _GNU_SOURCE
 #define _FILE_OFFSET_BITS 64
-#include "sandbox.h"
+#include "sandbox_inside.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -81,23 +81,22 @@ static void first_child(const struct host_plan *plan) {
     _exit(113);
   }
   setsid();
-  // Process 1 waits for the end of this pipe, so that the agent hears of it first by its pid.
-  int ends[2];
-  char none;
-  if (pipe2(ends, O_CLOEXEC) != 0) ends[0] = ends[1] = -1;
+  struct host_beside beside;
+  int32_t opened = host_sandbox_open_beside(&beside);
+  if (opened < 0) errno = -opened;
   // CLONE_PARENT: process 1 is the agent's own child, and this process need not stay.
-  long pid = ends[0] < 0 ? -1 : syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
+  long pid = opened < 0 ? -1 : syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
   if (pid == 0) {
-    close(ends[1]);
-    while (read(ends[0], &none, 1) < 0 && errno == EINTR) {
-    }
-    close(ends[0]);
+    host_sandbox_keep_beside(&beside);
     host_sandbox_init(plan);
   }
-  if (pid < 0)
+  if (pid < 0) {
     host_sandbox_tell(HOST_EVENT_STEP_FAILED, plan->count, (uint64_t)errno, 0);
-  else
+  } else {
+    // The agent hears of process 1 first by its pid: that one says nothing before it has heard from here.
     host_sandbox_tell(HOST_EVENT_INIT, (uint32_t)pid, 0, 0);
+    host_sandbox_beside(plan, &beside);
+  }
   _exit(0);
 }
 

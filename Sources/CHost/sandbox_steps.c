@@ -220,6 +220,7 @@ static int take(const struct host_plan *plan, const struct host_step *step) {
   case HOST_CHROOT: return chroot(path) == 0 && chdir("/") == 0 ? 0 : fail();
   case HOST_HOSTNAME: return sethostname(text, strlen(text)) == 0 ? 0 : fail();
   case HOST_LOOPBACK_UP: return loopback_up();
+  case HOST_JOIN_NETWORK: return host_sandbox_join_network();
   case HOST_NEW_KEYRING: return syscall(SYS_keyctl, 1, NULL) >= 0 ? 0 : fail();
   case HOST_UNDUMPABLE: return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 ? 0 : fail();
   case HOST_OOM_SCORE: return oom_score(text);

@@ -30,6 +30,9 @@ enum SandboxPlan {
     steps += OtherNamespaces.steps(context)
     steps += TimeNamespace.steps(context)
 
+    // The first child, beside process 1, which is born here.
+    steps += Network.besideSteps()
+
     // Process 1 of the sandbox: it has capabilities over its own namespaces, and none outside.
     steps += OutOfMemory.steps()
     steps += Secrecy.steps()
@@ -39,7 +42,7 @@ enum SandboxPlan {
     steps += ProcFileSystem.steps(context)
     steps += PivotRoot.steps(context)
     steps += Hostname.steps(context)
-    steps += Loopback.steps()
+    steps += Network.joinSteps()
     steps += Bundle.unpackSteps()
     steps += WritableFolders.steps()
     steps += RootFileSystem.readOnlySteps()

@@ -15,24 +15,22 @@ enum ProcFileSystem {
       // Kernels differ in which of these they have.
       steps.append(Step.mount("/dev/null", on: proc + name, flags: MountFlag.bind).optional)
     }
-    for name in ["/acpi", "/asound", "/driver", "/scsi", "/tty", "/pressure", "/dynamic_debug"] {
-      steps.append(
-        Step.mount(
-          "zennet", on: proc + name, type: "tmpfs", flags: quiet | MountFlag.readOnly,
-          options: "size=4k,mode=0555"
-        ).optional)
-    }
-    steps += readOnly(proc + "/sys", isOptional: false)
-    for name in ["/bus", "/fs", "/irq"] { steps += readOnly(proc + name, isOptional: true) }
-    return steps
-  }
-
-  private static func readOnly(_ path: String, isOptional: Bool) -> [Step] {
-    let steps = [
-      Step.mount(path, on: path, flags: MountFlag.bind),
+    // Every kernel has this one; it covers the others, too.
+    let empty = proc + "/driver"
+    steps.append(
       Step.mount(
-        "", on: path, flags: MountFlag.remount | MountFlag.bind | MountFlag.readOnly | quiet),
-    ]
-    return isOptional ? steps.map { $0.optional } : steps
+        "zennet", on: empty, type: "tmpfs", flags: quiet | MountFlag.readOnly,
+        options: "size=4k,mode=0555"))
+    for name in [
+      "/acpi", "/asound", "/scsi", "/tty", "/pressure", "/dynamic_debug", "/bus", "/fs", "/irq",
+    ] {
+      steps.append(Step.mount(empty, on: proc + name, flags: MountFlag.bind).optional)
+    }
+    let settings = proc + "/sys"
+    steps.append(Step.mount(settings, on: settings, flags: MountFlag.bind))
+    steps.append(
+      Step.mount(
+        "", on: settings, flags: MountFlag.remount | MountFlag.bind | MountFlag.readOnly | quiet))
+    return steps
   }
 }
