@@ -94,6 +94,17 @@ int32_t host_sandbox_reap(int32_t pid, int32_t *status) {
   return got == pid;
 }
 
+int32_t host_sandbox_wait_end(int32_t pid, int32_t timeout_ms) {
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+  int fd = (int)syscall(SYS_pidfd_open, pid, 0u);
+  if (fd < 0) return -errno;
+  int32_t ended = host_sandbox_wait_readable(fd, timeout_ms);
+  close(fd);
+  return ended;
+}
+
 void host_sandbox_sleep_us(uint32_t us) {
   struct timespec wait = {us / 1000000, (long)(us % 1000000) * 1000};
   nanosleep(&wait, NULL);
@@ -108,6 +119,8 @@ int32_t host_sandbox_pipe(int32_t ends[2], uint32_t nonblocking) {
   }
   return 0;
 }
+
+void host_sandbox_widen_pipe(int32_t end) { fcntl(end, F_SETPIPE_SZ, 8 * 65536); }
 
 int32_t host_sandbox_socketpair(int32_t ends[2]) {
   int made[2];

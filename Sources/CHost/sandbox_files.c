@@ -18,6 +18,13 @@ int64_t host_sandbox_read(int32_t descriptor, uint8_t *buffer, uint64_t size) {
   return got < 0 ? -errno : got;
 }
 
+int64_t host_sandbox_read_at(int32_t descriptor, uint8_t *buffer, uint64_t size, uint64_t offset) {
+  ssize_t got;
+  while ((got = pread(descriptor, buffer, (size_t)size, (off_t)offset)) < 0 && errno == EINTR) {
+  }
+  return got < 0 ? -errno : got;
+}
+
 int64_t host_sandbox_write(int32_t descriptor, const uint8_t *bytes, uint64_t size) {
   ssize_t done;
   while ((done = write(descriptor, bytes, (size_t)size)) < 0 && errno == EINTR) {

@@ -1,15 +1,5 @@
 import CHost
 
-/// What the kernel's accounting says of a job at one moment. Cumulative except `memoryBytes`.
-struct CgroupReading: Equatable {
-  var cpuNs: UInt64 = 0
-  var memoryBytes: UInt64 = 0
-  var memoryPeakBytes: UInt64 = 0
-  var diskReadBytes: UInt64 = 0
-  var diskWriteBytes: UInt64 = 0
-  var oomKills: UInt64 = 0
-}
-
 /// The cgroups of one job, one directory in each hierarchy that is of use.
 struct JobCgroup {
   let layout: CgroupLayout
@@ -47,7 +37,7 @@ struct JobCgroup {
     procsDirectories = procs
   }
 
-  private func path(_ place: CgroupPlace, _ file: String) -> String {
+  func path(_ place: CgroupPlace, _ file: String) -> String {
     place.directory + "/" + JobCgroup.folder + "/" + name + "/" + file
   }
 
@@ -128,7 +118,7 @@ struct JobCgroup {
     if layout.cpu.isVersion2 {
       try set(layout.cpu, "cpu.max", "\(quotaUs) 100000")
     } else {
-      try set(layout.cpu, "cpu.cfs_period_us", "100000")
+      // The period is what every new cgroup has.
       try set(layout.cpu, "cpu.cfs_quota_us", "\(quotaUs)")
     }
   }
@@ -242,9 +232,11 @@ struct JobCgroup {
   func remove() throws(SandboxError) {
     for directory in directories {
       var code: Int32 = 0
-      for _ in 0..<2000 {
+      for round in 0..<2000 {
         code = System.removeDirectory(directory)
         if code != -16 { break }
+        // Somebody is in there still; usually only because leaving takes a moment.
+        if round == 8 { try killAll() }
         host_sandbox_sleep_us(500)
       }
       if code != 0 && code != -2 { throw SandboxError.cgroup(directory, code: -code) }
@@ -259,51 +251,13 @@ struct JobCgroup {
     }
   }
 
-  func read() -> CgroupReading {
-    var reading = CgroupReading()
-    if layout.cpuAccounting.isVersion2 {
-      let stat = System.read(path(layout.cpuAccounting, "cpu.stat"))
-      reading.cpuNs = (Text.keyed(stat, "usage_usec") ?? 0) &* 1000
-    } else if layout.cpuAccounting.isPresent {
-      reading.cpuNs = Text.onlyNumber(file(layout.cpuAccounting, "cpuacct.usage")) ?? 0
-    }
-    if layout.memory.isVersion2 {
-      reading.memoryBytes = Text.onlyNumber(file(layout.memory, "memory.current")) ?? 0
-      reading.memoryPeakBytes = Text.onlyNumber(file(layout.memory, "memory.peak")) ?? 0
-      reading.oomKills = Text.keyed(file(layout.memory, "memory.events"), "oom_kill") ?? 0
-    } else if layout.memory.isPresent {
-      reading.memoryBytes = Text.onlyNumber(file(layout.memory, "memory.usage_in_bytes")) ?? 0
-      reading.memoryPeakBytes =
-        Text.onlyNumber(file(layout.memory, "memory.max_usage_in_bytes")) ?? 0
-      reading.oomKills = Text.keyed(file(layout.memory, "memory.oom_control"), "oom_kill") ?? 0
-    }
-    if layout.blkio.isPresent { readDisk(&reading) }
-    return reading
-  }
+  /// One look; for more of them keep a ``CgroupReader``.
+  func read() -> CgroupReading { CgroupReader(self).read() }
 
-  private func file(_ place: CgroupPlace, _ name: String) -> [UInt8]? {
-    System.read(path(place, name), limit: 16_384)
-  }
-
-  private func readDisk(_ reading: inout CgroupReading) {
-    if layout.blkio.isVersion2 {
-      // Lines `8:0 rbytes=N wbytes=N …`.
-      for line in Text.lines(file(layout.blkio, "io.stat") ?? []) {
-        for word in Text.words(line) {
-          let pair = Text.split(word, on: 0x3d)
-          if pair.count != 2 { continue }
-          if Text.equal(pair[0], "rbytes") { reading.diskReadBytes &+= Text.number(pair[1]) ?? 0 }
-          if Text.equal(pair[0], "wbytes") { reading.diskWriteBytes &+= Text.number(pair[1]) ?? 0 }
-        }
-      }
-      return
-    }
-    // Lines `8:0 Read N`.
-    for line in Text.lines(file(layout.blkio, "blkio.throttle.io_service_bytes") ?? []) {
-      let words = Text.words(line)
-      if words.count != 3 { continue }
-      if Text.equal(words[1], "Read") { reading.diskReadBytes &+= Text.number(words[2]) ?? 0 }
-      if Text.equal(words[1], "Write") { reading.diskWriteBytes &+= Text.number(words[2]) ?? 0 }
-    }
+  /// How often the kernel killed because the memory was used up.
+  func oomKills() -> UInt64 {
+    if !layout.memory.isPresent { return 0 }
+    let file = layout.memory.isVersion2 ? "memory.events" : "memory.oom_control"
+    return Text.keyed(System.read(path(layout.memory, file), limit: 4096), "oom_kill") ?? 0
   }
 }

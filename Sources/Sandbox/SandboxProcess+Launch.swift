@@ -19,7 +19,7 @@ extension SandboxProcess {
       try SandboxProcess.reap(first)
       throw error
     }
-    try SandboxProcess.reap(first)
+    starterPid = first
   }
 
   private func openAndFork(
@@ -46,6 +46,7 @@ extension SandboxProcess {
       (stderr, theirs[2]) = try pipe(ourEnd: 0)
     }
     (theirs[4], bundle) = try pipe(ourEnd: 1)
+    host_sandbox_widen_pipe(bundle)
     (results, theirs[5]) = try pipe(ourEnd: 0)
     // Without it the fork of this program does the helper's work.
     if !helperProgram.utf8.isEmpty {

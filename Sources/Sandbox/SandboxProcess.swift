@@ -23,6 +23,8 @@ public final class SandboxProcess {
   public let spec: JobSpec
   /// The sandbox's process 1, as the machine numbers it; 0 before the start and after the end.
   public internal(set) var firstPid: Int32 = 0
+  /// The child that made process 1 and ended at once; 0 when it has been reaped.
+  var starterPid: Int32 = 0
   /// Readable: an event waits for ``poll(nowMs:)``.
   public internal(set) var control: Int32 = -1
   /// Write the `tar.zst` here, then call ``closeBundle()``.
@@ -38,6 +40,7 @@ public final class SandboxProcess {
   public private(set) var outcome: JobOutcome?
 
   let cgroup: JobCgroup
+  private let reader: CgroupReader
   private let sandbox: Sandbox
   private let identitySlot: Int
   private var meter: Meter
@@ -59,6 +62,7 @@ public final class SandboxProcess {
     self.name = spec.name
     self.spec = spec
     self.cgroup = cgroup
+    reader = CgroupReader(cgroup)
     self.sandbox = sandbox
     self.identitySlot = identitySlot
     self.meter = Meter(nowMs: nowMs)
@@ -67,6 +71,8 @@ public final class SandboxProcess {
   /// Everything that happened since the last call. Does not block.
   public func poll(nowMs: UInt64) -> [SandboxEvent] {
     var events: [SandboxEvent] = []
+    var status: Int32 = 0
+    if starterPid > 0 && host_sandbox_reap(starterPid, &status) != 0 { starterPid = 0 }
     while !isClosed && control >= 0 {
       var event = host_event()
       var descriptor: Int32 = -1
@@ -134,12 +140,11 @@ public final class SandboxProcess {
 
   private func end(_ how: JobOutcome, nowMs: UInt64, _ events: inout [SandboxEvent]) {
     if outcome != nil { return }
-    let reading = cgroup.read()
-    meter.ended(reading, nowMs: nowMs)
+    meter.ended(reader.read(), nowMs: nowMs)
     var how = how
     if let reason = stopReason {
       how = .terminated(reason)
-    } else if reading.oomKills > 0 && (how == .signalled(9) || how == .lost) {
+    } else if (how == .signalled(9) || how == .lost) && cgroup.oomKills() > 0 {
       how = .outOfMemory
     }
     outcome = how
@@ -220,7 +225,7 @@ public final class SandboxProcess {
 
   /// What the job has used. Call it at least as often as memory shall be measured; a few file reads.
   public func usage(nowMs: UInt64) -> UsageSample {
-    if !isDestroyed && outcome == nil { meter.take(cgroup.read(), nowMs: nowMs) }
+    if !isDestroyed && outcome == nil { meter.take(reader.read(), nowMs: nowMs) }
     return meter.sample(nowMs: nowMs)
   }
 
@@ -230,19 +235,25 @@ public final class SandboxProcess {
     if isDestroyed { return }
     // A job that still runs may be a fork bomb: its first process would have to wait for its turn among
     // the others before it could die.
-    if firstPid > 0 && outcome != nil && !isFrozen {
-      if isLowered { cgroup.hurry() }
+    let isOver = firstPid > 0 && outcome != nil && !isFrozen
+    if isOver {
       // The kernel kills all that is in a pid namespace with its first process, and that one is not gone
       // before they are: nothing can be born in between. pid_namespaces(7).
       _ = host_sandbox_kill(firstPid, 9)
-      try SandboxProcess.reap(firstPid)
-      firstPid = 0
+      if isLowered { cgroup.hurry() }
+    } else if !cgroup.processes().isEmpty {
+      try cgroup.killAll()
     }
-    if !cgroup.processes().isEmpty { try cgroup.killAll() }
-    if firstPid > 0 {
-      try SandboxProcess.reap(firstPid)
-      firstPid = 0
-    }
+    closeDescriptors()
+    for pid in [starterPid, firstPid] where pid > 0 { try SandboxProcess.reap(pid) }
+    (starterPid, firstPid) = (0, 0)
+    try cgroup.remove()
+    isDestroyed = true
+    isClosed = true
+    sandbox.releaseIdentity(identitySlot)
+  }
+
+  private func closeDescriptors() {
     for descriptor in [control, bundle, stdout, stderr, results] where descriptor >= 0 {
       _ = host_sandbox_close(descriptor)
     }
@@ -250,10 +261,7 @@ public final class SandboxProcess {
     programs = []
     if stdin >= 0 && stdin != stdout { _ = host_sandbox_close(stdin) }
     (control, bundle, stdin, stdout, stderr, results) = (-1, -1, -1, -1, -1, -1)
-    try cgroup.remove()
-    isDestroyed = true
-    isClosed = true
-    sandbox.releaseIdentity(identitySlot)
+    reader.close()
   }
 
   /// Waits for a child that has been killed or is about to end.
@@ -263,6 +271,7 @@ public final class SandboxProcess {
       var status: Int32 = 0
       // A negative answer: not our child any more, so there is nothing to wait for.
       if host_sandbox_reap(pid, &status) != 0 { return }
+      if round == 0 && host_sandbox_wait_end(pid, 20_000) == 1 { continue }
       host_sandbox_sleep_us(round < 20 ? 10 : round < 500 ? 200 : 1000)
     }
     throw SandboxError.leftover("process \(pid)")

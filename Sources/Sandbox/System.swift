@@ -4,15 +4,15 @@ import CHost
 enum System {
   /// At most `limit` bytes of a file; nil when it cannot be read.
   static func read(_ path: String, limit: Int = 65_536) -> [UInt8]? {
-    var buffer = [UInt8](repeating: 0, count: limit)
-    let got = path.withCString { name in
-      buffer.withUnsafeMutableBufferPointer {
-        host_sandbox_read_file(name, $0.baseAddress, UInt64($0.count))
+    var got: Int64 = 0
+    // Not filled with zeros first: that would touch every page of it.
+    let bytes = [UInt8](unsafeUninitializedCapacity: limit) { buffer, count in
+      got = path.withCString {
+        host_sandbox_read_file($0, buffer.baseAddress, UInt64(buffer.count))
       }
+      count = Int(max(got, 0))
     }
-    if got < 0 { return nil }
-    buffer.removeLast(limit - Int(got))
-    return buffer
+    return got < 0 ? nil : bytes
   }
 
   /// 0, or a negative errno.

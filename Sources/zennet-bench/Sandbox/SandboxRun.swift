@@ -8,6 +8,7 @@ final class SandboxRun {
   private var sent = 0
   private(set) var output: [UInt8] = []
   private(set) var hasStarted = false
+  private var hasOutputEnded = false
 
   init(_ sandbox: Sandbox, _ spec: JobSpec, bundle: [UInt8]) throws {
     self.bundle = bundle
@@ -19,11 +20,11 @@ final class SandboxRun {
     var watched = [
       pollfd(fd: process.control, events: Int16(POLLIN), revents: 0),
       pollfd(fd: process.bundle, events: Int16(POLLOUT), revents: 0),
-      pollfd(fd: process.stdout, events: Int16(POLLIN), revents: 0),
+      pollfd(fd: hasOutputEnded ? -1 : process.stdout, events: Int16(POLLIN), revents: 0),
     ]
     if watched.withUnsafeMutableBufferPointer({ poll($0.baseAddress, 3, atMostMs) }) <= 0 { return }
     if watched[1].revents != 0 { feed() }
-    if watched[2].revents & Int16(POLLIN) != 0 { readOutput() }
+    if watched[2].revents != 0 { readOutput() }
     if watched[0].revents != 0 {
       for event in process.poll(nowMs: Monotonic.ms()) where event == .jobStarted {
         hasStarted = true
@@ -43,6 +44,7 @@ final class SandboxRun {
     var buffer = [UInt8](repeating: 0, count: 4096)
     let got = read(process.stdout, &buffer, buffer.count)
     if got > 0 { output += buffer[..<got] }
+    if got == 0 { hasOutputEnded = true }
   }
 
   func untilStarted() throws {
