@@ -22,6 +22,13 @@ NOT_INLINED = (
         "", "s5UInt8V_s10ArraySliceVyAEGTt0g5", "s5UInt8V_SS8UTF8ViewVTt0g5")),
 )
 NOT_INLINED_LIKE = "$eSa6appendyyxnF"  # Array.append, of whatever
+# Functions of Swift's runtime that LLVM would copy to each of thousands of callers. To ask whether
+# something is referenced once must be a call wherever a retain is one: Swift's own LLVM pass moves
+# retains behind what it takes for a plain load, and a copy would be changed as if it were the original.
+NOT_COPIED = (
+    "swift_retain", "swift_release", "swift_bridgeObjectRetain", "swift_bridgeObjectRelease",
+    "swift_isUniquelyReferenced_native", "swift_isUniquelyReferenced_nonNull_native",
+)
 # Passes that copy code: a loop over an array literal for each element, a function for each closure
 # that it is called with.
 PASSES_LEFT_OUT = ("for-each-loop-unroll", "loop-unroll", "closure-specialize")
@@ -103,6 +110,8 @@ class SwiftCompiler:
         flags += ["-Xllvm", f"-sil-inline-never-functions={NOT_INLINED_LIKE}"]
         for name in PASSES_LEFT_OUT:
             flags += ["-Xllvm", f"-sil-disable-pass={name}"]
+        for name in NOT_COPIED:
+            flags += ["-Xllvm", f"-force-attribute={name}:noinline"]
         for name in NOT_INLINED:
             flags += ["-Xllvm", f"-sil-inline-never-function={name}"]
         for folder in self.system_headers():
