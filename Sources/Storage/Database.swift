@@ -8,7 +8,7 @@ public final class Database {
     /// Before the commit returns: it survives a power cut. For money.
     case full
     /// Later: a power cut may take the last commits back, but leaves the file whole. For what can
-    /// be fetched again, so that flash is written less.
+    /// be fetched again, so that flash is written less. Nobody else can open the file meanwhile.
     case normal
   }
 
@@ -58,6 +58,9 @@ public final class Database {
   deinit { _ = sqlite3_close_v2(handle) }
 
   private func configure(_ durability: Durability) throws(StorageError) {
+    // A cache has no index of its log that other processes could read: each commit would wear flash
+    // with two pages more. Before anything else, as it decides how the log is opened.
+    if durability == .normal { try execute("PRAGMA locking_mode = EXCLUSIVE") }
     try execute("PRAGMA trusted_schema = OFF")
     try execute("PRAGMA cell_size_check = ON")
     // Agents have little memory, and rows are appended to more than they are looked for.

@@ -187,21 +187,23 @@ import Testing
     let reactor = Reactor()
     let listener = try reactor.listen(on: .tcp(host: "127.0.0.1", port: 0))
     let port = reactor.address(of: listener)!.port
-    let follower = try makeFollower("127.0.0.1", port, reactor)
-    let deadlineMs = Clock.monotonicMs() + 20_000
-    var isBanned = false
-    while !isBanned && Clock.monotonicMs() < deadlineMs {
-      guard let event = try reactor.next(untilMs: deadlineMs) else { break }
-      if case .accepted(_, let connection, _) = event {
-        // No Bitcoin message begins like this.
-        reactor.send(connection, [UInt8](repeating: 0x47, count: 64))
+    do {
+      let follower = try makeFollower("127.0.0.1", port, reactor)
+      let deadlineMs = Clock.monotonicMs() + 20_000
+      var isBanned = false
+      while !isBanned && Clock.monotonicMs() < deadlineMs {
+        guard let event = try reactor.next(untilMs: deadlineMs) else { break }
+        if case .accepted(_, let connection, _) = event {
+          // No Bitcoin message begins like this.
+          reactor.send(connection, [UInt8](repeating: 0x47, count: 64))
+        }
+        _ = follower.handle(event)
+        while let told = follower.nextEvent() {
+          if case .peerMisbehaved = told { isBanned = true }
+        }
       }
-      _ = follower.handle(event)
-      while let told = follower.nextEvent() {
-        if case .peerMisbehaved = told { isBanned = true }
-      }
+      #expect(isBanned)
     }
-    #expect(isBanned)
     let later = Reactor()
     let next = try makeFollower("127.0.0.1", port, later)
     #expect(next.client.knownPeers.map(\.bans) == [1])
