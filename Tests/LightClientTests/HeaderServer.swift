@@ -13,6 +13,8 @@ final class HeaderServer {
   private var heights: [Bytes32: Int] = [:]
   /// Headers that it tells once it has told all of the first ones.
   var then: [BlockHeader] = []
+  /// What it announces after each list, as a node does whose chain grows meanwhile.
+  var announcement: [BlockHeader] = []
   /// Lists of headers that it gave.
   private(set) var lists = 0
 
@@ -53,6 +55,7 @@ final class HeaderServer {
         let known = locator.compactMap { heights[$0] }.first ?? 0
         lists += 1
         answers.append(.headers(Array(headers[known..<min(headers.count, known + 2000)])))
+        if !announcement.isEmpty { answers.append(.headers(announcement)) }
         if !then.isEmpty && known + 2000 >= headers.count { become(then) }
       default: break
       }

@@ -105,6 +105,20 @@ import Testing
     #expect(second.tipHeight == 10_500)
   }
 
+  /// Blocks that are found during the first look at a chain do not make it begin again.
+  @Test func blocksAnnouncedMeanwhileCostNothing() throws {
+    let server = HeaderServer(1, network: Self.network, headers: Self.honest.headers)
+    var client = client(Self.network, [server])
+    _ = try client.talk(with: [server], unixSeconds: Self.now)
+    let busy = HeaderServer(1, network: Self.network, headers: Self.honest.headers)
+    busy.announcement = [try #require(Self.chain(10_501, tag: 1).headers.last)]
+    var second = self.client(Self.network, [busy])
+    let events = try second.talk(with: [busy], unixSeconds: Self.now)
+    #expect(second.tipHeight >= 10_500 && client.tipHeight == 10_500)
+    #expect(busy.lists <= 2 * server.lists)
+    #expect(!events.contains { if case .peerMisbehaved = $0 { true } else { false } })
+  }
+
   /// A network that asks for no work of a chain takes the first one at once.
   @Test func withoutALeastWorkTheFirstListIsFollowed() throws {
     let server = HeaderServer(1, network: Self.rules, headers: Array(Self.honest.headers[..<3_000]))

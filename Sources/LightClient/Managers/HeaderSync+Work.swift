@@ -77,6 +77,22 @@ extension HeaderSync {
     }
   }
 
+  /// New blocks that a peer announces while it tells its chain: far above what it has told, and no
+  /// reason to begin again. The question that it owes an answer to still stands.
+  func announcedMeanwhile(
+    _ headers: [BlockHeader], _ index: Int, _ shared: inout Shared
+  ) -> Bool {
+    let peer = shared.peers[index]
+    guard peer.isTelling && peer.headerRequestMs != nil, let first = headers.first,
+      headers.count <= HeaderSync.announcedHeaders,
+      first.previous != peer.presync?.tipHash && first.previous != peer.branch?.tipHash,
+      shared.chain.height(of: first.previous) == nil,
+      first.hash != shared.chain.hash(at: shared.chain.baseHeight)
+    else { return false }
+    shared.note(index)
+    return true
+  }
+
   /// The next list of a peer whose headers are not kept. True when it was one.
   mutating func presynced(
     _ headers: [BlockHeader], _ hashes: [Bytes32], isFull: Bool, _ index: Int,

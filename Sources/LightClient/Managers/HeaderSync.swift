@@ -137,6 +137,7 @@ struct HeaderSync {
   mutating func received(
     _ headers: [BlockHeader], _ index: Int, _ shared: inout Shared
   ) -> Change? {
+    if announcedMeanwhile(headers, index, &shared) { return nil }
     let wasAsked = shared.peers[index].headerRequestMs != nil
     shared.peers[index].headerRequestMs = nil
     shared.peers[index].headerStalls = 0
