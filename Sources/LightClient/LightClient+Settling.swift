@@ -115,11 +115,11 @@ extension LightClient {
   private mutating func dropOld() {
     let chain = shared.chain
     let count = chain.count
-    if count <= shared.configuration.windowHeaders + Limits.slackHeaders / 2 { return }
+    if count <= shared.configuration.windowHeaders + Limits.dropHeaders { return }
     var keep = chain.tipHeight - UInt32(shared.configuration.windowHeaders)
     keep = min(keep, scan.scannedHeight ?? 0)
     keep = min(keep, filterHeaders.chain.nextHeight == 0 ? 0 : filterHeaders.chain.nextHeight - 1)
-    if keep < chain.baseHeight + UInt32(Limits.slackHeaders / 4) { return }
+    if keep < chain.baseHeight + UInt32(Limits.dropHeaders) { return }
     drop(below: keep)
   }
 

@@ -48,7 +48,8 @@ final class AgentProgram {
   /// Processor time of all jobs so far.
   var jobsMs: UInt64 = 0
   private var isEnding = false
-  private var isAtRest = false
+  /// When it last came to rest; nil while there is work.
+  private var restedMs: UInt64?
 
   init(
     configuration: Configuration, network: Network, peers: [(host: String, port: UInt16)],
@@ -222,11 +223,16 @@ final class AgentProgram {
   }
 
   /// Whenever all is followed and nothing runs: what only work needs is given back. An old machine has
-  /// 48 MB for everything, and this program rests for most of its life.
+  /// 48 MB for everything, and this program rests for most of its life. Once more a minute later, as
+  /// what came to rest last was still at work, and then now and then for what else comes by.
   private func rest() {
-    let wasAtRest = isAtRest
-    isAtRest = machine.isIdle && chain.client.isSynced
-    if !isAtRest || wasAtRest { return }
+    if !machine.isIdle || !chain.client.isSynced {
+      restedMs = nil
+      return
+    }
+    let nowMs = Clock.monotonicMs()
+    if let restedMs, nowMs < restedMs + 60_000 { return }
+    restedMs = nowMs
     folder.cache.database.releaseMemory()
     folder.ledger.database.releaseMemory()
     HostProcess.releaseProgramPages()

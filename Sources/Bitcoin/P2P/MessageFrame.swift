@@ -82,8 +82,8 @@ public struct MessageFramer {
     let payload = Array(buffer[(start + MessageFrame.headerBytes)..<(start + total)])
     start += total
     if start == buffer.count {
-      // A block's worth of memory is not kept for the next ping.
-      buffer.removeAll(keepingCapacity: buffer.capacity <= 65_536)
+      // A block's worth of memory is not kept for the next ping, with every peer.
+      buffer.removeAll(keepingCapacity: buffer.capacity <= 16_384)
       start = 0
     }
     let digest = Sha256.double(payload)

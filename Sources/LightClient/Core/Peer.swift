@@ -112,8 +112,10 @@ enum Limits {
   static let silenceMs: UInt64 = 20_000
   static let maxSilenceMs: UInt64 = 120_000
   static let requestTotalMs: UInt64 = 300_000
-  /// Headers beyond the window before the oldest are dropped, and before sync waits.
+  /// Headers beyond the window before sync waits.
   static let slackHeaders = 4000
+  /// Headers beyond the window before the oldest are dropped, so many at a time at least.
+  static let dropHeaders = 500
   /// The longest message of a peer that was not asked for a block: 2,000 headers, a standard
   /// transaction and a filter are well below.
   static let payloadBytes = 1_000_000
