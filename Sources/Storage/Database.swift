@@ -50,8 +50,6 @@ public final class Database {
     if mustExist, try schemaVersion() == 0 { throw .damaged(path: path, detail: "it is empty") }
     try migrate(migrations)
     try checkSchema(migrations)
-    // The check read every page.
-    releaseMemory()
   }
 
   // Statements that are alive still keep the connection until they go.
@@ -63,8 +61,9 @@ public final class Database {
     if durability == .normal { try execute("PRAGMA locking_mode = EXCLUSIVE") }
     try execute("PRAGMA trusted_schema = OFF")
     try execute("PRAGMA cell_size_check = ON")
-    // Agents have little memory, and rows are appended to more than they are looked for.
-    try execute("PRAGMA cache_size = -192")
+    // Agents have little memory, and rows are appended to more than they are looked for. Twenty pages
+    // are one allocation of SQLite's; of each more, musl's allocator makes eight KiB that it keeps.
+    try execute("PRAGMA cache_size = 16")
     try execute("PRAGMA journal_mode = WAL")
     try execute("PRAGMA journal_size_limit = 1048576")
     try execute(durability == .full ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL")
@@ -162,9 +161,6 @@ public final class Database {
       throw error
     }
   }
-
-  /// Gives back the pages that are held in memory. They are read again as they are needed.
-  public func releaseMemory() { _ = sqlite3_db_release_memory(handle) }
 
   /// Moves the write-ahead log into the database file and empties it.
   public func checkpoint() throws(StorageError) {

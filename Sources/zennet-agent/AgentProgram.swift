@@ -222,9 +222,10 @@ final class AgentProgram {
     rest()
   }
 
-  /// Whenever all is followed and nothing runs: what only work needs is given back. An old machine has
-  /// 48 MB for everything, and this program rests for most of its life. Once more a minute later, as
-  /// what came to rest last was still at work, and then now and then for what else comes by.
+  /// Whenever all is followed and nothing runs: what only work needs of the program is given back.
+  /// An old machine has 48 MB for everything, and this program rests for most of its life. Once more
+  /// a minute later, as what came to rest last was still at work, and then now and then for what
+  /// else comes by.
   private func rest() {
     if !machine.isIdle || !chain.client.isSynced {
       restedMs = nil
@@ -233,8 +234,6 @@ final class AgentProgram {
     let nowMs = Clock.monotonicMs()
     if let restedMs, nowMs < restedMs + 60_000 { return }
     restedMs = nowMs
-    folder.cache.database.releaseMemory()
-    folder.ledger.database.releaseMemory()
     HostProcess.releaseProgramPages()
   }
 

@@ -73,8 +73,6 @@ SQLITE_FLAGS = [
     for define in (
         # One poll loop: no threads. No statistics, no memory map of the database file.
         "THREADSAFE=0", "DEFAULT_MEMSTATUS=0", "MAX_MMAP_SIZE=0", "USE_ALLOCA",
-        # Pages are allocated one by one: a slab of twenty would be held for ever.
-        "DEFAULT_PCACHE_INITSZ=0",
         # Strings in double quotes are a mistake here, and nothing may load code.
         "DQS=0", "LIKE_DOESNT_MATCH_BLOBS", "OMIT_LOAD_EXTENSION", "OMIT_AUTHORIZATION",
         # Interfaces that nothing calls.
