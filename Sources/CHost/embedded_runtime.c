@@ -3,12 +3,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <unistd.h>
 
 #include "chost.h"
+#include "text.h"
 
 static int32_t status_without_memory;
 
@@ -21,10 +21,12 @@ int host_allocate(void **memory, size_t alignment, size_t size);
 int host_allocate(void **memory, size_t alignment, size_t size) {
   int result = posix_memalign(memory, alignment, size);
   if (result == 0 || status_without_memory == 0) return result;
-  char text[64];
-  int count = snprintf(text, sizeof text, "zennet-agent: out of memory: %lu bytes were refused\n",
-                       (unsigned long)size);
-  ssize_t ignored = write(2, text, (size_t)count);
+  char bytes[80];
+  struct text text = {bytes, sizeof bytes, 0};
+  text_add(&text, "zennet-agent: out of memory: ");
+  text_add_number(&text, size);
+  text_add(&text, " bytes were refused\n");
+  ssize_t ignored = write(2, bytes, text.length);
   (void)ignored;
   _exit(status_without_memory);
 }
@@ -50,6 +52,7 @@ void arc4random_buf(void *buffer, size_t count) {
 }
 #else
 #include "chost.h"
+#include "text.h"
 
 // The ordinary runtime says by itself what it could not allocate.
 void host_exit_without_memory(int32_t status) { (void)status; }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "chost.h"
+#include "text.h"
 
 #define CHECK(call) ((call) == 0 ? 0 : -errno)
 
@@ -139,7 +140,9 @@ static int remove_folder(struct removal *removal, int parent, const char *name, 
   if (depth >= DEEPEST) {
     char place[32];
     for (;;) {
-      snprintf(place, sizeof place, ".removing-%u", removal->moved++);
+      struct text text = {place, sizeof place, 0};
+      text_add(&text, ".removing-");
+      text_add_number(&text, removal->moved++);
       if (renameat(parent, name, removal->top, place) == 0) return 0;
       if (errno != ENOTEMPTY && errno != EEXIST && errno != ENOTDIR) return -errno;
     }

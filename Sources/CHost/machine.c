@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -12,6 +11,7 @@
 #include <unistd.h>
 
 #include "chost.h"
+#include "text.h"
 
 uint64_t host_monotonic_ns(void) {
   struct timespec now;
@@ -65,7 +65,8 @@ int32_t host_random(uint8_t *bytes, uint64_t count) {
 
 void host_error_text(int32_t error, char *text, uint32_t capacity) {
   if (capacity == 0) return;
-  snprintf(text, capacity, "%s", strerror(error));
+  struct text words = {text, capacity, 0};
+  text_add(&words, strerror(error));
 }
 
 uint32_t host_processors(void) {
@@ -85,8 +86,9 @@ int32_t host_system_name(char *machine, char *release, uint32_t capacity) {
   struct utsname name;
   if (uname(&name) != 0) return -errno;
   if (capacity > 0) {
-    snprintf(machine, capacity, "%s", name.machine);
-    snprintf(release, capacity, "%s", name.release);
+    struct text first = {machine, capacity, 0}, second = {release, capacity, 0};
+    text_add(&first, name.machine);
+    text_add(&second, name.release);
   }
   return 0;
 }

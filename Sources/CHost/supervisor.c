@@ -3,7 +3,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -13,6 +12,7 @@
 #include <unistd.h>
 
 #include "chost.h"
+#include "text.h"
 
 enum {
   LINE_BYTES = 512,
@@ -99,16 +99,26 @@ static int was_stopped_during(uint32_t seconds, const sigset_t *watched) {
 
 // One line: what ended the child, after how long, its last words, what comes now. delay < 0: nothing.
 static void report(int status, uint64_t lived_ms, int64_t delay_s) {
-  char text[LINE_BYTES + 256], next[64] = "";
+  char bytes[LINE_BYTES + 256];
+  struct text text = {bytes, sizeof bytes, 0};
   uint32_t length = legacy ? legacy->length : 0;
   if (length > LINE_BYTES) length = 0;
-  if (delay_s >= 0) snprintf(next, sizeof next, "; starting again in %lld s", (long long)delay_s);
-  snprintf(
-      text, sizeof text, "zennet-agent: ended by %s, after %llu.%llu s%s; last line: %.*s\n",
-      WIFSIGNALED(status) ? name_of(WTERMSIG(status)) : "a lack of memory",
-      (unsigned long long)lived_ms / 1000, (unsigned long long)lived_ms / 100 % 10, next,
-      length > 0 ? (int)length : 4, length > 0 ? legacy->line : "none");
-  host_log((const uint8_t *)text, strlen(text));
+  text_add(&text, "zennet-agent: ended by ");
+  text_add(&text, WIFSIGNALED(status) ? name_of(WTERMSIG(status)) : "a lack of memory");
+  text_add(&text, ", after ");
+  text_add_number(&text, lived_ms / 1000);
+  text_add(&text, ".");
+  text_add_number(&text, lived_ms / 100 % 10);
+  text_add(&text, " s");
+  if (delay_s >= 0) {
+    text_add(&text, "; starting again in ");
+    text_add_number(&text, (uint64_t)delay_s);
+    text_add(&text, " s");
+  }
+  text_add(&text, "; last line: ");
+  text_add_bytes(&text, length > 0 ? legacy->line : "none", length > 0 ? length : 4);
+  text_add(&text, "\n");
+  host_log((const uint8_t *)bytes, text.length);
 }
 
 // Ends as the child did, so that whoever waits for us sees the same.
