@@ -167,13 +167,16 @@ public final class ChannelStore {
     let insert = try database.prepare("INSERT INTO history VALUES (?, ?, ?, ?, ?, ?, ?)")
     try bind(record, to: insert)
     try insert.run()
-    let drop = try database.prepare(
-      """
-      DELETE FROM history WHERE contract = ?1 AND sequence <= (SELECT sequence FROM history
-      WHERE contract = ?1 ORDER BY sequence DESC LIMIT 1 OFFSET ?2)
-      """)
+    // Two statements, as the static agent's SQLite has no subqueries.
+    let last = try database.prepare(
+      "SELECT sequence FROM history WHERE contract = ?1 ORDER BY sequence DESC LIMIT 1 OFFSET ?2")
+    try last.bind(1, record.contract.array)
+    try last.bind(2, historyLimit)
+    guard try last.step() else { return }
+    let drop = try database.prepare("DELETE FROM history WHERE contract = ?1 AND sequence <= ?2")
     try drop.bind(1, record.contract.array)
-    try drop.bind(2, historyLimit)
+    try drop.bind(2, last.u64(0))
+    last.reset()
     try drop.run()
   }
 
