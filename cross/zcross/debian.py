@@ -34,7 +34,7 @@ class Source:
 
 def unpacked(package: SourcePackage) -> Source:
     """The source of a package, downloaded the first time."""
-    home = SOURCES / package.name
+    home = SOURCES / "-".join(filter(None, (package.name, package.release)))
     version_file = home / "VERSION"
     if not version_file.exists():
         _download(package, home)

@@ -11,7 +11,7 @@ import re
 import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable
 
@@ -41,9 +41,12 @@ def zig_cc(target: Target) -> list:
     return [ZIG, "cc", "-target", target.zig_triple, *target.zig_flags]
 
 
+OZ = ("-Xclang", "-Oz")
+
+
 def small_flags(target: Target) -> tuple[str, ...]:
     """For C that does not compute much. zig's cc takes -Oz for -Os; the compiler proper does not."""
-    return ("-Xclang", "-Oz", *target.small_flags)
+    return (*OZ, *target.small_flags)
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,8 @@ class Plan:
     sources: list[Path]
     flags: list[str]
     headers: dict[str, Path]  # the name under include/ -> the file
+    # A source's stem -> flags of its own.
+    own_flags: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -60,10 +65,10 @@ class Recipe:
     library: str
     package: SourcePackage
     plan: Callable[[Source, Path], Plan]  # the source, a folder for generated files
-    computes: bool = False  # its speed matters more than its size
+    computes: tuple[str, ...] = ()  # the stems of sources whose speed matters too
 
-    def flags(self, target: Target) -> tuple[str, ...]:
-        return () if self.computes else small_flags(target)
+    def flags(self, target: Target, stem: str) -> tuple[str, ...]:
+        return target.computing_flags if stem in self.computes else small_flags(target)
 
 
 # --- SQLite: the amalgamation, without what the agent never asks of it ---------------------------
@@ -86,29 +91,67 @@ SQLITE_FLAGS = [
         "OMIT_ALTERTABLE", "OMIT_AUTOINCREMENT", "OMIT_AUTOVACUUM",
         "OMIT_CAST", "OMIT_CHECK", "OMIT_COMPOUND_SELECT", "OMIT_CTE", "OMIT_DATETIME_FUNCS",
         "OMIT_FOREIGN_KEY", "OMIT_GENERATED_COLUMNS", "OMIT_HEX_INTEGER", "OMIT_REINDEX",
-        "OMIT_RETURNING", "OMIT_TEMPDB", "OMIT_TRIGGER", "OMIT_UPSERT", "OMIT_VIEW",
+        "OMIT_RETURNING", "OMIT_SUBQUERY", "OMIT_TEMPDB", "OMIT_TRIGGER", "OMIT_UPSERT", "OMIT_VIEW",
         "OMIT_VIRTUALTABLE", "TEMP_STORE=3",
         # Ways to run queries faster that the agent's, which go by the key, never take.
         "OMIT_AUTOMATIC_INDEX", "OMIT_BETWEEN_OPTIMIZATION", "OMIT_LIKE_OPTIMIZATION",
-        "OMIT_OR_OPTIMIZATION", "OMIT_XFER_OPT",
+        "OMIT_OR_OPTIMIZATION", "OMIT_XFER_OPT", "OMIT_TRUNCATE_OPTIMIZATION",
+        "OMIT_ATTACH", "OMIT_VACUUM", "MAX_ATTACHED=0",
     )
 ]
+
+# Of SQL's own functions those that the agent calls; a table keeps all of them from the linker.
+SQLITE_FUNCTIONS = ("min", "max", "count", "length")
+
+
+# What else goes with ATTACH, VACUUM and subqueries, and is asked for without them.
+SQLITE_LEFT_OUT = """
+SQLITE_PRIVATE int sqlite3DbIsNamed(sqlite3 *db, int iDb, const char *zName) {
+  return sqlite3StrICmp(db->aDb[iDb].zDbSName, zName) == 0
+      || (iDb == 0 && sqlite3StrICmp("main", zName) == 0);
+}
+SQLITE_PRIVATE void sqlite3PagerClearCache(Pager *pPager) { pager_reset(pPager); }
+SQLITE_PRIVATE SrcList *sqlite3SrcListDup(sqlite3 *db, const SrcList *p, int flags) {
+  sqlite3OomFault(db);
+  return 0;
+}
+"""
+
+
+def _sqlite_functions(amalgamation: Path) -> None:
+    """Takes the rows of other functions out of SQLite's tables of its own."""
+    text = amalgamation.read_text()
+
+    def kept(row: re.Match) -> str:
+        return row[0] if row[1] in SQLITE_FUNCTIONS else ""
+
+    text, rows = re.subn(
+        r"^    (?:[A-Z]+_)?(?:[A-Z]?FUNCTION2?|WAGGREGATE|LIKEFUNC|INLINE_FUNC)\(\s*([a-z_0-9]+)\s*,"
+        r"[^;]*?\),?[ \t]*\n(?=    [A-Z_0-9]+\(|#|  \};|    /\*)", kept, text, flags=re.MULTILINE)
+    if rows < 60:
+        raise BuildError(f"SQLite: {rows} rows of functions found")
+    amalgamation.write_text(text + SQLITE_LEFT_OUT)
 
 
 def sqlite(source: Source, made: Path) -> Plan:
     # The parser is generated with the same choices that the code is compiled with.
-    made = made / hashlib.sha256(" ".join(SQLITE_FLAGS).encode()).hexdigest()[:16]
-    if not (made / "sqlite3.c").exists():
-        made.mkdir(exist_ok=True)
+    choices = " ".join((*SQLITE_FLAGS, *SQLITE_FUNCTIONS, SQLITE_LEFT_OUT))
+    final = made / hashlib.sha256(choices.encode()).hexdigest()[:16]
+    if not final.exists():
+        made = final.with_suffix(".partial")
+        shutil.rmtree(made, ignore_errors=True)
+        made.mkdir()
         say("source", "making SQLite's amalgamation")
         run(
             [source.folder / "configure", "--disable-tcl", "--disable-readline"],
             "configuring SQLite", cwd=made)
         run(["make", f"OPTS={' '.join(SQLITE_FLAGS)}", "sqlite3.c"], "making SQLite", cwd=made)
-    return Plan([made / "sqlite3.c"], SQLITE_FLAGS, {"sqlite3.h": made / "sqlite3.h"})
+        _sqlite_functions(made / "sqlite3.c")
+        made.rename(final)
+    return Plan([final / "sqlite3.c"], SQLITE_FLAGS, {"sqlite3.h": final / "sqlite3.h"})
 
 
-# --- libsodium: portable C, no assembly ----------------------------------------------------------
+# --- libsodium: portable C, no assembly, no table of the base point ---------------------------------
 
 SODIUM_FLAGS = [
     f"-D{define}"
@@ -131,17 +174,32 @@ def sodium(source: Source, made: Path) -> Plan:
     for header in public.rglob("*.h"):
         headers[f"sodium/{header.relative_to(public)}"] = header
     flags = [*SODIUM_FLAGS, f"-I{root}/include", f"-I{public}", f"-I{version.parent}"]
-    return Plan(sorted(root.rglob("*.c")), flags, headers)
+    sources = sorted(root.rglob("*.c")) + [TREE / "cross" / "libraries" / "sodium_base.c"]
+    # `sodium_base.c` has this function without a table; nothing calls the renamed one.
+    own_flags = {"ed25519_ref10": ("-Dge25519_scalarmult_base=ge25519_scalarmult_base_by_table",)}
+    return Plan(sources, flags, headers, own_flags)
 
 
 # --- libsecp256k1: small tables ------------------------------------------------------------------
 
-# The default verification table is 1 MB; with a window of 8 it is 16 KB, at about a tenth of the
-# speed of one verification. The signing table is 32 KB instead of 64.
+# The default verification table is 1 MB; with a window of 5 it is 1 KB. The signing table is 2 KB.
+# Debian 12's version has no signing table below 32 KB: trixie's has.
 SECP256K1_FLAGS = [
-    "-DENABLE_MODULE_EXTRAKEYS", "-DENABLE_MODULE_SCHNORRSIG", "-DECMULT_WINDOW_SIZE=8",
-    "-DECMULT_GEN_PREC_BITS=2",
+    "-DENABLE_MODULE_EXTRAKEYS", "-DENABLE_MODULE_SCHNORRSIG", "-DECMULT_WINDOW_SIZE=5",
+    "-DCOMB_BLOCKS=2", "-DCOMB_TEETH=5", "-DSECP256K1_BUILD=", "-DUSE_EXTERNAL_DEFAULT_CALLBACKS",
 ]
+
+# Its SHA-256 is 64 unrolled rounds, 10 KB: libsodium's compression takes their place.
+SECP256K1_SHA256 = """
+typedef struct { uint32_t state[8]; uint64_t count; unsigned char buf[64]; } sodium_sha256;
+extern int crypto_hash_sha256_update(sodium_sha256*, const unsigned char*, unsigned long long);
+static void secp256k1_sha256_transform(uint32_t* s, const unsigned char* buf) {
+    sodium_sha256 hash = {{0}, 0, {0}};
+    memcpy(hash.state, s, 32);
+    crypto_hash_sha256_update(&hash, buf, 64);
+    memcpy(s, hash.state, 32);
+}
+"""
 
 
 def secp256k1(source: Source, made: Path) -> Plan:
@@ -152,9 +210,20 @@ def secp256k1(source: Source, made: Path) -> Plan:
         for name in (
             "secp256k1", "secp256k1_preallocated", "secp256k1_extrakeys", "secp256k1_schnorrsig")
     }
-    return Plan(
-        [root / "src" / name for name in names],
-        [*SECP256K1_FLAGS, f"-I{root}/include", f"-I{root}"], headers)
+    hashes, found = re.subn(
+        r"^static void secp256k1_sha256_transform\(.*?^}\n", SECP256K1_SHA256,
+        (root / "src" / "hash_impl.h").read_text(), flags=re.MULTILINE | re.DOTALL)
+    if found != 1:
+        raise BuildError("libsecp256k1: hash_impl.h is not what was expected")
+    # Read first, and then its include guard holds. The name stands in the library's key.
+    header = made / f"hash_impl-{hashlib.sha256(hashes.encode()).hexdigest()[:16]}.h"
+    header.write_text(hashes)
+    # -Os would copy the field's multiplication to 100 KB of callers.
+    own_flags = {"secp256k1": (*OZ, f"-include{header}")}
+    flags = [*SECP256K1_FLAGS, f"-I{root}/include", f"-I{root}", f"-I{root}/src"]
+    sources = [root / "src" / name for name in names]
+    sources.append(TREE / "cross" / "libraries" / "secp256k1_callbacks.c")
+    return Plan(sources, flags, headers, own_flags)
 
 
 # --- zstd ----------------------------------------------------------------------------------------
@@ -192,66 +261,91 @@ def inih(source: Source, made: Path) -> Plan:
 # --- libseccomp ----------------------------------------------------------------------------------
 
 
-# The table of system calls has a column for each of 16 machines. Filters are made for the machine
-# that makes them, so one column stays, and stands for the others' too.
-SECCOMP_COLUMNS = (
-    "x86", "x86_64", "x32", "arm", "aarch64", "mips", "mips64", "mips64n32", "parisc", "parisc64",
-    "ppc", "ppc64", "riscv64", "s390", "s390x",
-)
-SECCOMP_TARGETS = {
-    "x86_64": "__x86_64__", "x86": "__i386__", "arm": "__arm__", "aarch64": "__aarch64__",
-    "riscv64": "__riscv",
+# libseccomp's column of system call numbers for each machine that the compiler may compile for.
+# Filters are made for the machine that makes them.
+SECCOMP_COLUMNS = {
+    "__x86_64__": 1, "__i386__": 0, "__arm__": 3, "__aarch64__": 4, "__riscv": 12,
 }
 
 
 def seccomp(source: Source, made: Path) -> Plan:
     root = source.folder
     (made / "configure.h").write_text("#define HAVE_LINUX_SECCOMP_H 1\n")
-    _seccomp_table(root / "src", made)
+    (made / "syscalls.c").write_text(_seccomp_table(root / "src"))
     sources = [
         file for file in sorted((root / "src").glob("*.c"))
         # A program, and the table as it was.
         if file.name not in ("arch-syscall-dump.c", "syscalls.perf.c")
     ]
-    sources.append(made / "syscalls.perf.c")
+    sources.append(made / "syscalls.c")
     headers = {
         name: root / "include" / name for name in ("seccomp.h", "seccomp-syscalls.h")
     }
-    # The header of the narrow table is read first, and then its include guard holds.
-    flags = [
-        f"-I{root}", f"-I{root}/include", f"-I{made}", f"-I{root}/src",
-        "-include", f"{made}/syscalls.h",
-    ]
+    flags = [f"-I{root}", f"-I{root}/include", f"-I{made}", f"-I{root}/src"]
     return Plan(sources, flags, headers)
 
 
-def _seccomp_table(sources: Path, made: Path) -> None:
-    """Writes the table of system calls with the compiling machine's column only."""
-    header = (sources / "syscalls.h").read_text()
-    whole = "".join(rf"\s*int {column};" for column in SECCOMP_COLUMNS)
-    header, found = re.subn(
-        whole, "\n\tunion {" + "".join(f" int {column};" for column in SECCOMP_COLUMNS) + " };",
-        header)
-    if found != 1:
-        raise BuildError("libseccomp: the columns of syscalls.h are not those that were expected")
-    parameters = ", ".join(f"number_{column}" for column in SECCOMP_COLUMNS)
-    choice = "".join(
-        f"#if defined({macro})\n#define ROW(name, index, {parameters}) "
-        f"{{name, index, {{number_{column}}}}}\n#endif\n"
-        for column, macro in SECCOMP_TARGETS.items())
-    table, rows = re.subn(
-        r"\{(\(int\)\(size_t\)&[^}]*)\}", r"ROW(\1)", (sources / "syscalls.perf.c").read_text())
-    if rows < 400:
-        raise BuildError(f"libseccomp: {rows} rows found in syscalls.perf.c")
-    (made / "syscalls.h").write_text(header)
-    (made / "syscalls.perf.c").write_text(choice + table)
+def _seccomp_table(sources: Path) -> str:
+    """The table of system calls, with the names that the agent or libseccomp itself may ask for, and
+    their numbers on the machine that it is compiled for."""
+    perfect = (sources / "syscalls.perf.c").read_text()
+    names = re.findall(r"char stringpool_str(\d+)\[sizeof\(\"(\w+)\"\)\]", perfect)
+    rows = dict(re.findall(r"->stringpool_str(\d+),\d+,([^}]*)\}", perfect))
+    asking = [TREE / "Sources" / "Sandbox" / name for name in SECCOMP_ASKING]
+    asking += [file for file in sources.glob("*.c") if not file.name.startswith("syscalls.perf")]
+    asked = set(re.findall(r"\"(\w+)\"", "\n".join(file.read_text() for file in asking)))
+    wanted = sorted((name, rows[number].split(",")) for number, name in names if name in asked)
+    if len(rows) < 400 or len(wanted) < 300:
+        raise BuildError(f"libseccomp: {len(wanted)} of {len(rows)} system calls found")
+    words = "".join(f'  "{name}\\0"\n' for name, _ in wanted)
+    columns = "".join(
+        f"#if defined({macro})\n"
+        f"static const int numbers[] = {{{', '.join(row[column] for _, row in wanted)}}};\n#endif\n"
+        for macro, column in SECCOMP_COLUMNS.items())
+    return SECCOMP_LOOKUP.replace("NAMES", words).replace("NUMBERS", columns)
+
+
+SECCOMP_ASKING = ("SystemCalls.swift", "SeccompFilter.swift", "SandboxSelfTest.swift")
+
+SECCOMP_LOOKUP = """
+#include <seccomp.h>
+#include <string.h>
+#include "syscalls.h"
+
+static const char names[] =
+NAMES;
+NUMBERS
+static const char *next(const char *name) { return name + strlen(name) + 1; }
+
+int syscall_resolve_name(const char *name, int offset) {
+  const int *number = numbers;
+  for (const char *each = names; *each; each = next(each), number++)
+    if (!strcmp(each, name)) return *number;
+  return __NR_SCMP_ERROR;
+}
+
+const char *syscall_resolve_num(int wanted, int offset) {
+  const int *number = numbers;
+  for (const char *each = names; *each; each = next(each), number++)
+    if (*number == wanted) return each;
+  return NULL;
+}
+
+// Only libseccomp's own programs list the table.
+const struct arch_syscall_def *syscall_iterate(unsigned spot, int offset) { return NULL; }
+"""
 
 
 RECIPES = (
     Recipe("sqlite3", SourcePackage("sqlite3"), sqlite),
-    Recipe("sodium", SourcePackage("libsodium"), sodium, computes=True),
-    Recipe("secp256k1", SourcePackage("libsecp256k1"), secp256k1, computes=True),
-    Recipe("zstd", SourcePackage("libzstd"), zstd, computes=True),
+    Recipe("sodium", SourcePackage("libsodium"), sodium, (
+        "chacha20_ref", "ed25519_ref10", "hash_sha256_cp", "hash_sha512_cp", "poly1305_donna",
+        "shorthash_siphash24_ref", "x25519_ref10")),
+    Recipe("secp256k1", SourcePackage("libsecp256k1", "trixie"), secp256k1, ("secp256k1",)),
+    Recipe("zstd", SourcePackage("libzstd"), zstd, (
+        "entropy_common", "fse_compress", "fse_decompress", "hist", "huf_compress",
+        "huf_decompress", "xxhash", "zstd_compress_sequences", "zstd_decompress_block",
+        "zstd_fast")),
     # Bookworm's own files of libinih cannot always be had from mirrors; trixie's can.
     Recipe("inih", SourcePackage("libinih", "trixie"), inih),
     Recipe("seccomp", SourcePackage("libseccomp"), seccomp),
@@ -294,8 +388,9 @@ def _library(recipe: Recipe, target: Target) -> Library:
 
 def _key(recipe: Recipe, plan: Plan, source: Source, target: Target) -> str:
     words = [source.version, _zig_version(), *zig_cc(target)[1:], *C_FLAGS, *plan.flags]
-    words += recipe.flags(target)
+    words += [*recipe.flags(target, ""), *target.computing_flags, *recipe.computes]
     words += [str(file) for file in plan.sources] + sorted(plan.headers)
+    words += [f"{stem} {flags}" for stem, flags in sorted(plan.own_flags.items())]
     # Where the cache and the tree are decides nothing.
     text = "\0".join(map(str, words)).replace(str(source.folder.parent), "").replace(str(TREE), "")
     digest = hashlib.sha256(text.encode())
@@ -331,8 +426,8 @@ def _compile(
     result = partial / "objects" / f"{number:03}-{file.stem}.o"
     prefixes = [f"-ffile-prefix-map={folder}=" for folder in (source.folder.parent, TREE)]
     command = [
-        *zig_cc(target), *C_FLAGS, *recipe.flags(target), *prefixes, *plan.flags, "-c", file,
-        "-o", result,
+        *zig_cc(target), *C_FLAGS, *recipe.flags(target, file.stem), *prefixes, *plan.flags,
+        *plan.own_flags.get(file.stem, ()), "-c", file, "-o", result,
     ]
     run(command, f"compiling {file.name} for {target.name}", env=zig_environment())
     return result
