@@ -1,6 +1,6 @@
 """From compiled modules to one static, stripped program."""
 
-import shutil
+import functools
 from pathlib import Path
 
 from .libraries import C_FLAGS, Library, zig_cc, zig_environment
@@ -9,27 +9,6 @@ from .paths import BUILD, TREE, ZIG, BuildError, run
 from .targets import Target
 
 OUT = BUILD / "out"
-
-
-def _toolchain() -> Path:
-    """The Swift toolchain's usr folder."""
-    compiler = shutil.which("swiftc")
-    if not compiler:
-        raise BuildError("swiftc is not on the PATH")
-    return Path(compiler).resolve().parents[1]
-
-
-def without_module_hash(compiled: Path) -> Path:
-    """Takes swiftc's digest of the compile (its paths included) out of a Swift object.
-
-    Nothing reads it, and it is all that would differ between two folders' builds.
-    """
-    bare = compiled.with_suffix(".bare.o")
-    run([_toolchain() / "bin/llvm-objcopy", "--remove-section=.swift_modhash",
-         # CHost's says which allocation failed, where Swift would trap.
-         "--redefine-sym=posix_memalign=host_allocate", compiled, bare],
-        f"taking the module hash out of {compiled.name}")
-    return bare
 
 
 def compile_c(target: Target, modules: list[Module], libraries: list[Library]) -> list[Path]:
@@ -53,13 +32,48 @@ def compile_c(target: Target, modules: list[Module], libraries: list[Library]) -
 
 
 def link(target: Target, objects: list[Path], libraries: list[Library]) -> Path:
-    """Links the agent; what nothing reaches is left out."""
+    """Links the agent; what nothing reaches is left out, and what is equal is there once."""
     OUT.mkdir(parents=True, exist_ok=True)
     program = OUT / f"zennet-agent-{target.name}"
+    script = TREE / "cross" / "libraries" / "discard.ld"
     command = [
-        *zig_cc(target), "-static", "-s", "-Wl,--gc-sections", "-Wl,--build-id=none",
-        "-Wl,-z,noexecstack", "-o", program, *objects,
-        *(library.archive for library in libraries),
+        ZIG, "ld.lld", *_own_words(target), "-s", "-O2", "--gc-sections", "--icf=all",
+        "--no-eh-frame-hdr", "-z", "norelro", "-T", script, "-o", program, *objects,
+        *(library.archive for library in libraries), *_libc(target),
     ]
     run(command, f"linking the agent for {target.name}", env=zig_environment())
     return program
+
+
+@functools.cache
+def _zig_link(target: Target) -> list[str]:
+    """The words with which `zig cc` calls its linker, which it lets nobody tell what we have to."""
+    folder = BUILD / "c" / target.name
+    source, compiled, probe = folder / "probe.c", folder / "probe.o", folder / "probe"
+    source.write_text("int main(void) { return 0; }\n")
+    run([*zig_cc(target), *C_FLAGS, "-c", source, "-o", compiled], "compiling a probe",
+        env=zig_environment())
+    probe.unlink(missing_ok=True)
+    # An optimization, or symbols, would make zig compile another libc.
+    said = run(
+        [*zig_cc(target), "-static", "-s", compiled, "-o", probe], "asking zig how it links",
+        env={**zig_environment(), "ZIG_VERBOSE_LINK": "1"})
+    lines = [line for line in said.splitlines() if line.startswith("ld.lld ")]
+    if len(lines) != 1:
+        raise BuildError(f"zig cc did not say how it links:\n{said}")
+    return lines[0].split()[1:]
+
+
+def _own_words(target: Target) -> list[str]:
+    words = _zig_link(target)
+    kept = ["-static", "-no-pie", "--build-id=none", "-z", "noexecstack"]
+    for name in ("-m", "--entry"):
+        kept += words[words.index(name):][:2]
+    # musl gives threads the stack that is noted in the program.
+    kept += [f"-z{word}" for word in words if word.startswith("stack-size=")]
+    return kept + [word for word in words if word.startswith("--image-base") or "crt1.o" in word]
+
+
+def _libc(target: Target) -> list[str]:
+    names = ("libc.a", "libzigc.a", "libcompiler_rt.a")
+    return [word for word in _zig_link(target) if word.endswith(names)]

@@ -1,12 +1,13 @@
 """Embedded Swift: one compile a module, redone only when something that it reads has changed."""
 
+import functools
 import hashlib
 import os
 import subprocess
 from pathlib import Path
 
 from .package import Module, closure
-from .paths import BUILD, TREE, ZIG, ZIG_INCLUDE, BuildError, run
+from .paths import BUILD, TREE, ZIG, ZIG_INCLUDE, BuildError, run, say
 from .targets import Target
 
 
@@ -32,6 +33,25 @@ NOT_COPIED = (
 # Passes that copy code: a loop over an array literal for each element, a function for each closure
 # that it is called with.
 PASSES_LEFT_OUT = ("for-each-loop-unroll", "loop-unroll", "closure-specialize")
+
+
+def in_tree(path: Path) -> Path:
+    """A path of the tree as the compiler, which runs in it, is told it."""
+    return path.relative_to(TREE) if path.is_relative_to(TREE) else path
+
+
+@functools.cache
+def fixed_addresses() -> list[str]:
+    """swiftc goes through some of its tables in the order of addresses, so that now and then two compiles
+    of the same source differ: it gets the same addresses each time, where the machine allows that."""
+    command = ["setarch", "-R"]
+    try:
+        if subprocess.run([*command, "true"], stderr=subprocess.DEVNULL).returncode == 0:
+            return command
+    except FileNotFoundError:
+        pass
+    say("note", "addresses cannot be fixed here: two builds may differ by some bytes")
+    return []
 
 
 class SwiftCompiler:
@@ -61,6 +81,10 @@ class SwiftCompiler:
     def object_file(self, module: Module) -> Path:
         return self.folder / f"{module.swift_name}.o"
 
+    def code_file(self, module: Module) -> Path:
+        """LLVM's text of the optimized module."""
+        return self.folder / f"{module.swift_name}.ll"
+
     def compile(self, module: Module) -> tuple[bool, str]:
         """Compiles one Swift module whose dependencies are compiled.
 
@@ -72,8 +96,8 @@ class SwiftCompiler:
         if stamp.exists() and stamp.read_text() == key:
             return False, notes.read_text()
         result = subprocess.run(
-            [str(word) for word in self._command(module)], cwd=TREE, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            [*fixed_addresses(), *(str(word) for word in self._command(module))], cwd=TREE,
+            text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         if result.returncode != 0:
             stamp.unlink(missing_ok=True)
             raise BuildError(
@@ -87,12 +111,14 @@ class SwiftCompiler:
         sources = [source.relative_to(TREE) for source in module.swift_sources]
         command = [
             "swiftc", *self._flags(module), "-module-name", module.swift_name,
-            "-emit-module", "-emit-module-path", self.module_file(module),
+            "-emit-module", "-emit-module-path", in_tree(self.module_file(module)),
         ]
-        # The last module's object holds what it uses of every other. A check makes all objects:
-        # code generation has errors of its own to find.
-        if self.purpose != "release" or module.kind == "executable":
-            command += ["-c", "-o", self.object_file(module)]
+        # The last module's object holds what it uses of every other; `codegen.py` makes it. A check
+        # makes all objects: code generation has errors of its own to find.
+        if self.purpose != "release":
+            command += ["-c", "-o", in_tree(self.object_file(module))]
+        elif module.kind == "executable":
+            command += ["-emit-ir", "-o", in_tree(self.code_file(module))]
         return command + sources
 
     def _flags(self, module: Module) -> list:
@@ -100,10 +126,10 @@ class SwiftCompiler:
         flags: list = [
             "-target", target.swift_triple, "-enable-experimental-feature", "Embedded", "-wmo",
             "-parse-as-library", "-swift-version", "6", "-Osize", *target.swift_flags,
-            "-module-cache-path", self.folder / "clang-modules", "-I", self.folder,
-            # Nothing of this machine's paths in the object.
-            "-file-prefix-map", f"{TREE}=", "-Xfrontend",
-            "-no-clang-module-breadcrumbs",
+            # Nothing of this machine's paths in the object: the compiler runs in the tree, and all that
+            # is in the tree is told relative to it.
+            "-module-cache-path", in_tree(self.folder / "clang-modules"),
+            "-I", in_tree(self.folder), "-Xfrontend", "-no-clang-module-breadcrumbs",
             # musl tells constructors no arguments: CHost's main takes them and calls this.
             "-Xfrontend", "-entry-point-function-name", "-Xfrontend", "zennet_swift_main",
         ]
@@ -115,11 +141,11 @@ class SwiftCompiler:
         for name in NOT_INLINED:
             flags += ["-Xllvm", f"-sil-inline-never-function={name}"]
         for folder in self.system_headers():
-            flags += ["-Xcc", "-isystem", "-Xcc", folder]
+            flags += ["-Xcc", "-isystem", "-Xcc", in_tree(folder)]
         flags += ["-Xcc", "-D__linux__=1"]
         for dependency in closure(self.modules, module.name):
             if not dependency.is_swift:
-                flags += ["-Xcc", f"-fmodule-map-file={self._module_map(dependency)}"]
+                flags += ["-Xcc", f"-fmodule-map-file={in_tree(self._module_map(dependency))}"]
         return flags
 
     def system_headers(self) -> list[Path]:
@@ -134,7 +160,8 @@ class SwiftCompiler:
         if own.exists():
             return own
         made = self.folder / f"{module.swift_name}.modulemap"
-        text = f'module {module.swift_name} {{\n  umbrella "{module.path}/include"\n  export *\n}}\n'
+        umbrella = os.path.relpath(module.path / "include", self.folder)
+        text = f'module {module.swift_name} {{\n  umbrella "{umbrella}"\n  export *\n}}\n'
         if not made.exists() or made.read_text() != text:
             made.write_text(text)
         return made
@@ -144,6 +171,9 @@ class SwiftCompiler:
         if module.name in self._keys:
             return self._keys[module.name]
         digest = hashlib.sha256(self._version.encode())
+        if module.kind == "system":
+            for header in sorted(file for root in self.library_headers for file in root.rglob("*.h")):
+                digest.update(header.read_bytes())
         if module.is_swift:
             digest.update(os.fsencode("\0".join(str(word) for word in self._command(module))))
             files = module.swift_sources

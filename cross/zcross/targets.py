@@ -17,14 +17,16 @@ class Target:
     processor: str = ""  # the oldest one that it must run on, as qemu calls it
     # Of the agent, in bytes: beyond it the build fails. The aim is 1,500,000; what is said here keeps
     # what was reached.
-    size_limit: int = 1_800_000
+    size_limit: int = 1_500_000
     zig_flags: tuple[str, ...] = field(default=())
     # For C that does not compute much, where small code is also slow code.
     small_flags: tuple[str, ...] = field(default=())
+    computing_flags: tuple[str, ...] = field(default=())  # for C that does
     swift_flags: tuple[str, ...] = field(default=())
 
 
-# Half the size of an instruction for most of them. zig's cc knows no -mthumb.
+# Half the size of an instruction for most of them. zig's cc knows no -mthumb. ARMv6's has no long
+# multiplication, so what computes does without there.
 THUMB = ("-Xclang", "-target-feature", "-Xclang", "+thumb-mode")
 
 TARGETS = {
@@ -32,26 +34,26 @@ TARGETS = {
     for target in (
         Target(
             "x86_64", "x86_64-unknown-none-elf", "x86_64-linux-musl",
-            "x86_64-linux-musl", "x86-linux-any", "x86_64", 64,
+            "x86_64-linux-musl", "x86-linux-any", "x86_64", 64, size_limit=1_560_000,
         ),
         Target(
             "i686", "i686-unknown-none-elf", "x86-linux-musl",
             "x86-linux-musl", "x86-linux-any", "i386", 32, "pentium2",
             zig_flags=("-mcpu=pentium2",),
             swift_flags=("-Xcc", "-march=pentium2", "-target-cpu", "pentium2"),
-            size_limit=2_000_000,
+            size_limit=1_720_000,
         ),
         Target(
             "armv6", "armv6-none-none-eabi", "arm-linux-musleabi",
             "arm-linux-musl", "arm-linux-any", "arm", 32, "arm1176",
             zig_flags=("-mcpu=arm1176jzf_s",), small_flags=THUMB,
-            swift_flags=("-Xcc", "-mthumb"), size_limit=1_600_000,
+            swift_flags=("-Xcc", "-mthumb"), size_limit=1_420_000,
         ),
         Target(
             "armv7", "armv7-none-none-eabi", "arm-linux-musleabi",
             "arm-linux-musl", "arm-linux-any", "arm", 32, "cortex-a7",
-            zig_flags=("-mcpu=generic+v7a",), small_flags=THUMB,
-            swift_flags=("-Xcc", "-mthumb"), size_limit=1_600_000,
+            zig_flags=("-mcpu=generic+v7a",), small_flags=THUMB, computing_flags=THUMB,
+            swift_flags=("-Xcc", "-mthumb"), size_limit=1_330_000,
         ),
         Target(
             "aarch64", "aarch64-none-none-elf", "aarch64-linux-musl",
@@ -60,7 +62,7 @@ TARGETS = {
         Target(
             "riscv64", "riscv64-none-none-eabi", "riscv64-linux-musl",
             "riscv64-linux-musl", "riscv-linux-any", "riscv64", 64,
-            swift_flags=("-Xcc", "-mabi=lp64d", "-Xcc", "-march=rv64gc"),
+            swift_flags=("-Xcc", "-mabi=lp64d", "-Xcc", "-march=rv64gc"), size_limit=1_420_000,
         ),
     )
 }
