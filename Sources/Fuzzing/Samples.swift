@@ -17,7 +17,7 @@ enum Samples {
   static let funding = OutPoint(txid: Sha256.hash([3]), index: 1)
 
   static let offer = Offer(
-    network: Network.regtest.genesis.hash, title: Array("a title".utf8),
+    network: Network.regtest.identity, title: Array("a title".utf8),
     arguments: [Array("/bin/sh".utf8), Array("-c".utf8), Array("true".utf8)],
     environment: [Array("A=b".utf8)],
     limits: ResourceLimits(memoryMiB: 64, milliCpus: 1000, pids: 32, diskMiB: 16, wallMs: 60_000),

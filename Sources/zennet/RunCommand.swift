@@ -156,7 +156,7 @@ struct RunCommand: ParsableCommand {
       defaults.environment.filter { !named.contains($0.prefix { $0 != "=" }) } + env
     let folder = workdir ?? (defaults.workdir.isEmpty ? "/work" : defaults.workdir)
     let offer = Offer(
-      network: network.genesis.hash, title: Array(market.title.utf8),
+      network: network.identity, title: Array(market.title.utf8),
       arguments: arguments.map { Array($0.utf8) },
       environment: environment.map { Array($0.utf8) },
       workdir: Array(folder.utf8), limits: try limits.limits(),

@@ -28,7 +28,7 @@ struct Fixture {
 
   init() throws {
     offer = Offer(
-      network: Network.regtest.genesis.hash, title: Array("word frequencies".utf8),
+      network: Network.regtest.identity, title: Array("word frequencies".utf8),
       arguments: [Array("/bin/sh".utf8), Array("-c".utf8), Array("sort \"a\" | uniq -c".utf8)],
       environment: [Array("LANG=C".utf8)], limits: Fixture.limits, isolation: .reduced,
       processors: [.x86_64, .i686], workers: 2, priceCeilingSatPerHour: 6000,

@@ -62,13 +62,13 @@ struct OfferTests {
 
   @Test func offerMustBeTheAnnouncedOne() throws {
     let fixture = try Fixture()
-    let genesis = Network.regtest.genesis.hash
+    let identity = Network.regtest.identity
     let announcement = fixture.announcement
-    try fixture.offer.check(announced: announcement, network: genesis)
+    try fixture.offer.check(announced: announcement, network: identity)
     var other = fixture.offer
     other.graceMs += 1
     #expect(
-      refusal { try other.check(announced: announcement, network: genesis) }
+      refusal { try other.check(announced: announcement, network: identity) }
         == .differs(field: "offer digest"))
     #expect(
       refusal { try fixture.offer.check(announced: announcement, network: .zero) }
@@ -78,7 +78,7 @@ struct OfferTests {
       var untrue = announcement
       change(&untrue)
       #expect(
-        refusal { try fixture.offer.check(announced: untrue, network: genesis) }
+        refusal { try fixture.offer.check(announced: untrue, network: identity) }
           == .differs(field: field))
     }
     differs("workers") { $0.workers += 1 }

@@ -16,7 +16,7 @@ extension Job {
     let offer: Offer
     do {
       offer = try Offer.decode(body)
-      try offer.check(announced: announcement, network: context.network.genesis.hash)
+      try offer.check(announced: announcement, network: context.network.identity)
     } catch { return refuse(.unacceptable, "offer: " + error.message) }
     let rates = context.rates(for: offer.limits)
     let hourlySat = Price.hourlySat(rates, offer.limits)

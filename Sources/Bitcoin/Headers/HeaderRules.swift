@@ -28,7 +28,6 @@ public struct HeaderContext {
 public enum HeaderRules {
   /// Blocks between two changes of difficulty.
   public static let retargetInterval: UInt32 = 2016
-  static let targetTimespanSeconds: UInt32 = 14 * 24 * 60 * 60
   static let targetSpacingSeconds: UInt32 = 10 * 60
   /// A header's time may be ahead of ours by two hours.
   public static let futureLimitSeconds: UInt64 = 2 * 60 * 60
@@ -50,7 +49,7 @@ public enum HeaderRules {
       throw BitcoinError.invalid("a header's time is not after the median of those before it")
     }
     let height = context.parentHeight + 1
-    if network.rules == .testnet4 && height % retargetInterval == 0,
+    if network.rules == .testnet4 && height % network.retargetInterval == 0,
       let parentTime = context.time(context.parentHeight),
       UInt64(header.time) + UInt64(maxTimewarpSeconds) < UInt64(parentTime)
     {
@@ -87,7 +86,7 @@ public enum HeaderRules {
     guard let parentBits = context.bits(context.parentHeight),
       let parentTime = context.time(context.parentHeight)
     else { throw missing }
-    if (context.parentHeight + 1) % retargetInterval == 0 {
+    if (context.parentHeight + 1) % network.retargetInterval == 0 {
       if network.rules == .regtest { return parentBits }
       return try retarget(
         parentBits: parentBits, parentTime: parentTime, context: context, network: network)
@@ -111,7 +110,7 @@ public enum HeaderRules {
     if network.rules == .regtest { return parentBits }
     var height = context.parentHeight
     var bits = parentBits
-    while height % retargetInterval != 0 && bits == network.powLimitBits {
+    while height % network.retargetInterval != 0 && bits == network.powLimitBits {
       height -= 1
       guard let before = context.bits(height) else { throw missing }
       bits = before
@@ -122,28 +121,35 @@ public enum HeaderRules {
   private static func retarget(
     parentBits: UInt32, parentTime: UInt32, context: HeaderContext, network: Network
   ) throws(BitcoinError) -> UInt32 {
-    let first = context.parentHeight + 1 - retargetInterval
+    let first = context.parentHeight + 1 - network.retargetInterval
     guard let firstTime = context.time(first), let firstBits = context.bits(first) else {
       throw missing
     }
     // BIP94 starts from the period's first block, which can never be an easy one.
     let base = network.rules == .testnet4 ? firstBits : parentBits
     return try nextBits(
-      base: base, firstTime: firstTime, lastTime: parentTime, powLimitBits: network.powLimitBits)
+      base: base, firstTime: firstTime, lastTime: parentTime, powLimitBits: network.powLimitBits,
+      interval: network.retargetInterval)
   }
 
   /// The retarget's arithmetic: `base` scaled by how long a period took, four times at most either
   /// way, and never easier than the limit.
   static func nextBits(
-    base: UInt32, firstTime: UInt32, lastTime: UInt32, powLimitBits: UInt32
+    base: UInt32, firstTime: UInt32, lastTime: UInt32, powLimitBits: UInt32,
+    interval: UInt32 = retargetInterval
   ) throws(BitcoinError) -> UInt32 {
     guard let target = Target(bits: base), let limit = Target(bits: powLimitBits) else {
       throw BitcoinError.invalid("a header's target is outside the network's limit")
     }
-    let least = Int64(targetTimespanSeconds / 4)
-    let most = Int64(targetTimespanSeconds) * 4
-    let actual = min(max(Int64(lastTime) - Int64(firstTime), least), most)
-    let scaled = Target(target.value &* UInt32(actual) / targetTimespanSeconds)
+    let timespan = interval * targetSpacingSeconds
+    let least = Int64(timespan / 4)
+    let most = Int64(timespan) * 4
+    let actual = UInt32(min(max(Int64(lastTime) - Int64(firstTime), least), most))
+    // The quotient of the product, in parts: the product itself may have more than 256 bits where
+    // the limit is above 2^233, which it is in models only.
+    let quotient = target.value / timespan
+    let rest = target.value &- quotient &* timespan
+    let scaled = Target(quotient &* actual &+ (rest &* actual) / timespan)
     return min(scaled, limit).bits
   }
 

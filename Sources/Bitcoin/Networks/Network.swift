@@ -54,6 +54,9 @@ public struct Network: Equatable, Sendable {
   public var minimumChainWork: ChainWork
   /// Blocks that are known to be the network's: at their heights no other block is taken.
   public var pins: [Pin] = []
+  /// Blocks between two changes of difficulty; the time that they should take goes with it. What
+  /// differs from ``HeaderRules/retargetInterval`` is no real network, but a model of one.
+  public var retargetInterval: UInt32 = HeaderRules.retargetInterval
   /// Names that resolve to addresses of nodes; those that can be asked for nodes with filters are.
   public var seeds: [[UInt8]] = []
 
@@ -61,6 +64,13 @@ public struct Network: Equatable, Sendable {
   public func subsidySat(atHeight height: UInt32) -> UInt64 {
     let halvings = height / (rules == .regtest ? 150 : 210_000)
     return halvings >= 64 ? 0 : 50 * Amount.satPerCoin >> UInt64(halvings)
+  }
+
+  /// What tells the network apart in what people sign. The genesis block's hash; all signets share
+  /// that, so theirs is a hash of it and of the challenge. Wire byte order.
+  public var identity: Bytes32 {
+    guard let challenge = signetChallenge else { return genesis.hash }
+    return Sha256.tagged("zennet/network", genesis.hash.array + challenge)
   }
 
   public var nameText: String { String(decoding: name, as: UTF8.self) }
@@ -79,6 +89,6 @@ public struct Network: Equatable, Sendable {
       && left.bech32Hrp == right.bech32Hrp && left.rules == right.rules
       && left.signetChallenge == right.signetChallenge && left.checkpoint == right.checkpoint
       && left.minimumChainWork == right.minimumChainWork && left.pins == right.pins
-      && left.seeds == right.seeds
+      && left.seeds == right.seeds && left.retargetInterval == right.retargetInterval
   }
 }

@@ -2,7 +2,8 @@ import Bitcoin
 import Bytes
 
 extension Offer {
-  /// One JSON object. The network is its genesis hash as people write it.
+  /// One JSON object. The network is its identity: the genesis hash as people write it,
+  /// or on a signet the hash of that and the challenge, in the same byte order.
   public var json: String {
     var text = JsonText()
     text.beginObject()

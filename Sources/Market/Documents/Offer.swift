@@ -6,7 +6,7 @@ import Crypto
 /// A job, in full: what to run, on what, and on which conditions. The announcement carries its
 /// digest; the publisher sends it to whoever calls.
 public struct Offer: Equatable, Sendable {
-  /// The genesis block's hash of the network that pays, wire byte order.
+  /// The identity of the network that pays (``Network/identity``), wire byte order.
   public var network: Bytes32
   /// UTF-8 without control characters, at most 120 bytes.
   public var title: [UInt8]
@@ -85,10 +85,10 @@ public struct Offer: Equatable, Sendable {
   /// Throws `differs`, naming the field, where this is not the offer that was announced, and
   /// `unacceptable` for another network.
   public func check(
-    announced announcement: Announcement, network genesis: Bytes32
+    announced announcement: Announcement, network identity: Bytes32
   ) throws(MarketError) {
     if digest != announcement.offerDigest { throw MarketError.differs(field: "offer digest") }
-    if network != genesis {
+    if network != identity {
       throw MarketError.unacceptable(field: "network", problem: "the offer is for another network")
     }
     if workers != announcement.workers { throw MarketError.differs(field: "workers") }

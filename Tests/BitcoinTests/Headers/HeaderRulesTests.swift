@@ -23,6 +23,24 @@ struct NetworkTests {
     #expect(Network.known(name: Array("mainnet".utf8)) == nil)
   }
 
+  /// All signets share a genesis block; what people sign tells them apart all the same.
+  @Test func identitiesDiffer() throws {
+    let custom = try [[0x51], Script.p2wsh(witnessScript: [0x51])].map {
+      try Network.customSignet(name: Array("zen".utf8), challenge: $0)
+    }
+    var signet = custom[0]
+    signet.name = Array("nez".utf8)
+    signet.checkpoint = Network.Checkpoint(
+      height: 2016, header: signet.genesis, work: .zero, filterHeader: nil)
+    // What owners may say differently of the same chain does not matter.
+    #expect(signet.identity == custom[0].identity)
+    let networks = custom + [.signet, .bitcoin, .testnet4, .regtest]
+    for (index, network) in networks.enumerated() {
+      #expect((network.identity == network.genesis.hash) == (network.rules != .signet))
+      for other in networks[(index + 1)...] { #expect(network.identity != other.identity) }
+    }
+  }
+
   @Test func minimumWorkAsBitcoinCoreWritesIt() throws {
     let shown = try #require(
       Bytes32(hex: "0000000000000000000000000000000000000001128750f82f4c366153a3a030"))

@@ -30,6 +30,7 @@ final class FakeMachine {
     var hasBundle = false
     /// The results handed over differ from their digest.
     var corruptsResults = false
+    var network = Network.regtest
   }
 
   unowned let world: World
@@ -85,7 +86,7 @@ final class FakeMachine {
     }
     report = signed.encode()
     machine = AgentMachine(
-      configuration: configuration, network: .regtest, secrets: secrets,
+      configuration: configuration, network: behaviour.network, secrets: secrets,
       payoutScript: payoutScript,
       machine: MachineFacts(
         processors: .x86_64, isolation: .full, memoryMiB: 256, milliCpus: 1000), report: report,

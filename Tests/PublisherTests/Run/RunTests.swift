@@ -11,7 +11,7 @@ import Testing
 struct RunTests {
   static func offer(workers: UInt16 = 1) -> Offer {
     Offer(
-      network: Network.regtest.genesis.hash, title: Array("test".utf8),
+      network: Network.regtest.identity, title: Array("test".utf8),
       arguments: [Array("/bin/true".utf8)],
       limits: ResourceLimits(
         memoryMiB: 64, milliCpus: 1000, pids: 16, diskMiB: 16, wallMs: 60_000),
@@ -111,6 +111,30 @@ struct RunTests {
       world.publisher.machine.summaries.map(\.contract.provider)
         == [world.machines[1].secrets.identity.publicKey])
     #expect(world.publisher.lines.contains { $0.hasPrefix("bid refused: report: ") })
+  }
+
+  /// All signets begin with the same block: what they sign must tell them apart.
+  @Test func aMachineOnAnotherSignetRefuses() throws {
+    let signets = try [[0x51], Script.p2wsh(witnessScript: [0x51])].map {
+      try Network.customSignet(name: Array("zen".utf8), challenge: $0)
+    }
+    #expect(signets[0].genesis == signets[1].genesis)
+    var other = FakeMachine.Behaviour()
+    other.network = signets[1]
+    other.hourSat = 40_000_000
+    var here = FakeMachine.Behaviour()
+    here.network = signets[0]
+    let world = try RunTests.world([other, here], workers: 1) {
+      $0.offer.network = signets[0].identity
+    }
+    #expect(world.run { world.publisher.machine.isFinished })
+    #expect(
+      world.publisher.machine.summaries.map(\.contract.provider)
+        == [world.machines[1].secrets.identity.publicKey])
+    let isRefused = world.machines[0].lines.contains {
+      $0.contains("the offer is for another network")
+    }
+    #expect(isRefused)
   }
 
   @Test func withoutCoinsNothingIsAnnounced() throws {
