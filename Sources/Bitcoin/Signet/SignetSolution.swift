@@ -6,7 +6,8 @@ import Crypto
 /// The signers sign a transaction that never exists, which commits to the block's version, parent,
 /// time and transactions; the signature stands in the coinbase, next to the witness commitment.
 public struct SignetSolution: Equatable, Sendable {
-  private static let marker: [UInt8] = [0xec, 0xc7, 0xda, 0xa2]
+  /// What a solution stands behind, in the output that commits to the witnesses.
+  public static let marker: [UInt8] = [0xec, 0xc7, 0xda, 0xa2]
   private static let commitmentStart: [UInt8] = [0x6a, 0x24, 0xaa, 0x21, 0xa9, 0xed]
   private static let commitmentBytes = 38
   private static let maxWitnessItems: UInt64 = 100
@@ -60,11 +61,25 @@ public struct SignetSolution: Equatable, Sendable {
     (scriptSig, witness) = try SignetSolution.decode(solution)
     var ids: [Bytes32] = [coinbase.txid]
     for transaction in block.transactions.dropFirst() { ids.append(transaction.txid) }
+    toSign = SignetSolution.toSign(
+      block.header, root: MerkleTree.root(ids).root, challenge: challenge)
+  }
+
+  /// The transaction that the signers of a block sign: the spend of an output that asks for
+  /// `challenge`, of a transaction that commits to the block.
+  ///
+  /// - Parameters:
+  ///   - header: the block's; its root, target and nonce do not matter.
+  ///   - root: the merkle root of the block's transactions, whose coinbase has the marker pushed
+  ///     behind its witness commitment, and nothing else of the solution.
+  public static func toSign(
+    _ header: BlockHeader, root: Bytes32, challenge: [UInt8]
+  ) -> Transaction {
     var data = ByteWriter(reserving: 72)
-    data.u32le(UInt32(bitPattern: block.header.version))
-    data.append(block.header.previous)
-    data.append(MerkleTree.root(ids).root)
-    data.u32le(block.header.time)
+    data.u32le(UInt32(bitPattern: header.version))
+    data.append(header.previous)
+    data.append(root)
+    data.u32le(header.time)
     let toSpend = Transaction(
       version: 0,
       inputs: [
@@ -72,7 +87,7 @@ public struct SignetSolution: Equatable, Sendable {
           previous: OutPoint.coinbase, scriptSig: [Script.OpCode.zero] + Script.push(data.bytes),
           sequence: 0)
       ], outputs: [TransactionOutput(amountSat: 0, scriptPubKey: challenge)])
-    toSign = Transaction(
+    return Transaction(
       version: 0,
       inputs: [
         TransactionInput(previous: OutPoint(txid: toSpend.txid, index: 0), sequence: 0)

@@ -8,15 +8,15 @@ public struct SignetSigner {
   public let network: Network
   private let secret: Bytes32
   private let challenge: [UInt8]
-  private static let marker: [UInt8] = [0xec, 0xc7, 0xda, 0xa2]
 
-  public init(secret: UInt8 = 7) {
+  /// The signer of a network that keeps `rules` in everything but its signatures.
+  public init(secret: UInt8 = 7, rules: Network = .regtest) {
     self.secret = Bytes32([UInt8](repeating: secret, count: 32))
     guard let key = try? Secp256k1.publicKey(of: self.secret) else {
       preconditionFailure("a repeated byte is a valid secret")
     }
     challenge = Script.push(key) + [0xac]
-    var network = Network.regtest
+    var network = rules
     network.signetChallenge = challenge
     network.magic = [0x5a, 0x45, 0x4e, 0x31]
     self.network = network
@@ -27,24 +27,10 @@ public struct SignetSigner {
     var coinbase = block.transactions[0]
     let place = coinbase.outputs.count - 1
     let commitment = coinbase.outputs[place].scriptPubKey
-    coinbase.outputs[place].scriptPubKey = commitment + Script.push(SignetSigner.marker)
+    coinbase.outputs[place].scriptPubKey = commitment + Script.push(SignetSolution.marker)
     let ids = [coinbase.txid] + block.transactions.dropFirst().map { $0.txid }
-    var data = ByteWriter()
-    data.u32le(UInt32(bitPattern: block.header.version))
-    data.append(block.header.previous)
-    data.append(MerkleTree.root(ids).root)
-    data.u32le(block.header.time)
-    let toSpend = Transaction(
-      version: 0,
-      inputs: [
-        TransactionInput(
-          previous: .coinbase, scriptSig: [0x00] + Script.push(data.bytes), sequence: 0)
-      ], outputs: [TransactionOutput(amountSat: 0, scriptPubKey: challenge)])
-    let toSign = Transaction(
-      version: 0,
-      inputs: [
-        TransactionInput(previous: OutPoint(txid: toSpend.txid, index: 0), sequence: 0)
-      ], outputs: [TransactionOutput(amountSat: 0, scriptPubKey: [0x6a])])
+    let toSign = SignetSolution.toSign(
+      block.header, root: MerkleTree.root(ids).root, challenge: challenge)
     let digest = Sighash.legacy(toSign, inputIndex: 0, scriptCode: challenge, hashType: 1)
     guard let der = try? Secp256k1.signEcdsa(digest: digest, secret: secret) else {
       preconditionFailure("the secret signs")
@@ -53,7 +39,7 @@ public struct SignetSigner {
     solution.lengthPrefixed(Script.push(der + [1]))
     solution.compactSize(0)
     coinbase.outputs[place].scriptPubKey =
-      commitment + Script.push(SignetSigner.marker + solution.bytes)
+      commitment + Script.push(SignetSolution.marker + solution.bytes)
     return coinbase
   }
 }

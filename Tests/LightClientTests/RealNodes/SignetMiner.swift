@@ -16,7 +16,6 @@ struct SignetMiner {
   /// What the signatures are for: the challenge, or what its hash stands for.
   private let script: [UInt8]
 
-  private static let marker: [UInt8] = [0xec, 0xc7, 0xda, 0xa2]
   private static let checkSig: UInt8 = 0xac
   private static let checkMultiSig: UInt8 = 0xae
 
@@ -53,35 +52,20 @@ struct SignetMiner {
       outputs: [
         TransactionOutput(amountSat: 50 * Amount.satPerCoin, scriptPubKey: script),
         TransactionOutput(
-          amountSat: 0, scriptPubKey: commitment + Script.push(SignetMiner.marker)),
+          amountSat: 0, scriptPubKey: commitment + Script.push(SignetSolution.marker)),
       ])
     var header = BlockHeader(
       version: 0x2000_0000, previous: parent, merkleRoot: coinbase.txid, time: time, bits: bits,
       nonce: 0)
     let solution = try solution(header)
-    coinbase.outputs[1].scriptPubKey = commitment + Script.push(SignetMiner.marker + solution)
+    coinbase.outputs[1].scriptPubKey = commitment + Script.push(SignetSolution.marker + solution)
     header.merkleRoot = coinbase.txid
     SignetMiner.work(&header)
     return Block(header: header, transactions: [coinbase])
   }
 
   private func solution(_ header: BlockHeader) throws -> [UInt8] {
-    var data = ByteWriter()
-    data.u32le(UInt32(bitPattern: header.version))
-    data.append(header.previous)
-    data.append(header.merkleRoot)
-    data.u32le(header.time)
-    let toSpend = Transaction(
-      version: 0,
-      inputs: [
-        TransactionInput(
-          previous: .coinbase, scriptSig: [0x00] + Script.push(data.bytes), sequence: 0)
-      ], outputs: [TransactionOutput(amountSat: 0, scriptPubKey: challenge)])
-    let toSign = Transaction(
-      version: 0,
-      inputs: [
-        TransactionInput(previous: OutPoint(txid: toSpend.txid, index: 0), sequence: 0)
-      ], outputs: [TransactionOutput(amountSat: 0, scriptPubKey: [0x6a])])
+    let toSign = SignetSolution.toSign(header, root: header.merkleRoot, challenge: challenge)
     let digest =
       isWitness
       ? Sighash.segwitV0(toSign, inputIndex: 0, scriptCode: script, amountSat: 0, hashType: 1)
