@@ -35,7 +35,7 @@ extension LightClient {
     handshake.pump(&shared)
     headers.pump(&shared)
     filterHeaders.pump(&shared)
-    switch filterHeaders.settle(&shared) {
+    switch filterHeaders.settle(scan, coins, &shared) {
     case .none: break
     case .falseFrom(let height):
       scan.restart(from: height)
@@ -64,6 +64,7 @@ extension LightClient {
   /// Hands out the matched blocks that have come, in the order of heights.
   private mutating func deliver() {
     while let (height, block) = scan.nextBlock() {
+      coins.connected(block, scan)
       fees.connected(block, height: height, network: shared.network)
       shared.outbox.push(.blockMatched(height: height, block: block))
       for news in broadcaster.connected(block, height: height) {

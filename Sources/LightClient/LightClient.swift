@@ -20,6 +20,7 @@ public struct LightClient {
   var book: AddressBook
   var teller: Teller
   var fees = FeeEstimator()
+  var coins = KnownCoins()
   /// Scripts watched only to see the client's own transactions confirmed.
   var markers: [[UInt8]] = []
   private var timerAtMs: UInt64?

@@ -24,7 +24,8 @@ import Testing
     }
   }
 
-  /// A P2WSH spend shows the script that it hashes: who hides it is found out, however old it is.
+  /// Whose funding was seen, of that the spend is certain: who hides it is found out, however old
+  /// it is.
   @Test(arguments: [0, 1]) func whoHidesAChannelsEndIsBanned(_ liarIndex: Int) {
     var nodes: [(BlockTree) -> ServingNode] = [{ ServingNode(tree: $0) }]
     nodes.insert({ HidingNode(tree: $0) }, at: liarIndex)

@@ -5,11 +5,14 @@ import Bytes
 /// both. Each must show its filter; the block says which of them cannot be.
 ///
 /// The scripts that a block spends are not in the block, so a filter is not always provably right.
-/// But one that leaves out an output, or holds more elements than the block has scripts, is wrong.
+/// But one that leaves out an output or a spend that is certain, or holds more elements than the
+/// block has scripts, is wrong (``FilterJudge``).
 struct FilterDispute {
   static let limitMs: UInt64 = 60_000
   /// A dispute that nobody can settle in this time is dropped, to be begun anew.
   static let totalMs: UInt64 = 600_000
+  /// How long what the blocks below teach is waited for.
+  static let learningMs: UInt64 = 300_000
 
   enum Verdict: Equatable {
     case challengerLied
@@ -44,6 +47,9 @@ struct FilterDispute {
   private var ourFilter = Exhibit.wanted
   private var silent: [PeerId] = []
   private var beganMs: UInt64?
+  /// The block alone does not decide: once the blocks below are looked through, more coins may be
+  /// known.
+  private var isLearning = false
 
   init(
     height: UInt32, blockHash: Bytes32, previous: Bytes32, ours: Bytes32, challenger: PeerId,
@@ -80,6 +86,18 @@ struct FilterDispute {
   mutating func supporterFailed() {
     if case .given(_, let id) = ourFilter { silent.append(id) }
     ourFilter = .wanted
+  }
+
+  /// Whether `scan` may still show coins that the block spends. Then the dispute is not judged again
+  /// before it did.
+  mutating func waits(for scan: FilterScan, _ shared: Shared) -> Bool {
+    isLearning = mayLearn(from: scan, shared)
+    return isLearning
+  }
+
+  private func mayLearn(from scan: FilterScan, _ shared: Shared) -> Bool {
+    let endMs = (beganMs ?? shared.nowMs) + FilterDispute.learningMs
+    return !scan.isIdle && (scan.scannedHeight ?? 0) + 1 < height && shared.nowMs < endMs
   }
 
   // MARK: Gathering
@@ -131,8 +149,9 @@ struct FilterDispute {
   // MARK: Judging
 
   /// Nil while something is still missing.
-  func verdict(_ shared: Shared) -> Verdict? {
+  func verdict(_ scan: FilterScan, _ coins: KnownCoins, _ shared: Shared) -> Verdict? {
     if shared.readyIndex(of: challenger) == nil { return .dropped }
+    if isLearning && mayLearn(from: scan, shared) { return nil }
     if let beganMs, shared.nowMs >= beganMs + FilterDispute.totalMs { return .dropped }
     let theirs: [UInt8]
     switch theirFilter {
@@ -143,24 +162,20 @@ struct FilterDispute {
     let theirFilter = BlockFilter(encoded: theirs, blockHash: blockHash)
     if theirFilter.hash != claimed { return .challengerLied }
     guard let block else { return nil }
-    if !FilterJudge.isPossible(theirFilter, of: block) { return .challengerLied }
+    if !FilterJudge.isPossible(theirFilter, of: block, coins: coins) { return .challengerLied }
     switch ourFilter {
     case .wanted, .asked: return nil
     case .refused: return .oursUnsupported
     case .given(let bytes, let id):
       let filter = BlockFilter(encoded: bytes, blockHash: blockHash)
       if filter.header(previous: previous) != ours { return .supporterContradicted(id) }
-      if !FilterJudge.isPossible(filter, of: block) { return .oursFalse }
-      // One side alone hides a spend that the block shows.
-      let theyShow = FilterJudge.hasShownSpends(theirFilter, of: block)
-      let weShow = FilterJudge.hasShownSpends(filter, of: block)
-      if theyShow == weShow { return .undecided }
-      return weShow ? .challengerLied : .oursFalse
+      return FilterJudge.isPossible(filter, of: block, coins: coins) ? .undecided : .oursFalse
     }
   }
 
   func deadlineMs(_ shared: Shared) -> UInt64 {
     var deadline = (beganMs ?? shared.nowMs) + FilterDispute.totalMs
+    if isLearning { deadline = (beganMs ?? shared.nowMs) + FilterDispute.learningMs }
     if case .asked(_, let sentMs) = theirFilter {
       deadline = min(deadline, sentMs + FilterDispute.limitMs)
     }

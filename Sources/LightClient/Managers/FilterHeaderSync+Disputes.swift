@@ -35,13 +35,18 @@ extension FilterHeaderSync {
   }
 
   /// Ends the dispute if it can be ended.
-  mutating func settle(_ shared: inout Shared) -> Change {
-    guard let current = dispute, let verdict = current.verdict(shared) else { return .none }
+  mutating func settle(
+    _ scan: FilterScan, _ coins: KnownCoins, _ shared: inout Shared
+  ) -> Change {
+    guard let current = dispute, let verdict = current.verdict(scan, coins, shared) else {
+      return .none
+    }
     if case .supporterContradicted(let id) = verdict {
       dispute?.supporterFailed()
       if let index = shared.readyIndex(of: id) { shared.punish(index, .invalidFilter) }
       return .none
     }
+    if verdict == .undecided && dispute?.waits(for: scan, shared) == true { return .none }
     dispute = nil
     disagreements.removeAll { $0.with == current.challenger }
     let challenger = shared.readyIndex(of: current.challenger)

@@ -1,24 +1,32 @@
 import Bitcoin
+import Bytes
 
 /// Holds a filter against its block (BIP158).
+///
+/// A filter is called impossible only where nothing else can be: what an input spends is certain
+/// where the output is in the same block or among ``KnownCoins``, for its transaction's id commits
+/// to it. A witness tells nothing of the kind. An output that anyone can spend (P2A, witness
+/// versions to come) takes any witness with a miner's help, also one that looks like a P2WSH spend.
 enum FilterJudge {
-  /// False when the filter is provably not the block's: an output's script is missing, or there are
-  /// more elements than the block can have. A block that spends nothing has only one filter.
-  static func isPossible(_ filter: BlockFilter, of block: Block) -> Bool {
-    var paid = Set<[UInt8]>()
+  /// False when the filter is provably not the block's: a script is missing, or there are more
+  /// elements than the block can have. Where all that is spent is known there is only one filter.
+  static func isPossible(_ filter: BlockFilter, of block: Block, coins: KnownCoins) -> Bool {
+    let (spent, unknownCount) = spentScripts(block, coins)
+    if unknownCount == 0 { return filter == BlockFilter.build(block: block, spentScripts: spent) }
+    var distinct = Set<[UInt8]>()
     var shown: [[UInt8]] = []
-    var spentCount = 0
     for transaction in block.transactions {
       for output in transaction.outputs
-      where !output.scriptPubKey.isEmpty && !Script.isOpReturn(output.scriptPubKey) {
-        if paid.insert(output.scriptPubKey).inserted { shown.append(output.scriptPubKey) }
+      where !Script.isOpReturn(output.scriptPubKey) && !output.scriptPubKey.isEmpty {
+        if distinct.insert(output.scriptPubKey).inserted { shown.append(output.scriptPubKey) }
       }
-      if !transaction.isCoinbase { spentCount += transaction.inputs.count }
     }
-    if spentCount == 0 { return filter == BlockFilter.build(block: block, spentScripts: []) }
+    for script in spent where !script.isEmpty && distinct.insert(script).inserted {
+      shown.append(script)
+    }
     do {
       let count = try filter.validate()
-      if count < shown.count || count > shown.count + spentCount { return false }
+      if count < shown.count || count > shown.count + unknownCount { return false }
       for script in shown where try !filter.matches(anyOf: [script]) { return false }
     } catch {
       return false
@@ -26,28 +34,31 @@ enum FilterJudge {
     return true
   }
 
-  /// Whether the filter has every spent script that the block shows beyond doubt: a P2WSH spend shows
-  /// the script that it hashes. All of Zennet's channels are of this form, so that a filter which
-  /// hides the end of a channel is found out by its block.
-  static func hasShownSpends(_ filter: BlockFilter, of block: Block) -> Bool {
+  /// The scripts that the block's inputs spend as far as they are certain, and how many are not.
+  private static func spentScripts(
+    _ block: Block, _ coins: KnownCoins
+  ) -> (scripts: [[UInt8]], unknownCount: Int) {
+    var places: [Bytes32: Int] = [:]
+    for (place, transaction) in block.transactions.enumerated() {
+      places[transaction.txid] = place
+    }
+    var scripts: [[UInt8]] = []
+    var unknownCount = 0
     for transaction in block.transactions where !transaction.isCoinbase {
       for input in transaction.inputs {
-        guard let script = witnessScript(of: input) else { continue }
-        let spent = Script.p2wsh(witnessScript: script)
-        do { if try !filter.matches(anyOf: [spent]) { return false } } catch { return false }
+        if let place = places[input.previous.txid] {
+          let outputs = block.transactions[place].outputs
+          // An output that there is not cannot be spent: such a block is none.
+          if input.previous.index < UInt32(outputs.count) {
+            scripts.append(outputs[Int(input.previous.index)].scriptPubKey)
+          }
+        } else if let script = coins.script(of: input.previous) {
+          scripts.append(script)
+        } else {
+          unknownCount += 1
+        }
       }
     }
-    return true
-  }
-
-  /// The last witness element where it can only be a P2WSH's script: no key of P2WPKH, no signature,
-  /// annex or control block of taproot (BIP141, BIP341).
-  private static func witnessScript(of input: TransactionInput) -> [UInt8]? {
-    guard input.scriptSig.isEmpty, input.witness.count > 1, let last = input.witness.last,
-      !last.isEmpty, last[0] != 0x50
-    else { return nil }
-    let isKey = input.witness.count == 2 && (last.count == 33 || last.count == 65)
-    let isControlBlock = last.count >= 33 && (last.count - 33) % 32 == 0
-    return isKey || isControlBlock ? nil : last
+    return (scripts, unknownCount)
   }
 }

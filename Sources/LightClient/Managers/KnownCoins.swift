@@ -1,0 +1,30 @@
+import Bitcoin
+import Bytes
+
+/// Outputs that pay to watched scripts, as blocks showed them. Their transactions' ids commit to
+/// them, so that what an input spends that names one of them is beyond doubt, on whatever branch:
+/// a filter that hides the end of a channel whose funding was seen is provably false.
+struct KnownCoins {
+  /// The newest are kept. Without one of them less is certain, and more blocks are looked at.
+  static let maxCoins = 256
+
+  private var coins: [(outPoint: OutPoint, script: [UInt8])] = []
+
+  func script(of outPoint: OutPoint) -> [UInt8]? {
+    for coin in coins where coin.outPoint == outPoint { return coin.script }
+    return nil
+  }
+
+  /// A block was handed out that may pay to what `scan` watches.
+  mutating func connected(_ block: Block, _ scan: FilterScan) {
+    for transaction in block.transactions {
+      for (index, output) in transaction.outputs.enumerated()
+      where scan.isWatched(output.scriptPubKey) {
+        let outPoint = OutPoint(txid: transaction.txid, index: UInt32(index))
+        if script(of: outPoint) != nil { continue }
+        if coins.count == KnownCoins.maxCoins { coins.removeFirst() }
+        coins.append((outPoint, output.scriptPubKey))
+      }
+    }
+  }
+}
