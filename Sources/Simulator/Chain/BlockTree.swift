@@ -49,19 +49,21 @@ public final class BlockTree {
     return entry
   }
 
-  /// Makes a block on `parent`. `sign` may change the coinbase before the work is done (signets).
+  /// Makes a block on `parent`, ten minutes after it or at `time`, of the difficulty that the rules
+  /// ask for or `bits`. `sign` may change the coinbase before the work is done (signets).
   @discardableResult
   public func mine(
     on parent: Bytes32, transactions: [Transaction] = [], script: [UInt8] = [0x51],
-    spacingSeconds: UInt32 = 600, sign: ((Block) -> Transaction)? = nil
+    time: UInt32? = nil, bits: UInt32? = nil, sign: ((Block) -> Transaction)? = nil
   ) -> Bytes32 {
     let before = entry(parent)
     let height = before.height + 1
+    let time = time ?? before.block.header.time + 600
     extraNonce += 1
     var block = Block(
       header: BlockHeader(
-        version: 0x2000_0000, previous: parent, merkleRoot: .zero,
-        time: before.block.header.time + spacingSeconds, bits: before.block.header.bits, nonce: 0),
+        version: 0x2000_0000, previous: parent, merkleRoot: .zero, time: time,
+        bits: bits ?? requiredBits(after: parent, time: time), nonce: 0),
       transactions: [coinbase(height, script, transactions)] + transactions)
     if let sign { block.transactions[0] = sign(block) }
     block.header.merkleRoot = MerkleTree.root(block.transactions.map { $0.txid }).root
@@ -88,6 +90,24 @@ public final class BlockTree {
       TransactionOutput(
         amountSat: 0, scriptPubKey: [0x6a, 0x24, 0xaa, 0x21, 0xa9, 0xed] + commitment.array))
     return transaction
+  }
+
+  /// What is known of a branch, as the header rules ask for it.
+  public func context(of tip: Bytes32) -> HeaderContext {
+    HeaderContext(parentHeight: entry(tip).height) { height in
+      var entry = self.entry(tip)
+      while entry.height > height { entry = self.entry(entry.block.header.previous) }
+      return entry.block.header
+    }
+  }
+
+  private func requiredBits(after parent: Bytes32, time: UInt32) -> UInt32 {
+    if network.rules == .regtest { return network.powLimitBits }
+    guard
+      let bits = try? HeaderRules.requiredBits(
+        time: time, context: context(of: parent), network: network)
+    else { preconditionFailure("the whole branch is known") }
+    return bits
   }
 
   private func work(_ header: inout BlockHeader) {

@@ -7,6 +7,19 @@ public enum Lie: CaseIterable, Sendable {
   // Headers.
   case headersWithoutWork, headersUnlinked, headersWithWrongBits, headersTooOld, headersFromFuture
   case headersFromNowhere, headersAnnouncedWithoutEnd, silentAboutHeaders, emptyHeaders
+  /// A time that the median of the eleven before does not let pass, by one second.
+  case timeAtMedian
+  /// About two hours ahead, where some see the future and some do not.
+  case timeAtFutureEdge
+  /// Periods whose blocks stand as early as can be and whose last one as late: without BIP94 the
+  /// difficulty falls from period to period.
+  case timeWarp
+  /// A period that begins one second earlier than BIP94 lets it.
+  case timeWarpAtEdge
+  /// A period that ends two hours ahead of time, and the next that begins ten minutes before that.
+  case periodEndsInFuture
+  /// A new period with the old difficulty, or with one from a block too many.
+  case retargetIgnored, retargetOffByOne
   // Filter headers.
   case checkpointsRandom, checkpointsTooFew, silentAboutCheckpoints
   case filterHeadersRandom, filterHeadersTooFew, filterHeadersBadPrevious, silentAboutFilterHeaders
@@ -14,6 +27,8 @@ public enum Lie: CaseIterable, Sendable {
   case filterOmitsOutputs, filterHasExtras
   /// The same, but only what is spent is left out, which the block alone does not disprove.
   case filterOmitsSpends
+  /// What a witness seems to show is taken for what is spent.
+  case filterBelievesWitnesses
   // Filters.
   case filterTampered, filterUndecodable, silentAboutFilters, filtersOutOfOrder
   // Blocks.
@@ -23,4 +38,10 @@ public enum Lie: CaseIterable, Sendable {
   case inventoryFlood, pingFlood, unaskedTransactions, unaskedBlocks, addressFlood, unknownFlood,
     addressFloodV2
   case silentFromTheStart, getDataFlood, extremeFeeFilter, closesAtOnce
+
+  /// Lies that are told with whole chains.
+  static let aboutTime: Set<Lie> = [
+    .timeAtMedian, .timeAtFutureEdge, .timeWarp, .timeWarpAtEdge, .periodEndsInFuture,
+    .retargetIgnored, .retargetOffByOne,
+  ]
 }

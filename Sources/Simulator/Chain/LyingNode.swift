@@ -20,6 +20,14 @@ public final class LyingNode: ServingNode {
 
   private func tells(_ lie: Lie) -> Bool { lies.contains(lie) && random.chance(rate) }
 
+  /// What it lies about time with a whole chain, if it does so now.
+  func lieAboutTime() -> Lie? {
+    let mine = Lie.allCases.filter { lies.contains($0) && Lie.aboutTime.contains($0) }
+    guard !mine.isEmpty else { return nil }
+    let lie = mine[Int(random.below(UInt64(mine.count)))]
+    return tells(lie) ? lie : nil
+  }
+
   // MARK: In the place of an answer
 
   public override func answer(
@@ -272,6 +280,12 @@ public final class LyingNode: ServingNode {
       falseFilters[entry.hash] = filter
       return filter
     }
+    if lies.contains(.filterBelievesWitnesses),
+      let believing = believing(entry), believing != entry.filter
+    {
+      falseFilters[entry.hash] = believing
+      return believing
+    }
     if lies.contains(.filterHasExtras) && random.chance(0.05) {
       let extra = (0..<50).map { _ in random.bytes(20) }
       let filter = BlockFilter.build(block: block, spentScripts: extra)
@@ -282,10 +296,29 @@ public final class LyingNode: ServingNode {
     return entry.filter
   }
 
-  public override func filterHeader(before entry: BlockTree.Entry) -> Bytes32 {
-    if lies.isDisjoint(with: [.filterOmitsOutputs, .filterHasExtras, .filterOmitsSpends]) {
-      return super.filterHeader(before: entry)
+  /// As if every input with a witness spent the P2WSH of its last element. Nil for a block without
+  /// such an input.
+  private func believing(_ entry: BlockTree.Entry) -> BlockFilter? {
+    var scripts: [[UInt8]] = []
+    var isFooled = false
+    for transaction in entry.block.transactions where !transaction.isCoinbase {
+      for input in transaction.inputs {
+        if input.witness.count > 1, let last = input.witness.last {
+          scripts.append(Script.p2wsh(witnessScript: last))
+          isFooled = true
+        } else {
+          scripts.append(tree.script(of: input.previous) ?? [])
+        }
+      }
     }
+    return isFooled ? BlockFilter.build(block: entry.block, spentScripts: scripts) : nil
+  }
+
+  public override func filterHeader(before entry: BlockTree.Entry) -> Bytes32 {
+    let falsifying: Set<Lie> = [
+      .filterOmitsOutputs, .filterHasExtras, .filterOmitsSpends, .filterBelievesWitnesses,
+    ]
+    if lies.isDisjoint(with: falsifying) { return super.filterHeader(before: entry) }
     if entry.height == 0 { return .zero }
     var header = Bytes32.zero
     for hash in tree.chain(to: entry.block.header.previous) {

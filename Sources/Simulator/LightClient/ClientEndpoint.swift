@@ -129,8 +129,15 @@ public final class ClientEndpoint: SimulatedEndpoint {
       case .event(let event):
         events.append(event)
         ledger.record(event)
+        if case .tipChanged = event, isAhead(network) {
+          ledger.contradict("a tip from the future")
+        }
       }
     }
+  }
+
+  private func isAhead(_ network: SimulatedNetwork) -> Bool {
+    UInt64(client.tipTime) > network.unixSeconds + HeaderRules.futureLimitSeconds
   }
 
   private func connect(_ address: PeerAddress, _ network: SimulatedNetwork) {

@@ -22,6 +22,8 @@ public struct ClientLedger {
 
   init(genesisHash: Bytes32 = .zero) { tipHash = genesisHash }
 
+  mutating func contradict(_ what: String) { contradictions.append(what) }
+
   mutating func restarted(_ client: LightClient) {
     tipHeight = client.tipHeight
     tipHash = client.tipHash

@@ -13,8 +13,27 @@ public struct HostileScenario: CustomStringConvertible {
   public var rate: Double
   /// Whether the line is bad and the client restarts.
   public var isRough = true
-  /// Whether the network has signers (BIP325). Liars then make chains of more work, unsigned.
-  public var isSignet = false
+  /// What the network's rules are.
+  public var chain = Chain.plain
+
+  /// The rules of a network. Signets have signers (BIP325): liars make chains of more work, unsigned.
+  public enum Chain: CaseIterable, Sendable {
+    /// All blocks of one difficulty.
+    case plain, plainSignet
+    /// Difficulty changes; on the last with BIP94 and the test networks' easy blocks.
+    case bitcoin, signet, testnet4
+
+    var isSignet: Bool { self == .plainSignet || self == .signet }
+
+    var network: Network {
+      switch self {
+      case .plain, .plainSignet: return .regtest
+      case .bitcoin: return .model(.bitcoin)
+      case .signet: return .model(.signet)
+      case .testnet4: return .model(.testnet4)
+      }
+    }
+  }
 
   public init(seed: UInt64) {
     self.seed = seed
@@ -27,7 +46,7 @@ public struct HostileScenario: CustomStringConvertible {
       return lies
     }
     rate = [0.05, 0.2, 0.5, 1][Int(random.below(4))]
-    isSignet = random.below(3) == 0
+    chain = Chain.allCases[Int(random.below(UInt64(Chain.allCases.count)))]
   }
 
   public var description: String {
@@ -35,7 +54,7 @@ public struct HostileScenario: CustomStringConvertible {
       lies.map { String(describing: $0) }.sorted().joined(separator: "+")
     }
     return
-      "liars \(names.joined(separator: " | ")), rate \(rate), rough \(isRough), signet \(isSignet)"
+      "liars \(names.joined(separator: " | ")), rate \(rate), rough \(isRough), \(chain)"
   }
 
   /// What went wrong; empty when all is well.
@@ -44,8 +63,8 @@ public struct HostileScenario: CustomStringConvertible {
     var faults = isRough ? FaultOptions.rough(&random) : FaultOptions()
     let honestIndex = Int(random.below(UInt64(liars.count + 1)))
     let world = LightClientWorld(
-      seed: seed, signer: isSignet ? SignetSigner() : nil, nodes: makers(honestIndex),
-      faults: faults
+      seed: seed, signer: chain.isSignet ? SignetSigner(rules: chain.network) : nil,
+      rules: chain.isSignet ? nil : chain.network, nodes: makers(honestIndex), faults: faults
     ) {
       $0.filterBatch = 20
       $0.usesGossip = true
@@ -65,8 +84,11 @@ public struct HostileScenario: CustomStringConvertible {
       for (index, node) in world.nodes.enumerated()
       where index == honestIndex || random.below(3) > 0 {
         var tip = tip
-        if isSignet && index != honestIndex && random.below(2) == 0 {
+        // Who lies about time on a signet is one of its signers, who build on no forged block.
+        if chain.isSignet && index != honestIndex && random.below(2) == 0 {
           tip = forge(tip, world, &random)
+        } else if let lie = (node as? LyingNode)?.lieAboutTime(), random.below(2) == 0 {
+          tip = world.branch(lie, from: tip) ?? tip
         }
         node.follow(tip, world.network)
       }
@@ -74,6 +96,12 @@ public struct HostileScenario: CustomStringConvertible {
         world.client.restart(seed: random.next(), world.network)
       }
     }
+    // Whatever miners may do with time, together they do not have most of the work.
+    let mostWork = world.mostWork
+    while world.tree.entry(tip).work <= mostWork {
+      tip = world.mine(1, on: tip, paying: scripts, oneIn: 3)
+    }
+    world.nodes[honestIndex].follow(tip, world.network)
     // The line becomes good, and there is time: now nothing may keep the client from the truth.
     faults = FaultOptions()
     world.network.faults = faults
@@ -102,11 +130,22 @@ public struct HostileScenario: CustomStringConvertible {
     if random.below(3) > 0 {
       return world.mine(1 + Int(random.below(4)), on: tip, paying: scripts, oneIn: 3)
     }
+    // Where no rule forbids it, everybody follows the most work, however it was come by.
+    if chain == .bitcoin && random.below(4) == 0, let warped = world.branch(.timeWarp, from: tip),
+      world.tree.entry(warped).work > world.tree.entry(tip).work
+    {
+      return warped
+    }
     let chain = world.tree.chain(to: tip)
     let depth = 1 + Int(random.below(8))
-    return world.mine(
+    var other = world.mine(
       depth + 1 + Int(random.below(2)), on: chain[chain.count - 1 - depth], paying: scripts,
       oneIn: 3)
+    // Blocks are not of one difficulty everywhere.
+    while world.tree.entry(other).work <= world.tree.entry(tip).work {
+      other = world.mine(1, on: other, paying: scripts, oneIn: 3)
+    }
+    return other
   }
 
   /// A heavier chain that the signers never saw.
@@ -126,11 +165,16 @@ public struct HostileScenario: CustomStringConvertible {
     var failures = world.client.ledger.contradictions
     let client = world.client.client
     for event in world.client.events {
-      if case .tipChanged(_, let hash) = event, world.unsigned.contains(hash) {
-        failures.append("the client followed a chain that nobody signed")
+      if case .tipChanged(_, let hash) = event {
+        if world.forbidden.contains(hash) {
+          failures.append("the client followed a chain that nobody signed, or against the rules")
+        }
+        if let work = world.tree.entries[hash]?.work, work < world.tree.network.minimumChainWork {
+          failures.append("the client followed a chain of too little work")
+        }
       }
-      if case .blockMatched(_, let block) = event, world.unsigned.contains(block.hash) {
-        failures.append("the client told a block that nobody signed")
+      if case .blockMatched(_, let block) = event, world.forbidden.contains(block.hash) {
+        failures.append("the client told a block that nobody signed, or against the rules")
       }
     }
     if !isLevel {
@@ -151,7 +195,9 @@ public struct HostileScenario: CustomStringConvertible {
       failures.append("block \(height) that was told is not on the chain")
     }
     // Where the block does not decide, the false filter headers may stay; the blocks are told.
-    let isUndecidable = liars.contains { $0.contains(.filterOmitsSpends) }
+    let isUndecidable = liars.contains {
+      !$0.isDisjoint(with: [.filterOmitsSpends, .filterBelievesWitnesses])
+    }
     if !isUndecidable
       && world.client.disk.filterHeaders.last != world.tree.entry(tip).filterHeader
     {

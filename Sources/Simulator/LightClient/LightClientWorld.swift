@@ -11,8 +11,10 @@ public final class LightClientWorld {
   public var random: SimulatorRandom
   /// Signs what ``mine(_:on:paying:oneIn:isSigned:)`` makes, on a network with signers.
   public let signer: SignetSigner?
-  /// Blocks without a solution, and blocks built on them.
-  public private(set) var unsigned: Set<Bytes32> = []
+  /// Blocks that break a rule, or lack a solution, and blocks built on them.
+  public private(set) var forbidden: Set<Bytes32> = []
+  /// The work of the best chain that breaks no rule.
+  public private(set) var mostWork = ChainWork.zero
 
   /// `configure` may change what the client is told; its peers are set as nodes are added, before
   /// ``start()``.
@@ -66,18 +68,54 @@ public final class LightClientWorld {
       if !scripts.isEmpty && random.below(every) == 0 {
         script = scripts[Int(random.below(UInt64(scripts.count)))]
       }
-      let parent = tip
       var transactions: [Transaction] = []
       if !scripts.isEmpty && random.below(every) == 0, let spend = spend(scripts, before: tip) {
         transactions.append(spend)
       }
-      tip = tree.mine(on: parent, transactions: transactions, script: script) { block in
-        guard isSigned, let signer = self.signer else { return block.transactions[0] }
-        return signer.sign(block)
-      }
-      if unsigned.contains(parent) || (signer != nil && !isSigned) { unsigned.insert(tip) }
+      tip = mine(
+        on: tip, transactions, script, time: honestTime(after: tip), isSigned: isSigned)
     }
     return tip
+  }
+
+  /// One block. `isForbidden` where it breaks a rule by its time or its difficulty.
+  func mine(
+    on parent: Bytes32, _ transactions: [Transaction] = [], _ script: [UInt8] = [0x51],
+    time: UInt32? = nil, bits: UInt32? = nil, isSigned: Bool = true, isForbidden: Bool = false
+  ) -> Bytes32 {
+    let hash = tree.mine(
+      on: parent, transactions: transactions, script: script, time: time, bits: bits
+    ) { block in
+      guard isSigned, let signer = self.signer else { return block.transactions[0] }
+      return signer.sign(block)
+    }
+    if isForbidden || forbidden.contains(parent) || (signer != nil && !isSigned) {
+      forbidden.insert(hash)
+    } else {
+      mostWork = max(mostWork, tree.entry(hash).work)
+    }
+    return hash
+  }
+
+  /// Where difficulty changes, blocks come unevenly, so that it does; nil where ten minutes will do.
+  private func honestTime(after parent: Bytes32) -> UInt32? {
+    if tree.network.rules == .regtest { return nil }
+    let before = tree.entry(parent).block.header
+    let now = UInt32(network.unixSeconds)
+    var spacing = 100 + UInt32(random.below(600))
+    if let target = Target(bits: before.bits), let limit = Target(bits: tree.network.powLimitBits),
+      target.value < limit.value >> 5
+    {
+      // Work enough for a simulation.
+      spacing += 600
+    }
+    if random.below(20) == 0 { spacing = 1_200 + UInt32(random.below(3)) }
+    let context = tree.context(of: parent)
+    let median = HeaderRules.medianTimePast(context) ?? 0
+    var time = min(before.time + spacing, max(now, median + 1))
+    let isFirst = (context.parentHeight + 1) % tree.network.retargetInterval == 0
+    if tree.network.rules == .testnet4 && isFirst { time = max(time, before.time - 600) }
+    return max(time, median + 1)
   }
 
   /// Spends a coinbase that paid to one of `scripts`, to nobody in particular.
@@ -86,11 +124,33 @@ public final class LightClientWorld {
     for _ in 0..<5 {
       let coinbase = tree.entry(chain[Int(random.below(UInt64(chain.count)))]).block.transactions[0]
       if !scripts.contains(coinbase.outputs[0].scriptPubKey) { continue }
-      return Transaction(
+      var spend = Transaction(
         inputs: [TransactionInput(previous: OutPoint(txid: coinbase.txid, index: 0))],
         outputs: [
-          TransactionOutput(amountSat: 1000, scriptPubKey: [0x00, 0x14] + random.bytes(20))
+          TransactionOutput(amountSat: 1000, scriptPubKey: [0x00, 0x14] + random.bytes(20)),
+          TransactionOutput(amountSat: 0, scriptPubKey: LightClientWorld.anchor),
         ])
+      if let anchor = anchor(before: chain) {
+        let script = [0x51] + random.bytes(40)
+        spend.inputs.append(TransactionInput(previous: anchor, witness: [[1], script]))
+      }
+      return spend
+    }
+    return nil
+  }
+
+  /// BIP433: whoever wants may spend it, with any witness if a miner helps.
+  private static let anchor: [UInt8] = [0x51, 0x02, 0x4e, 0x73]
+
+  /// The newest output that anybody may spend, of one of the last blocks.
+  private func anchor(before chain: [Bytes32]) -> OutPoint? {
+    for hash in chain.suffix(20).reversed() {
+      for transaction in tree.entry(hash).block.transactions {
+        for (index, output) in transaction.outputs.enumerated()
+        where output.scriptPubKey == LightClientWorld.anchor {
+          return OutPoint(txid: transaction.txid, index: UInt32(index))
+        }
+      }
     }
     return nil
   }
