@@ -10,7 +10,7 @@ public struct FuzzTarget: Sendable {
 
   public static let all = [
     message, stream, transaction, block, filter, lightClient, text, document, handshake, frames,
-    configuration, bundle, publisher, agent,
+    configuration, network, bundle, image, control, publisher, stored, status, agent, run,
   ]
 }
 

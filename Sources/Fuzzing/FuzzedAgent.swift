@@ -3,6 +3,7 @@ import Bitcoin
 import Bytes
 import Channel
 import Crypto
+import Foundation
 import LightClient
 import Market
 import Sandbox
@@ -324,7 +325,9 @@ final class FuzzedAgent {
     case .program(let key, let id, let action):
       try require(isSandboxed || action == .end, "programs run beside a job only")
       carryOut(action, id, key)
-    case .cacheBundle, .log, .watch, .unwatch, .forget, .storeJob, .archiveChannel, .stageBundle,
+    case .log(_, let text):
+      try require(!text.utf8.contains { $0 < 0x20 || $0 == 0x7f }, "strangers command no terminal")
+    case .cacheBundle, .watch, .unwatch, .forget, .storeJob, .archiveChannel, .stageBundle,
       .dropBundle,
       .writeInput, .closeInput, .freeze, .thaw:
       break
@@ -341,6 +344,22 @@ final class FuzzedAgent {
     case .signal(let number): agent.programEnded(key, id, .signalled(number), now)
     case .resize, .end: break
     }
+  }
+
+  /// What the status socket tells is JSON, whoever talks to the agent, and its sums fit.
+  func checkStatus() throws(FuzzFinding) {
+    var sumSat: UInt64 = 0
+    for job in agent.jobSummaries {
+      let json = Data(job.json.utf8)
+      try require(
+        (try? JSONSerialization.jsonObject(with: json)) is [String: Any], "the status is JSON")
+      for amountSat in [job.owedSat, job.paidSat] {
+        let (sum, overflows) = sumSat.addingReportingOverflow(amountSat)
+        try require(!overflows, "the status has room for its sums")
+        sumSat = sum
+      }
+    }
+    try require(!agent.pauseText.utf8.contains { $0 < 0x20 }, "the status is plain text")
   }
 
   /// The publisher goes away for good: the agent must come to rest.

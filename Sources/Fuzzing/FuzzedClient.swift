@@ -27,10 +27,44 @@ struct FuzzedClient {
     PeerAddress(ip: [198, 51, UInt8(number & 255), 1], port: 18444)!
   }
 
-  init() {
+  init(state: LightClientState = .fresh) {
     client = LightClient(
-      network: .regtest, configuration: FuzzedClient.configuration, state: .fresh, seed: 1,
+      network: .regtest, configuration: FuzzedClient.configuration, state: state, seed: 1,
       nowMs: 0, unixSeconds: FuzzedClient.startSeconds)
+  }
+
+  /// Begins with what `state` was made of, which the client has thrown away as far as it is not sound.
+  mutating func drainDamaged() throws(FuzzFinding) {
+    while let effect = client.nextEffect() {
+      if case .storeHeaders(let from, _, _) = effect, from > 0 {
+        try require(client.baseHeight <= from, "what is stored again is what is kept")
+      }
+    }
+    try require(client.blockHash(at: client.tipHeight) == client.tipHash, "the tip is there")
+    try require(!client.isSynced, "nobody was asked yet")
+  }
+
+  /// One honest node, whose chain goes on where the damaged one may have ended.
+  mutating func followHonestNode() throws(FuzzFinding) {
+    // What claims a base that never was cannot join any chain, and says so for ever.
+    if client.baseHeight > 0 { return }
+    let id = PeerId(1)
+    client.watch(SampleChain.scripts[0], fromHeight: 1)
+    connect(id)
+    say([SampleChain.version, .verack], id)
+    for _ in 0..<40 {
+      while let effect = client.nextEffect() {
+        if case .send(let to, let bytes) = effect { try sent(bytes, to) }
+      }
+      if client.isSynced { break }
+      answer(id, FuzzedClient.chain.best)
+      nowMs += 1000
+      client.timerFired(nowMs: nowMs, unixSeconds: unixSeconds)
+    }
+    let isBanned = !client.peers.contains { $0.id == id }
+    try require(
+      isBanned || (client.tipHash == FuzzedClient.chain.best.last?.hash && client.isSynced),
+      "an honest node is followed whatever lay on the disk")
   }
 
   private var unixSeconds: UInt64 { FuzzedClient.startSeconds + nowMs / 1000 }

@@ -14,7 +14,6 @@ import Storage
 /// answer, end. Only the folder's owner can reach it.
 struct StatusServer {
   private static let maxClients = 8
-  private static let maxRequestBytes = 64
 
   private let path: String
   private var listener: ListenerId?
@@ -55,20 +54,16 @@ struct StatusServer {
 
   private mutating func answer(_ index: Int, _ program: AgentProgram) {
     let client = clients[index]
-    if client.request.count > StatusServer.maxRequestBytes {
+    let text: String
+    switch StatusRequest.read(client.request) {
+    case .incomplete: return
+    case .tooLong:
       program.reactor.close(client.id)
       clients.remove(at: index)
       return
-    }
-    guard let end = client.request.firstIndex(of: 0x0a) else { return }
-    let word = Array(client.request[..<end])
-    let text: String
-    if word.isAscii("json") {
-      text = StatusText.json(program) + "\n"
-    } else if word.isAscii("metrics") {
-      text = StatusText.metrics(program)
-    } else {
-      text = StatusText.lines(program)
+    case .json: text = StatusText.json(program) + "\n"
+    case .metrics: text = StatusText.metrics(program)
+    case .lines: text = StatusText.lines(program)
     }
     program.reactor.send(client.id, Array(text.utf8))
     program.reactor.finish(client.id)

@@ -153,7 +153,15 @@ private let sessionMessages: [SessionMessage] = {
     .stop(text: Array("enough".utf8)),
     .exited(JobExit(kind: .exited, status: 0, resultBytes: 5, resultDigest: Sha256.hash([4]))),
     .receipt(body: [1], providerSignature: signature),
-    .receiptSigned(publisherSignature: signature),
+    .receiptSigned(publisherSignature: signature), .paused(text: Array("busy".utf8)),
+    .execute(
+      ProgramRequest(
+        id: 1, terminal: TerminalSize(rows: 24, columns: 80), arguments: [[0x73, 0x68]],
+        environment: [Array("A=b".utf8)], workdir: [0x2f])),
+    .execute(ProgramRequest(id: 2, task: .copyOut, arguments: [[0x2f]])),
+    .programStarted(id: 1), .programEnded(ProgramEnd(id: 1, kind: .exited, status: 3)),
+    .programSignal(id: 1, number: 9),
+    .programResize(id: 1, TerminalSize(rows: 25, columns: 81)),
   ]
 }()
 

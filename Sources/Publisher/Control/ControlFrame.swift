@@ -2,7 +2,7 @@ import Bytes
 
 /// What the programs of one user say to each other over a run's control socket: a length (4 bytes,
 /// little-endian, of what follows), a kind, a payload.
-enum ControlFrame: Equatable, Sendable {
+package enum ControlFrame: Equatable, Sendable {
   // From `zennet exec` and its like.
   /// A ``ControlRequest`` as JSON: the first frame.
   case request([UInt8])
@@ -35,7 +35,7 @@ enum ControlFrame: Equatable, Sendable {
     static let failed: UInt8 = 20
   }
 
-  func encode() -> [UInt8] {
+  package func encode() -> [UInt8] {
     switch self {
     case .request(let json): return ControlFrame.frame(Kind.request, json)
     case .input(let bytes): return ControlFrame.frame(Kind.input, bytes)
@@ -85,14 +85,16 @@ enum ControlFrame: Equatable, Sendable {
 }
 
 /// Bytes of a control socket come in, frames come out.
-struct ControlFrames {
+package struct ControlFrames {
   private var bytes: [UInt8] = []
   /// What came is no frame: nothing more comes out.
-  private(set) var isBroken = false
+  package private(set) var isBroken = false
 
-  mutating func append(_ more: [UInt8]) { bytes.append(contentsOf: more) }
+  package init() {}
 
-  mutating func next() -> ControlFrame? {
+  package mutating func append(_ more: [UInt8]) { bytes.append(contentsOf: more) }
+
+  package mutating func next() -> ControlFrame? {
     if isBroken || bytes.count < 5 { return nil }
     var length = 0
     for index in 0..<4 { length |= Int(bytes[index]) << (8 * index) }

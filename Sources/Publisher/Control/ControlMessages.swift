@@ -28,7 +28,7 @@ public struct ControlRequest: Codable, Equatable, Sendable {
   }
 
   /// Of a program; its number is given later.
-  func program() -> ProgramRequest? {
+  package func program() -> ProgramRequest? {
     guard command == .program, let arguments, !arguments.isEmpty,
       let task = ProgramTask(rawValue: task ?? 0)
     else { return nil }
@@ -128,7 +128,7 @@ public enum ControlJson {
     return (try? encoder.encode(value)).map { Array($0) } ?? Array("{}".utf8)
   }
 
-  static func decode<Value: Decodable>(_ type: Value.Type, _ bytes: [UInt8]) -> Value? {
+  package static func decode<Value: Decodable>(_ type: Value.Type, _ bytes: [UInt8]) -> Value? {
     let decoder = JSONDecoder()
     decoder.keyDecodingStrategy = .convertFromSnakeCase
     return try? decoder.decode(type, from: Data(bytes))
