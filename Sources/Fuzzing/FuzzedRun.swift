@@ -192,8 +192,9 @@ final class FuzzedRun {
       count += 1
       try require(count < 5000, "effects come to an end")
       try carryOut(effect)
+      // What was sent is answered before anything else happens to the connections.
+      flush()
     }
-    flush()
     for hire in run.summaries {
       let most = max(hire.record.owedSat, hire.contract.openingPaymentSat)
       try require(hire.paidSat <= most, "no more is paid than is owed, or opens a channel")

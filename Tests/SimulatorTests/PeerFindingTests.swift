@@ -173,6 +173,24 @@ import Testing
     #expect(world.client.client.peers.contains { $0.address == liar && $0.isReady })
   }
 
+  /// No ban lasts longer than a day: what is stored of one that does is a clock's or a disk's fault.
+  @Test(arguments: [1_000 + 86_401, UInt64.max / 1000, UInt64.max])
+  func aBanForEverIsNone(_ untilSeconds: UInt64) {
+    let peer = address(1)
+    var configuration = LightClientConfiguration()
+    configuration.peers = [peer]
+    var state = LightClientState.fresh
+    state.peers = [KnownPeer(address: peer, bannedUntilSeconds: untilSeconds, bans: .max)]
+    var client = LightClient(
+      network: .regtest, configuration: configuration, state: state, seed: 1, nowMs: 0,
+      unixSeconds: 1_000)
+    var isDialled = false
+    while let effect = client.nextEffect() { if effect == .connect(peer) { isDialled = true } }
+    #expect(isDialled)
+    client.peerConnected(PeerId(1), address: peer, nowMs: 1, unixSeconds: 1_000)
+    #expect(client.peers.count == 1)
+  }
+
   /// A name may lead to an address that is banned: the client sends it away again.
   @Test func aBannedAddressIsNotTakenBackByAnotherDoor() {
     let liar = address(1)

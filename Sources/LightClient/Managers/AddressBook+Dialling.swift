@@ -53,7 +53,7 @@ extension AddressBook {
     for index in entries.indices {
       let entry = entries[index]
       if entry.isBusy || shared.nowMs < entry.retryAtMs || !mayDial(entry, shared) { continue }
-      if entry.bannedUntilSeconds > shared.unixSeconds { continue }
+      if entry.isBanned(at: shared.unixSeconds) { continue }
       if !entry.isConfigured && sharesGroup(entry.address) { continue }
       let rank = (entry.isConfigured ? 0 : 1 + entry.failures, shared.random.next())
       if best == nil || rank < bestRank {
@@ -83,7 +83,7 @@ extension AddressBook {
         continue
       }
       if isFull || entry.isConnected || !mayDial(entry, shared) { continue }
-      if entry.bannedUntilSeconds > shared.unixSeconds {
+      if entry.isBanned(at: shared.unixSeconds) {
         let waitMs = (entry.bannedUntilSeconds - shared.unixSeconds) * 1000
         deadline = min(deadline, max(entry.retryAtMs, shared.nowMs + waitMs))
       } else if entry.retryAtMs > shared.nowMs {

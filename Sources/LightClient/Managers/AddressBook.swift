@@ -59,6 +59,13 @@ struct AddressBook {
       isGossip && services != 0 && services & VersionMessage.Service.compactFilters == 0
     }
 
+    /// No ban lasts longer than a day: one that seems to was stored under another clock, or by a disk
+    /// that rots.
+    func isBanned(at unixSeconds: UInt64) -> Bool {
+      bannedUntilSeconds > unixSeconds
+        && bannedUntilSeconds - unixSeconds <= AddressBook.maxBanSeconds
+    }
+
     /// One ban is forgotten for each day that has passed since the last one ended.
     func bans(at unixSeconds: UInt64) -> UInt64 {
       if unixSeconds <= bannedUntilSeconds { return bans }
@@ -142,7 +149,7 @@ struct AddressBook {
 
   func isBanned(_ address: PeerAddress, _ unixSeconds: UInt64) -> Bool {
     guard let index = index(of: address) else { return false }
-    return entries[index].bannedUntilSeconds > unixSeconds
+    return entries[index].isBanned(at: unixSeconds)
   }
 
   // MARK: What happened
