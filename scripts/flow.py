@@ -143,6 +143,9 @@ class Scene:
         self.folder.mkdir(parents=True)
         self.node_port, self.publisher_port = free_port(), free_port()
         self.node = self.agent = self.publisher = None
+        # As zennet's --network has it, and as the agent's configuration does.
+        self.network = "regtest"
+        self.network_lines = f"name = regtest\npeer = 127.0.0.1:{self.node_port}"
         self.identity = ""
         self.jobs = {}  # contract -> the agent's last word of it
         self.most = {}  # contract -> the most that it was owed, and the most that it risked
@@ -197,18 +200,15 @@ class Scene:
     def prepare(self):
         """A chain, coins for the publisher, an address for the machine's owner, a job."""
         self.start_node()
-        wallet = json.loads(
-            self.zennet("wallet", "new", "--data", self.path("publisher"), "--json"))
+        wallet = self.new_wallet("publisher")
         self.devnet("faucet", wallet["address"], COINS_SAT)
         self.devnet("mine", 1)
-        self.payout_address = json.loads(
-            self.zennet("wallet", "new", "--data", self.path("owner"), "--json"))["address"]
+        self.payout_address = self.new_wallet("owner")["address"]
         self.path("agent.conf").write_text(f"""[agent]
 data = {self.path("agent")}
 bench_ms = 60
 [network]
-name = regtest
-peer = 127.0.0.1:{self.node_port}
+{self.network_lines}
 [payout]
 address = {self.payout_address}
 [price]
@@ -221,6 +221,10 @@ pids = 64
 [risk]
 max_loss_sat = {self.max_loss_sat}
 """)
+
+    def new_wallet(self, name):
+        return json.loads(self.zennet(
+            "wallet", "new", "--data", self.path(name), "--network", self.network, "--json"))
 
     def make_job(self, script):
         job = self.path("job")
@@ -240,7 +244,7 @@ max_loss_sat = {self.max_loss_sat}
 
     def start_publisher(self, *options, fault=None):
         self.publisher = Program(
-            [self.bin / "zennet", "run", "--data", self.path("publisher"), "--network", "regtest",
+            [self.bin / "zennet", "run", "--data", self.path("publisher"), "--network", self.network,
              "--peer", f"127.0.0.1:{self.node_port}", "--listen",
              f"127.0.0.1:{self.publisher_port}", "--workers", 1, "--input", self.path("job"),
              "--memory", 64, "--cpus", 0.8, "--pids", 32, "--disk", 32, "--time", 60,
@@ -252,7 +256,7 @@ max_loss_sat = {self.max_loss_sat}
     def resume_publisher(self):
         self.publisher = Program(
             [self.bin / "zennet", "resume", "--data", self.path("publisher"), "--network",
-             "regtest"], self.path("publisher.log"))
+             self.network], self.path("publisher.log"))
 
     # What the machine says
 
@@ -294,7 +298,8 @@ max_loss_sat = {self.max_loss_sat}
         """Everybody's money and everything that may be left; returns the numbers, told in a line."""
         receipt = {"jobs": []}
         if (self.path("publisher") / "runs").exists():
-            receipt = json.loads(self.zennet("receipt", "--data", self.path("publisher")))
+            receipt = json.loads(self.zennet(
+                "receipt", "--data", self.path("publisher"), "--network", self.network))
         told, due_sat, paid_sat = [], 0, 0
         theirs = {job["contract"]: job for job in receipt["jobs"]}
         for contract in sorted(set(theirs) | set(self.jobs)):
@@ -317,8 +322,8 @@ max_loss_sat = {self.max_loss_sat}
                 line += f" refund of {hire['capacity_sat']} due at the channel's expiry"
             told.append(line + " " + (job or hire or {}).get("exit", "-"))
         balance = json.loads(self.zennet(
-            "wallet", "balance", "--json", "--data", self.path("publisher"), "--peer",
-            f"127.0.0.1:{self.node_port}"))
+            "wallet", "balance", "--json", "--data", self.path("publisher"), "--network",
+            self.network, "--peer", f"127.0.0.1:{self.node_port}"))
         gone_sat = COINS_SAT - balance["total_sat"] - paid_sat - due_sat
         # One announcement with its beacon (619 sat) and one funding: two of either would show. The
         # close's fee is part of what was paid.

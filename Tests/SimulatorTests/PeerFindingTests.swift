@@ -174,7 +174,7 @@ import Testing
   }
 
   /// No ban lasts longer than a day: what is stored of one that does is a clock's or a disk's fault.
-  @Test(arguments: [1_000 + 86_401, UInt64.max / 1000, UInt64.max])
+  @Test(arguments: [1_000 + 86_401, UInt64.max / 1000, UInt64.max] as [UInt64])
   func aBanForEverIsNone(_ untilSeconds: UInt64) {
     let peer = address(1)
     var configuration = LightClientConfiguration()

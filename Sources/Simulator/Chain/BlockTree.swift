@@ -94,11 +94,13 @@ public final class BlockTree {
 
   /// What is known of a branch, as the header rules ask for it.
   public func context(of tip: Bytes32) -> HeaderContext {
-    HeaderContext(parentHeight: entry(tip).height) { height in
+    func header(_ height: UInt32) -> BlockHeader {
       var entry = self.entry(tip)
       while entry.height > height { entry = self.entry(entry.block.header.previous) }
       return entry.block.header
     }
+    return HeaderContext(
+      parentHeight: entry(tip).height, time: { header($0).time }, bits: { header($0).bits })
   }
 
   private func requiredBits(after parent: Bytes32, time: UInt32) -> UInt32 {

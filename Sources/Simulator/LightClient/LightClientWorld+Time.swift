@@ -104,11 +104,11 @@ extension LightClientWorld {
     }
     let context = tree.context(of: branch)
     let time = tree.entry(branch).block.header.time + 300
-    guard let parent = context.header(context.parentHeight),
+    guard
       let right = try? HeaderRules.requiredBits(
         time: time, context: context, network: tree.network)
     else { return nil }
-    let wrong = bits(parent)
+    let wrong = bits(tree.entry(branch).block.header)
     if wrong == right { return nil }
     return heavier(mine(on: branch, time: time, bits: wrong, isForbidden: true), than: tip)
   }
@@ -117,11 +117,9 @@ extension LightClientWorld {
   private func offByOne(after parent: BlockHeader) -> UInt32 {
     let context = tree.context(of: parent.hash)
     let first = context.parentHeight + 1 - interval
-    let shifted = HeaderContext(parentHeight: context.parentHeight) { height in
-      guard var header = context.header(height) else { return nil }
-      if height == first, let before = context.header(height - 1) { header.time = before.time }
-      return header
-    }
+    let shifted = HeaderContext(
+      parentHeight: context.parentHeight,
+      time: { context.time($0 == first ? $0 - 1 : $0) }, bits: context.bits)
     let bits = try? HeaderRules.requiredBits(
       time: parent.time + 300, context: shifted, network: tree.network)
     return bits ?? parent.bits
