@@ -20,9 +20,8 @@ enum { CONTROL = 3, HELPER = 6, PLAN = 7, KEPT = 8 };
 
 // A plan as it lies in memory between two programs: this, the steps, the arena.
 struct stored_plan {
-  uint32_t count, arena_size, waits, terminal;
+  uint32_t count, arena_size, terminal, has_helper;
   uint32_t helper_arguments[2];
-  uint32_t has_helper, reserved;
 };
 
 void host_sandbox_default_signals(void) {
@@ -68,11 +67,11 @@ static int place_descriptors(const struct host_plan *plan, int stored) {
 // Never returns.
 static void first_child(const struct host_plan *plan) {
   umask(022);
-  struct host_command go = {HOST_COMMAND_GO, 0, 0};
-  ssize_t got = sizeof go;
-  if (plan->waits)
-    while ((got = recv(CONTROL, &go, sizeof go, 0)) < 0 && errno == EINTR) {
-    }
+  // Meanwhile the agent makes the cgroups.
+  struct host_command go;
+  ssize_t got;
+  while ((got = recv(CONTROL, &go, sizeof go, 0)) < 0 && errno == EINTR) {
+  }
   if (got != sizeof go || go.kind != HOST_COMMAND_GO) _exit(112);  // the agent is gone or gave up
   int32_t code = 0;
   int32_t failed = host_sandbox_take(plan, HOST_PHASE_OUTER, &code);
@@ -117,7 +116,6 @@ void host_sandbox_first(host_helper helper, void *context) {
   plan.arena = stored + sizeof *header + steps;
   plan.count = header->count;
   plan.arena_size = header->arena_size;
-  plan.waits = header->waits;
   plan.terminal = header->terminal;
   plan.helper = helper;
   plan.context = context;
@@ -146,8 +144,8 @@ static int store(const struct host_plan *plan) {
   int fd = (int)syscall(SYS_memfd_create, "zennet-plan", 1u /* MFD_CLOEXEC */);
   if (fd < 0) return -1;
   struct stored_plan header = {
-      plan->count, plan->arena_size, plan->waits, plan->terminal,
-      {plan->helper_arguments[0], plan->helper_arguments[1]}, plan->descriptors[HELPER] >= 0, 0};
+      plan->count, plan->arena_size, plan->terminal, plan->descriptors[HELPER] >= 0,
+      {plan->helper_arguments[0], plan->helper_arguments[1]}};
   if (write_all(fd, &header, sizeof header) == 0 &&
       write_all(fd, plan->steps, plan->count * sizeof *plan->steps) == 0 &&
       write_all(fd, plan->arena, plan->arena_size) == 0)

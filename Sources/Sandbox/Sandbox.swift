@@ -39,15 +39,18 @@ public final class Sandbox {
       throw SandboxError.wrongState("\(Sandbox.identities) sandboxes are running already")
     }
     let cgroup = JobCgroup(layout: features.cgroups, owner: settings.owner, job: spec.name)
-    try cgroup.create(spec.limits)
     let process = SandboxProcess(
       spec: spec, cgroup: cgroup, sandbox: self, identitySlot: slot, nowMs: nowMs)
     usedIdentities[slot] = true
-    do throws(SandboxError) {
-      var context = context(spec, slot: slot)
-      context.taskFiles = cgroup.taskFiles
-      try process.launch(SandboxPlan.steps(context))
-    } catch {
+    var context = context(spec, slot: slot)
+    context.taskFiles = cgroup.taskFiles
+    try process.begin(SandboxPlan.steps(context))
+    do throws(SandboxError) { try cgroup.create(spec.limits) } catch {
+      // Not more: the cgroup may be another job's.
+      try process.abandon()
+      throw error
+    }
+    do throws(SandboxError) { try process.go() } catch {
       // The reason for the failure is worth more than that of the clean-up.
       do throws(SandboxError) { try process.destroy() } catch {}
       throw error

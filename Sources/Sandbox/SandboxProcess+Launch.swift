@@ -1,37 +1,38 @@
 import CHost
 
 extension SandboxProcess {
-  /// Forks, puts the child into the cgroups, lets it go, and waits until process 1 exists.
-  func launch(_ steps: [Step]) throws(SandboxError) {
+  /// Forks: the first child becomes a program of its own and waits, while the agent makes the cgroups.
+  /// On failure nothing is left.
+  func begin(_ steps: [Step]) throws(SandboxError) {
     stepNames = steps.map { $0.name }
     var theirs: [Int32] = Array(repeating: -1, count: 7)
-    let first = try openAndFork(steps, &theirs)
-    for descriptor in theirs where descriptor >= 0 { _ = host_sandbox_close(descriptor) }
-    do throws(SandboxError) {
-      if !cgroup.procsDirectories.isEmpty {
-        try cgroup.add(first)
-        let code = host_sandbox_send(control, HOST_COMMAND_GO.rawValue, 0, 0)
-        if code != 0 { throw SandboxError.system("control socket", code: -code) }
-      }
-      try awaitFirstProcess()
-    } catch {
-      _ = host_sandbox_kill(first, 9)
-      try SandboxProcess.reap(first)
-      throw error
-    }
-    starterPid = first
-  }
-
-  private func openAndFork(
-    _ steps: [Step], _ theirs: inout [Int32]
-  ) throws(SandboxError) -> Int32 {
     do throws(SandboxError) {
       try openDescriptors(&theirs)
-      return try fork(steps, theirs)
+      starterPid = try fork(steps, theirs)
     } catch {
-      for descriptor in theirs where descriptor >= 0 { _ = host_sandbox_close(descriptor) }
+      SandboxProcess.closeAll(theirs)
+      try abandon()
       throw error
     }
+    SandboxProcess.closeAll(theirs)
+  }
+
+  /// The cgroups are there: puts the child into those that it cannot enter by itself, lets it go, and
+  /// waits until process 1 exists.
+  func go() throws(SandboxError) {
+    do throws(SandboxError) {
+      try cgroup.add(starterPid)
+      let code = host_sandbox_send(control, HOST_COMMAND_GO.rawValue, 0, 0)
+      if code != 0 { throw SandboxError.system("control socket", code: -code) }
+      try awaitFirstProcess()
+    } catch {
+      _ = host_sandbox_kill(starterPid, 9)
+      throw error
+    }
+  }
+
+  private static func closeAll(_ descriptors: [Int32]) {
+    for descriptor in descriptors where descriptor >= 0 { _ = host_sandbox_close(descriptor) }
   }
 
   /// `theirs`: the child's ends, in the order of `host_plan.descriptors`.
@@ -79,7 +80,6 @@ extension SandboxProcess {
           plan.count = UInt32(steps.count)
           plan.arena = arena.baseAddress
           plan.arena_size = UInt32(arena.count)
-          plan.waits = cgroup.procsDirectories.isEmpty ? 0 : 1
           plan.first_arguments = first
           plan.terminal = spec.terminal ? 1 : 0
           plan.helper = runHelper

@@ -253,6 +253,18 @@ public final class SandboxProcess {
     sandbox.releaseIdentity(identitySlot)
   }
 
+  /// Before there is a cgroup: takes away what was begun.
+  func abandon() throws(SandboxError) {
+    isDestroyed = true
+    isClosed = true
+    closeDescriptors()
+    sandbox.releaseIdentity(identitySlot)
+    if starterPid <= 0 { return }
+    _ = host_sandbox_kill(starterPid, 9)
+    try SandboxProcess.reap(starterPid)
+    starterPid = 0
+  }
+
   private func closeDescriptors() {
     for descriptor in [control, bundle, stdout, stderr, results] where descriptor >= 0 {
       _ = host_sandbox_close(descriptor)

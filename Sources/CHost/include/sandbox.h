@@ -61,7 +61,6 @@ struct host_plan {
   const struct host_step *steps;
   const uint8_t *arena;  // zero-terminated texts; byte 0 is 0
   uint32_t count, arena_size;
-  uint32_t waits;        // 1: the first child waits for HOST_COMMAND_GO before its first step
   uint32_t terminal;     // 1: the job gets a terminal, whose master comes with HOST_EVENT_TERMINAL
   host_helper helper;
   void *context;
@@ -111,7 +110,7 @@ struct host_command {
 };
 #define HOST_COMMAND_LARGEST 65536
 
-// Makes the first child. Returns its pid.
+// Makes the first child, which waits for HOST_COMMAND_GO before its first step. Returns its pid.
 int32_t host_sandbox_spawn(const struct host_plan *plan);
 // Task 0 in the program that the first child executes: takes the plan from descriptor 7 and never returns.
 void host_sandbox_first(host_helper helper, void *context) __attribute__((noreturn));
