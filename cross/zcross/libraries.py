@@ -247,7 +247,9 @@ def zstd(source: Source, made: Path) -> Plan:
     ]
     sources.append(TREE / "cross" / "libraries" / "zstd_left_out.c")
     headers = {name: root / name for name in ("zstd.h", "zstd_errors.h")}
-    return Plan(sources, [*ZSTD_FLAGS, f"-I{root}"], headers)
+    # Unpacking a bundle takes a third less time so, and 4 KB more.
+    own_flags = {stem: ("-UZSTD_NO_INLINE",) for stem in ("huf_decompress", "zstd_decompress_block")}
+    return Plan(sources, [*ZSTD_FLAGS, f"-I{root}"], headers, own_flags)
 
 
 # --- inih ----------------------------------------------------------------------------------------
