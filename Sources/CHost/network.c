@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "chost.h"
+#include "text.h"
 
 union socket_address {
   struct sockaddr any;
@@ -65,10 +66,46 @@ int32_t host_address_parse(const char *text, uint8_t *address) {
   return -EINVAL;
 }
 
+static void add_ipv4(struct text *text, const uint8_t *bytes) {
+  for (int i = 0; i < 4; i++) {
+    if (i > 0) text_add(text, ".");
+    text_add_number(text, bytes[i]);
+  }
+}
+
+// RFC 5952: the first of the longest runs of zero groups is left out, if it has two or more.
+static void add_ipv6(struct text *text, const uint8_t *bytes) {
+  static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+  if (memcmp(bytes, mapped, sizeof mapped) == 0) {
+    text_add(text, "::ffff:");
+    return add_ipv4(text, bytes + 12);
+  }
+  int run = -1, longest = 1;
+  for (int i = 0, count = 0; i < 8; i++) {
+    count = bytes[2 * i] == 0 && bytes[2 * i + 1] == 0 ? count + 1 : 0;
+    if (count > longest) longest = count, run = i + 1 - count;
+  }
+  for (int i = 0; i < 8; i++) {
+    if (i == run) {
+      text_add(text, "::");
+      i += longest - 1;
+      continue;
+    }
+    if (i > 0 && (run < 0 || i != run + longest)) text_add(text, ":");
+    text_add_hex(text, (uint32_t)bytes[2 * i] << 8 | bytes[2 * i + 1]);
+  }
+}
+
 int32_t host_address_text(const uint8_t *address, char *text, uint32_t capacity) {
   if (address[0] != 4 && address[0] != 6) return -EAFNOSUPPORT;
-  int family = address[0] == 4 ? AF_INET : AF_INET6;
-  return inet_ntop(family, address + 4, text, capacity) ? 0 : -errno;
+  // Not inet_ntop, which brings stdio's formatting.
+  char bytes[INET6_ADDRSTRLEN];
+  struct text words = {bytes, sizeof bytes, 0};
+  if (address[0] == 4) add_ipv4(&words, address + 4);
+  else add_ipv6(&words, address + 4);
+  if (words.length >= capacity) return -ENOSPC;
+  memcpy(text, bytes, words.length + 1);
+  return 0;
 }
 
 static void resolve_and_exit(const char *name, uint16_t port, int out)

@@ -20,6 +20,13 @@ static inline void text_add(struct text *text, const char *words) {
   text_add_bytes(text, words, strlen(words));
 }
 
+static inline void text_add_hex(struct text *text, uint32_t number) {
+  char digits[8], *first = digits + sizeof digits;
+  do *--first = "0123456789abcdef"[number % 16];
+  while (number /= 16);
+  text_add_bytes(text, first, (uint64_t)(digits + sizeof digits - first));
+}
+
 static inline void text_add_number(struct text *text, uint64_t number) {
   char digits[20], *first = digits + sizeof digits;
   do *--first = (char)('0' + number % 10);
