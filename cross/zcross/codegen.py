@@ -7,6 +7,7 @@ section. Nothing here needs the first two, and the linker can only fold what sta
 import re
 from pathlib import Path
 
+from .convention import chosen
 from .paths import BuildError, run
 from .targets import Target
 from .toolchain import swift_tool
@@ -20,6 +21,8 @@ FLAGS = (
 EDITS = (
     (r'"frame-pointer"="[a-z-]+"', '"frame-pointer"="none"'),
     (r'!"frame-pointer", i32 \d', '!"frame-pointer", i32 0'),
+    # Guards on the stack of functions that use pointers: the C libraries have none either.
+    (r" sspreq\b", ""),
     # Where memory is refused Swift would trap: CHost's function says so.
     (r"@posix_memalign\b", "@host_allocate"),
 )
@@ -46,12 +49,12 @@ def generate(target: Target, code: Path) -> Path:
         raise BuildError(f"{code.name} is not what was expected: nothing allocates")
     text = in_order(text)
     edited = code.with_suffix(".edited.ll")
-    edited.write_text(text)
+    edited.write_text(chosen(target, text))
     made = code.with_suffix(".o")
     machine = [flag for flag in target.swift_flags if flag.startswith("-m")]
     run(
-        [swift_tool("clang"), "-x", "ir", "-target", target.swift_triple, *FLAGS, *machine, "-c",
-         edited, "-o", made],
+        [swift_tool("clang"), "-x", "ir", "-target", target.swift_triple, *FLAGS, *machine,
+         *target.codegen_flags, "-c", edited, "-o", made],
         f"generating the code of {code.name}")
     edited.unlink()
     return made

@@ -23,25 +23,30 @@ class Target:
     small_flags: tuple[str, ...] = field(default=())
     computing_flags: tuple[str, ...] = field(default=())  # for C that does
     swift_flags: tuple[str, ...] = field(default=())
+    codegen_flags: tuple[str, ...] = field(default=())
 
 
 # Half the size of an instruction for most of them. zig's cc knows no -mthumb. ARMv6's has no long
 # multiplication, so what computes does without there.
 THUMB = ("-Xclang", "-target-feature", "-Xclang", "+thumb-mode")
 
+# Instructions that follow each other in many places become a function.
+OUTLINED = ("-mllvm", "-enable-machine-outliner=always")
+
 TARGETS = {
     target.name: target
     for target in (
         Target(
             "x86_64", "x86_64-unknown-none-elf", "x86_64-linux-musl",
-            "x86_64-linux-musl", "x86-linux-any", "x86_64", 64, size_limit=1_560_000,
+            "x86_64-linux-musl", "x86-linux-any", "x86_64", 64,
+            codegen_flags=(*OUTLINED, "-mllvm", "-machine-outliner-reruns=3"), size_limit=1_505_000,
         ),
         Target(
             "i686", "i686-unknown-none-elf", "x86-linux-musl",
             "x86-linux-musl", "x86-linux-any", "i386", 32, "pentium2",
             zig_flags=("-mcpu=pentium2",),
             swift_flags=("-Xcc", "-march=pentium2", "-target-cpu", "pentium2"),
-            size_limit=1_720_000,
+            codegen_flags=OUTLINED, size_limit=1_670_000,
         ),
         Target(
             "armv6", "armv6-none-none-eabi", "arm-linux-musleabi",
