@@ -209,6 +209,20 @@ private let source = #"""
   #endif
       return 0;
     }
+    if (count > 1 && strcmp(arguments[1], "clocks") == 0) {
+      // Monotonic, since the start, and as /proc says; milliseconds.
+      const int clocks[2] = {CLOCK_MONOTONIC, CLOCK_BOOTTIME};
+      for (int index = 0; index < 2; index++) {
+        struct timespec now;
+        clock_gettime(clocks[index], &now);
+        printf("%lld\n", now.tv_sec * 1000LL + now.tv_nsec / 1000000);
+      }
+      double up = -1;
+      FILE *file = fopen("/proc/uptime", "r");
+      if (!file || fscanf(file, "%lf", &up) != 1) return 1;
+      printf("%lld\n", (long long)(up * 1000));
+      return 0;
+    }
     if (count > 1 && strcmp(arguments[1], "descriptors") == 0) {
       int made = 0;
       while (dup(1) >= 0) made++;
@@ -267,5 +281,7 @@ let canProbe = probeProgram != nil
 let probeBundle = busyboxBundle { $0.addFile("bin/probe", probeProgram ?? [], mode: 0o755) }
 
 func probe(_ arguments: String..., limits: JobLimits = .small) -> JobSpec {
-  JobSpec(name: nextName(), arguments: ["/bin/probe"] + arguments, limits: limits)
+  JobSpec(
+    name: nextName(), arguments: ["/bin/probe"] + arguments, limits: limits,
+    isolation: features.level)
 }

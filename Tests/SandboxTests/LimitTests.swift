@@ -14,7 +14,7 @@ extension WithKernel {
       let spec = JobSpec(
         name: nextName(),
         arguments: ["/bin/busybox", "awk", "BEGIN { s = \"x\"; while (1) s = s s }"],
-        limits: limits)
+        limits: limits, isolation: features.level)
       let driver = try run(spec)
       #expect(driver.process.outcome == .outOfMemory)
       let usage = driver.process.usage(nowMs: nowMs())

@@ -45,13 +45,13 @@ extension WithKernel {
       let driver = try EscapeTests.attack(in: sandbox(), isolation: .reduced)
       #expect(driver.process.outcome == .exited(status: 0))
       let tried = EscapeTests.attempts(driver.output)
-      #expect(tried.count > 85)
-      for (name, answer) in tried { #expect(answer.hasPrefix("refused"), "\(name): \(answer)") }
+      EscapeTests.expectAllRefused(tried, at: .reduced)
     }
 
     /// A kernel without seccomp filters and without the pids controller: the other walls hold by themselves.
     @Test(.enabled(if: canProbe)) func evenWithoutSeccompAndPids() throws {
-      var older = features
+      // With the machine's user namespaces, where it has them: without a filter the job could make some.
+      var older = KernelFeatures.detect()
       older.seccomp = false
       older.cgroups.pids = CgroupPlace()
       #expect(older.level == .reduced)
@@ -66,9 +66,7 @@ extension WithKernel {
       ]
       let tried = EscapeTests.attempts(driver.output)
       #expect(tried["unshare-user"] == "refused 28")
-      for (name, answer) in tried where !open.contains(name) {
-        #expect(answer.hasPrefix("refused"), "\(name): \(answer)")
-      }
+      EscapeTests.expectAllRefused(tried, at: .reduced, except: open)
     }
 
     @Test func aTerminalWorksHereToo() throws {

@@ -212,8 +212,10 @@ extension WithKernel {
       weaker.tryWithoutUserNamespace()
       #expect(weaker.level == .reduced || !features.isRoot)
       let sandbox = Sandbox(features: weaker, settings: SandboxSettings(owner: "weak\(getpid())"))
+      var spec = shell("true")
+      spec.isolation = .full
       #expect(throws: SandboxError.isolationTooLow(have: weaker.level, want: .full)) {
-        try sandbox.start(shell("true"), nowMs: 0)
+        try sandbox.start(spec, nowMs: 0)
       }
       weaker.cgroups = CgroupLayout()
       #expect(weaker.level == .refused)

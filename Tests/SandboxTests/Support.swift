@@ -3,11 +3,21 @@ import Foundation
 
 @testable import Sandbox
 
-/// Real namespaces and cgroups: as root, or as a user with both delegated. Elsewhere these tests are
-/// skipped, and the test list says so.
-let features = KernelFeatures.detect()
+/// Real namespaces and cgroups: as root, or as a user with both delegated. With `ZENNET_ISOLATION=reduced`
+/// as on a kernel without user namespaces (scripts/checks/reduced).
+let features: KernelFeatures = {
+  var found = KernelFeatures.detect()
+  if ProcessInfo.processInfo.environment["ZENNET_ISOLATION"] == "reduced" {
+    found.tryWithoutUserNamespace()
+  }
+  return found
+}()
+/// Elsewhere these tests are skipped, and the test list says so.
 let canSandbox: Bool = {
-  if features.level == .full { return true }
+  if features.level != .refused {
+    print("sandboxes of isolation \(features.level.name) on Linux \(features.release)")
+    return true
+  }
   print("SKIPPED: the sandbox cannot be tested here:")
   for line in features.lines where !line.isPresent { print("  " + line.text) }
   return false
@@ -53,7 +63,8 @@ func shell(
   _ script: String, limits: JobLimits = .small, terminal: Bool = false, name: String = nextName()
 ) -> JobSpec {
   JobSpec(
-    name: name, arguments: ["/bin/busybox", "sh", "-c", script], limits: limits, terminal: terminal)
+    name: name, arguments: ["/bin/busybox", "sh", "-c", script], limits: limits,
+    isolation: features.level, terminal: terminal)
 }
 
 /// Drives one sandbox the way the agent's loop does.
