@@ -103,6 +103,17 @@ struct RuleTests {
     #expect(rule.due(paidSat: 50_000) == .exhausted)
   }
 
+  @Test func timeInWhichAJobStandsStillIsNotOfItsLimit() throws {
+    var rule = try publisher()
+    let paused = UsageVector(cpuMs: 10, memoryMiBMs: 10, wallMs: 5_000_000, frozenMs: 4_400_000)
+    #expect(rule.usageReported(report(1, paused), elapsedMs: 5_000_000, paidSat: 1000) == .wait)
+    var longer = paused
+    longer.wallMs += 2_001
+    #expect(
+      rule.usageReported(report(2, longer), elapsedMs: 6_000_000, paidSat: 1000)
+        == .refuse("more time than the limit"))
+  }
+
   @Test func impossibleUsageIsRefused() throws {
     func refused(
       _ reason: StaticReason, elapsedMs: UInt64 = 10_000, _ usage: UsageVector,

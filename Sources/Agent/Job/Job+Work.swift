@@ -57,7 +57,10 @@ extension Job {
       frozenMs: sample.frozenMs)
     if stage != .running { return }
     considerFreezing()
-    if let offer, sample.wallMs >= offer.limits.wallMs { end(.timeLimit, .timeLimit) }
+    // What stands still, whoever's the wish, does not come nearer to its limit.
+    if let offer, let record, record.usage.runningMs >= offer.limits.wallMs {
+      end(.timeLimit, .timeLimit)
+    }
     if context.now.nowMs >= nextReportAtMs {
       nextReportAtMs = context.now.nowMs + UInt64(contract?.payoutIntervalMs ?? 1000)
       report()

@@ -10,7 +10,7 @@ public struct ResourceLimits: Equatable, Sendable {
   public var pids: UInt32
   /// Files that the job has and makes.
   public var diskMiB: UInt32
-  /// Time from start to end, frozen time included.
+  /// Time from start to end without the time in which the job was frozen or paused.
   public var wallMs: UInt64
 
   public init(memoryMiB: UInt32, milliCpus: UInt32, pids: UInt32, diskMiB: UInt32, wallMs: UInt64) {

@@ -70,7 +70,7 @@ public struct PublisherRule: Equatable, Sendable {
     if usage.frozenMs > usage.wallMs { return "frozen for longer than it ran" }
     let (latestMs, overflow) = elapsedMs.addingReportingOverflow(toleranceMs)
     if overflow || usage.wallMs > latestMs { return "more time than has passed" }
-    if usage.wallMs > limits.wallMs + toleranceMs { return "more time than the limit" }
+    if usage.runningMs > limits.wallMs + toleranceMs { return "more time than the limit" }
     let runningMs = usage.runningMs + toleranceMs
     let cpuMost = Price.saturating(runningMs, UInt64(limits.milliCpus)) / 1000
     if usage.cpuMs > cpuMost { return "more processor time than the limit allows" }

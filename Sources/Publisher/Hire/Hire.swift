@@ -215,7 +215,10 @@ final class Hire {
       // Blocks take their time; only a machine that does not see what is there is at fault.
       return channel.fundingHeight == nil ? nil : stageSinceMs + Hire.stageMs
     case .transferring, .delivering, .settling: return stageSinceMs + Hire.stageMs
-    case .running: return stageSinceMs + context.plan.offer.limits.wallMs + Hire.stageMs
+    case .running:
+      // A pause is no time of the job's; its end is the channel's.
+      let most = context.plan.offer.limits.wallMs + record.usage.frozenMs
+      return stageSinceMs + most + Hire.stageMs
     case .contracted, .accepted, .receipted, .closed, .abandoned: return nil
     }
   }
