@@ -174,6 +174,13 @@ public final class AgentMachine {
       job.drainSession()
     }
   }
+  /// Instead of `resultsCollected`: there are none, and never will be.
+  public func resultsLost(_ key: JobKey, _ now: Instant) {
+    withJob(key, now) { job in
+      job.resultsLost()
+      job.drainSession()
+    }
+  }
   public func resultBytes(_ key: JobKey, _ bytes: [UInt8], offset: UInt64, _ now: Instant) {
     withJob(key, now) { $0.resultBytes(bytes, offset: offset) }
   }

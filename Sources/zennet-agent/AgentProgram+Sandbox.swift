@@ -103,11 +103,13 @@ extension AgentProgram {
       body.results = try MemoryFile()
       do throws(SandboxError) {
         try process.collect()
+        body.isCollecting = true
         reactor.watch(body.descriptor(.results), token: JobBody.token(body.key, .results))
         return
       } catch { log.error("results: " + error.message) }
     } catch { log.error("results: " + error.message) }
-    machine.resultsCollected(body.key, sizeBytes: 0, digest: .zero, now)
+    body.results = nil
+    machine.resultsLost(body.key, now)
   }
 
   /// Nothing of the job may remain.
@@ -151,8 +153,7 @@ extension AgentProgram {
         finishResults(body, complete: complete)
       case .programStarted(let id): programStarted(id, body)
       case .programEnded(let id, let outcome): programEnded(id, outcome, body)
-      // Its end would be readable for ever.
-      case .closed: reactor.unwatch(JobBody.token(body.key, .control))
+      case .closed: sandboxClosed(body)
       }
     }
   }
@@ -170,7 +171,20 @@ extension AgentProgram {
     }
   }
 
+  /// Process 1 is gone: nobody is left to empty the sandbox.
+  private func sandboxClosed(_ body: JobBody) {
+    // Its end would be readable for ever.
+    reactor.unwatch(JobBody.token(body.key, .control))
+    if !body.isCollecting { return }
+    body.isCollecting = false
+    reactor.unwatch(JobBody.token(body.key, .results))
+    body.results = nil
+    machine.resultsLost(body.key, now)
+    carryOut()
+  }
+
   private func finishResults(_ body: JobBody, complete: Bool) {
+    body.isCollecting = false
     reactor.unwatch(JobBody.token(body.key, .results))
     if !complete || body.resultsAreTooLarge {
       log.warning("the results are larger than the offer allows, or could not be read: dropped")

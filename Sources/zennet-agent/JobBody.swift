@@ -27,6 +27,8 @@ final class JobBody {
   var resultsHash = Sha256()
   var resultsLimit: UInt64 = 0
   var resultsAreTooLarge = false
+  /// Between the wish for the results and their end.
+  var isCollecting = false
 
   init(key: JobKey) { self.key = key }
 

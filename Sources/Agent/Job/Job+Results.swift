@@ -74,6 +74,18 @@ extension Job {
     if sizeBytes == 0 { resultsDelivered() }
   }
 
+  /// The sandbox vanished before it was emptied: what the job made is gone. A job that came to its own end
+  /// is lost with it, or its publisher would take it for done; any other end says enough.
+  func resultsLost() {
+    guard let exit = record?.exit, stage == .delivering, !resultsAreReady else { return }
+    context.warning(label + "its results are lost")
+    if exit.kind == .exited {
+      record?.exit?.kind = .lost
+      record?.exit?.status = 0
+    }
+    resultsCollected(sizeBytes: 0, digest: .zero)
+  }
+
   func sayExit() {
     if let exit = record?.exit, resultsAreReady || stage > .delivering { say(.exited(exit)) }
   }
