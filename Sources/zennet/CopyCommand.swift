@@ -62,14 +62,14 @@ struct CopyCommand: ParsableCommand {
     request.task = 2
     request.arguments = [path]
     let archive = try RunCommand.reporting { () throws(RunError) in
-      try FolderBundle.tar(of: source)
+      try FolderTar(source, isNamed: true)
     }
     let end = try start(name, request, sending: archive) { _ in }
     if end.status != 0 { throw ExitCode.failure }
   }
 
   private func start(
-    _ name: String, _ request: ControlRequest, sending archive: [UInt8]?,
+    _ name: String, _ request: ControlRequest, sending archive: FolderTar?,
     output: ([UInt8]) -> Void
   ) throws -> RemoteProgram.End {
     var text = TerminalText()
@@ -79,8 +79,7 @@ struct CopyCommand: ParsableCommand {
       let job = try LiveRuns.find(name, in: path)
       var request = request
       request.worker = try job.theWorker()
-      let program = try RemoteProgram(job, request, input: -1, endsInput: archive == nil)
-      if let archive { program.send(archive) }
+      let program = try RemoteProgram(job, request, input: -1, source: archive)
       return try program.run { isError, bytes in
         if isError {
           HostProcess.write(2, cleans ? text.clean(bytes) : bytes)

@@ -58,6 +58,9 @@ public final class RemoteProgram {
     static let input: UInt64 = 1
   }
 
+  /// With so much on its way to the run nothing more is read.
+  private static let fullBytes = 262_144
+
   private let reactor = Reactor()
   private let connection: ConnectionId
   private var frames = ControlFrames()
@@ -65,46 +68,59 @@ public final class RemoteProgram {
   private var problem: String?
   /// Where its input comes from; nil once that has ended.
   private var input: Int32?
+  /// Instead of a descriptor; nil once it has ended.
+  private var source: FolderTar?
   /// Of a person: its size follows, and every key counts.
   private let terminal: Terminal?
 
   /// - Parameters:
   ///   - input: a descriptor that becomes its standard input; -1 for none.
-  ///   - endsInput: without a descriptor its input is empty; else ``send(_:)`` gives it.
+  ///   - source: an archive that becomes its standard input, read as fast as the machine takes it.
   ///   - terminal: the caller's, when the program gets one.
   public init(
-    _ job: LiveJob, _ request: ControlRequest, input: Int32, endsInput: Bool = true,
+    _ job: LiveJob, _ request: ControlRequest, input: Int32, source: FolderTar? = nil,
     terminal: Terminal? = nil
   ) throws(RunError) {
     self.terminal = terminal
     self.input = input >= 0 ? input : nil
+    self.source = source
     connection = reactor.connect(to: .unix(path: ControlServer.path(job.folder)))
     var request = request
     if let size = terminal?.size { request.terminal = [size.rows, size.columns] }
     reactor.send(connection, ControlFrame.request(ControlJson.encode(request)).encode())
-    if input < 0 && endsInput { reactor.send(connection, ControlFrame.inputEnded.encode()) }
+    if input < 0 && source == nil { reactor.send(connection, ControlFrame.inputEnded.encode()) }
     do throws(HostError) {
       try reactor.watchSignals(
         terminal == nil ? [.interrupt, .terminate] : [.windowChanged, .terminate, .hangUp])
     } catch { throw .host(error) }
   }
 
-  /// Bytes from somewhere else than a descriptor, all at once.
-  public func send(_ bytes: [UInt8]) {
-    reactor.setBacklogLimit(connection, bytes: 2 * bytes.count + 1 << 20)
+  /// As much of the archive as the run takes at the moment.
+  private func readSource() throws(RunError) {
+    while let source, reactor.pendingBytes(connection) < RemoteProgram.fullBytes {
+      if let bytes = try source.next() {
+        send(bytes)
+      } else {
+        self.source = nil
+        reactor.send(connection, ControlFrame.inputEnded.encode())
+      }
+    }
+  }
+
+  private func send(_ bytes: [UInt8]) {
     var start = 0
     while start < bytes.count {
       let next = min(start + 65_536, bytes.count)
       reactor.send(connection, ControlFrame.input(Array(bytes[start..<next])).encode())
       start = next
     }
-    reactor.send(connection, ControlFrame.inputEnded.encode())
   }
 
   /// Until it ends. `output` gets what it prints, in order.
   public func run(output: (_ isError: Bool, [UInt8]) -> Void) throws(RunError) -> End {
     while true {
       watchInput()
+      try readSource()
       let event: ReactorEvent?
       do throws(HostError) { event = try reactor.next(untilMs: nil) } catch { throw .host(error) }
       switch event {
@@ -134,7 +150,7 @@ public final class RemoteProgram {
 
   /// What the run does not take yet stays in the pipe.
   private func watchInput() {
-    if let input, reactor.pendingBytes(connection) < 262_144 {
+    if let input, reactor.pendingBytes(connection) < RemoteProgram.fullBytes {
       reactor.watch(input, token: Token.input)
     } else {
       reactor.unwatch(Token.input)

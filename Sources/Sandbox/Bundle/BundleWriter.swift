@@ -6,6 +6,7 @@ public struct BundleWriter {
   private enum Content {
     case directory
     case file([UInt8])
+    case source(Int, sizeBytes: UInt64)
     case symlink([UInt8])
   }
   private struct Entry {
@@ -27,14 +28,43 @@ public struct BundleWriter {
     entries.append(Entry(path: Array(path.utf8), mode: mode, content: .file(bytes)))
   }
 
+  /// A file whose bytes are put in later, where ``pieces()`` say.
+  public mutating func addFile(
+    _ path: String, sizeBytes: UInt64, source: Int, mode: UInt32 = 0o644
+  ) {
+    entries.append(
+      Entry(
+        path: Array(path.utf8), mode: mode, content: .source(source, sizeBytes: sizeBytes)))
+  }
+
   /// `target` is relative to the link's own folder.
   public mutating func addSymlink(_ path: String, to target: String) {
     entries.append(
       Entry(path: Array(path.utf8), mode: 0o777, content: .symlink(Array(target.utf8))))
   }
 
+  /// A part of an archive.
+  public enum Piece: Equatable, Sendable {
+    case bytes([UInt8])
+    /// Exactly so many bytes of what was added under this number.
+    case content(source: Int, sizeBytes: UInt64)
+  }
+
   /// The archive, uncompressed. Paths that a bundle may not have are an error, here as in the sandbox.
+  /// What was added without its bytes must not be among it.
   public func tar() throws(BundleError) -> [UInt8] {
+    var all: [UInt8] = []
+    for piece in try pieces() {
+      guard case .bytes(let bytes) = piece else { preconditionFailure("a file without its bytes") }
+      if all.isEmpty { all = bytes } else { all += bytes }
+    }
+    return all
+  }
+
+  /// The archive in order.
+  public func pieces() throws(BundleError) -> [Piece] {
+    var pieces: [Piece] = []
+    var offset: UInt64 = 0
     var order = Array(entries.indices)
     order.sort { left, right in
       let (first, second) = (entries[left].path, entries[right].path)
@@ -47,13 +77,14 @@ public struct BundleWriter {
       if position + 1 < order.count && entries[order[position + 1]].path.elementsEqual(entry.path) {
         continue
       }
-      let path = try BundlePath.clean(entry.path, offset: UInt64(bytes.count))
+      let path = try BundlePath.clean(entry.path, offset: offset + UInt64(bytes.count))
       if path.isEmpty { continue }
       switch entry.content {
       case .directory:
         TarWriter.header(&bytes, path: path, mode: entry.mode, type: UInt8(ascii: "5"))
       case .symlink(let target):
-        try BundlePath.checkSymlink(path: path, target: target, offset: UInt64(bytes.count))
+        try BundlePath.checkSymlink(
+          path: path, target: target, offset: offset + UInt64(bytes.count))
         TarWriter.header(
           &bytes, path: path, link: target, mode: entry.mode, type: UInt8(ascii: "2"))
       case .file(let content):
@@ -62,10 +93,17 @@ public struct BundleWriter {
         )
         bytes.append(contentsOf: content)
         TarWriter.pad(&bytes, size: UInt64(content.count))
+      case .source(let number, let sizeBytes):
+        TarWriter.header(
+          &bytes, path: path, mode: entry.mode, size: sizeBytes, type: UInt8(ascii: "0"))
+        offset += UInt64(bytes.count) + sizeBytes
+        pieces += [.bytes(bytes), .content(source: number, sizeBytes: sizeBytes)]
+        bytes = []
+        TarWriter.pad(&bytes, size: sizeBytes)
       }
     }
     TarWriter.end(&bytes)
-    return bytes
+    return pieces + [.bytes(bytes)]
   }
 
   /// The archive as `tar.zst`.

@@ -1,0 +1,110 @@
+import Foundation
+import Host
+import Sandbox
+
+/// A file or a folder as an uncompressed tar, read while it is wanted: memory does not grow with it. The
+/// same files always give the same bytes.
+public final class FolderTar {
+  private var pieces: [BundleWriter.Piece] = []
+  private var files: [String] = []
+  private var index = 0
+  private var open: FileHandle?
+  private var leftBytes: UInt64 = 0
+
+  /// The most that ``next()`` gives at once.
+  public static let pieceBytes = 65_536
+
+  /// What is below a folder, or, under its own name, a file or a folder.
+  public init(_ path: String, isNamed: Bool) throws(RunError) {
+    var writer = BundleWriter()
+    do throws(HostError) {
+      if isNamed { try addNamed(path, &writer) } else { try add(path, "", &writer) }
+    } catch { throw .host(error) }
+    do throws(BundleError) { pieces = try writer.pieces() } catch {
+      throw .bundle(path: path, error)
+    }
+  }
+
+  deinit { try? open?.close() }
+
+  /// What comes next of the archive; nil at its end. A file that gets shorter meanwhile is an error.
+  public func next() throws(RunError) -> [UInt8]? {
+    while index < pieces.count {
+      switch pieces[index] {
+      case .bytes(let bytes):
+        index += 1
+        return bytes
+      case .content(let number, let sizeBytes):
+        let bytes = try content(files[number], sizeBytes)
+        if !bytes.isEmpty { return bytes }
+        index += 1
+      }
+    }
+    return nil
+  }
+
+  private func content(_ path: String, _ sizeBytes: UInt64) throws(RunError) -> [UInt8] {
+    do {
+      if open == nil {
+        open = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
+        leftBytes = sizeBytes
+      }
+      let wanted = Int(min(leftBytes, UInt64(FolderTar.pieceBytes)))
+      let bytes = wanted == 0 ? nil : try open?.read(upToCount: wanted)
+      if let bytes, !bytes.isEmpty {
+        leftBytes -= UInt64(bytes.count)
+        return [UInt8](bytes)
+      }
+      try open?.close()
+      open = nil
+    } catch { throw .usage("\(path): cannot be read") }
+    if leftBytes > 0 { throw .usage("\(path): became shorter while it was read") }
+    return []
+  }
+
+  // MARK: What there is
+
+  private func addNamed(_ path: String, _ writer: inout BundleWriter) throws(HostError) {
+    let url = URL(fileURLWithPath: path).standardizedFileURL
+    let name = url.lastPathComponent
+    let real = url.resolvingSymlinksInPath().path
+    guard let status = try Files.status(real) else {
+      throw .failed(errno: 2, operation: "open", subject: path)
+    }
+    if status.kind == .folder {
+      writer.addDirectory(name, mode: status.mode & 0o777)
+      return try add(url.path, name + "/", &writer)
+    }
+    if status.kind != .file { throw .notAFile(path: path) }
+    addFile(real, status, as: name, &writer)
+  }
+
+  private func add(
+    _ folder: String, _ prefix: String, _ writer: inout BundleWriter
+  ) throws(HostError) {
+    for name in try Files.list(folder) {
+      let path = folder + "/" + name
+      let inside = prefix + name
+      guard let status = try Files.status(path) else { continue }
+      switch status.kind {
+      case .folder:
+        writer.addDirectory(inside, mode: status.mode & 0o777)
+        try add(path, inside + "/", &writer)
+      case .file: addFile(path, status, as: inside, &writer)
+      case .link:
+        if let target = try? FileManager.default.destinationOfSymbolicLink(atPath: path) {
+          writer.addSymlink(inside, to: target)
+        }
+      case .other: throw .notAFile(path: path)
+      }
+    }
+  }
+
+  private func addFile(
+    _ path: String, _ status: Files.Status, as name: String, _ writer: inout BundleWriter
+  ) {
+    writer.addFile(
+      name, sizeBytes: status.sizeBytes, source: files.count, mode: status.mode & 0o777)
+    files.append(path)
+  }
+}

@@ -1,0 +1,120 @@
+import Foundation
+import Sandbox
+import TestSupport
+import Testing
+
+@testable import Publisher
+
+/// A folder on its way into an archive that is never whole in memory.
+struct FolderTarTests {
+  private func withFolder(_ body: (String) throws -> Void) throws {
+    let folder = FileManager.default.temporaryDirectory.appending(
+      path: "zennet-tar-\(UUID().uuidString)")
+    defer { try? FileManager.default.removeItem(at: folder) }
+    try FileManager.default.createDirectory(
+      at: folder.appending(path: "tree/inner"), withIntermediateDirectories: true)
+    try body(folder.path)
+  }
+
+  private func write(_ bytes: [UInt8], to path: String) throws {
+    try Data(bytes).write(to: URL(fileURLWithPath: path))
+  }
+
+  private func all(_ tar: FolderTar) throws -> (bytes: [UInt8], largest: Int) {
+    var bytes: [UInt8] = []
+    var largest = 0
+    while let piece = try tar.next() {
+      bytes += piece
+      largest = max(largest, piece.count)
+    }
+    return (bytes, largest)
+  }
+
+  @Test func itIsWhatIsWrittenAtOnce() throws {
+    try withFolder { folder in
+      var random = SeededGenerator(seed: 4)
+      let large = random.bytes(700_001)
+      try write(large, to: folder + "/tree/inner/large")
+      try write([], to: folder + "/tree/empty")
+      try write(Array("#!/bin/sh\n".utf8), to: folder + "/tree/run")
+      chmod(folder + "/tree/run", 0o755)
+      chmod(folder + "/tree/empty", 0o600)
+      chmod(folder + "/tree/inner/large", 0o644)
+      try FileManager.default.createSymbolicLink(
+        atPath: folder + "/tree/link", withDestinationPath: "inner/large")
+      for (isNamed, prefix) in [(true, "tree/"), (false, "")] {
+        var writer = BundleWriter()
+        if isNamed { writer.addDirectory("tree") }
+        writer.addDirectory(prefix + "inner")
+        writer.addFile(prefix + "inner/large", large)
+        writer.addFile(prefix + "empty", [], mode: 0o600)
+        writer.addFile(prefix + "run", Array("#!/bin/sh\n".utf8), mode: 0o755)
+        writer.addSymlink(prefix + "link", to: "inner/large")
+        let tar = try all(FolderTar(folder + "/tree", isNamed: isNamed))
+        let isSame = tar.bytes == (try writer.tar())
+        #expect(isSame)
+        #expect(tar.largest <= FolderTar.pieceBytes)
+      }
+    }
+  }
+
+  @Test func oneFileHasItsOwnName() throws {
+    try withFolder { folder in
+      try write([1, 2, 3], to: folder + "/one")
+      try FileManager.default.createSymbolicLink(
+        atPath: folder + "/link", withDestinationPath: "one")
+      for name in ["one", "link"] {
+        var writer = BundleWriter()
+        writer.addFile(name, [1, 2, 3], mode: 0o644)
+        chmod(folder + "/one", 0o644)
+        #expect(try all(FolderTar(folder + "/" + name, isNamed: true)).bytes == writer.tar())
+      }
+    }
+  }
+
+  @Test func whatCannotBeReadIsNamed() throws {
+    try withFolder { folder in
+      #expect(throws: RunError.self) { try FolderTar(folder + "/none", isNamed: true) }
+      #expect(throws: RunError.self) { try FolderTar("/dev/null", isNamed: true) }
+      let file = folder + "/tree/shrinks"
+      try write([UInt8](repeating: 7, count: 200_000), to: file)
+      let tar = try FolderTar(folder + "/tree", isNamed: false)
+      try write([UInt8](repeating: 7, count: 100_000), to: file)
+      #expect(throws: RunError.usage("\(file): became shorter while it was read")) {
+        try all(tar)
+      }
+    }
+  }
+
+  @Test func aBundleIsBoundedWithAClearError() throws {
+    try withFolder { folder in
+      var random = SeededGenerator(seed: 5)
+      let file = folder + "/tree/noise"
+      try write(random.bytes(300_000), to: file)
+      let whole = try FolderBundle.make(folder + "/tree")
+      #expect(try FolderBundle.make(folder + "/tree", limit: whole.count) == whole)
+      // What the sandbox's own reader makes of it is what went in.
+      var sizes: [UInt64] = []
+      var reader = BundleReader(limits: BundleLimits(entries: 10, bytes: 1 << 20))
+      let unzstd = Unzstd(ratio: 100)
+      try unzstd.feed(whole) { bytes throws(BundleError) in
+        try reader.feed(bytes) { (item, _) throws(BundleError) in
+          if case .file(_, _, let size) = item { sizes.append(size) }
+        }
+      }
+      try unzstd.finish()
+      try reader.finish()
+      #expect(sizes == [300_000])
+      let path = folder + "/tree"
+      #expect(
+        throws: RunError.usage(
+          "\(path): as a bundle it is larger than 299999 bytes, which is the most for a job")
+      ) { try FolderBundle.make(path, limit: 299_999) }
+      try write(whole, to: folder + "/made")
+      #expect(
+        throws: RunError.usage(
+          "\(folder)/made: as a bundle it is larger than 1000 bytes, which is the most for a job")
+      ) { try FolderBundle.read(folder + "/made", limit: 1000) }
+    }
+  }
+}
