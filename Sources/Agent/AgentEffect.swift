@@ -69,6 +69,9 @@ public enum AgentEffect {
   case readResults(JobKey, offset: UInt64, count: Int)
   /// Nothing of the job may remain. Call `sandboxDestroyed` when nothing does.
   case destroySandbox(JobKey)
+  /// What was just stored of the job replaces what was stored before: that must not be found any more,
+  /// in no log of the database either.
+  case eraseTraces(JobKey)
 }
 
 extension AgentEffect {
@@ -101,6 +104,7 @@ extension AgentEffect {
     case .collectResults: return "collectResults"
     case .readResults: return "readResults"
     case .destroySandbox: return "destroySandbox"
+    case .eraseTraces: return "eraseTraces"
     }
   }
 }

@@ -329,7 +329,7 @@ final class FuzzedAgent {
       try require(!text.utf8.contains { $0 < 0x20 || $0 == 0x7f }, "strangers command no terminal")
     case .cacheBundle, .watch, .unwatch, .forget, .storeJob, .archiveChannel, .stageBundle,
       .dropBundle,
-      .writeInput, .closeInput, .freeze, .thaw:
+      .writeInput, .closeInput, .freeze, .thaw, .eraseTraces:
       break
     }
   }

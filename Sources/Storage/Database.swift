@@ -66,6 +66,8 @@ public final class Database {
     try execute("PRAGMA cache_size = 16")
     try execute("PRAGMA journal_mode = WAL")
     try execute("PRAGMA journal_size_limit = 1048576")
+    // What is replaced or deleted is overwritten: a job's secrets pass through here.
+    if durability == .full { try execute("PRAGMA secure_delete = ON") }
     try execute(durability == .full ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL")
   }
 

@@ -40,6 +40,10 @@ extension AgentProgram {
     case .broadcast(let transaction): chain.broadcast(transaction)
     case .forget(let txid): chain.forget(txid)
     case .storeJob, .storeChannel, .archiveChannel: storeOrEnd(effect)
+    case .eraseTraces:
+      do throws(StorageError) { try folder.ledger.database.checkpoint() } catch {
+        log.warning("what was erased may still be on disk: " + error.message)
+      }
     case .loadBundle, .cacheBundle, .stageBundle, .dropBundle, .startSandbox, .writeInput,
       .closeInput, .freeze, .thaw,
       .terminate, .program, .sampleUsage, .collectResults, .readResults, .destroySandbox:

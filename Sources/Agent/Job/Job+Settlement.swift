@@ -86,6 +86,7 @@ extension Job {
     if stage >= .closing { return }
     if channel?.best == nil { return abandon("nothing was paid") }
     if isSandboxed { destroySandbox() }
+    eraseOutput()
     let id = contractId
     do {
       let close = try channel?.close(feeRateSatPerVb: context.feeRateSatPerVb)
@@ -105,6 +106,7 @@ extension Job {
     context.warning(label + reason)
     if channel?.best != nil { return closeChannel() }
     patienceEndsAtMs = nil
+    eraseOutput()
     if isSandboxed { destroySandbox() } else { context.emit(.dropBundle(key)) }
     if record?.exit == nil {
       record?.exit = JobExit(kind: .neverRan, status: 0, resultBytes: 0, resultDigest: .zero)

@@ -135,7 +135,10 @@ final class Job {
   func enter(_ stage: JobStage) {
     guard record != nil, record?.stage != stage else { return }
     record?.stage = stage
+    // The program is of no more use, and its publisher's secret.
+    let hasErased = stage >= .settling && eraseProgram()
     store()
+    if hasErased { context.emit(.eraseTraces(key)) }
     context.info(label + stage.text)
   }
 

@@ -31,6 +31,8 @@ final class FakeMachine {
     /// The results handed over differ from their digest.
     var corruptsResults = false
     var network = Network.regtest
+    /// The sandbox vanishes while they are collected.
+    var losesResults = false
   }
 
   unowned let world: World
@@ -177,6 +179,7 @@ final class FakeMachine {
     case .terminate(_, let reason):
       if !behaviour.ignoresTimeLimit { end(.terminated(reason)) }
     case .sampleUsage(let key): machine.usageSampled(key, sample, now)
+    case .collectResults(let key, _) where behaviour.losesResults: machine.resultsLost(key, now)
     case .collectResults(let key, _):
       machine.resultsCollected(
         key, sizeBytes: UInt64(behaviour.results.count),
@@ -194,7 +197,8 @@ final class FakeMachine {
       machine.bundleLoaded(key, isStaged: cached == digest, now)
     case .cacheBundle(_, let digest): cached = digest
     case .stageBundle(_, let bytes): transferredBytes += bytes.count
-    case .watch, .unwatch, .forget, .storeJob, .storeChannel, .archiveChannel, .dropBundle:
+    case .watch, .unwatch, .forget, .storeJob, .storeChannel, .archiveChannel, .dropBundle,
+      .eraseTraces:
       break
     case .writeInput(let key, let bytes):
       input += bytes
