@@ -134,7 +134,7 @@ struct JobCgroup {
     // Linux 5.15: gives way at once, not at the end of a time slice.
     trySet(layout.cpu, "cpu.idle", "1")
     trySet(layout.blkio, layout.blkio.isVersion2 ? "io.weight" : "blkio.weight", "10")
-    if !layout.blkio.isVersion2 { trySet(layout.blkio, "blkio.bfq.weight", "1") }
+    trySet(layout.blkio, layout.blkio.isVersion2 ? "io.bfq.weight" : "blkio.bfq.weight", "1")
   }
 
   /// Dying takes processor time, which a throttled or starved process would not get.

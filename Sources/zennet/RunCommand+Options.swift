@@ -56,7 +56,7 @@ extension RunCommand {
     @Option(help: "MiB of files.")
     var disk: UInt32 = 64
 
-    @Option(help: "Seconds from start to end.")
+    @Option(help: "Seconds from start to end; pauses and freezes do not count.")
     var time: UInt64 = 600
 
     @Option(help: "How well the job is walled in: any, reduced or full.")

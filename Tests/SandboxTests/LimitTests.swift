@@ -4,6 +4,13 @@ import Testing
 
 @testable import Sandbox
 
+#if arch(x86_64)
+  private let ioprioGet = 252
+#else
+  // Of architectures that came later.
+  private let ioprioGet = 31
+#endif
+
 extension WithKernel {
   struct LimitTests {
     @Test func aMemoryBombIsKilledAndSaysSo() throws {
@@ -64,6 +71,30 @@ extension WithKernel {
       driver.until { $0.process.cgroup.processes().count >= 50 }
       try driver.process.destroy()
       #expect(cgroupFolders(owner: sandbox.settings.owner).isEmpty)
+    }
+
+    /// Idle class for every process (ioprio_get(2)), and the lowest weight where the kernel has one.
+    @Test func whatReachesTheDiskMakesWay() throws {
+      let call = unsafeBitCast(
+        dlsym(nil, "syscall")!, to: (@convention(c) (Int, Int, Int) -> Int).self)
+      let driver = Driver(try makeSandbox().start(shell("echo up; sleep 1000"), nowMs: nowMs()))
+      driver.until { $0.output == "up\n" }
+      let processes = driver.process.cgroup.processes()
+      #expect(processes.count >= 2)
+      for pid in processes { #expect(call(ioprioGet, 1, Int(pid)) >> 13 == 3) }
+      let files: [(String, UInt64)] = [
+        ("blkio.weight", 10), ("io.weight", 10), ("blkio.bfq.weight", 1), ("io.bfq.weight", 1),
+      ]
+      for folder in driver.process.cgroup.directories {
+        for (file, weight) in files {
+          // `10`, or `default 10`; and not every kernel has one.
+          guard let line = Text.lines(System.read(folder + "/" + file) ?? []).first,
+            let word = Text.words(line).last
+          else { continue }
+          #expect(Text.number(word) == weight, "\(file)")
+        }
+      }
+      try driver.process.destroy()
     }
 
     @Test func filesAreBounded() throws {
