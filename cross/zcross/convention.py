@@ -20,7 +20,7 @@ CALLEE = re.compile(r'swiftcc [^@%"]*?(?:@"[^"]*"|@[\w.$]+|%[\w.]+)\(')
 
 
 def chosen(target: Target, text: str) -> str:
-    """The text with the conventions that suit the machine. Elsewhere they save nothing."""
+    """The text with the conventions that suit the machine: elsewhere they save next to nothing."""
     if target.name == "x86_64":
         return keep_registers(text)
     return pass_in_registers(text) if target.name == "i686" else text

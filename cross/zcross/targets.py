@@ -39,7 +39,7 @@ TARGETS = {
         Target(
             "x86_64", "x86_64-unknown-none-elf", "x86_64-linux-musl",
             "x86_64-linux-musl", "x86-linux-any", "x86_64", 64,
-            codegen_flags=(*OUTLINED, "-mllvm", "-machine-outliner-reruns=3"), size_limit=1_505_000,
+            codegen_flags=OUTLINED, size_limit=1_505_000,
         ),
         Target(
             "i686", "i686-unknown-none-elf", "x86-linux-musl",
