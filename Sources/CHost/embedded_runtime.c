@@ -2,6 +2,8 @@
 #ifdef ZENNET_STATIC
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
+#include <malloc.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -29,6 +31,25 @@ int host_allocate(void **memory, size_t alignment, size_t size) {
   ssize_t ignored = write(2, bytes, text.length);
   (void)ignored;
   _exit(status_without_memory);
+}
+
+// And all that Swift and the libraries give back comes here: what a job, a key or a message left in it is
+// overwritten, so that it is not to be found in this program's memory afterwards.
+void host_release(void *memory);
+void *host_resize(void *memory, size_t size);
+
+void host_release(void *memory) {
+  if (memory) explicit_bzero(memory, malloc_usable_size(memory));
+  free(memory);
+}
+
+void *host_resize(void *memory, size_t size) {
+  void *larger = malloc(size);
+  if (!larger || !memory) return larger;
+  size_t held = malloc_usable_size(memory);
+  memcpy(larger, memory, held < size ? held : size);
+  host_release(memory);
+  return larger;
 }
 
 // Swift seeds the hashing of dictionaries and sets with it.

@@ -25,6 +25,8 @@ EDITS = (
     (r" sspreq\b", ""),
     # Where memory is refused Swift would trap: CHost's function says so.
     (r"@posix_memalign\b", "@host_allocate"),
+    # What a job or a key left in memory is overwritten when it is given back: CHost's function.
+    (r"@free\b", "@host_release"),
 )
 
 

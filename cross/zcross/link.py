@@ -7,6 +7,7 @@ from .libraries import C_FLAGS, Library, zig_cc, zig_environment
 from .package import Module
 from .paths import BUILD, TREE, ZIG, BuildError, run
 from .targets import Target
+from .toolchain import swift_tool
 
 OUT = BUILD / "out"
 
@@ -31,6 +32,16 @@ def compile_c(target: Target, modules: list[Module], libraries: list[Library]) -
     return objects
 
 
+def overwriting(library: Library, target: Target) -> Path:
+    """A library that overwrites the memory that it gives back."""
+    result = BUILD / "c" / target.name / library.archive.name
+    result.parent.mkdir(parents=True, exist_ok=True)
+    run([swift_tool("llvm-objcopy"), "--redefine-sym=free=host_release",
+         "--redefine-sym=realloc=host_resize", library.archive, result],
+        f"redefining free in {library.archive.name}")
+    return result
+
+
 def link(target: Target, objects: list[Path], libraries: list[Library]) -> Path:
     """Links the agent; what nothing reaches is left out, and what is equal is there once."""
     OUT.mkdir(parents=True, exist_ok=True)
@@ -39,7 +50,7 @@ def link(target: Target, objects: list[Path], libraries: list[Library]) -> Path:
     command = [
         ZIG, "ld.lld", *_own_words(target), "-s", "-O2", "--gc-sections", "--icf=all",
         "--no-eh-frame-hdr", "-z", "norelro", "-T", script, "-o", program, *objects,
-        *(library.archive for library in libraries), *_libc(target),
+        *(overwriting(library, target) for library in libraries), *_libc(target),
     ]
     run(command, f"linking the agent for {target.name}", env=zig_environment())
     return program
