@@ -39,7 +39,7 @@ TARGETS = {
         Target(
             "x86_64", "x86_64-unknown-none-elf", "x86_64-linux-musl",
             "x86_64-linux-musl", "x86-linux-any", "x86_64", 64,
-            codegen_flags=OUTLINED, size_limit=1_505_000,
+            codegen_flags=OUTLINED, size_limit=1_500_000,
         ),
         Target(
             "i686", "i686-unknown-none-elf", "x86-linux-musl",
@@ -52,13 +52,13 @@ TARGETS = {
             "armv6", "armv6-none-none-eabi", "arm-linux-musleabi",
             "arm-linux-musl", "arm-linux-any", "arm", 32, "arm1176",
             zig_flags=("-mcpu=arm1176jzf_s",), small_flags=THUMB,
-            swift_flags=("-Xcc", "-mthumb"), size_limit=1_420_000,
+            swift_flags=("-Xcc", "-mthumb"), size_limit=1_370_000,
         ),
         Target(
             "armv7", "armv7-none-none-eabi", "arm-linux-musleabi",
             "arm-linux-musl", "arm-linux-any", "arm", 32, "cortex-a7",
             zig_flags=("-mcpu=generic+v7a",), small_flags=THUMB, computing_flags=THUMB,
-            swift_flags=("-Xcc", "-mthumb"), size_limit=1_330_000,
+            swift_flags=("-Xcc", "-mthumb"), size_limit=1_270_000,
         ),
         Target(
             "aarch64", "aarch64-none-none-elf", "aarch64-linux-musl",
@@ -67,7 +67,7 @@ TARGETS = {
         Target(
             "riscv64", "riscv64-none-none-eabi", "riscv64-linux-musl",
             "riscv64-linux-musl", "riscv-linux-any", "riscv64", 64,
-            swift_flags=("-Xcc", "-mabi=lp64d", "-Xcc", "-march=rv64gc"), size_limit=1_420_000,
+            swift_flags=("-Xcc", "-mabi=lp64d", "-Xcc", "-march=rv64gc"), size_limit=1_360_000,
         ),
     )
 }
