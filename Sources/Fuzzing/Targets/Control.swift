@@ -96,10 +96,14 @@ extension FuzzTarget {
     let step = 1 + Int(input.u8())
     let archive = mended(input.rest())
     let manager = FileManager.default
-    let root = scratch + "/copy"
+    let folder = scratch("control")
+    let root = folder + "/copy"
     let target = root + "/target"
     let beside = root + "/beside"
-    defer { try? manager.removeItem(atPath: root) }
+    defer {
+      try? manager.removeItem(atPath: root)
+      leaveScratch("control")
+    }
     try? manager.createDirectory(
       atPath: isFolder ? target : root, withIntermediateDirectories: true)
     _ = manager.createFile(atPath: beside, contents: Data([7]))
@@ -120,7 +124,7 @@ extension FuzzTarget {
     let names = Set((try? manager.contentsOfDirectory(atPath: root)) ?? [])
     try require(names.isSubset(of: ["target", "beside"]), "nothing is put elsewhere: \(names)")
     try require(manager.contents(atPath: beside) == Data([7]), "what lies beside stays as it is")
-    let above = (try? manager.contentsOfDirectory(atPath: scratch)) ?? []
+    let above = (try? manager.contentsOfDirectory(atPath: folder)) ?? []
     try require(above == ["copy"], "nothing is put elsewhere: \(above)")
     for name in manager.enumerator(atPath: root).map({ Array($0) }) ?? [] {
       guard let name = name as? String, name != "target/a" else { continue }

@@ -15,7 +15,8 @@ extension FuzzTarget {
       var input = FuzzInput(bytes)
       let isRaw = input.below(2) == 1
       let archive = isRaw ? mended(input.rest()) : imageArchive(&input)
-      let folder = scratch
+      let folder = scratch("image")
+      defer { leaveScratch("image") }
       let path = folder + "/image.tar"
       let bundle = folder + "/bundle.tar.zst"
       try? Data(archive).write(to: URL(fileURLWithPath: path))
@@ -41,14 +42,32 @@ extension FuzzTarget {
       try require(left.isEmpty, "nothing is left of an image: \(left)")
     }, seeds: { imageSeeds })
 
-  /// A folder of this process, in memory, and what the image's own parts take for theirs.
-  static let scratch: String = {
-    let folder = "/dev/shm/zennet-fuzz-\(ProcessInfo.processInfo.processIdentifier)"
-    try? FileManager.default.removeItem(atPath: folder)
-    try! FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    setenv("TMPDIR", folder, 1)
-    atexit { try? FileManager.default.removeItem(atPath: FuzzTarget.scratch) }
+  /// A folder in memory for one target of this process: tests run several at a time. libFuzzer ends
+  /// without a word to anybody, so ``leaveScratch(_:)`` comes after every input, and what those leave
+  /// that an input ended is removed by whoever comes next.
+  static func scratch(_ target: String) -> String {
+    let folder = scratchPrefix + target
+    try? FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     return folder
+  }
+
+  static func leaveScratch(_ target: String) { rmdir(scratchPrefix + target) }
+
+  private static let scratchPrefix: String = {
+    let manager = FileManager.default
+    let name = "zennet-fuzz-"
+    for other in (try? manager.contentsOfDirectory(atPath: "/dev/shm")) ?? []
+    where other.hasPrefix(name) {
+      // Its own number, too, may be that of a process before it.
+      let process = Int32(other.dropFirst(name.count).prefix { $0.isNumber }) ?? 0
+      if process == getpid() || (process > 0 && kill(process, 0) != 0 && errno == ESRCH) {
+        try? manager.removeItem(atPath: "/dev/shm/" + other)
+      }
+    }
+    let prefix = "/dev/shm/" + name + String(getpid()) + "-"
+    // What the image's own parts take for theirs.
+    setenv("TMPDIR", prefix + "image", 1)
+    return prefix
   }()
 
   /// What is made must be what machines take.
