@@ -63,9 +63,27 @@ public final class ChainFollower {
         named.append(NamedPeer(host: host, port: port, retryAtMs: nowMs, failures: 0))
       }
     }
+    var fault: StorageError?
+    do throws(StorageError) { try ChainFollower.claim(cache, for: network) } catch { fault = error }
     client = LightClient(
-      network: network, configuration: configuration, state: ChainFollower.load(cache),
+      network: network, configuration: configuration,
+      state: fault == nil ? ChainFollower.load(cache) : .fresh,
       seed: Entropy.u64(), nowMs: nowMs, unixSeconds: Clock.unixSeconds())
+    if let fault { note(fault) }
+  }
+
+  /// What is in the cache of another network goes: its owner now follows this one. Two signets with
+  /// other signers have the same genesis block, so that headers alone do not show it.
+  private static func claim(_ cache: ChainCache, for network: Network) throws(StorageError) {
+    let values = cache.values(space: ChainFollower.peerSpace)
+    let identity = network.identity.array
+    if try values.get(ChainFollower.networkKey) == identity { return }
+    _ = cache.takeLoaded()
+    try cache.transaction { () throws(StorageError) in
+      try cache.headers.truncate(fromHeight: 0)
+      try values.remove(ChainFollower.peerKey)
+      try values.put(ChainFollower.networkKey, identity)
+    }
   }
 
   private static func load(_ cache: ChainCache) -> LightClientState {
@@ -91,6 +109,8 @@ public final class ChainFollower {
   /// Where the cache keeps what was learnt of peers.
   private static let peerSpace: UInt32 = 2
   private static let peerKey: [UInt8] = [0x70]
+  /// And of which network everything in it is (``Network/identity``).
+  private static let networkKey: [UInt8] = [0x6e]
 
   /// Begins to dial. Nothing happens before.
   public func start() {
@@ -114,6 +134,11 @@ public final class ChainFollower {
   public func broadcast(_ transaction: Transaction) {
     client.broadcast(transaction)
     carryOut()
+  }
+
+  /// An output that the caller's own disk knows of an earlier run (``LightClient/recall(_:script:)``).
+  public func recall(_ outPoint: OutPoint, script: [UInt8]) {
+    client.recall(outPoint, script: script)
   }
 
   public func forget(_ txid: Bytes32) {
@@ -342,8 +367,10 @@ public final class ChainFollower {
 
   private func store(_ body: () throws(StorageError) -> Void) {
     if cacheIsFull || storageFault != nil { return }
-    do { try body() } catch {
-      if error.isFull { cacheIsFull = true } else { storageFault = error }
-    }
+    do { try body() } catch { note(error) }
+  }
+
+  private func note(_ error: StorageError) {
+    if error.isFull { cacheIsFull = true } else { storageFault = error }
   }
 }

@@ -77,6 +77,8 @@ public struct LightClient {
   private mutating func storeFirst() {
     let first = shared.network.checkpoint?.header ?? shared.network.genesis
     let height = shared.chain.baseHeight
+    // What is on disk may end below a checkpoint that was added since: then nothing joins it.
+    if height > 0 { shared.outbox.push(.storeHeaders(fromHeight: 0, [], workBefore: .zero)) }
     shared.outbox.push(
       .storeHeaders(fromHeight: height, [first], workBefore: shared.chain.workBefore))
     if let header = filterHeaders.chain.header(at: height) {
@@ -204,6 +206,12 @@ public struct LightClient {
       scan.unwatch(marker)
     }
     settle()
+  }
+
+  /// An output that the caller saw in an earlier run, in a transaction whose id it computed itself:
+  /// from now on it is certain what spends it, and a filter that hides that is provably false.
+  public mutating func recall(_ outPoint: OutPoint, script: [UInt8]) {
+    coins.add(outPoint, script)
   }
 
   // MARK: What comes out

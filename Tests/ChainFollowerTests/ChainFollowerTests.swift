@@ -182,6 +182,92 @@ import Testing
     }
   }
 
+  /// A network file that names other signers leaves the same genesis block: what the former signers
+  /// signed is nothing on the new network, nor are its peers.
+  @Test func theCacheOfAnotherNetworkIsThrownAway() throws {
+    let networks = try [UInt8(2), 3].map { sign in
+      try Network.customSignet(
+        name: Array("ours".utf8),
+        challenge: Script.push([sign] + [UInt8](repeating: 7, count: 32)) + [0xac])
+    }
+    // Only one at a time may have the cache open.
+    func open<T>(_ network: Network, _ look: (ChainFollower) throws -> T) throws -> T {
+      let follower = ChainFollower(
+        network: network, configuration: LightClientConfiguration(), peers: [],
+        cache: try ChainCache(path: folder + "/chain.db"), reactor: Reactor(), timerToken: 9)
+      follower.start()
+      #expect(follower.storageFault == nil)
+      return try look(follower)
+    }
+    try open(networks[0]) { #expect($0.client.tipHeight == 0) }
+    do {
+      // A header that the first network's light client stored.
+      let cache = try ChainCache(path: folder + "/chain.db")
+      var first = networks[0].genesis
+      first.previous = networks[0].genesis.hash
+      let target = try #require(Target(bits: Network.regtest.powLimitBits))
+      first.bits = Network.regtest.powLimitBits
+      while !target.isMet(by: first.hash) { first.nonce &+= 1 }
+      try cache.headers.store(fromHeight: 1, first.bytes, workBefore: [])
+      let peer = KnownPeer(
+        address: try #require(PeerAddress(ip: [198, 51, 100, 7], port: 1)),
+        bannedUntilSeconds: Clock.unixSeconds() + 1000, bans: 1)
+      try cache.values(space: 2).put([0x70], KnownPeer.encode([peer]))
+    }
+    try open(networks[0]) {
+      #expect($0.client.tipHeight == 1)
+      #expect($0.client.knownPeers.count == 1)
+    }
+    try open(networks[1]) {
+      #expect($0.client.tipHeight == 0)
+      #expect($0.client.knownPeers.isEmpty)
+    }
+    let stored = try #require(try ChainCache(path: folder + "/chain.db").headers.load())
+    #expect(stored.headerCount == 1)
+  }
+
+  /// A checkpoint that is added above what is on disk: the chain begins there, on disk too.
+  @Test func aCheckpointAboveTheCacheBeginsAnew() throws {
+    let node = try RunningDevnet(DevnetOptions(directory: folder + "/node"))
+    defer { try? node.stop() }
+    let height = try node.height
+    let before = try chain(of: node, .regtest, height)
+    #expect(before.baseHeight == 0 && before.headerCount == Int(height) + 1)
+    _ = try node.mine(30)
+    var reader = ByteReader(try chain(of: node, .regtest, height + 30, cache: "other.db").headers)
+    var work = ChainWork.zero
+    var header = Network.regtest.genesis
+    for _ in 0...height + 20 {
+      header = try BlockHeader.decode(&reader)
+      work += ChainWork(bits: header.bits)
+    }
+    var network = Network.regtest
+    network.checkpoint = Network.Checkpoint(
+      height: height + 20, header: header, work: work, filterHeader: nil)
+    let now = try chain(of: node, network, height + 30)
+    #expect(now.baseHeight == height + 20 && now.headerCount == 11)
+  }
+
+  /// Follows the node up to `height`; what is then in the cache.
+  private func chain(
+    of node: RunningDevnet, _ network: Network, _ height: UInt32, cache: String = "chain.db"
+  ) throws -> StoredChain {
+    func sync() throws {
+      let reactor = Reactor()
+      let follower = ChainFollower(
+        network: network, configuration: LightClientConfiguration(),
+        peers: [("127.0.0.1", node.port)], cache: try ChainCache(path: folder + "/" + cache),
+        reactor: reactor, timerToken: 9)
+      follower.start()
+      _ = try follow(follower, reactor) { follower, _ in
+        follower.client.isSynced && follower.client.tipHeight == height
+      }
+      #expect(follower.storageFault == nil)
+    }
+    try sync()
+    return try #require(try ChainCache(path: folder + "/" + cache).headers.load())
+  }
+
   /// Who misbehaved is in the cache, and is left alone by the next run as well.
   @Test func bansAreKeptInTheCache() throws {
     let reactor = Reactor()

@@ -111,22 +111,39 @@ import Testing
   }
 
   @Test func theNewestCoinsAreKept() {
+    var coins = KnownCoins()
+    func point(_ number: Int) -> OutPoint {
+      OutPoint(txid: Sha256.hash([UInt8(number & 255), UInt8(number >> 8)]), index: 0)
+    }
+    func script(_ number: Int) -> [UInt8] { [0x51, UInt8(number % 5)] }
+    for number in 0...KnownCoins.maxCoins {
+      // Told twice, as after a reorganisation.
+      for _ in 0..<2 { coins.add(point(number), script(number)) }
+    }
+    #expect(coins.script(of: point(0)) == nil)
+    #expect(coins.script(of: point(1)) == script(1))
+    #expect(coins.script(of: point(KnownCoins.maxCoins)) == script(KnownCoins.maxCoins))
+    #expect(coins.script(of: OutPoint(txid: point(1).txid, index: 1)) == nil)
+  }
+
+  /// Anybody pays to a beacon for a few hundred satoshi: no funding is forgotten for that.
+  @Test func whatOthersPayPushesNoFundingOut() {
     let chain = HeaderChain(network: .regtest)
     var scan = FilterScan(nextHeight: 1)
-    scan.watch(Self.watched, fromHeight: 1, chain: chain)
+    let beacon: [UInt8] = [0x51, 0x51]
+    for script in [Self.watched, beacon] { scan.watch(script, fromHeight: 1, chain: chain) }
     var coins = KnownCoins()
+    coins.connected(block([Self.funding]), scan)
     var points: [OutPoint] = []
-    for number in 0...UInt32(KnownCoins.maxCoins) {
+    for number in 0..<UInt32(3 * KnownCoins.maxCoins) {
       let payment = Transaction(
         inputs: [TransactionInput(previous: OutPoint(txid: .zero, index: number))],
-        outputs: [TransactionOutput(amountSat: 5, scriptPubKey: Self.watched)])
+        outputs: [TransactionOutput(amountSat: 5, scriptPubKey: beacon)])
       points.append(OutPoint(txid: payment.txid, index: 0))
-      // Told twice, as after a reorganisation.
-      for _ in 0..<2 { coins.connected(block([payment]), scan) }
+      coins.connected(block([payment]), scan)
     }
-    #expect(coins.script(of: points[0]) == nil)
-    #expect(coins.script(of: points[1]) == Self.watched)
-    #expect(coins.script(of: points[KnownCoins.maxCoins]) == Self.watched)
-    #expect(coins.script(of: OutPoint(txid: points[1].txid, index: 1)) == nil)
+    #expect(coins.script(of: fundingPoint) == Self.watched)
+    #expect(points.filter { coins.script(of: $0) != nil }.count == KnownCoins.maxCoinsOfScript)
+    #expect(coins.script(of: points[points.count - 1]) == beacon)
   }
 }

@@ -58,6 +58,49 @@ import Testing
     #expect(world.client.disk.filterHeaders.last == world.tree.entry(tip).filterHeader)
   }
 
+  /// The funding was seen in an earlier run. What the client is told of it again is as good: the
+  /// owner's disk knows the output, or the scan begins anew where the funding is.
+  @Test(arguments: [0, 1], [false, true])
+  func whoHidesAChannelsEndIsBannedAfterARestart(_ liarIndex: Int, _ looksAgain: Bool) {
+    var nodes: [(BlockTree) -> ServingNode] = [{ ServingNode(tree: $0) }]
+    nodes.insert({ HidingNode(tree: $0) }, at: liarIndex)
+    let world = LightClientWorld(seed: 40 + UInt64(liarIndex), nodes: nodes)
+    let channel = world.freshScript()
+    var tip = world.mine(20, on: world.tree.genesisHash)
+    tip = world.mine(1, on: tip, paying: [channel], oneIn: 1)
+    let funding = OutPoint(txid: world.tree.entry(tip).block.transactions[0].txid, index: 0)
+    for node in world.nodes { node.follow(tip, world.network) }
+    world.start()
+    world.client.watch(channel, fromHeight: 1, world.network)
+    #expect(world.settle(on: tip, seconds: 600))
+    #expect(world.client.ledger.matched == [21: tip])
+
+    // The client is away while the channel is closed.
+    for node in 0..<2 { world.network.partition(world.nodes[node].id, into: 1) }
+    let close = Transaction(
+      inputs: [TransactionInput(previous: funding)],
+      outputs: [TransactionOutput(amountSat: 1000, scriptPubKey: world.freshScript())])
+    let closed = world.tree.mine(on: tip, transactions: [close])
+    tip = world.mine(300, on: closed)
+    for node in world.nodes { node.follow(tip, world.network) }
+    world.client.restart(seed: 7, world.network)
+    if looksAgain {
+      world.client.watch(channel, fromHeight: 21, world.network)
+    } else {
+      world.client.recall(funding, channel)
+    }
+    world.network.healPartitions()
+    #expect(world.settle(on: tip, seconds: 3_600))
+    #expect(world.client.ledger.matched[22] == closed)
+    #expect(
+      world.client.ledger.bans.contains {
+        $0.address == LightClientWorld.address(liarIndex) && $0.what == .filterHeadersConflict
+      })
+    #expect(
+      world.client.ledger.bans.allSatisfy { $0.address == LightClientWorld.address(liarIndex) })
+    #expect(world.client.disk.filterHeaders.last == world.tree.entry(tip).filterHeader)
+  }
+
   /// Where filter headers part far back, one list of checkpoints shows where to look.
   @Test func checkpointsNarrowALongDisputeDown() {
     let world = LightClientWorld(

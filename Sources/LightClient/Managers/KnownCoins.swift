@@ -7,6 +7,8 @@ import Bytes
 struct KnownCoins {
   /// The newest are kept. Without one of them less is certain, and more blocks are looked at.
   static let maxCoins = 256
+  /// Anybody may pay to a beacon or to an address: that pushes out nothing but its like.
+  static let maxCoinsOfScript = 64
 
   private var coins: [(outPoint: OutPoint, script: [UInt8])] = []
 
@@ -15,15 +17,24 @@ struct KnownCoins {
     return nil
   }
 
+  mutating func add(_ outPoint: OutPoint, _ script: [UInt8]) {
+    if self.script(of: outPoint) != nil { return }
+    var alike = 0
+    for coin in coins where coin.script == script { alike += 1 }
+    if alike >= KnownCoins.maxCoinsOfScript {
+      if let oldest = coins.firstIndex(where: { $0.script == script }) { coins.remove(at: oldest) }
+    } else if coins.count >= KnownCoins.maxCoins {
+      coins.removeFirst()
+    }
+    coins.append((outPoint, script))
+  }
+
   /// A block was handed out that may pay to what `scan` watches.
   mutating func connected(_ block: Block, _ scan: FilterScan) {
     for transaction in block.transactions {
       for (index, output) in transaction.outputs.enumerated()
       where scan.isWatched(output.scriptPubKey) {
-        let outPoint = OutPoint(txid: transaction.txid, index: UInt32(index))
-        if script(of: outPoint) != nil { continue }
-        if coins.count == KnownCoins.maxCoins { coins.removeFirst() }
-        coins.append((outPoint, output.scriptPubKey))
+        add(OutPoint(txid: transaction.txid, index: UInt32(index)), output.scriptPubKey)
       }
     }
   }

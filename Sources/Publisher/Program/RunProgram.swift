@@ -76,6 +76,7 @@ public final class RunProgram {
       network: wallet.network, configuration: LightClientConfiguration(),
       peers: try RunProgram.peers(options), cache: wallet.cache, reactor: reactor,
       timerToken: TimerToken.chain)
+    for known in wallet.wallet.knownOutputs { chain.recall(known.outPoint, script: known.script) }
     if let former { try restore(former) }
   }
 

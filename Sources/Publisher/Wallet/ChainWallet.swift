@@ -38,6 +38,9 @@ public final class ChainWallet {
     let client = follower.client
     let from = folder.wallet.reconcile(baseHeight: client.baseHeight) { client.blockHash(at: $0) }
     isWatching = true
+    for known in folder.wallet.knownOutputs {
+      follower.recall(known.outPoint, script: known.script)
+    }
     watch(folder.wallet.watchedScripts, from: from)
     for transaction in folder.wallet.pendingTransactions { follower.broadcast(transaction) }
     try save()

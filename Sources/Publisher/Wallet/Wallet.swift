@@ -111,6 +111,12 @@ public struct Wallet: Sendable {
     coins.values.filter { $0.spentBy == nil }.sorted(by: Wallet.isOlder)
   }
 
+  /// Every output that pays to the wallet, spent or not, the oldest first: what the light client has
+  /// to be told after a restart (`LightClient.recall`).
+  public var knownOutputs: [(outPoint: OutPoint, script: [UInt8])] {
+    coins.values.sorted(by: Wallet.isOlder).map { ($0.outPoint, script($0.path)) }
+  }
+
   private static func isOlder(_ left: WalletCoin, _ right: WalletCoin) -> Bool {
     let heights = (left.height ?? UInt32.max, right.height ?? UInt32.max)
     if heights.0 != heights.1 { return heights.0 < heights.1 }

@@ -52,6 +52,11 @@ public final class ClientEndpoint: SimulatedEndpoint {
     drain(network)
   }
 
+  /// Tells the client of an output that its owner's disk knows.
+  public func recall(_ outPoint: OutPoint, _ script: [UInt8]) {
+    client.recall(outPoint, script: script)
+  }
+
   /// The disk forgets what it held: filter headers from `height` on are other ones.
   public func damageFilterHeaders(from height: Int) { disk.damageFilterHeaders(from: height) }
 

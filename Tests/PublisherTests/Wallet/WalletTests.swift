@@ -57,6 +57,23 @@ struct WalletTests: WalletFixtures {
     #expect(wallet.balance == WalletBalance(spendableSat: 70_000))
   }
 
+  /// What a light client is told after a restart: the document keeps it, spent or not.
+  @Test func outputsAreKnownByTheirScripts() throws {
+    var wallet = try makeWallet()
+    var chain = FakeChain()
+    let scripts = [wallet.receiveScript, try wallet.freshReceiveScript()]
+    var payments: [Transaction] = []
+    for script in scripts {
+      payments.append(chain.payment(9_000, to: script))
+      try connect(&wallet, &chain, [payments[payments.count - 1]])
+    }
+    let copy = try Wallet(document: wallet.encode(), keys: wallet.keys, network: .regtest)
+    for known in [wallet.knownOutputs, copy.knownOutputs] {
+      #expect(known.map(\.outPoint.txid) == payments.map(\.txid))
+      #expect(known.map(\.script) == scripts)
+    }
+  }
+
   @Test func minedCoinsMature() throws {
     var wallet = try makeWallet()
     var chain = FakeChain()
