@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -101,4 +103,14 @@ int32_t host_poll(struct host_watch *set, uint32_t count, int32_t timeout_ms) {
   // A signal: the caller looks at its clock and at the signal pipe again.
   for (uint32_t i = 0; i < count; i++) set[i].ready = 0;
   return 0;
+}
+
+void host_close_from(int32_t first) {
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
+  if (syscall(SYS_close_range, (unsigned)first, ~0u, 0u) == 0) return;
+  struct rlimit bound;
+  int last = getrlimit(RLIMIT_NOFILE, &bound) == 0 && bound.rlim_cur < 1 << 20 ? (int)bound.rlim_cur : 1 << 20;
+  for (int fd = first; fd < last; fd++) close(fd);
 }

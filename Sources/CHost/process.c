@@ -85,16 +85,20 @@ int32_t host_kill(int32_t pid, int32_t signal) { return kill(pid, signal) == 0 ?
 int32_t host_pid(void) { return getpid(); }
 uint32_t host_user(void) { return getuid(); }
 
-int32_t host_fork(uint32_t limit_seconds) {
-  pid_t pid = fork();
+int32_t host_fork(int32_t answer, uint32_t limit_seconds) {
+  pid_t parent = getpid(), pid = fork();
   if (pid != 0) return pid < 0 ? -errno : pid;
   host_reset_signals();
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != parent) _exit(1);
   alarm(limit_seconds);
   int null = open("/dev/null", O_RDONLY);
   if (null > 0) {
     dup2(null, 0);
     close(null);
   }
+  if (answer != HOST_ANSWER && dup2(answer, HOST_ANSWER) < 0) _exit(1);
+  host_close_from(HOST_ANSWER + 1);
   return 0;
 }
 

@@ -1,6 +1,7 @@
 // The first child: it leaves the agent's memory, cgroups and namespaces, and makes process 1 of the sandbox.
 #define _GNU_SOURCE
 #define _FILE_OFFSET_BITS 64
+#include "chost.h"
 #include "sandbox_inside.h"
 
 #include <errno.h>
@@ -8,7 +9,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -31,16 +31,6 @@ void host_sandbox_default_signals(void) {
   sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static void close_from(int first) {
-#ifndef SYS_close_range
-#define SYS_close_range 436
-#endif
-  if (syscall(SYS_close_range, (unsigned)first, ~0u, 0u) == 0) return;
-  struct rlimit bound;
-  int last = getrlimit(RLIMIT_NOFILE, &bound) == 0 && bound.rlim_cur < 1 << 20 ? (int)bound.rlim_cur : 1 << 20;
-  for (int fd = first; fd < last; fd++) close(fd);
-}
-
 // Puts the child's ends where every later step expects them, and closes all other descriptors. Those from
 // 3 on are not for the job: they close when a program is executed, but for the one that takes the plan.
 static int place_descriptors(const struct host_plan *plan, int stored) {
@@ -60,7 +50,7 @@ static int place_descriptors(const struct host_plan *plan, int stored) {
     if (dup2(high[index], index) < 0) return -1;
     if (index >= CONTROL && stored < 0 && fcntl(index, F_SETFD, FD_CLOEXEC) < 0) return -1;
   }
-  close_from(stored < 0 ? PLAN : KEPT);
+  host_close_from(stored < 0 ? PLAN : KEPT);
   return 0;
 }
 

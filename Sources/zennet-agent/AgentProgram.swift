@@ -36,6 +36,8 @@ final class AgentProgram {
   let cache: FileCache?
   var fault = FaultPoint()
   var report: CapabilityReport?
+  /// While this machine is measured.
+  var measuring: ForkedWork?
   var chainIsStarted = false
   var clockWasWrong = false
   var hasToldOfCache = false
@@ -47,7 +49,7 @@ final class AgentProgram {
   var oursMs: UInt64?
   /// Processor time of all jobs so far.
   var jobsMs: UInt64 = 0
-  private var isEnding = false
+  private(set) var isEnding = false
   /// When it last came to rest; nil while there is work.
   private var restedMs: UInt64?
 
@@ -194,11 +196,13 @@ final class AgentProgram {
       body.connection = nil
       log.debug("publisher: " + reason.message)
       machine.publisherDisconnected(body.key, now)
+    case .descriptorReadable(AgentProgram.measuringToken): readMeasurement()
     case .descriptorReadable(let token), .descriptorWritable(let token): portIsReady(token)
     case .signal(let signal):
       if signal == .childEnded { return pollSandboxes() }
       if !isEnding { log.info("stopping: jobs end, what was earned is collected") }
       isEnding = true
+      stopMeasuring()
       machine.stopRequested(now)
     case .accepted: break
     }
@@ -216,6 +220,7 @@ final class AgentProgram {
       carryOut()
       if tipTold || event == .synced(height: chain.client.tipHeight) { measureIfDue() }
     }
+    if !machine.isIdle { stopMeasuring() }
     refreshWatches()
     lookAtPeers()
     lookAtCache()
@@ -227,7 +232,7 @@ final class AgentProgram {
   /// a minute later, as what came to rest last was still at work, and then now and then for what
   /// else comes by.
   private func rest() {
-    if !machine.isIdle || !chain.client.isSynced {
+    if !machine.isIdle || !chain.client.isSynced || measuring != nil {
       restedMs = nil
       return
     }

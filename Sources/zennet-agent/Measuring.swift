@@ -38,10 +38,10 @@ enum Measuring {
   /// A signed report of this machine, dated by a block.
   static func report(
     _ keys: Ed25519.KeyPair, blockHeight: UInt32, blockHash: Bytes32, folder: String,
-    budgetMs: UInt64, isolation: IsolationLevel, progress: Progress = { _ in }
+    budgetMs: UInt64, isolation: IsolationLevel
   ) throws(CapabilityError) -> CapabilityReport {
     let seed = Benchmark.seed(blockHash: blockHash, identity: keys.publicKey)
-    let results = try run(seed: seed, folder: folder, budgetMs: budgetMs, progress: progress)
+    let results = try run(seed: seed, folder: folder, budgetMs: budgetMs)
     var report = CapabilityReport(
       identity: keys.publicKey, blockHeight: blockHeight, blockHash: blockHash,
       unixSeconds: Clock.unixSeconds(), architecture: Machine.architecture,

@@ -17,6 +17,8 @@ enum {
 };
 
 int32_t host_close(int32_t fd);
+// Closes every descriptor from `first` on.
+void host_close_from(int32_t first);
 
 // Bytes read; 0 at the end; -HOST_EAGAIN when nothing is there yet.
 int64_t host_read(int32_t fd, uint8_t *bytes, uint64_t count);

@@ -25,9 +25,12 @@ int32_t host_pid(void);
 uint32_t host_user(void);
 
 // fork(2) for work that shares nothing but a pipe, as a benchmark on every core: 0 in the child.
-// In the child signals are at their defaults, standard input is /dev/null, and SIGALRM ends it
-// after so many seconds.
-int32_t host_fork(uint32_t limit_seconds);
+// In the child signals are at their defaults, standard input is /dev/null, `answer` is descriptor
+// HOST_ANSWER and every one above is closed, as a connection or a lock that lived on in a copy would
+// deceive. It ends with its parent, and by SIGALRM after so many seconds.
+#define HOST_ANSWER 3
+int32_t host_fork(int32_t answer, uint32_t limit_seconds);
+
 void host_exit(int32_t status) __attribute__((noreturn));
 
 // Splits the process in two, before it has done anything: returns in the child, which is the program. The
