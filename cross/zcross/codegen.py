@@ -5,6 +5,7 @@ section. Nothing here needs the first two, and the linker can only fold what sta
 """
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from .convention import chosen
@@ -16,6 +17,12 @@ FLAGS = (
     # The module is optimized already: instructions are chosen, and nothing else.
     "-Oz", "-Xclang", "-disable-llvm-passes", "-fno-pic", "-fomit-frame-pointer",
     "-ffunction-sections", "-fdata-sections", "-Wno-override-module",
+    # Constants stay where they are used (registers are few), instructions in the order that keeps
+    # fewest alive, and equal ends of branches are there once, however many there are.
+    *(word for option in (
+        "-disable-machine-licm", "-pre-RA-sched=list-burr", "-split-spill-mode=size",
+        "-tail-merge-threshold=2000", "-tail-merge-size=2",
+    ) for word in ("-mllvm", option)),
 )
 
 EDITS = (
@@ -23,6 +30,8 @@ EDITS = (
     (r'!"frame-pointer", i32 \d', '!"frame-pointer", i32 0'),
     # Guards on the stack of functions that use pointers: the C libraries have none either.
     (r" sspreq\b", ""),
+    # What swiftc puts before a trap so that each has its own: nobody tells them apart here.
+    (r'^  (?:tail )?call void asm sideeffect "", "n"\(i32 \d+\)[^\n]*\n', ""),
     # Where memory is refused Swift would trap: CHost's function says so.
     (r"@posix_memalign\b", "@host_allocate"),
     # What a job or a key left in memory is overwritten when it is given back: CHost's function.
@@ -46,17 +55,55 @@ def generate(target: Target, code: Path) -> Path:
     """Makes the object of `code`; returns it."""
     text = code.read_text()
     for pattern, replacement in EDITS:
-        text = re.sub(pattern, replacement, text)
+        text = re.sub(pattern, replacement, text, flags=re.MULTILINE)
     if "@host_allocate(" not in text:
         raise BuildError(f"{code.name} is not what was expected: nothing allocates")
-    text = in_order(text)
-    edited = code.with_suffix(".edited.ll")
-    edited.write_text(chosen(target, text))
+    text = chosen(target, in_order(text))
     made = code.with_suffix(".o")
+    if target.frame_pointers:
+        text = with_smaller_frames(target, text, made)
+    compiled(target, text, made)
+    return made
+
+
+def compiled(target: Target, text: str, made: Path) -> None:
+    edited = made.with_suffix(".edited.ll")
+    edited.write_text(text)
     machine = [flag for flag in target.swift_flags if flag.startswith("-m")]
     run(
         [swift_tool("clang"), "-x", "ir", "-target", target.swift_triple, *FLAGS, *machine,
          *target.codegen_flags, "-c", edited, "-o", made],
-        f"generating the code of {code.name}")
+        f"generating the code of {made.stem}")
     edited.unlink()
-    return made
+
+
+WITHOUT, WITH = '"frame-pointer"="none"', '"frame-pointer"="all"'
+
+
+def with_smaller_frames(target: Target, text: str, made: Path) -> str:
+    """The module in which those functions have a frame pointer that are smaller with one: on x86 a
+    word of the stack costs a byte more without, and the pointer a register."""
+    pointed = made.with_suffix(".pointed.o")
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(
+            lambda variant: compiled(target, *variant),
+            ((text, made), (text.replace(WITHOUT, WITH), pointed))))
+    without, pointing = function_sizes(made), function_sizes(pointed)
+    pointed.unlink()
+    smaller = {name for name, size in pointing.items() if size < without.get(name, 0)}
+
+    def choice(definition: re.Match) -> str:
+        return definition[0] + "00" if definition[1].strip('"') in smaller else definition[0]
+
+    # Such a function has the attributes of the same number and two zeros.
+    text = re.sub(r"^define [^\n]*?@([^(\n]+)\([^\n]*? #\d+", choice, text, flags=re.MULTILINE)
+    groups = re.findall(rf"^attributes #(\d+) = (.*{WITHOUT}.*)$", text, flags=re.MULTILINE)
+    return text + "".join(
+        f"attributes #{number}00 = {group.replace(WITHOUT, WITH)}\n" for number, group in groups)
+
+
+def function_sizes(file: Path) -> dict[str, int]:
+    """The size of each function, which has a section of its own."""
+    table = run([swift_tool("llvm-objdump"), "-h", "-w", file], f"reading {file.name}")
+    rows = re.findall(r"^ *\d+ \.text\.(\S+) +([0-9a-f]+) ", table, flags=re.MULTILINE)
+    return {name: int(size, 16) for name, size in rows}
