@@ -13,7 +13,10 @@ import socket
 import subprocess
 import threading
 import time
+from functools import partial
 from pathlib import Path
+
+from parent import end_with
 
 TREE = Path(__file__).resolve().parents[1]
 COINS_SAT = 1_000_000_000
@@ -99,6 +102,9 @@ def asked(path):
 class Program:
     """A process whose output is a file."""
 
+    # Whether it is killed when this program is. Only where no thread but the first starts any.
+    ends_with_parent = False
+
     def __init__(self, arguments, log, fault=None, more=None):
         environment = dict(os.environ)
         environment.pop("ZENNET_FAULT", None)
@@ -109,7 +115,8 @@ class Program:
         with open(log, "ab") as output:
             self.process = subprocess.Popen(
                 [str(word) for word in arguments], stdin=subprocess.DEVNULL, stdout=output,
-                stderr=output, env=environment, start_new_session=True)
+                stderr=output, env=environment, start_new_session=True,
+                preexec_fn=partial(end_with, os.getpid()) if self.ends_with_parent else None)
 
     @property
     def code(self):

@@ -11,6 +11,8 @@ import os
 import time
 from concurrent.futures import ProcessPoolExecutor
 
+from parent import end_with
+
 # secp256k1.
 PRIME = 2**256 - 2**32 - 977
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
@@ -198,7 +200,10 @@ class Miner:
 
     def __init__(self, signer, rpc):
         self.signer, self.rpc = signer, rpc
-        self.workers = ProcessPoolExecutor(max_workers=os.cpu_count())
+        self.workers = ProcessPoolExecutor(
+            max_workers=os.cpu_count(), initializer=end_with, initargs=(os.getpid(),))
+        # All of them start now, by this thread: who asks for blocks may end before the program.
+        self.workers.submit(os.getpid).result()
         self.target = (BITS & 0xFFFFFF) << 8 * ((BITS >> 24) - 3)
 
     def close(self):

@@ -4,8 +4,9 @@ import Bytes
 /// A regtest chain of any length, made on the spot and always the same for the same options: for
 /// measurements, which want chains of realistic length with filters of realistic size.
 ///
-/// Every block keeps all of Bitcoin Core's rules. It has a coinbase that pays nobody and nothing
-/// else, so its filter follows from its height.
+/// Every block keeps all of Bitcoin Core's rules. It has a coinbase that pays nobody, and what is paid
+/// to the watched script comes from the first block's coins, for on regtest coinbases have nothing to
+/// give after a month. A block follows from its height and the payment before.
 public final class MadeChain {
   public struct Options: Equatable, Sendable {
     /// Blocks above the genesis block.
@@ -32,6 +33,16 @@ public final class MadeChain {
   private var filterHashes: [Bytes32] = []
   private let genesisFilter: BlockFilter
   private var heights: [Bytes32: UInt32] = [:]
+  /// Those that are no coinbase's, by height.
+  private var payments: [UInt32: Transaction] = [:]
+  /// What the next payment spends, and how much that is.
+  private var purse = (coin: OutPoint.coinbase, amountSat: 49 * Amount.satPerCoin)
+
+  /// Anybody's: needs no signature, nor a witness that a coinbase would have to commit to.
+  private static let anybody: [UInt8] = [0x51]
+  private static let paymentSat: UInt64 = 1000
+  /// Until a coinbase can be spent, the payment is in the block's own.
+  private static let maturity: UInt32 = 100
 
   /// What the genesis block's only output carries, of any network that shares Bitcoin's.
   private static let genesisScript =
@@ -61,13 +72,14 @@ public final class MadeChain {
     guard let target = Target(bits: network.powLimitBits) else { preconditionFailure("a target") }
     let spacing = min(600, (MadeChain.endSeconds - network.genesis.time) / max(1, options.blocks))
     for height in 1..<max(1, UInt32(count)) {
-      let coinbase = coinbase(height)
+      let transactions = makeTransactions(height)
       var header = BlockHeader(
-        version: 0x2000_0000, previous: hashes[Int(height) - 1], merkleRoot: coinbase.txid,
+        version: 0x2000_0000, previous: hashes[Int(height) - 1],
+        merkleRoot: MerkleTree.root(transactions.map { $0.txid }).root,
         time: network.genesis.time + height * spacing, bits: network.powLimitBits, nonce: 0)
       // On regtest every second hash is good enough.
       while !target.isMet(by: header.hash) { header.nonce += 1 }
-      append(header, filter(header, coinbase))
+      append(header, filter(header, transactions))
     }
   }
 
@@ -89,10 +101,11 @@ public final class MadeChain {
 
   private var isFiltered: Bool { options.outputs > 0 || options.paidEvery > 0 }
 
-  private func filter(_ header: BlockHeader, _ coinbase: Transaction) -> BlockFilter {
+  private func filter(_ header: BlockHeader, _ transactions: [Transaction]) -> BlockFilter {
     isFiltered
       ? BlockFilter.build(
-        block: Block(header: header, transactions: [coinbase]), spentScripts: [])
+        block: Block(header: header, transactions: transactions),
+        spentScripts: transactions.count == 1 ? [] : [MadeChain.anybody])
       : BlockFilter(encoded: MadeChain.emptyFilter, blockHash: header.hash)
   }
 
@@ -111,17 +124,44 @@ public final class MadeChain {
     let start = Int(height) * BlockHeader.byteCount
     var reader = ByteReader(headerBytes, range: start..<(start + BlockHeader.byteCount))
     guard let header = try? BlockHeader.decode(&reader) else { preconditionFailure("a header") }
-    return Block(header: header, transactions: [coinbase(height)])
+    let payment = payments[height]
+    return Block(header: header, transactions: [coinbase(height)] + (payment.map { [$0] } ?? []))
+  }
+
+  private func isPaid(_ height: UInt32) -> Bool {
+    options.paidEvery > 0 && height % options.paidEvery == 0
+  }
+
+  /// In the order of heights, as each payment spends what the one before left.
+  private func makeTransactions(_ height: UInt32) -> [Transaction] {
+    let coinbase = coinbase(height)
+    if height == 1 { purse.coin = OutPoint(txid: coinbase.txid, index: 0) }
+    if !isPaid(height) || height <= MadeChain.maturity { return [coinbase] }
+    purse.amountSat -= MadeChain.paymentSat
+    let payment = Transaction(
+      inputs: [TransactionInput(previous: purse.coin)],
+      outputs: [
+        TransactionOutput(amountSat: purse.amountSat, scriptPubKey: MadeChain.anybody),
+        TransactionOutput(amountSat: MadeChain.paymentSat, scriptPubKey: options.script),
+      ])
+    purse.coin = OutPoint(txid: payment.txid, index: 0)
+    payments[height] = payment
+    return [coinbase, payment]
   }
 
   private func coinbase(_ height: UInt32) -> Transaction {
     var outputs: [TransactionOutput] = []
+    if height == 1 && options.paidEvery > 0 {
+      outputs.append(
+        TransactionOutput(amountSat: 49 * Amount.satPerCoin, scriptPubKey: MadeChain.anybody))
+    }
     for index in 0..<options.outputs {
       outputs.append(
         TransactionOutput(amountSat: 0, scriptPubKey: MadeChain.script(height, UInt32(index))))
     }
-    if options.paidEvery > 0 && height % options.paidEvery == 0 {
-      outputs.append(TransactionOutput(amountSat: 1000, scriptPubKey: options.script))
+    if isPaid(height) && height <= MadeChain.maturity {
+      outputs.append(
+        TransactionOutput(amountSat: MadeChain.paymentSat, scriptPubKey: options.script))
     }
     // An output there must be, and the filter leaves this one out.
     if outputs.isEmpty { outputs.append(TransactionOutput(amountSat: 0, scriptPubKey: [0x6a])) }

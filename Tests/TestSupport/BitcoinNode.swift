@@ -42,6 +42,18 @@ public final class BitcoinNode {
   private let folder: String
   private let options: [String]
   private var process: Process?
+  /// What the shell around the node reads from: it ends when this program does, however that ends.
+  private var lifeline: Pipe?
+
+  /// Runs what follows, and kills it when standard input comes to its end.
+  private static let guardian = """
+    exec 3<&0
+    "$@" 3<&- </dev/null & node=$!
+    (read -r _ <&3; kill -9 $node) & guard=$!
+    wait $node; code=$?
+    kill -9 $guard
+    exit $code
+    """
 
   /// Starts a node that keeps its data in `folder`, and waits until it answers. By default it serves
   /// filters; `options` are added to its command line.
@@ -68,19 +80,21 @@ public final class BitcoinNode {
   /// Starts it again after ``stop()``.
   public func start() throws {
     let process = Process()
-    process.executableURL = URL(fileURLWithPath: BitcoinNode.program ?? "bitcoind")
+    let lifeline = Pipe()
+    process.executableURL = URL(fileURLWithPath: "/bin/bash")
     process.arguments =
-      chain.options + [
+      ["-c", BitcoinNode.guardian, "bash", BitcoinNode.program ?? "bitcoind"] + chain.options + [
         "-datadir=" + folder, "-server", "-listen", "-bind=127.0.0.1:\(port)",
         "-rpcbind=127.0.0.1", "-rpcallowip=127.0.0.1", "-rpcport=\(rpcPort)", "-connect=0",
         "-dnsseed=0", "-fixedseeds=0", "-discover=0", "-listenonion=0", "-natpmp=0", "-par=1",
         "-dbcache=8", "-maxmempool=5", "-debug=net", "-debuglogfile=debug.log",
       ] + options
-    process.standardInput = FileHandle.nullDevice
+    process.standardInput = lifeline
     process.standardOutput = FileHandle.nullDevice
     process.standardError = FileHandle.nullDevice
     try process.run()
     self.process = process
+    self.lifeline = lifeline
     let end = Date(timeIntervalSinceNow: 60)
     while true {
       if !process.isRunning { throw Failure(description: "bitcoind ended: " + log) }
@@ -95,6 +109,7 @@ public final class BitcoinNode {
     _ = try? call("stop")
     process.waitUntilExit()
     self.process = nil
+    lifeline = nil
   }
 
   /// The end of the node's own log.

@@ -14,14 +14,16 @@ final class LiveClient {
   private(set) var events: [LightClientEvent] = []
   let folder: String
 
-  init(ports: [UInt16], folder: String, network: Network = .regtest, usesGossip: Bool = false)
-    throws
-  {
+  init(
+    ports: [UInt16], folder: String, network: Network = .regtest, usesGossip: Bool = false,
+    windowHeaders: Int = LightClientConfiguration().windowHeaders
+  ) throws {
     self.folder = folder
     reactor = Reactor()
     var configuration = LightClientConfiguration()
     configuration.targetPeers = ports.count
     configuration.usesGossip = usesGossip
+    configuration.windowHeaders = windowHeaders
     follower = ChainFollower(
       network: network, configuration: configuration, peers: ports.map { ("127.0.0.1", $0) },
       cache: try ChainCache(path: folder + "/chain.db"), reactor: reactor, timerToken: 1)

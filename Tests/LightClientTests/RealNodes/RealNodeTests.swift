@@ -62,6 +62,14 @@ struct RealNodeTests {
     try LiveClient(ports: nodes.map(\.port), folder: try folder.sub(name))
   }
 
+  /// A client that looks for `script` and is level with the node, which is the only one.
+  private func levelClient(_ node: BitcoinNode) throws -> LiveClient {
+    let client = try client([node])
+    client.follower.watch(script, fromHeight: 1)
+    #expect(try client.isLevel(with: node))
+    return client
+  }
+
   /// More headers than a list holds, filters, blocks that match; the client starts again from its
   /// disk, the node starts again under the client.
   @Test func syncsAndOutlivesRestarts() throws {
@@ -70,9 +78,7 @@ struct RealNodeTests {
     try node.mine(3, to: address)
     try node.mine(20, to: otherAddress)
     do {
-      let client = try client([node])
-      client.follower.watch(script, fromHeight: 1)
-      #expect(try client.isLevel(with: node))
+      let client = try levelClient(node)
       #expect(client.matchedHeights == [2101, 2102, 2103])
       #expect(client.bans.isEmpty)
     }
@@ -96,9 +102,7 @@ struct RealNodeTests {
     let node = try node("node")
     try node.mine(110, to: otherAddress)
     try node.mine(2, to: address)
-    let client = try client([node])
-    client.follower.watch(script, fromHeight: 1)
-    #expect(try client.isLevel(with: node))
+    let client = try levelClient(node)
     #expect(client.matchedHeights == [111, 112])
     for depth: UInt32 in [1, 6, 40] {
       client.forgetEvents()
@@ -117,6 +121,30 @@ struct RealNodeTests {
       #expect(client.matchedHeights == [height + 1])
       #expect(client.bans.isEmpty)
     }
+  }
+
+  /// A heavier chain that parts below what is kept: nothing of it is followed, whoever tells it is no
+  /// liar, and what to do is said.
+  @Test func beyondTheWindowItStopsWithAdvice() throws {
+    let node = try node("node")
+    try node.mine(2_800, to: otherAddress)
+    let other = try self.node("other")
+    try other.mine(2_801, to: address)
+    do {
+      let client = try LiveClient(
+        ports: [node.port], folder: try folder.sub("client"), windowHeaders: 2_200)
+      client.follower.watch(script, fromHeight: 1)
+      #expect(try client.isLevel(with: node))
+      #expect(client.follower.client.baseHeight > 0)
+    }
+    let client = try client([other])
+    #expect(try client.run { $0.stalls.contains(.reorganisationTooDeep) })
+    #expect(StallReason.reorganisationTooDeep.message.contains("delete the chain data"))
+    #expect(client.follower.client.tipHash == (try node.tip))
+    #expect(!client.follower.client.isSynced && client.bans.isEmpty)
+    // With somebody on the known chain beside it the client goes on there.
+    let both = try LiveClient(ports: [other.port, node.port], folder: try folder.sub("both"))
+    #expect(try both.run { $0.follower.client.tipHeight == 2_801 && $0.follower.client.isSynced })
   }
 
   /// Two nodes part ways, each is heard; when they agree again the client is on their chain, and
@@ -226,9 +254,7 @@ struct RealNodeTests {
     let node = try node("node")
     try node.mine(1, to: address)
     try node.mine(100, to: otherAddress)
-    let client = try client([node])
-    client.follower.watch(script, fromHeight: 1)
-    #expect(try client.isLevel(with: node))
+    let client = try levelClient(node)
     guard
       case .blockMatched(_, let block)? = client.events.first(where: {
         if case .blockMatched = $0 { return true }

@@ -31,19 +31,35 @@ struct RealSignetTests {
     let node = try BitcoinNode(
       folder: try folder.sub("node"), chain: .signet(miner.challenge))
     try extend(node, miner, by: 2, network: network, salt: 0)
-    let client = try LiveClient(
-      ports: [node.port], folder: try folder.sub("client"), network: network)
-    client.follower.watch(script, fromHeight: 1)
-    #expect(try client.isLevel(with: node))
-    #expect(client.follower.client.authenticatedHeight == 2)
-    #expect(client.matchedHeights == [1, 2])
+    let second = try BitcoinNode(folder: try folder.sub("second"), chain: .signet(miner.challenge))
+    try second.call("addnode", ["127.0.0.1:\(node.port)", "onetry"])
+    func connect(_ nodes: [BitcoinNode]) throws -> LiveClient {
+      try LiveClient(
+        ports: nodes.map(\.port), folder: try folder.sub("client"), network: network)
+    }
+    do {
+      let client = try connect([node, second])
+      client.follower.watch(script, fromHeight: 1)
+      #expect(try client.isLevel(with: node))
+      #expect(client.follower.client.authenticatedHeight == 2)
+      #expect(client.matchedHeights == [1, 2])
 
-    // The signers change their minds about the last block.
-    try node.call("invalidateblock", [try node.tipHash])
-    try extend(node, miner, by: 2, network: network, salt: 7)
-    #expect(try client.isLevel(with: node))
+      // The signers change their minds about the last block.
+      try node.call("invalidateblock", [try node.tipHash])
+      try extend(node, miner, by: 2, network: network, salt: 7)
+      #expect(try client.isLevel(with: node))
+      #expect(client.follower.client.authenticatedHeight == 3)
+      #expect(client.matchedHeights == [1, 2, 2, 3])
+      #expect(client.bans.isEmpty)
+    }
+
+    // From its disk it has what was authenticated, and nothing more; then one node is enough.
+    node.stop()
+    let client = try connect([node, second])
     #expect(client.follower.client.authenticatedHeight == 3)
-    #expect(client.matchedHeights == [1, 2, 2, 3])
+    client.follower.watch(script, fromHeight: 3)
+    #expect(try client.isLevel(with: second))
+    #expect(client.matchedHeights == [3])
     #expect(client.bans.isEmpty)
   }
 }
