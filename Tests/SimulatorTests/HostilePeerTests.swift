@@ -48,3 +48,29 @@ import Testing
     }
   }
 }
+
+/// The measure that bounds what strangers may make a client keep.
+@Suite struct HeldBytesTests {
+  private struct Holder {
+    var text: [UInt8] = []
+    var lists: [[UInt8]] = []
+    var numbers: [UInt64: UInt32] = [:]
+    var maybe: [UInt8]?
+  }
+
+  @Test func everythingCounts() {
+    let empty = HeldBytes.of(Holder())
+    #expect(empty < 100)
+    var holder = Holder()
+    holder.text = [UInt8](repeating: 0, count: 70_000)
+    #expect(HeldBytes.of(holder) >= 70_000)
+    holder.lists = [[UInt8]](repeating: [UInt8](repeating: 0, count: 100), count: 1_000)
+    #expect(HeldBytes.of(holder) >= 170_000)
+    for number in 0..<1_000 { holder.numbers[UInt64(number)] = 1 }
+    #expect(HeldBytes.of(holder) >= 178_000)
+    holder.maybe = holder.text
+    #expect(HeldBytes.of(holder) >= 248_000)
+    #expect(HeldBytes.of([holder, holder]) >= 496_000)
+    #expect(HeldBytes.of(holder) < 400_000)
+  }
+}

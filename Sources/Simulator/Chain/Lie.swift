@@ -34,7 +34,14 @@ public enum Lie: CaseIterable, Sendable {
   // Blocks.
   case blockWithChangedOutput, blockWithRepeatedTransaction, blockWithChangedWitness
   case blockOfAnotherHash, blocksNotFound, silentAboutBlocks
+  // Transactions.
+  /// Payments to what the client looks for, of coins that never were.
+  case fakePayments
+  /// Another transaction than was asked for.
+  case transactionsOfOtherId
   // Everything else.
+  /// The beginning of a message that is as long as may be, and never its end.
+  case hugeMessages
   case inventoryFlood, pingFlood, unaskedTransactions, unaskedBlocks, addressFlood, unknownFlood,
     addressFloodV2
   case silentFromTheStart, getDataFlood, extremeFeeFilter, closesAtOnce

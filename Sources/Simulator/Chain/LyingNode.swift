@@ -6,7 +6,11 @@ public final class LyingNode: ServingNode {
   public let lies: Set<Lie>
   /// How often it lies where it could.
   public var rate = 0.5
-  private var random: SimulatorRandom
+  /// Scripts that others look for.
+  public var bait: [[UInt8]] = []
+  var random: SimulatorRandom
+  var fakes = 0
+  var hugeMessages = 0
   /// Blocks whose filter it falsified: the lie stays the same each time.
   private var falseFilters: [Bytes32: BlockFilter] = [:]
   private var honestFilters: Set<Bytes32> = []
@@ -18,7 +22,7 @@ public final class LyingNode: ServingNode {
     super.init(tree: tree)
   }
 
-  private func tells(_ lie: Lie) -> Bool { lies.contains(lie) && random.chance(rate) }
+  func tells(_ lie: Lie) -> Bool { lies.contains(lie) && random.chance(rate) }
 
   /// What it lies about time with a whole chain, if it does so now.
   func lieAboutTime() -> Lie? {
@@ -151,6 +155,8 @@ public final class LyingNode: ServingNode {
               kind: InventoryVector.Kind.transaction, hash: Bytes32(random.bytes(32)))
           }), link, network)
     }
+    if tells(.fakePayments) { tellOfPayment(network) }
+    if tells(.hugeMessages) { beginHugeMessage(link, network) }
     if tells(.extremeFeeFilter) { send(.feeFilter(.max), link, network) }
     if tells(.headersFromNowhere) {
       var header = tree.entry(tip).block.header
@@ -200,6 +206,9 @@ public final class LyingNode: ServingNode {
       if tells(.filterUndecodable) { answer.filter = [0xff, 0xff] }
       if tells(.filtersOutOfOrder) { answer.blockHash = tree.genesisHash }
       super.send(.filter(answer), link, network)
+    case .transaction(let transaction):
+      let other = tells(.transactionsOfOtherId) ? fakePayment() : transaction
+      super.send(.transaction(other), link, network)
     case .block(let block): super.send(.block(falsify(block)), link, network)
     default: super.send(message, link, network)
     }

@@ -20,6 +20,11 @@ public final class ClientEndpoint: SimulatedEndpoint {
   public var seeded: [PeerAddress] = []
   public private(set) var seedLookUps = 0
 
+  /// Relayed since the start, and again after each restart.
+  private var own: [Transaction] = []
+  /// The most that the client held, of those times at which it was looked at.
+  public private(set) var mostHeldBytes = 0
+
   private let configuration: LightClientConfiguration
   private var addresses: [SimulatedNetwork.LinkId: PeerAddress] = [:]
 
@@ -48,6 +53,7 @@ public final class ClientEndpoint: SimulatedEndpoint {
       seed: seed, nowMs: network.nowMs, unixSeconds: network.unixSeconds)
     let from = ledger.scannedHeight + 1
     for script in ledger.scripts { client.watch(script, fromHeight: from) }
+    for transaction in own { client.broadcast(transaction) }
     ledger.restarted(client)
     drain(network)
   }
@@ -67,9 +73,13 @@ public final class ClientEndpoint: SimulatedEndpoint {
   }
 
   public func broadcast(_ transaction: Transaction, _ network: SimulatedNetwork) {
+    own.append(transaction)
     client.broadcast(transaction)
     drain(network)
   }
+
+  /// Looks at how much the client holds: slow, as everything in it is counted.
+  public func measure() { mostHeldBytes = max(mostHeldBytes, HeldBytes.of(client)) }
 
   // MARK: What happens
 

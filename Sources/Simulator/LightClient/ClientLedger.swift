@@ -11,6 +11,8 @@ public struct ClientLedger {
   /// The matched blocks of the present chain, by height.
   public private(set) var matched: [UInt32: Bytes32] = [:]
   public private(set) var confirmed: [Bytes32: UInt32] = [:]
+  /// Our transactions that others took the place of, and which.
+  public private(set) var conflicted: [Bytes32: Bytes32] = [:]
   public private(set) var seen: [Bytes32] = []
   public private(set) var reorganisations = 0
   public private(set) var stalls: [StallReason] = []
@@ -59,7 +61,10 @@ public struct ClientLedger {
     case .transactionConfirmed(let txid, let height):
       if matched[height] == nil { contradictions.append("confirmed in a block never told") }
       confirmed[txid] = height
-    case .transactionConflicted, .transactionRelayed, .peerReady: break
+    case .transactionConflicted(let txid, let other, let height):
+      if matched[height] == nil { contradictions.append("conflicted in a block never told") }
+      conflicted[txid] = other
+    case .transactionRelayed, .peerReady: break
     case .peerMisbehaved(let address, let what, _): bans.append((address, what))
     case .stalled(let reason): stalls.append(reason)
     }

@@ -69,8 +69,11 @@ public struct HostileScenario: CustomStringConvertible {
       $0.filterBatch = 20
       $0.usesGossip = true
     }
-    for node in world.nodes { (node as? LyingNode)?.rate = rate }
     let scripts = [world.freshScript(), world.freshScript()]
+    for case let node as LyingNode in world.nodes {
+      node.rate = rate
+      node.bait = scripts
+    }
     var tip = world.mine(60, on: world.tree.genesisHash, paying: scripts)
     let stale = world.mine(Int(random.below(10)), on: world.tree.chain(to: tip)[40])
     for (index, node) in world.nodes.enumerated() {
@@ -78,8 +81,11 @@ public struct HostileScenario: CustomStringConvertible {
     }
     world.start()
     for script in scripts { world.client.watch(script, fromHeight: 1, world.network) }
+    let coin = OutPoint(txid: Bytes32(random.bytes(32)), index: 1)
+    let own = payment(of: coin, 5_000, to: scripts[0])
+    world.client.broadcast(own, world.network)
     for _ in 0..<6 {
-      world.network.run(untilMs: world.network.nowMs + random.below(30_000), maxSteps: 200_000)
+      run(world, ms: random.below(30_000), maxSteps: 200_000)
       tip = move(tip, world, scripts, &random)
       for (index, node) in world.nodes.enumerated()
       where index == honestIndex || random.below(3) > 0 {
@@ -107,10 +113,50 @@ public struct HostileScenario: CustomStringConvertible {
     world.network.faults = faults
     for link in world.network.openLinks where isRough { world.network.reset(link) }
     // Half an hour, so that the honest node is dialled again, whatever happened to it.
-    world.network.run(untilMs: world.network.nowMs + 1_800_000, maxSteps: 400_000)
+    run(world, ms: 1_800_000, maxSteps: 400_000)
+    var failures: [String] = []
+    if !world.nodes[honestIndex].mempool.contains(own) {
+      failures.append("our transaction was not relayed to the honest node")
+    }
+    // It confirms, or another spends its coin.
+    let rival = random.below(2) == 0 ? payment(of: coin, 4_000, to: scripts[1]) : nil
+    tip = world.mine([rival ?? own], on: tip)
+    world.nodes[honestIndex].follow(tip, world.network)
     let isLevel = world.settle(on: tip, seconds: 7_200)
-    return judge(world, tip, scripts, honestIndex, isLevel)
+    world.client.measure()
+    failures += judge(world, tip, scripts, honestIndex, isLevel)
+    let ledger = world.client.ledger
+    if isLevel, rival == nil, ledger.confirmed[own.txid] != world.tree.entry(tip).height {
+      failures.append("our transaction's confirmation was not told")
+    }
+    if isLevel, let rival, ledger.conflicted[own.txid] != rival.txid {
+      failures.append("the double spend was not told")
+    }
+    return failures
   }
+
+  private func payment(of coin: OutPoint, _ amountSat: UInt64, to script: [UInt8]) -> Transaction {
+    Transaction(
+      inputs: [TransactionInput(previous: coin)],
+      outputs: [TransactionOutput(amountSat: amountSat, scriptPubKey: script)])
+  }
+
+  /// Lets time pass, and looks now and then at what the client holds.
+  private func run(_ world: LightClientWorld, ms: UInt64, maxSteps: Int) {
+    var steps = 0
+    world.network.run(untilMs: world.network.nowMs + ms, maxSteps: maxSteps) {
+      steps += 1
+      if steps % HostileScenario.stepsBetweenLooks == 0 { world.client.measure() }
+      return false
+    }
+    world.client.measure()
+  }
+
+  private static let stepsBetweenLooks = 2_000
+  /// A chain of a hundred blocks, some peers and what they told.
+  private static let heldBytes = 150_000
+  /// What a peer may owe the end of.
+  private static let heldBytesOfMessage = 1_000_000
 
   private func makers(_ honestIndex: Int) -> [(BlockTree) -> ServingNode] {
     var makers: [(BlockTree) -> ServingNode] = []
@@ -164,6 +210,11 @@ public struct HostileScenario: CustomStringConvertible {
   ) -> [String] {
     var failures = world.client.ledger.contradictions
     let client = world.client.client
+    let owing = liars.filter { $0.contains(.hugeMessages) }.count
+    let mayHold = HostileScenario.heldBytes + owing * HostileScenario.heldBytesOfMessage
+    if world.client.mostHeldBytes > mayHold {
+      failures.append("the client held \(world.client.mostHeldBytes) bytes")
+    }
     for event in world.client.events {
       if case .tipChanged(_, let hash) = event {
         if world.forbidden.contains(hash) {

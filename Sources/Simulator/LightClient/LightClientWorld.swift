@@ -78,6 +78,11 @@ public final class LightClientWorld {
     return tip
   }
 
+  /// One block with these transactions, at an honest time.
+  func mine(_ transactions: [Transaction], on tip: Bytes32) -> Bytes32 {
+    mine(on: tip, transactions, time: honestTime(after: tip))
+  }
+
   /// One block. `isForbidden` where it breaks a rule by its time or its difficulty.
   func mine(
     on parent: Bytes32, _ transactions: [Transaction] = [], _ script: [UInt8] = [0x51],

@@ -1,0 +1,40 @@
+import Bitcoin
+import Bytes
+
+/// Lies about transactions, and about how much there is to say.
+extension LyingNode {
+  /// Every answer to one would lead to the next.
+  private static let mostFakes = 40
+  private static let mostHugeMessages = 4
+  private static let hugeBytes = 900_000
+
+  /// Pays to what somebody looks for, and will never be in a block.
+  func fakePayment() -> Transaction {
+    let script = bait.isEmpty ? [0x51] : bait[Int(random.below(UInt64(bait.count)))]
+    return Transaction(
+      inputs: [
+        TransactionInput(
+          previous: OutPoint(txid: Bytes32(random.bytes(32)), index: 0),
+          witness: [random.bytes(64)])
+      ],
+      outputs: [TransactionOutput(amountSat: 1 + random.below(1_000_000), scriptPubKey: script)])
+  }
+
+  func tellOfPayment(_ network: SimulatedNetwork) {
+    if fakes >= LyingNode.mostFakes { return }
+    fakes += 1
+    accept(fakePayment(), network)
+  }
+
+  /// What comes behind it on the connection is taken for its rest.
+  func beginHugeMessage(_ link: SimulatedNetwork.LinkId, _ network: SimulatedNetwork) {
+    if hugeMessages >= LyingNode.mostHugeMessages { return }
+    hugeMessages += 1
+    var writer = ByteWriter(reserving: LyingNode.hugeBytes + 24)
+    writer.append(tree.network.magic)
+    writer.append(Array("junk".utf8) + [UInt8](repeating: 0, count: 8))
+    writer.u32le(UInt32(LyingNode.hugeBytes))
+    writer.append([UInt8](repeating: 0, count: 4 + LyingNode.hugeBytes - 40_000))
+    network.send(writer.bytes, over: link, from: id)
+  }
+}
