@@ -145,7 +145,7 @@ let package = Package(
     tests("Capability", ["Host"]),
     tests("Sandbox", ["Host"]),
     .executableTarget(
-      name: "storage-hammer", dependencies: ["Bytes", "Storage"], path: "Tests/StorageHammer",
+      name: "storage-hammer", dependencies: ["Bytes", "Storage", "CSQLite"], path: "Tests/StorageHammer",
       swiftSettings: ordinarySettings),
     tests("Storage", ["Host", "storage-hammer"]),
     tests("Host", ["CHost"]),

@@ -3,16 +3,33 @@ import Foundation
 import Storage
 
 /// Writes to a database until it is killed, and says on standard output what was committed: the
-/// subject of the crash tests. `storage-hammer channel|headers PATH`.
+/// subject of the crash tests. `storage-hammer channel|headers PATH [RECORD COUNT]`: with a record of
+/// what is written (``RecordedFiles``) it ends by itself after so many commits.
 @main
 enum Hammer {
   static func main() throws {
     let arguments = CommandLine.arguments
+    if arguments.count > 4 {
+      RecordedFiles.begin(arguments[3])
+      commits = Int(arguments[4]) ?? 0
+    }
     switch arguments[1] {
     case "channel": try payments(arguments[2])
     case "headers": try headers(arguments[2])
     default: break
     }
+  }
+
+  /// How many are still to be made before the program ends; without end where it is to be killed.
+  nonisolated(unsafe) private static var commits = Int.max
+  /// The log is emptied now and then, as the programs do it.
+  private static let commitsBetweenCheckpoints = 17
+
+  private static func goesOn(_ database: Database) throws -> Bool {
+    if commits == Int.max { return true }
+    commits -= 1
+    if commits % commitsBetweenCheckpoints == 0 { try database.checkpoint() }
+    return commits > 0
   }
 
   /// One contract, one payment after another. A line is printed after its commit only.
@@ -29,6 +46,7 @@ enum Hammer {
         contract, sequence: sequence, amountSat: sequence * 10, state: state(sequence),
         unixSeconds: sequence)
       tell(sequence)
+      if try !goesOn(ledger.database) { return }
     }
   }
 
@@ -53,6 +71,7 @@ enum Hammer {
       }
       height += 50
       tell(UInt64(height))
+      if try !goesOn(cache.database) { return }
     }
   }
 
@@ -69,6 +88,7 @@ enum Hammer {
   }
 
   static func tell(_ number: UInt64) {
+    RecordedFiles.note(.told, at: Int64(number))
     FileHandle.standardOutput.write(Data("\(number)\n".utf8))
   }
 }

@@ -9,7 +9,7 @@ import Testing
 /// A process that writes without a pause is killed at arbitrary moments, again and again.
 @Suite struct CrashTests {
   /// The program beside this one in the build folder.
-  private static let hammer: String = {
+  static let hammer: String = {
     let own = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
     let bundle = CommandLine.arguments.first { $0.hasSuffix(".xctest") } ?? own
     let beside = [bundle, own].map { Files.parent(of: $0) + "/storage-hammer" }
