@@ -46,7 +46,7 @@ def until(what, seconds, ready):
             return answer
         if time.monotonic() > end:
             raise Trouble(f"gave up waiting for {what} after {seconds} s")
-        time.sleep(0.05)
+        time.sleep(0.02)
 
 
 def cgroups_of(owner):

@@ -1,34 +1,19 @@
 """One agent without a chain, as a real process, for checks of what it makes of a hard life."""
 
-import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-TREE = Path(__file__).resolve().parents[1]
+from flow import TREE, Trouble, asked, until
+
 STATIC = TREE / ".build-cross" / "out" / "zennet-agent-x86_64"
 # Statuses of zennet-agent(8).
 FAULT, SYSTEM, DISK, STORAGE, MEMORY, CONFIGURATION = 70, 71, 73, 74, 75, 78
-
-
-class Trouble(Exception):
-    """Something that must not be."""
-
-
-def until(what, seconds, ready):
-    """Waits until `ready` answers something true, and returns it."""
-    end = time.monotonic() + seconds
-    while not (answer := ready()):
-        if time.monotonic() > end:
-            raise Trouble(f"gave up waiting for {what} after {seconds} s")
-        time.sleep(0.02)
-    return answer
 
 
 def is_alive(pid):
@@ -104,17 +89,7 @@ class Agent:
         return int(words[0]) if words else None
 
     def status(self):
-        try:
-            with socket.socket(socket.AF_UNIX) as client:
-                client.settimeout(2)
-                client.connect(str(self.data / "status"))
-                client.sendall(b"json\n")
-                answer = b""
-                while chunk := client.recv(65536):
-                    answer += chunk
-            return json.loads(answer)
-        except (OSError, ValueError):
-            return None
+        return asked(self.data / "status")
 
     def is_ready(self, seconds=15):
         def ready():
