@@ -38,8 +38,14 @@ int host_allocate(void **memory, size_t alignment, size_t size) {
 void host_release(void *memory);
 void *host_resize(void *memory, size_t size);
 
+// For a process that only unpacks and executes: its memory goes as a whole, and to touch pages of it that
+// nothing was written to would be most of its work.
+static int keeps_released;
+
+void host_keep_released_memory(void) { keeps_released = 1; }
+
 void host_release(void *memory) {
-  if (memory) explicit_bzero(memory, malloc_usable_size(memory));
+  if (memory && !keeps_released) explicit_bzero(memory, malloc_usable_size(memory));
   free(memory);
 }
 
@@ -77,4 +83,5 @@ void arc4random_buf(void *buffer, size_t count) {
 
 // The ordinary runtime says by itself what it could not allocate.
 void host_exit_without_memory(int32_t status) { (void)status; }
+void host_keep_released_memory(void) {}
 #endif

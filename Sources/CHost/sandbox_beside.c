@@ -1,5 +1,5 @@
-// The network namespace takes as long to make as everything that is mounted. So the first child makes it
-// while process 1 mounts, and hands it over.
+// What is done beside process 1 while it mounts. The network namespace takes as long to make as everything
+// that is mounted, so the first child makes it and hands it over. The agent makes the cgroups.
 #define _GNU_SOURCE
 #define _FILE_OFFSET_BITS 64
 #include "sandbox_inside.h"
@@ -11,6 +11,58 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+enum { CONTROL = 3, MOST = 8 };
+
+union control {
+  struct cmsghdr header;
+  char space[CMSG_SPACE(MOST * sizeof(int))];
+};
+
+ssize_t host_sandbox_pass(int socket, const void *bytes, size_t size, const int *descriptors, int count) {
+  struct iovec part = {(void *)(uintptr_t)bytes, size};
+  union control control;
+  memset(&control, 0, sizeof control);
+  struct msghdr message;
+  memset(&message, 0, sizeof message);
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  size_t length = (size_t)count * sizeof(int);
+  if (count > 0) {
+    message.msg_control = &control;
+    message.msg_controllen = CMSG_SPACE(length);
+    control.header.cmsg_level = SOL_SOCKET;
+    control.header.cmsg_type = SCM_RIGHTS;
+    control.header.cmsg_len = CMSG_LEN(length);
+    memcpy(CMSG_DATA(&control.header), descriptors, length);
+  }
+  ssize_t done;
+  while ((done = sendmsg(socket, &message, MSG_NOSIGNAL)) < 0 && errno == EINTR) {
+  }
+  return done;
+}
+
+ssize_t host_sandbox_accept(int socket, void *bytes, size_t size, int descriptors[8], int *count) {
+  struct iovec part = {bytes, size};
+  union control control;
+  struct msghdr message;
+  memset(&message, 0, sizeof message);
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = &control;
+  message.msg_controllen = sizeof control;
+  ssize_t got;
+  while ((got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR) {
+  }
+  *count = 0;
+  struct cmsghdr *header = got < 0 ? NULL : CMSG_FIRSTHDR(&message);
+  if (header && header->cmsg_type == SCM_RIGHTS) {
+    size_t length = header->cmsg_len - CMSG_LEN(0);
+    memcpy(descriptors, CMSG_DATA(header), length);
+    *count = (int)(length / sizeof(int));
+  }
+  return got;
+}
+
 int32_t host_sandbox_open_beside(struct host_beside *beside) {
   // Before process 1 changes the root of both.
   beside->own = open("/proc/self/ns", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -21,7 +73,7 @@ int32_t host_sandbox_open_beside(struct host_beside *beside) {
   return -code;
 }
 
-void host_sandbox_beside(const struct host_plan *plan, const struct host_beside *beside) {
+void host_sandbox_beside(const struct host_plan *plan, const struct host_beside *beside, int32_t pid) {
   close(beside->channel[0]);
   int32_t code = 0;
   int made = -1;
@@ -29,23 +81,9 @@ void host_sandbox_beside(const struct host_plan *plan, const struct host_beside 
     made = openat(beside->own, "net", O_RDONLY | O_CLOEXEC);
     if (made < 0) code = errno;
   }
-  struct iovec part = {&code, sizeof code};
-  union { struct cmsghdr header; char space[CMSG_SPACE(sizeof(int))]; } control;
-  memset(&control, 0, sizeof control);
-  struct msghdr message;
-  memset(&message, 0, sizeof message);
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  if (made >= 0) {
-    message.msg_control = &control;
-    message.msg_controllen = sizeof control;
-    control.header.cmsg_level = SOL_SOCKET;
-    control.header.cmsg_type = SCM_RIGHTS;
-    control.header.cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(&control.header), &made, sizeof made);
-  }
-  while (sendmsg(beside->channel[1], &message, MSG_NOSIGNAL) < 0 && errno == EINTR) {
-  }
+  // The agent hears of process 1 first by its pid: that one says nothing before it has heard from here.
+  host_sandbox_tell(HOST_EVENT_INIT, (uint32_t)pid, 0, 0);
+  host_sandbox_pass(beside->channel[1], &code, sizeof code, &made, made >= 0);
 }
 
 static int channel = -1;
@@ -59,26 +97,58 @@ void host_sandbox_keep_beside(const struct host_beside *beside) {
 int32_t host_sandbox_join_network(void) {
   if (channel < 0) return 0;
   int32_t code = 0;
-  struct iovec part = {&code, sizeof code};
-  union { struct cmsghdr header; char space[CMSG_SPACE(sizeof(int))]; } control;
-  struct msghdr message;
-  memset(&message, 0, sizeof message);
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = &control;
-  message.msg_controllen = sizeof control;
-  ssize_t got;
-  while ((got = recvmsg(channel, &message, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR) {
-  }
+  int made[MOST], count;
+  ssize_t got = host_sandbox_accept(channel, &code, sizeof code, made, &count);
   close(channel);
   channel = -1;
   if (got != sizeof code) return EPIPE;  // it died
-  struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-  if (!header || header->cmsg_type != SCM_RIGHTS || header->cmsg_len != CMSG_LEN(sizeof(int)))
-    return code ? code : EPROTO;
-  int made;
-  memcpy(&made, CMSG_DATA(header), sizeof made);
-  code = setns(made, CLONE_NEWNET) == 0 ? 0 : errno;
-  close(made);
+  if (count != 1) return code ? code : EPROTO;
+  code = setns(made[0], CLONE_NEWNET) == 0 ? 0 : errno;
+  close(made[0]);
   return code;
+}
+
+int32_t host_sandbox_admit(int32_t socket, const uint8_t *paths, uint32_t count) {
+  int files[MOST];
+  uint32_t opened = 0;
+  int32_t code = count > MOST ? -E2BIG : 0;
+  for (const char *path = (const char *)paths; code == 0 && opened < count; path += strlen(path) + 1) {
+    files[opened] = open(path, O_WRONLY | O_CLOEXEC);
+    if (files[opened] < 0)
+      code = -errno;
+    else
+      opened++;
+  }
+  struct host_command command = {HOST_COMMAND_GO, 0, 0};
+  if (code == 0 && host_sandbox_pass(socket, &command, sizeof command, files, (int)count) < 0)
+    code = -errno;
+  while (opened > 0) close(files[--opened]);
+  return code;
+}
+
+static int has_heard;
+
+void host_sandbox_wait(void) {
+  host_sandbox_join_cgroups();
+  has_heard = 0;
+}
+
+// Whoever opened them decides whether this process may enter: the agent did.
+int32_t host_sandbox_join_cgroups(void) {
+  has_heard = 1;
+  struct host_command command;
+  int files[MOST], count;
+  ssize_t got = host_sandbox_accept(CONTROL, &command, sizeof command, files, &count);
+  if (got != sizeof command || command.kind != HOST_COMMAND_GO) _exit(112);  // the agent is gone or gave up
+  int32_t code = 0;
+  for (int index = 0; index < count; index++) {
+    if (code == 0 && write(files[index], "0", 1) != 1) code = errno ? errno : EIO;
+    close(files[index]);
+  }
+  return code;
+}
+
+void host_sandbox_hear_out(const struct host_plan *plan) {
+  for (uint32_t index = 0; !has_heard && index < plan->count; index++)
+    if (plan->steps[index].operation == HOST_JOIN_CGROUPS) host_sandbox_join_cgroups();
 }

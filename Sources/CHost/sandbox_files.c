@@ -198,6 +198,11 @@ static int replace(int parent, const char *name) {
   return unlinkat(parent, name, 0) == 0 || errno == ENOENT ? 0 : -errno;
 }
 
+int32_t host_unpack_parent(int32_t root, const char *path) {
+  char name[256];
+  return open_parent(root, path, 1, name);
+}
+
 int32_t host_unpack_file(int32_t root, const char *path, uint32_t mode) {
   char name[256];
   int parent = open_parent(root, path, 1, name);

@@ -184,17 +184,19 @@ static void ended(pid_t pid, int status) {
 }
 
 void host_sandbox_init(const struct host_plan *plan) {
-  int32_t code = 0;
-  int32_t failed = host_sandbox_take(plan, HOST_PHASE_INNER, &code);
-  if (failed >= 0) {
-    host_sandbox_join_network();
-    host_sandbox_tell(HOST_EVENT_STEP_FAILED, (uint32_t)failed, (uint64_t)code, 0);
-    _exit(0);
-  }
+  // The job may be over before anybody looks.
   sigset_t children;
   sigemptyset(&children);
   sigaddset(&children, SIGCHLD);
   sigprocmask(SIG_BLOCK, &children, NULL);
+  int32_t code = 0;
+  int32_t failed = host_sandbox_take(plan, HOST_PHASE_INNER, &code);
+  if (failed >= 0) {
+    host_sandbox_join_network();
+    host_sandbox_hear_out(plan);
+    host_sandbox_tell(HOST_EVENT_STEP_FAILED, (uint32_t)failed, (uint64_t)code, 0);
+    _exit(0);
+  }
   int deaths = signalfd(-1, &children, SFD_CLOEXEC);
   programs[0].pid = host_sandbox_start(plan, NULL, 0, NULL);
   // The job has its own; as long as process 1 held them they would not end.

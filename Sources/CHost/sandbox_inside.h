@@ -2,20 +2,38 @@
 #pragma once
 #include "sandbox.h"
 
-// Makes the child that unpacks the bundle and, if all goes well, becomes the job in host_sandbox_start:
-// it has gone through the confining steps already. As host_sandbox_helper, task 1.
+#include <stddef.h>
+#include <sys/types.h>
+
+enum { HOST_HELD = 7 };
+extern int host_sandbox_held;
+
+// Messages with at most eight descriptors. As send(2) and recv(2), and repeated when interrupted; what is
+// received closes when a program is executed.
+ssize_t host_sandbox_pass(int socket, const void *bytes, size_t size, const int *descriptors, int count);
+ssize_t host_sandbox_accept(int socket, void *bytes, size_t size, int descriptors[8], int *count);
+
+// Makes the child that unpacks the bundle and, if all goes well, becomes the job: host_sandbox_start says
+// what became of it. Report as of host_sandbox_helper, task 1.
 int32_t host_sandbox_prepare(const struct host_plan *plan, uint64_t report[3]);
 // Takes the report of a child; it stays as it is where the child died.
 int32_t host_sandbox_await(int32_t pid, int32_t told, uint64_t report[3]);
 
 // What the first child and process 1 have to say to each other: which network namespace it is, or why
-// there is none. host_sandbox_beside is the first child's; the other two are process 1's.
+// there is none. host_sandbox_beside is the first child's, which tells the agent of process 1 as well, and
+// only then, as its processor has nothing better to do; the other two are process 1's.
 struct host_beside {
   int channel[2];
   int own;  // the first child's folder /proc/self/ns
 };
 int32_t host_sandbox_open_beside(struct host_beside *beside);
-void host_sandbox_beside(const struct host_plan *plan, const struct host_beside *beside);
+void host_sandbox_beside(const struct host_plan *plan, const struct host_beside *beside, int32_t pid);
 void host_sandbox_keep_beside(const struct host_beside *beside);
 // Returns 0 or an errno; the second time too.
 int32_t host_sandbox_join_network(void);
+// The first child waits for the agent's word.
+void host_sandbox_wait(void);
+// Waits for the agent's word and the cgroups' files. Returns 0 or an errno.
+int32_t host_sandbox_join_cgroups(void);
+// For who gives up: a socket that is closed with something unread in it loses what was sent from it.
+void host_sandbox_hear_out(const struct host_plan *plan);

@@ -16,25 +16,6 @@
 
 enum { CONTROL = 3, BUNDLE = 4, HELPER = 6 };
 
-static void tell_with_descriptor(uint32_t kind, uint32_t id, int descriptor) {
-  struct host_event event = {kind, id, 0, 0};
-  struct iovec part = {&event, sizeof event};
-  union { struct cmsghdr header; char space[CMSG_SPACE(sizeof(int))]; } control;
-  memset(&control, 0, sizeof control);
-  struct msghdr message;
-  memset(&message, 0, sizeof message);
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = &control;
-  message.msg_controllen = sizeof control;
-  control.header.cmsg_level = SOL_SOCKET;
-  control.header.cmsg_type = SCM_RIGHTS;
-  control.header.cmsg_len = CMSG_LEN(sizeof(int));
-  memcpy(CMSG_DATA(&control.header), &descriptor, sizeof descriptor);
-  while (sendmsg(CONTROL, &message, MSG_NOSIGNAL) < 0 && errno == EINTR) {
-  }
-}
-
 static int open_terminal(int *number) {
   int master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
   if (master < 0) return -1;
@@ -119,51 +100,61 @@ static void child(const struct host_plan *plan, const struct host_command *comma
   become(plan, command, size, report, failure);
 }
 
-// The child of host_sandbox_prepare: it waits on `go`.
+// The child of host_sandbox_prepare. It says nothing when all goes well, so that nothing has to wait for a
+// turn: `told` ends when it executes the job's program, and `done` tells whether it came so far.
 static struct {
   int32_t pid;
-  int go, told;
+  struct failure failure;
 } prepared;
 
+static void unpack_and_become(const struct host_plan *plan, int told, int done) {
+  uint64_t own[3] = {0, 0, 0};
+  struct failure failure = {(int32_t)plan->count, 0};
+  if (host_sandbox_take(plan, HOST_PHASE_CONFINE, &failure.code) >= 0) {
+    own[0] = 21;
+    own[2] = (uint64_t)failure.code;
+  } else {
+    plan->helper(1, plan->context, own);
+  }
+  close(BUNDLE);
+  close(host_sandbox_held);
+  if (own[0] != 0 || write(done, "u", 1) != 1) {
+    ssize_t got = write(told, own, sizeof own);
+    _exit(got == sizeof own ? 0 : 1);
+  }
+  setsid();
+  become(plan, NULL, 0, told, failure);
+}
+
 int32_t host_sandbox_prepare(const struct host_plan *plan, uint64_t report[3]) {
-  int told[2], go[2];
+  int told[2], done[2];
   report[0] = 22;
   report[1] = report[2] = 0;
   if (pipe2(told, O_CLOEXEC) != 0) return -errno;
-  if (pipe2(go, O_CLOEXEC) != 0) {
+  if (pipe2(done, O_CLOEXEC) != 0) {
     close(told[0]);
     close(told[1]);
     return -errno;
   }
-  int32_t pid = host_sandbox_fork_child();
+  int32_t pid = prepared.pid = host_sandbox_fork_child();
   if (pid == 0) {
     close(CONTROL);
     close(told[0]);
-    close(go[1]);
-    uint64_t own[3] = {0, 0, 0};
-    struct failure failure = {(int32_t)plan->count, 0};
-    if (host_sandbox_take(plan, HOST_PHASE_CONFINE, &failure.code) >= 0) {
-      own[0] = 21;
-      own[2] = (uint64_t)failure.code;
-    } else {
-      plan->helper(1, plan->context, own);
-    }
-    close(BUNDLE);
-    ssize_t got = write(told[1], own, sizeof own);
-    char word;
-    if (own[0] != 0 || got != sizeof own) _exit(1);
-    while ((got = read(go[0], &word, 1)) < 0 && errno == EINTR) {
-    }
-    if (got != 1) _exit(1);
-    setsid();
-    become(plan, NULL, 0, told[1], failure);
+    close(done[0]);
+    unpack_and_become(plan, told[1], done[1]);
   }
   close(told[1]);
-  close(go[0]);
-  host_sandbox_await(pid, told[0], report);
-  prepared.pid = pid;
-  prepared.go = go[1];
-  prepared.told = told[0];
+  close(done[1]);
+  union { uint64_t report[3]; struct failure failure; } own;
+  ssize_t got = -1;
+  char word;
+  while (pid > 0 && (got = read(told[0], &own, sizeof own)) < 0 && errno == EINTR) {
+  }
+  if (got == sizeof own) memcpy(report, own.report, sizeof own);
+  if (got == sizeof own.failure) prepared.failure = own.failure;
+  if (got != sizeof own && read(done[0], &word, 1) == 1) report[0] = 0;
+  close(told[0]);
+  close(done[0]);
   int status = 0;
   if (report[0] == 22) {
     while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR) {
@@ -185,16 +176,10 @@ static void tell_failure(const struct host_plan *plan, const struct host_command
     host_sandbox_tell(HOST_EVENT_STEP_FAILED, index, code, 0);
 }
 
-// The prepared child becomes the job.
+// The prepared child has become the job, or could not.
 static int32_t start_prepared(const struct host_plan *plan) {
-  struct failure failure;
-  ssize_t got = write(prepared.go, "g", 1);
-  close(prepared.go);
-  while (got == 1 && (got = read(prepared.told, &failure, sizeof failure)) < 0 && errno == EINTR) {
-  }
-  close(prepared.told);
-  if (got == sizeof failure) {
-    tell_failure(plan, NULL, failure);
+  if (prepared.failure.code != 0) {
+    tell_failure(plan, NULL, prepared.failure);
     return -1;
   }
   host_sandbox_tell(HOST_EVENT_STARTED, 0, 0, 0);
@@ -216,7 +201,8 @@ int32_t host_sandbox_start(const struct host_plan *plan, const struct host_comma
     return -1;
   }
   if (master >= 0) {
-    tell_with_descriptor(HOST_EVENT_TERMINAL, command ? command->a : 0, master);
+    struct host_event event = {HOST_EVENT_TERMINAL, command ? command->a : 0, 0, 0};
+    host_sandbox_pass(CONTROL, &event, sizeof event, &master, 1);
     close(master);
   }
   int32_t pid = host_sandbox_fork_child();
@@ -250,6 +236,10 @@ void host_sandbox_execute_helper(const struct host_plan *plan, uint32_t task, in
   if (report != CONTROL && dup2(report, CONTROL) < 0) return;
   fcntl(CONTROL, F_SETFD, 0);
   fcntl(data, F_SETFD, 0);
+  if (task == 1) {
+    if (host_sandbox_held != HOST_HELD && dup2(host_sandbox_held, HOST_HELD) < 0) return;
+    fcntl(HOST_HELD, F_SETFD, 0);
+  }
 #ifdef SYS_execveat
   syscall(SYS_execveat, HELPER, "", arguments, environment, 0x1000 /* AT_EMPTY_PATH */);
 #endif

@@ -20,7 +20,7 @@ enum { CONTROL = 3, HELPER = 6, PLAN = 7, KEPT = 8 };
 
 // A plan as it lies in memory between two programs: this, the steps, the arena.
 struct stored_plan {
-  uint32_t count, arena_size, terminal, has_helper;
+  uint32_t count, arena_size, terminal, has_helper, waits, reserved;
   uint32_t helper_arguments[2];
 };
 
@@ -57,15 +57,12 @@ static int place_descriptors(const struct host_plan *plan, int stored) {
 // Never returns.
 static void first_child(const struct host_plan *plan) {
   umask(022);
-  // Meanwhile the agent makes the cgroups.
-  struct host_command go;
-  ssize_t got;
-  while ((got = recv(CONTROL, &go, sizeof go, 0)) < 0 && errno == EINTR) {
-  }
-  if (got != sizeof go || go.kind != HOST_COMMAND_GO) _exit(112);  // the agent is gone or gave up
   int32_t code = 0;
+  // The agent puts it into the cgroups that one cannot enter by oneself.
+  if (plan->waits) host_sandbox_wait();
   int32_t failed = host_sandbox_take(plan, HOST_PHASE_OUTER, &code);
   if (failed >= 0) {
+    host_sandbox_hear_out(plan);
     host_sandbox_tell(HOST_EVENT_STEP_FAILED, (uint32_t)failed, (uint64_t)code, 0);
     _exit(113);
   }
@@ -80,16 +77,17 @@ static void first_child(const struct host_plan *plan) {
     host_sandbox_init(plan);
   }
   if (pid < 0) {
-    host_sandbox_tell(HOST_EVENT_STEP_FAILED, plan->count, (uint64_t)errno, 0);
+    code = errno;
+    host_sandbox_hear_out(plan);
+    host_sandbox_tell(HOST_EVENT_STEP_FAILED, plan->count, (uint64_t)code, 0);
   } else {
-    // The agent hears of process 1 first by its pid: that one says nothing before it has heard from here.
-    host_sandbox_tell(HOST_EVENT_INIT, (uint32_t)pid, 0, 0);
-    host_sandbox_beside(plan, &beside);
+    host_sandbox_beside(plan, &beside, (int32_t)pid);
   }
   _exit(0);
 }
 
 void host_sandbox_first(host_helper helper, void *context) {
+  host_keep_released_memory();
   host_sandbox_default_signals();
   for (int index = CONTROL; index < KEPT; index++) fcntl(index, F_SETFD, FD_CLOEXEC);
   struct stat found;
@@ -107,6 +105,7 @@ void host_sandbox_first(host_helper helper, void *context) {
   plan.count = header->count;
   plan.arena_size = header->arena_size;
   plan.terminal = header->terminal;
+  plan.waits = header->waits;
   plan.helper = helper;
   plan.context = context;
   for (int index = 0; index < HELPER; index++) plan.descriptors[index] = index;
@@ -134,7 +133,7 @@ static int store(const struct host_plan *plan) {
   int fd = (int)syscall(SYS_memfd_create, "zennet-plan", 1u /* MFD_CLOEXEC */);
   if (fd < 0) return -1;
   struct stored_plan header = {
-      plan->count, plan->arena_size, plan->terminal, plan->descriptors[HELPER] >= 0,
+      plan->count, plan->arena_size, plan->terminal, plan->descriptors[HELPER] >= 0, plan->waits, 0,
       {plan->helper_arguments[0], plan->helper_arguments[1]}};
   if (write_all(fd, &header, sizeof header) == 0 &&
       write_all(fd, plan->steps, plan->count * sizeof *plan->steps) == 0 &&

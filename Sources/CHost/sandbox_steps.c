@@ -186,6 +186,15 @@ static int io_priority(uint64_t priority) {
   return syscall(SYS_ioprio_set, 1 /* IOPRIO_WHO_PROCESS */, 0, (int)priority) == 0 ? 0 : fail();
 }
 
+int host_sandbox_held = HOST_HELD;
+
+int32_t host_sandbox_held_folder(void) { return host_sandbox_held; }
+
+static int hold(const char *path) {
+  host_sandbox_held = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  return host_sandbox_held >= 0 ? 0 : fail();
+}
+
 static int unpack(const struct host_plan *plan) {
   uint64_t report[3];
   host_sandbox_tell(HOST_EVENT_WALLED, 0, 0, 0);
@@ -194,6 +203,7 @@ static int unpack(const struct host_plan *plan) {
   else
     host_sandbox_helper(plan, 1, report);
   close(4);
+  close(host_sandbox_held);
   if (report[0] == 0) return 0;
   host_sandbox_tell(HOST_EVENT_UNPACK_FAILED, (uint32_t)report[0], report[1], report[2]);
   _exit(0);
@@ -221,6 +231,8 @@ static int take(const struct host_plan *plan, const struct host_step *step) {
   case HOST_HOSTNAME: return sethostname(text, strlen(text)) == 0 ? 0 : fail();
   case HOST_LOOPBACK_UP: return loopback_up();
   case HOST_JOIN_NETWORK: return host_sandbox_join_network();
+  case HOST_JOIN_CGROUPS: return host_sandbox_join_cgroups();
+  case HOST_HOLD: return hold(path);
   case HOST_NEW_KEYRING: return syscall(SYS_keyctl, 1, NULL) >= 0 ? 0 : fail();
   case HOST_UNDUMPABLE: return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 ? 0 : fail();
   case HOST_OOM_SCORE: return oom_score(text);

@@ -43,7 +43,7 @@ public final class Sandbox {
       spec: spec, cgroup: cgroup, sandbox: self, identitySlot: slot, nowMs: nowMs)
     usedIdentities[slot] = true
     var context = context(spec, slot: slot)
-    context.taskFiles = cgroup.taskFiles
+    context.ownCgroups = cgroup.taskFiles.count
     try process.begin(SandboxPlan.steps(context))
     do throws(SandboxError) { try cgroup.create(spec.limits) } catch {
       // Not more: the cgroup may be another job's.

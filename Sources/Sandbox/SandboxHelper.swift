@@ -66,7 +66,8 @@ public enum SandboxHelper {
 
   static func run(task: UInt32, limits: BundleLimits, report: UnsafeMutablePointer<UInt64>) {
     if task == 1 {
-      BundleUnpacker.run(input: bundle, limits: limits, report: report)
+      BundleUnpacker.run(
+        input: bundle, root: host_sandbox_held_folder(), limits: limits, report: report)
     } else {
       ResultCollector.run(folder: "/out", output: results, report: report)
     }

@@ -9,8 +9,8 @@ struct PlanContext {
   var groupIdentity: UInt32
   /// BPF from ``SeccompFilter``; empty on a kernel without it.
   var filter: [UInt8]
-  /// Files by which a process enters the job's cgroups itself.
-  var taskFiles: [String] = []
+  /// In how many cgroups process 1 enters by itself.
+  var ownCgroups = 0
 
   var hasUserNamespace: Bool { features.has(Namespace.user) }
 }
@@ -22,7 +22,6 @@ enum SandboxPlan {
     var steps: [Step] = []
 
     // The first child, still in the agent's world.
-    steps += ControlGroups.steps(context)
     steps += DiskPriority.steps()
     steps += OutOfMemory.beforeNamespaces()
     steps += PrivateIdentity.beforeNamespaces(context)
@@ -41,11 +40,12 @@ enum SandboxPlan {
     steps += Devices.steps(context)
     steps += ProcFileSystem.steps(context)
     steps += PivotRoot.steps(context)
-    steps += Hostname.steps(context)
-    steps += Network.joinSteps()
-    steps += Bundle.unpackSteps()
     steps += WritableFolders.steps()
     steps += RootFileSystem.readOnlySteps()
+    steps += Hostname.steps(context)
+    steps += ControlGroups.steps(context)
+    steps += Network.joinSteps()
+    steps += Bundle.unpackSteps()
 
     // Every process that touches the job's data: the one that unpacks, the job, the one that collects.
     steps += Capabilities.boundingSteps()

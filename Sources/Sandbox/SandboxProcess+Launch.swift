@@ -1,7 +1,7 @@
 import CHost
 
 extension SandboxProcess {
-  /// Forks: the first child becomes a program of its own and waits, while the agent makes the cgroups.
+  /// Forks: the first child becomes a program of its own and builds walls, while the agent makes the cgroups.
   /// On failure nothing is left.
   func begin(_ steps: [Step]) throws(SandboxError) {
     stepNames = steps.map { $0.name }
@@ -17,12 +17,22 @@ extension SandboxProcess {
     SandboxProcess.closeAll(theirs)
   }
 
-  /// The cgroups are there: puts the child into those that it cannot enter by itself, lets it go, and
-  /// waits until process 1 exists.
+  /// The cgroups are there: puts the child into those that nobody can enter by himself, lets process 1
+  /// into the others, and waits until it is known.
   func go() throws(SandboxError) {
     do throws(SandboxError) {
-      try cgroup.add(starterPid)
-      let code = host_sandbox_send(control, HOST_COMMAND_GO.rawValue, 0, 0)
+      var code: Int32 = 0
+      if !cgroup.procsDirectories.isEmpty {
+        try cgroup.add(starterPid)
+        code = host_sandbox_send(control, HOST_COMMAND_GO.rawValue, 0, 0)
+      }
+      if code == 0 && !cgroup.taskFiles.isEmpty {
+        var paths: [UInt8] = []
+        for path in cgroup.taskFiles { paths.append(contentsOf: path.utf8 + [0]) }
+        code = paths.withUnsafeBufferPointer {
+          host_sandbox_admit(control, $0.baseAddress, UInt32(cgroup.taskFiles.count))
+        }
+      }
       if code != 0 { throw SandboxError.system("control socket", code: -code) }
       try awaitFirstProcess()
     } catch {
@@ -82,6 +92,7 @@ extension SandboxProcess {
           plan.arena_size = UInt32(arena.count)
           plan.first_arguments = first
           plan.terminal = spec.terminal ? 1 : 0
+          plan.waits = cgroup.procsDirectories.isEmpty ? 0 : 1
           plan.helper = runHelper
           plan.context = UnsafeMutableRawPointer(limits)
           plan.descriptors = (

@@ -103,6 +103,8 @@ public final class SandboxProcess {
     case HOST_EVENT_WALLED.rawValue: isWalled = true
     case HOST_EVENT_STARTED.rawValue:
       isStarted = true
+      // A bundle that was complete in its pipe when the job was ended has been unpacked all the same.
+      if stopReason != nil { _ = try? killJob() }
       events.append(.jobStarted)
     case HOST_EVENT_STEP_FAILED.rawValue:
       end(.setupFailed(step: stepName(event.a), code: code), nowMs: nowMs, &events)
@@ -202,6 +204,10 @@ public final class SandboxProcess {
       isFrozen = false
       meter.thawed(nowMs: nowMs)
     }
+    try killJob()
+  }
+
+  private func killJob() throws(SandboxError) {
     try cgroup.killAll(sparing: firstPid, pids: spec.limits.pids)
     if isLowered { cgroup.lowerPriority() }
   }
@@ -235,15 +241,15 @@ public final class SandboxProcess {
     if isDestroyed { return }
     // A job that still runs may be a fork bomb: its first process would have to wait for its turn among
     // the others before it could die.
-    let isOver = firstPid > 0 && outcome != nil && !isFrozen
-    if isOver {
+    let isOver = outcome != nil && !isFrozen
+    if firstPid > 0 && (isOver || !isWalled) {
       // The kernel kills all that is in a pid namespace with its first process, and that one is not gone
-      // before they are: nothing can be born in between. pid_namespaces(7).
+      // before they are: nothing can be born in between. pid_namespaces(7). Without walls it may not be in
+      // its cgroups yet.
       _ = host_sandbox_kill(firstPid, 9)
       if isLowered { cgroup.hurry() }
-    } else if !cgroup.processes().isEmpty {
-      try cgroup.killAll()
     }
+    if !isOver && !cgroup.processes().isEmpty { try cgroup.killAll() }
     closeDescriptors()
     for pid in [starterPid, firstPid] where pid > 0 { try SandboxProcess.reap(pid) }
     (starterPid, firstPid) = (0, 0)

@@ -44,6 +44,8 @@ void host_supervise(uint32_t restarts, int32_t fault_status, int32_t memory_stat
 void host_keep_last_line(const uint8_t *bytes, uint64_t count);
 // What host_allocate exits with when there is no memory; 0: it does not exit.
 void host_exit_without_memory(int32_t status);
+// From now on memory that is given back is not overwritten (static builds do that).
+void host_keep_released_memory(void);
 
 // Lets go of the resident pages of the program's own file (static builds; elsewhere nothing): they come
 // back from the kernel's cache as they are used. For when the program comes to rest.

@@ -31,6 +31,8 @@ enum host_operation {
   HOST_TIME_OFFSETS = 30,  // the clocks that count from the machine's start begin anew
   HOST_IO_PRIORITY = 31,   // a: as ioprio_set(2) has it
   HOST_JOIN_NETWORK = 32,  // enters the network namespace that the first child has made meanwhile
+  HOST_JOIN_CGROUPS = 33,  // enters the cgroups whose files come with HOST_COMMAND_GO
+  HOST_HOLD = 34,          // path: what is mounted there stays writable for who unpacks the bundle
 };
 
 // Who takes the step.
@@ -52,7 +54,8 @@ struct host_step {
   uint64_t a, b;
 };
 
-// The helper runs in a confined child process: task 1 unpacks the bundle from descriptor 4, task 2
+// The helper runs in a confined child process: task 1 unpacks the bundle from descriptor 4 into the folder
+// that is held, task 2
 // writes /out to descriptor 5, task 3 writes the path `context` to descriptor 1, task 4 unpacks descriptor
 // 0 there. It reports three numbers; the first is 0 when all is well.
 typedef void (*host_helper)(uint32_t task, void *context, uint64_t report[3]);
@@ -72,6 +75,7 @@ struct host_plan {
   // is executed: the offsets of its arguments for tasks 1 and 2. It reports on descriptor 3 then.
   uint32_t first_arguments;
   uint32_t helper_arguments[2];
+  uint32_t waits;        // 1: the first child waits for HOST_COMMAND_GO before its first step
   uint32_t is_fresh;     // 1: this process is not a fork of the agent
 };
 
@@ -95,7 +99,7 @@ struct host_event {
 };
 
 enum host_command_kind {
-  HOST_COMMAND_GO = 1,
+  HOST_COMMAND_GO = 1,  // to the first child; another one to process 1, with the cgroups' files
   HOST_COMMAND_SIGNAL = 2,  // a: signal, b: 0 or the id of a further program; to its process group
   HOST_COMMAND_COLLECT = 3,
   HOST_COMMAND_QUIT = 4,
@@ -110,7 +114,7 @@ struct host_command {
 };
 #define HOST_COMMAND_LARGEST 65536
 
-// Makes the first child, which waits for HOST_COMMAND_GO before its first step. Returns its pid.
+// Makes the first child. Returns its pid.
 int32_t host_sandbox_spawn(const struct host_plan *plan);
 // Task 0 in the program that the first child executes: takes the plan from descriptor 7 and never returns.
 void host_sandbox_first(host_helper helper, void *context) __attribute__((noreturn));
@@ -131,11 +135,15 @@ void host_sandbox_execute_helper(const struct host_plan *plan, uint32_t task, in
 // 1 when this process has gone through the confining steps.
 int32_t host_sandbox_is_confined(void);
 int32_t host_sandbox_open_program(const char *path);
+// The folder that HOST_HOLD opened; in a helper that was executed, descriptor 7.
+int32_t host_sandbox_held_folder(void);
 int32_t host_sandbox_helper(const struct host_plan *plan, uint32_t task, uint64_t report[3]);
 
 // The agent's side of the control socket. Receive: 1 got one, 0 closed, -EAGAIN nothing yet.
 int32_t host_sandbox_receive(int32_t socket, struct host_event *event, int32_t *descriptor);
 int32_t host_sandbox_send(int32_t socket, uint32_t kind, uint32_t a, uint32_t b);
+// HOST_COMMAND_GO to process 1: opens `count` files, whose paths each end in a zero byte, and sends them.
+int32_t host_sandbox_admit(int32_t socket, const uint8_t *paths, uint32_t count);
 // With texts and, unless it is null, three descriptors.
 int32_t host_sandbox_send_program(int32_t socket, uint32_t id, uint32_t counts, const uint8_t *texts,
                                   uint64_t size, const int32_t *descriptors);
@@ -179,6 +187,8 @@ int32_t host_sandbox_close(int32_t descriptor);
 // Unpacking: paths below `root`, no component may be a link or another file system.
 // Missing directories are made; an existing file or link is replaced.
 int32_t host_unpack_directory(int32_t root, const char *path, uint32_t mode);
+// The folder that `path` lies in, which serves as a root for what else lies there.
+int32_t host_unpack_parent(int32_t root, const char *path);
 int32_t host_unpack_file(int32_t root, const char *path, uint32_t mode);
 int32_t host_unpack_symlink(int32_t root, const char *path, const char *target);
 int32_t host_unpack_hardlink(int32_t root, const char *path, const char *target);

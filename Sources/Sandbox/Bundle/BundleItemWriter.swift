@@ -5,6 +5,9 @@ import CHost
 struct BundleItemWriter {
   private let root: Int32
   private var file: Int32 = -1
+  /// The folder of the last file, which most often is that of the next one, too.
+  private var folder: Int32 = -1
+  private var folderPath: [UInt8] = []
 
   init(root: Int32) { self.root = root }
 
@@ -14,8 +17,7 @@ struct BundleItemWriter {
     case .directory(let path, let mode):
       try check(with(path) { host_unpack_directory(root, $0, mode) }, offset)
     case .file(let path, let mode, _):
-      file = with(path) { host_unpack_file(root, $0, mode) }
-      try check(file, offset)
+      file = try open(path, mode, offset)
     case .data(let bytes): try append(bytes[...], offset)
     case .fileEnded:
       _ = host_sandbox_close(file)
@@ -26,6 +28,28 @@ struct BundleItemWriter {
       try check(
         with(path) { name in with(target) { host_unpack_hardlink(root, name, $0) } }, offset)
     }
+  }
+
+  private mutating func open(
+    _ path: [UInt8], _ mode: UInt32, _ offset: UInt64
+  ) throws(BundleError) -> Int32 {
+    let name = path[(path.lastIndex(of: 0x2f).map { $0 + 1 } ?? 0)...]
+    let parent = path.dropLast(name.count)
+    if folder < 0 || !parent.elementsEqual(folderPath) {
+      close()
+      folder = with(path) { host_unpack_parent(root, $0) }
+      try check(folder, offset)
+      folderPath = Array(parent)
+    }
+    let made = with(Array(name)) { host_unpack_file(folder, $0, mode) }
+    try check(made, offset)
+    return made
+  }
+
+  /// To be called at the end; more can be written afterwards.
+  mutating func close() {
+    if folder >= 0 { _ = host_sandbox_close(folder) }
+    folder = -1
   }
 
   /// More of the file that was begun last.

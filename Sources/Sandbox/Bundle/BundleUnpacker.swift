@@ -1,13 +1,13 @@
 import CHost
 
-/// Unpacks the bundle from descriptor 4 into `/`. Runs in a confined child of the sandbox's process 1:
+/// Unpacks the bundle from descriptor 4 into the root, which is read-only for everybody else. Runs in a confined child of the sandbox's process 1:
 /// without capabilities, behind seccomp, in the job's cgroup.
 enum BundleUnpacker {
   /// 0 when all is well, else the error's code, offset and detail.
-  static func run(input: Int32, limits: BundleLimits, report: UnsafeMutablePointer<UInt64>) {
+  static func run(
+    input: Int32, root: Int32, limits: BundleLimits, report: UnsafeMutablePointer<UInt64>
+  ) {
     do throws(BundleError) {
-      let root = "/".withCString { host_sandbox_open_directory(-1, $0) }
-      if root < 0 { throw BundleError.writeFailed(offset: 0, code: -root) }
       try unpack(input, root: root, limits: limits)
     } catch {
       report[0] = UInt64(error.code)
@@ -24,6 +24,7 @@ enum BundleUnpacker {
     defer { buffer.deallocate() }
     var reader = BundleReader(limits: limits)
     var writer = BundleItemWriter(root: root)
+    defer { writer.close() }
     while true {
       let got = host_sandbox_read(input, buffer.baseAddress, UInt64(buffer.count))
       if got < 0 { throw BundleError.compressedTruncated(offset: unzstd.taken) }
@@ -31,7 +32,7 @@ enum BundleUnpacker {
       try unzstd.feed(UnsafeBufferPointer(rebasing: buffer[..<Int(got)])) {
         (piece) throws(BundleError) in
         try reader.feed(piece) { (item, offset) throws(BundleError) in
-          try writer.write(owned(item), offset: offset)
+          if try belongsToJob(item, offset) { try writer.write(owned(item), offset: offset) }
         } useData: { (bytes, offset) throws(BundleError) in
           try writer.append(bytes, offset)
         }
@@ -39,6 +40,28 @@ enum BundleUnpacker {
     }
     try unzstd.finish()
     try reader.finish()
+  }
+
+  /// Folders that the sandbox mounts over stay as they are when an archive names them, and take nothing.
+  private static func belongsToJob(
+    _ item: BundleItem, _ offset: UInt64
+  ) throws(BundleError) -> Bool {
+    var isOurs = false
+    switch item {
+    case .directory(let path, _):
+      if path.elementsEqual("dev".utf8) || path.elementsEqual("proc".utf8) { return false }
+      isOurs = isBelowOurs(path)
+    case .file(let path, _, _), .symlink(let path, _): isOurs = isBelowOurs(path)
+    case .hardlink(let path, let target): isOurs = isBelowOurs(path) || isBelowOurs(target)
+    case .data, .fileEnded: break
+    }
+    if isOurs { throw BundleError.writeFailed(offset: offset, code: 18) }  // EXDEV
+    return true
+  }
+
+  private static func isBelowOurs(_ path: [UInt8]) -> Bool {
+    let first = path.prefix { $0 != 0x2f }
+    return Text.equal(first, "dev") || Text.equal(first, "proc")
   }
 
   /// The archive's mode for these folders does not matter: the job owns them.

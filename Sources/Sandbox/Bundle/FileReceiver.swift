@@ -45,6 +45,7 @@ struct FileReceiver {
     var buffer = [UInt8](repeating: 0, count: 65_536)
     var reader = BundleReader(limits: FileReceiver.limits)
     var writer = BundleItemWriter(root: root)
+    defer { writer.close() }
     while true {
       let got = buffer.withUnsafeMutableBufferPointer {
         host_sandbox_read(input, $0.baseAddress, UInt64($0.count))

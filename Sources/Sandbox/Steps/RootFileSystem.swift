@@ -1,3 +1,5 @@
+import CHost
+
 /// The root: memory of limited size, gone when the last process is. tmpfs(5).
 enum RootFileSystem {
   /// Folders that the sandbox itself makes there.
@@ -20,10 +22,13 @@ enum RootFileSystem {
     for folder in WritableFolders.all {
       steps.append(Step.makeDirectory(context.root + folder, owner: owner))
     }
-    return steps
+    // Who unpacks the bundle still writes to what is mounted here; what everybody sees is mounted over it,
+    // with everything else, and made read-only before a byte of the bundle is read.
+    var hold = Step("hold " + context.root, HOST_HOLD, HOST_PHASE_INNER)
+    hold.path = context.root
+    return steps + [hold, Step.mount(context.root, on: context.root, flags: MountFlag.bind)]
   }
 
-  /// After the bundle is in place.
   static func readOnlySteps() -> [Step] {
     [
       Step.mount(
