@@ -54,7 +54,7 @@ extension LightClient {
   public var medianTimePast: UInt32 { shared.chain.medianTimePast }
 
   /// The fee rate that half of the peers or more relay (BIP133), in sat per 1000 virtual bytes. The
-  /// middle, so that one peer alone cannot make fees rise.
+  /// middle, of two the lower one, so that one peer of several cannot make fees rise.
   public var feeRateFloorSatPerKvB: UInt64 {
     var floors: [UInt64] = []
     for peer in shared.peers where peer.isReady && peer.feeFloorSatPerKvB > 0 {
@@ -62,7 +62,7 @@ extension LightClient {
     }
     if floors.isEmpty { return 1000 }
     floors.sort()
-    return floors[floors.count / 2]
+    return floors[(floors.count - 1) / 2]
   }
 
   /// What a transaction should pay to be in one of the next blocks, in sat per 1000 virtual bytes:

@@ -145,6 +145,26 @@ import Testing
       })
   }
 
+  /// Followed before the block was known: what is on disk of the other chain goes.
+  @Test func whatIsStoredBeforeAPinIsHeldAgainstIt() throws {
+    var network = Self.rules
+    network.pins = [Network.Pin(height: 2_500, hash: Self.honest.headers[2_499].hash)]
+    for (headers, height) in [(Self.cheap.headers, 2_499), (Self.honest.headers, 3_000)] {
+      let state = LightClientState(
+        baseHeight: 0, workBefore: .zero,
+        headers: [network.genesis] + Array(headers[..<3_000]), filterHeaders: [])
+      var client = LightClient(
+        network: network, configuration: LightClientConfiguration(), state: state, seed: 3,
+        nowMs: 0, unixSeconds: Self.now)
+      #expect(client.tipHeight == height)
+      var isCut = false
+      while let effect = client.nextEffect() {
+        if case .storeHeaders(UInt32(2_500), [], _) = effect { isCut = true }
+      }
+      #expect(isCut == (height < 3_000))
+    }
+  }
+
   /// Headers cannot come much faster than time passes.
   @Test func implausiblyManyHeadersAreNotFollowed() {
     let chain = HeaderChain(network: Self.network)

@@ -150,6 +150,22 @@ import Testing
     #expect(world.client.ledger.matched == [41: funded])
   }
 
+  /// Whoever wants others to pay absurd fees needs more peers than one.
+  @Test(arguments: 1...4) func onePeerAmongSeveralDoesNotRaiseFees(_ honestCount: Int) {
+    var nodes: [(BlockTree) -> ServingNode] = []
+    for _ in 0..<honestCount { nodes.append { ServingNode(tree: $0) } }
+    nodes.append { LyingNode(tree: $0, lies: [.extremeFeeFilter], seed: 6) }
+    let world = LightClientWorld(seed: 36, nodes: nodes)
+    (world.nodes[honestCount] as? LyingNode)?.rate = 1
+    let tip = world.mine(5, on: world.tree.genesisHash)
+    for node in world.nodes { node.follow(tip, world.network) }
+    world.start()
+    #expect(world.settle(on: tip, seconds: 600))
+    world.network.run(untilMs: world.network.nowMs + 300_000)
+    #expect(world.client.client.peers.filter(\.isReady).count == honestCount + 1)
+    #expect(world.client.client.feeRateSatPerKvB == 1000)
+  }
+
   /// Without the blocks that would prove it, a signed chain is not believed either: it is waited for.
   @Test func headersAloneProveNothingOnASignet() {
     let world = LightClientWorld(

@@ -37,6 +37,9 @@ struct HeaderChain {
       guard header.previous == previous, let target = Target(bits: header.bits),
         target.isMet(by: hash)
       else { break }
+      // Blocks that became known since it was stored.
+      let height = baseHeight + UInt32(marks.count)
+      if network.pins.contains(where: { $0.height == height && $0.hash != hash }) { break }
       marks.append(HeaderMark(hash: hash, time: header.time, bits: header.bits))
       work += measure.work(bits: header.bits)
       previous = hash
