@@ -56,6 +56,9 @@ struct Peer {
   // Filters.
   /// Its filter headers are known to be ours up to here.
   var filterAgreedHeight: UInt32?
+  /// Its filter headers part from ours below what is kept. Above, filter is held against filter, and
+  /// up to ``filterAgreedHeight`` they are the same.
+  var partsBelow = false
   /// It lost a dispute that could not be decided, or did not deliver in one.
   var isFilterDistrusted = false
   var filterRetryMs: UInt64 = 0

@@ -142,7 +142,7 @@ struct FilterHeaderSync {
     var best: Int?
     for index in shared.peers.indices {
       let peer = shared.peers[index]
-      if !isUsable(peer, shared) || !peer.has(chain.nextHeight) { continue }
+      if !isUsable(peer, shared) || !peer.has(chain.nextHeight) || !mayExtend(peer) { continue }
       if let known = best {
         let rival = shared.peers[known]
         if (rival.commonHeight ?? 0) >= (peer.commonHeight ?? 0) && rival.stalls <= peer.stalls {
@@ -175,6 +175,10 @@ struct FilterHeaderSync {
   /// differ, one halfway to the height at which it does not.
   mutating func probe(_ index: Int, _ shared: inout Shared) {
     let peer = shared.peers[index]
+    if peer.partsBelow {
+      compareFilters(index, &shared)
+      return
+    }
     if let disagreement = disagreements.first(where: { $0.with == peer.id }) {
       if dispute == nil && peer.isReady && !isAsked(peer.id) && shared.nowMs >= peer.filterRetryMs {
         bisect(disagreement, index, &shared)
@@ -195,6 +199,10 @@ struct FilterHeaderSync {
     _ disagreement: Disagreement, _ index: Int, _ shared: inout Shared
   ) {
     let lowest = max(chain.baseHeight, disagreement.agreedHeight.map { $0 + 1 } ?? 0)
+    if disagreement.differentHeight < chain.baseHeight {
+      partBelow(index, &shared)
+      return
+    }
     if disagreement.differentHeight < lowest {
       distrust(index, &shared)
       return
@@ -220,7 +228,9 @@ struct FilterHeaderSync {
     }
     // The chain may have changed since the question.
     if shared.chain.hash(at: request.stopHeight) != request.stopHash { return }
-    if request.isProbe {
+    if shared.peers[index].partsBelow && request.isProbe {
+      receivedFilterHashes(message, from: request.startHeight, index, &shared)
+    } else if request.isProbe {
       receivedProbe(message, request.stopHeight, index, &shared)
     } else if request.startHeight == chain.nextHeight {
       receivedRange(message, index, &shared)
@@ -252,7 +262,9 @@ struct FilterHeaderSync {
       return
     }
     if chain.previous(of: start) == nil { chain.begin(after: message.previousHeader) }
-    guard var header = chain.previous(of: start), header == message.previousHeader else {
+    guard var header = chain.previous(of: start),
+      header == message.previousHeader || shared.peers[index].partsBelow
+    else {
       // It disagrees about the past.
       disagree(index, differentHeight: start - 1, &shared)
       return
@@ -289,8 +301,7 @@ struct FilterHeaderSync {
     } else if height == 0 {
       shared.punish(index, .filterHeadersMalformed)
     } else if height == chain.baseHeight {
-      // They part below what is kept: nothing here can decide that.
-      distrust(index, &shared)
+      partBelow(index, &shared)
     } else {
       disagree(index, differentHeight: height - 1, &shared)
     }
