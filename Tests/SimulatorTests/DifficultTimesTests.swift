@@ -136,6 +136,44 @@ import Testing
     #expect(world.client.ledger.bans.isEmpty)
   }
 
+  /// What the lowest filter header that is kept rests on is gone: its block is looked at instead.
+  @Test func aScriptIsLookedForFromTheLowestHeightThatIsKept() {
+    let (world, tip) = world(9, blocks: 3_200) { $0.windowHeaders = 2_200 }
+    world.start()
+    #expect(world.settle(on: tip, seconds: 600))
+    let base = world.client.client.baseHeight
+    #expect(base > 0)
+    let paid = world.tree.entry(world.tree.chain(to: tip)[Int(base)])
+    let script = paid.block.transactions[0].outputs[0].scriptPubKey
+    world.client.restart(seed: 2, world.network)
+    world.client.watch(script, fromHeight: 0, world.network)
+    #expect(world.settle(on: tip, seconds: 600))
+    #expect(world.client.ledger.matched[base] == paid.hash)
+    #expect(world.client.ledger.bans.isEmpty && world.nodes[0].complaints == [])
+  }
+
+  @Test(arguments: [false, true])
+  func aScriptIsLookedForFromTheCheckpointOn(_ isFilterHeaderKnown: Bool) {
+    let (model, tip) = world(10, blocks: 150)
+    let first = model.tree.entry(model.tree.chain(to: tip)[100])
+    var network = Network.regtest
+    network.checkpoint = Network.Checkpoint(
+      height: 100, header: first.block.header, work: first.work,
+      filterHeader: isFilterHeaderKnown ? first.filterHeader : nil)
+    let world = LightClientWorld(
+      seed: 10, rules: network, nodes: [{ ServingNode(tree: $0) }])
+    // The same seed makes the same blocks.
+    #expect(world.mine(150, on: world.tree.genesisHash) == tip)
+    world.nodes[0].follow(tip, world.network)
+    world.start()
+    world.client.watch(
+      first.block.transactions[0].outputs[0].scriptPubKey, fromHeight: 0, world.network)
+    #expect(world.settle(on: tip, seconds: 600))
+    #expect(world.client.ledger.matched[100] == first.hash)
+    #expect(world.client.disk.headers.count == 51)
+    #expect(world.client.ledger.bans.isEmpty && world.nodes[0].complaints == [])
+  }
+
   @Test func anotherClientsConnectionIsNoSecondOpinion() {
     let (world, _) = world(8)
     world.start()

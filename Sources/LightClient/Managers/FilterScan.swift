@@ -237,16 +237,20 @@ struct FilterScan {
     guard let request = requests.first, request.from == shared.peers[index].id,
       message.filterType == 0, shared.chain.hash(at: nextHeight) == message.blockHash
     else { return nil }
-    guard let previous = filterHeaders.previous(of: nextHeight),
-      let header = filterHeaders.header(at: nextHeight)
-    else { return nil }
+    guard let header = filterHeaders.header(at: nextHeight) else { return nil }
     let filter = BlockFilter(encoded: message.filter, blockHash: message.blockHash)
-    if filter.header(previous: previous) != header {
-      moveBack(to: nextHeight)
-      shared.punish(index, .invalidFilter)
-      return nextHeight
+    if let previous = filterHeaders.previous(of: nextHeight) {
+      if filter.header(previous: previous) != header {
+        moveBack(to: nextHeight)
+        shared.punish(index, .invalidFilter)
+        return nextHeight
+      }
+      match(filter, shared)
+    } else {
+      // The lowest that is kept, after a restart or at a checkpoint: what its filter header rests on
+      // is gone, so the block itself is looked at.
+      insert(Match(height: nextHeight, hash: message.blockHash, block: nil))
     }
-    match(filter, shared)
     shared.peers[index].stalls = 0
     if nextHeight == request.stopHeight { requests.removeFirst() }
     forced.removeAll { $0 == nextHeight }

@@ -15,6 +15,9 @@ public struct HostileScenario: CustomStringConvertible {
   public var isRough = true
   /// What the network's rules are.
   public var chain = Chain.plain
+  /// Whether most of the chain is older than what clients keep, and the honest node is reached only
+  /// when that is so here.
+  public var isDeep = false
 
   /// The rules of a network. Signets have signers (BIP325): liars make chains of more work, unsigned.
   public enum Chain: CaseIterable, Sendable {
@@ -54,7 +57,7 @@ public struct HostileScenario: CustomStringConvertible {
       lies.map { String(describing: $0) }.sorted().joined(separator: "+")
     }
     return
-      "liars \(names.joined(separator: " | ")), rate \(rate), rough \(isRough), \(chain)"
+      "liars \(names.joined(separator: " | ")), rate \(rate), rough \(isRough), \(chain), deep \(isDeep)"
   }
 
   /// What went wrong; empty when all is well.
@@ -68,14 +71,17 @@ public struct HostileScenario: CustomStringConvertible {
     ) {
       $0.filterBatch = 20
       $0.usesGossip = true
+      if isDeep { $0.windowHeaders = 2_200 }
     }
     let scripts = [world.freshScript(), world.freshScript()]
     for case let node as LyingNode in world.nodes {
       node.rate = rate
       node.bait = scripts
     }
-    var tip = world.mine(60, on: world.tree.genesisHash, paying: scripts)
-    let stale = world.mine(Int(random.below(10)), on: world.tree.chain(to: tip)[40])
+    var tip = world.mine(isDeep ? 3_200 : 0, on: world.tree.genesisHash)
+    tip = world.mine(60, on: tip, paying: scripts)
+    let fork = world.tree.chain(to: tip).dropLast(20).last ?? tip
+    let stale = world.mine(Int(random.below(10)), on: fork)
     for (index, node) in world.nodes.enumerated() {
       node.follow(index != honestIndex && random.below(4) == 0 ? stale : tip, world.network)
     }
@@ -84,6 +90,11 @@ public struct HostileScenario: CustomStringConvertible {
     let coin = OutPoint(txid: Bytes32(random.bytes(32)), index: 1)
     let own = payment(of: coin, 5_000, to: scripts[0])
     world.client.broadcast(own, world.network)
+    if isDeep {
+      world.network.partition(world.nodes[honestIndex].id, into: 1)
+      run(world, ms: 600_000, maxSteps: 200_000)
+      world.network.healPartitions()
+    }
     for _ in 0..<6 {
       run(world, ms: random.below(30_000), maxSteps: 200_000)
       tip = move(tip, world, scripts, &random)
@@ -211,7 +222,8 @@ public struct HostileScenario: CustomStringConvertible {
     var failures = world.client.ledger.contradictions
     let client = world.client.client
     let owing = liars.filter { $0.contains(.hugeMessages) }.count
-    let mayHold = HostileScenario.heldBytes + owing * HostileScenario.heldBytesOfMessage
+    let mayHold =
+      HostileScenario.heldBytes * (isDeep ? 10 : 1) + owing * HostileScenario.heldBytesOfMessage
     if world.client.mostHeldBytes > mayHold {
       failures.append("the client held \(world.client.mostHeldBytes) bytes")
     }
@@ -249,7 +261,7 @@ public struct HostileScenario: CustomStringConvertible {
     let isUndecidable = liars.contains {
       !$0.isDisjoint(with: [.filterOmitsSpends, .filterBelievesWitnesses])
     }
-    if !isUndecidable
+    if !isUndecidable && !isDeep
       && world.client.disk.filterHeaders.last != world.tree.entry(tip).filterHeader
     {
       failures.append(
