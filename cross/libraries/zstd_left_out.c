@@ -17,6 +17,7 @@ __attribute__((used)) static size_t none(void) { return 0; }
   NEVER(name##_row) NEVER(name##_dictMatchState_row) NEVER(name##_extDict_row) \
   NEVER(name##_dedicatedDictSearch_row)
 
+NEVER(ZSTD_compressBlock_fast_dictMatchState)
 EVERY_DICTIONARY(ZSTD_compressBlock_doubleFast)
 EVERY_ROW(ZSTD_compressBlock_greedy)
 EVERY_ROW(ZSTD_compressBlock_lazy)

@@ -13,16 +13,18 @@ from .paths import BuildError, run
 from .targets import Target
 from .toolchain import swift_tool
 
-FLAGS = (
-    # The module is optimized already: instructions are chosen, and nothing else.
-    "-Oz", "-Xclang", "-disable-llvm-passes", "-fno-pic", "-fomit-frame-pointer",
-    "-ffunction-sections", "-fdata-sections", "-Wno-override-module",
-    # Constants stay where they are used (registers are few), instructions in the order that keeps
-    # fewest alive, and equal ends of branches are there once, however many there are.
-    *(word for option in (
+# Constants stay where they are used (registers are few), instructions in the order that keeps
+# fewest alive, and equal ends of branches are there once, however many there are.
+SMALLER = tuple(
+    word for option in (
         "-disable-machine-licm", "-pre-RA-sched=list-burr", "-split-spill-mode=size",
         "-tail-merge-threshold=2000", "-tail-merge-size=2",
-    ) for word in ("-mllvm", option)),
+    ) for word in ("-mllvm", option))
+# The module is optimized already: instructions are chosen, and nothing else.
+NO_PASSES = ("-Xclang", "-disable-llvm-passes", "-Wno-override-module")
+FLAGS = (
+    "-Oz", "-fno-pic", "-fomit-frame-pointer", "-ffunction-sections", "-fdata-sections",
+    *NO_PASSES, *SMALLER,
 )
 
 EDITS = (
@@ -60,33 +62,32 @@ def generate(target: Target, code: Path) -> Path:
         raise BuildError(f"{code.name} is not what was expected: nothing allocates")
     text = chosen(target, in_order(text))
     made = code.with_suffix(".o")
+    machine = [flag for flag in target.swift_flags if flag.startswith("-m")]
+    compiler = [swift_tool("clang"), "-x", "ir", "-target", target.swift_triple, *FLAGS, *machine,
+                *target.codegen_flags]
     if target.frame_pointers:
-        text = with_smaller_frames(target, text, made)
-    compiled(target, text, made)
+        text = with_smaller_frames(compiler, text, made)
+    compiled(compiler, text, made)
     return made
 
 
-def compiled(target: Target, text: str, made: Path) -> None:
+def compiled(compiler: list, text: str, made: Path, **options) -> None:
     edited = made.with_suffix(".edited.ll")
     edited.write_text(text)
-    machine = [flag for flag in target.swift_flags if flag.startswith("-m")]
-    run(
-        [swift_tool("clang"), "-x", "ir", "-target", target.swift_triple, *FLAGS, *machine,
-         *target.codegen_flags, "-c", edited, "-o", made],
-        f"generating the code of {made.stem}")
+    run([*compiler, "-c", edited, "-o", made], f"generating the code of {made.stem}", **options)
     edited.unlink()
 
 
 WITHOUT, WITH = '"frame-pointer"="none"', '"frame-pointer"="all"'
 
 
-def with_smaller_frames(target: Target, text: str, made: Path) -> str:
+def with_smaller_frames(compiler: list, text: str, made: Path, **options) -> str:
     """The module in which those functions have a frame pointer that are smaller with one: on x86 a
     word of the stack costs a byte more without, and the pointer a register."""
     pointed = made.with_suffix(".pointed.o")
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(
-            lambda variant: compiled(target, *variant),
+            lambda variant: compiled(compiler, *variant, **options),
             ((text, made), (text.replace(WITHOUT, WITH), pointed))))
     without, pointing = function_sizes(made), function_sizes(pointed)
     pointed.unlink()

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable
 
+from .codegen import NO_PASSES, SMALLER, compiled, with_smaller_frames
+from .convention import on_words
 from .debian import Source, SourcePackage, unpacked
 from .paths import CACHE, TREE, ZIG, BuildError, run, say
 from .targets import Target
@@ -26,6 +28,7 @@ LIBRARIES = CACHE / "libraries"
 C_FLAGS = (
     "-Os", "-ffunction-sections", "-fdata-sections", "-fno-sanitize=all", "-g0",
     "-fno-unwind-tables", "-fno-asynchronous-unwind-tables", "-fomit-frame-pointer", "-w",
+    *SMALLER,
 )
 
 
@@ -174,10 +177,33 @@ def sodium(source: Source, made: Path) -> Plan:
     for header in public.rglob("*.h"):
         headers[f"sodium/{header.relative_to(public)}"] = header
     flags = [*SODIUM_FLAGS, f"-I{root}/include", f"-I{public}", f"-I{version.parent}"]
-    sources = sorted(root.rglob("*.c")) + [TREE / "cross" / "libraries" / "sodium_base.c"]
-    # `sodium_base.c` has this function without a table; nothing calls the renamed one.
-    own_flags = {"ed25519_ref10": ("-Dge25519_scalarmult_base=ge25519_scalarmult_base_by_table",)}
+    sources = sorted(file for file in root.rglob("*.c") if file.stem != "hash_sha512_cp")
+    sources += [TREE / "cross" / "libraries" / "sodium_base.c", _rolled_sha512(root, made)]
+    # `sodium_base.c` has these functions; nothing calls the renamed ones.
+    own_flags = {"ed25519_ref10": tuple(
+        f"-D{name}={name}_large"
+        for name in ("ge25519_scalarmult_base", "sc25519_muladd", "sc25519_reduce"))}
     return Plan(sources, flags, headers, own_flags)
+
+
+def _rolled_sha512(root: Path, made: Path) -> Path:
+    """SHA-512, which only signatures use, with one round in a loop instead of 16."""
+    source = root / "crypto_hash" / "sha512" / "cp" / "hash_sha512_cp.c"
+    text, found = re.subn(
+        r"^    for \(i = 0; i < 80; i \+= 16\) \{\n.*?^    \}\n", SHA512_ROUNDS, source.read_text(),
+        flags=re.MULTILINE | re.DOTALL)
+    if found != 1:
+        raise BuildError("libsodium: hash_sha512_cp.c is not what was expected")
+    rolled = made / "hash_sha512_cp.c"
+    if not rolled.exists() or rolled.read_text() != text:
+        rolled.write_text(text)
+    return rolled
+
+
+SHA512_ROUNDS = """
+    for (i = 0; i < 64; i++) { MSCH(W, 0, i); }
+    for (i = 0; i < 80; i++) { RNDr(S, W, i, 0); }
+"""
 
 
 # --- libsecp256k1: small tables ------------------------------------------------------------------
@@ -249,6 +275,9 @@ def zstd(source: Source, made: Path) -> Plan:
     headers = {name: root / name for name in ("zstd.h", "zstd_errors.h")}
     # Unpacking a bundle takes a third less time so, and 4 KB more.
     own_flags = {stem: ("-UZSTD_NO_INLINE",) for stem in ("huf_decompress", "zstd_decompress_block")}
+    # No dictionaries: nothing calls the renamed one.
+    name = "ZSTD_compressBlock_fast_dictMatchState"
+    own_flags["zstd_fast"] = (f"-D{name}={name}_unused",)
     return Plan(sources, [*ZSTD_FLAGS, f"-I{root}"], headers, own_flags)
 
 
@@ -296,6 +325,8 @@ def _seccomp_table(sources: Path) -> str:
     asking = [TREE / "Sources" / "Sandbox" / name for name in SECCOMP_ASKING]
     asking += [file for file in sources.glob("*.c") if not file.name.startswith("syscalls.perf")]
     asked = set(re.findall(r"\"(\w+)\"", "\n".join(file.read_text() for file in asking)))
+    for text in re.findall(r'"""(.*?)"""', asking[0].read_text(), flags=re.DOTALL):
+        asked |= set(text.split())
     wanted = sorted((name, rows[number].split(",")) for number, name in names if name in asked)
     if len(rows) < 400 or len(wanted) < 300:
         raise BuildError(f"libseccomp: {len(wanted)} of {len(rows)} system calls found")
@@ -389,7 +420,7 @@ def _library(recipe: Recipe, target: Target) -> Library:
 
 
 def _key(recipe: Recipe, plan: Plan, source: Source, target: Target) -> str:
-    words = [source.version, _zig_version(), *zig_cc(target)[1:], *C_FLAGS, *plan.flags]
+    words = [source.version, _zig_version(), "in two" if target.frame_pointers else "", *zig_cc(target)[1:], *C_FLAGS, *plan.flags]
     words += [*recipe.flags(target, ""), *target.computing_flags, *recipe.computes]
     words += [str(file) for file in plan.sources] + sorted(plan.headers)
     words += [f"{stem} {flags}" for stem, flags in sorted(plan.own_flags.items())]
@@ -431,8 +462,27 @@ def _compile(
         *zig_cc(target), *C_FLAGS, *recipe.flags(target, file.stem), *prefixes, *plan.flags,
         *plan.own_flags.get(file.stem, ()), "-c", file, "-o", result,
     ]
-    run(command, f"compiling {file.name} for {target.name}", env=zig_environment())
+    if target.frame_pointers:
+        _compile_in_two(target, command, result)
+    else:
+        run(command, f"compiling {file.name} for {target.name}", env=zig_environment())
     return result
+
+
+def _compile_in_two(target: Target, command: list, result: Path) -> None:
+    """By way of LLVM's text, in which the functions get the frames that suit them."""
+    code = result.with_suffix(".ll")
+    run([*command[:-1], code, "-emit-llvm", "-S"], f"compiling {result.stem} for {target.name}",
+        env=zig_environment())
+    text = re.sub(r'^(attributes #\d+ = \{)', r'\1 "frame-pointer"="none"', code.read_text(),
+                  flags=re.MULTILINE)
+    code.unlink()
+    if target.bits == 32:
+        text = on_words(text)
+    flags = [flag for flag in command[:-4] if not str(flag).startswith(("-D", "-I"))]
+    compiler = [*flags, *NO_PASSES]
+    text = with_smaller_frames(compiler, text, result, env=zig_environment())
+    compiled(compiler, text, result, env=zig_environment())
 
 
 def _zig_version() -> str:

@@ -65,11 +65,11 @@ def _zig_link(target: Target) -> list[str]:
     run([*zig_cc(target), *C_FLAGS, "-c", source, "-o", compiled], "compiling a probe",
         env=zig_environment())
     probe.unlink(missing_ok=True)
-    # An optimization, or symbols, would make zig compile another libc.
+    # The optimization is that of the libc which zig then compiles and names.
     said = run(
-        [*zig_cc(target), "-static", "-s", compiled, "-o", probe], "asking zig how it links",
+        [*zig_cc(target), "-Os", "-static", "-s", compiled, "-o", probe], "asking zig how it links",
         env={**zig_environment(), "ZIG_VERBOSE_LINK": "1"})
-    lines = [line for line in said.splitlines() if line.startswith("ld.lld ")]
+    lines = [line for line in said.splitlines() if line.startswith("ld.lld ") and " -r " not in line]
     if len(lines) != 1:
         raise BuildError(f"zig cc did not say how it links:\n{said}")
     return lines[0].split()[1:]

@@ -45,7 +45,7 @@ TARGETS = {
         Target(
             "i686", "i686-unknown-none-elf", "x86-linux-musl",
             "x86-linux-musl", "x86-linux-any", "i386", 32, "pentium2",
-            zig_flags=("-mcpu=pentium2",),
+            zig_flags=("-mcpu=pentium2", "-mstack-alignment=4"),
             swift_flags=("-Xcc", "-march=pentium2", "-target-cpu", "pentium2"),
             codegen_flags=OUTLINED, frame_pointers=True, size_limit=1_580_000,
         ),
