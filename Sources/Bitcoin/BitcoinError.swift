@@ -23,10 +23,23 @@ public enum BitcoinError: Error, Equatable {
   }
 }
 
-/// A fixed sentence that compares by its text.
-public struct StaticReason: Equatable, Sendable, ExpressibleByStringLiteral {
-  public let text: String
-  public init(stringLiteral text: String) { self.text = text }
+/// A fixed sentence that compares by its text: one word, as there are hundreds of places that name one.
+public struct StaticReason: Equatable, @unchecked Sendable, ExpressibleByStringLiteral {
+  /// The bytes of a literal, which last as long as the program, and a zero after them.
+  private let start: UnsafePointer<UInt8>
+
+  public init(stringLiteral text: StaticString) { start = text.utf8Start }
+
+  public var text: String {
+    var bytes: [UInt8] = []
+    var next = start
+    while next.pointee != 0 {
+      bytes.append(next.pointee)
+      next += 1
+    }
+    return String(decoding: bytes, as: UTF8.self)
+  }
+
   public static func == (left: StaticReason, right: StaticReason) -> Bool {
     Array(left.text.utf8) == Array(right.text.utf8)
   }

@@ -1,3 +1,4 @@
+import Bytes
 import CHost
 
 /// Files that may be wanted again, under a quota: when there is no room the one that was not used for
@@ -33,8 +34,8 @@ public final class FileCache {
       found.append(
         (status.modifiedUnixSeconds, Entry(name: name, sizeBytes: status.sizeBytes)))
     }
-    found.sort { $0.usedUnixSeconds < $1.usedUnixSeconds }
-    for one in found { entries.append(one.entry) }
+    let order = Order.of(found.count) { found[$0].usedUnixSeconds < found[$1].usedUnixSeconds }
+    for index in order { entries.append(found[index].entry) }
     try makeRoom(0)
   }
 

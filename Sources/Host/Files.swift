@@ -1,3 +1,4 @@
+import Bytes
 import CHost
 
 /// Files and folders by path.
@@ -131,8 +132,8 @@ public enum Files {
       if try HostError.check(host_folder_next(folder, &name), "read folder", path) == 0 { break }
       if let name { names.append(Array(String(cString: name).utf8)) }
     }
-    names.sort { $0.lexicographicallyPrecedes($1) }
-    return names.map { String(decoding: $0, as: UTF8.self) }
+    let order = Order.of(names.count) { names[$0].lexicographicallyPrecedes(names[$1]) }
+    return order.map { String(decoding: names[$0], as: UTF8.self) }
   }
 
   public static func remove(_ path: String) throws(HostError) {

@@ -1,3 +1,4 @@
+import Bytes
 import CHost
 
 /// Small files and text, as /proc and cgroups have them.
@@ -59,9 +60,9 @@ enum System {
         }
       }
       if got >= 0 {
-        var names = Text.split(buffer[0..<Int(got)], on: 0).map { Array($0) }
-        names.sort { $0.lexicographicallyPrecedes($1) }
-        return names
+        let names = Text.split(buffer[0..<Int(got)], on: 0).map { Array($0) }
+        let order = Order.of(names.count) { names[$0].lexicographicallyPrecedes(names[$1]) }
+        return order.map { names[$0] }
       }
       if got != -34 { return nil }
       size *= 4

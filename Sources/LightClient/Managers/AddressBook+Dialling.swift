@@ -111,9 +111,11 @@ extension AddressBook {
         good.append(peer)
       }
     }
-    bans.sort { $0.bannedUntilSeconds > $1.bannedUntilSeconds }
-    good.sort { $0.readySeconds > $1.readySeconds }
-    return Array(bans.prefix(AddressBook.maxStoredBans))
-      + Array(good.prefix(AddressBook.maxStoredGood))
+    let longest = Order.of(bans.count) {
+      bans[$0].bannedUntilSeconds > bans[$1].bannedUntilSeconds
+    }
+    let latest = Order.of(good.count) { good[$0].readySeconds > good[$1].readySeconds }
+    return longest.prefix(AddressBook.maxStoredBans).map { bans[$0] }
+      + latest.prefix(AddressBook.maxStoredGood).map { good[$0] }
   }
 }

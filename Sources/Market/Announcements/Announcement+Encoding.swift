@@ -43,11 +43,11 @@ extension Announcement {
     add(Field.payoutInterval) { $0.u32le(payoutIntervalMs) }
     add(Field.expiryHeight) { $0.u32le(expiryHeight) }
     add(Field.offerDigest) { $0.append(offerDigest) }
-    fields.sort { $0.type < $1.type }
     var writer = ByteWriter(reserving: Announcement.maxBytes)
     writer.append(Announcement.magic)
     writer.u8(Announcement.version)
-    for field in fields {
+    for index in Order.of(fields.count, { fields[$0].type < fields[$1].type }) {
+      let field = fields[index]
       writer.u8(field.type)
       writer.u8(UInt8(truncatingIfNeeded: field.value.count))
       writer.append(field.value)

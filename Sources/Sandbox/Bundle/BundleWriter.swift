@@ -1,3 +1,4 @@
+import Bytes
 import CZstd
 
 /// Writes a bundle: the same content always gives the same bytes (entries sorted by path, no times, no
@@ -65,11 +66,8 @@ public struct BundleWriter {
   public func pieces() throws(BundleError) -> [Piece] {
     var pieces: [Piece] = []
     var offset: UInt64 = 0
-    var order = Array(entries.indices)
-    order.sort { left, right in
-      let (first, second) = (entries[left].path, entries[right].path)
-      if first.elementsEqual(second) { return left < right }
-      return first.lexicographicallyPrecedes(second)
+    let order = Order.of(entries.count) {
+      entries[$0].path.lexicographicallyPrecedes(entries[$1].path)
     }
     var bytes: [UInt8] = []
     for (position, index) in order.enumerated() {
