@@ -28,7 +28,6 @@ LIBRARIES = CACHE / "libraries"
 C_FLAGS = (
     "-Os", "-ffunction-sections", "-fdata-sections", "-fno-sanitize=all", "-g0",
     "-fno-unwind-tables", "-fno-asynchronous-unwind-tables", "-fomit-frame-pointer", "-w",
-    *SMALLER,
 )
 
 
@@ -49,7 +48,7 @@ OZ = ("-Xclang", "-Oz")
 
 def small_flags(target: Target) -> tuple[str, ...]:
     """For C that does not compute much. zig's cc takes -Oz for -Os; the compiler proper does not."""
-    return (*OZ, *target.small_flags)
+    return (*OZ, *SMALLER, *target.small_flags)
 
 
 @dataclass(frozen=True)
@@ -420,7 +419,8 @@ def _library(recipe: Recipe, target: Target) -> Library:
 
 
 def _key(recipe: Recipe, plan: Plan, source: Source, target: Target) -> str:
-    words = [source.version, _zig_version(), "in two" if target.frame_pointers else "", *zig_cc(target)[1:], *C_FLAGS, *plan.flags]
+    words = [source.version, _zig_version(), "in two" if target.frame_pointers else "",
+             *SMALLER, *zig_cc(target)[1:], *C_FLAGS, *plan.flags]
     words += [*recipe.flags(target, ""), *target.computing_flags, *recipe.computes]
     words += [str(file) for file in plan.sources] + sorted(plan.headers)
     words += [f"{stem} {flags}" for stem, flags in sorted(plan.own_flags.items())]
@@ -462,7 +462,7 @@ def _compile(
         *zig_cc(target), *C_FLAGS, *recipe.flags(target, file.stem), *prefixes, *plan.flags,
         *plan.own_flags.get(file.stem, ()), "-c", file, "-o", result,
     ]
-    if target.frame_pointers:
+    if target.frame_pointers and (file.stem not in recipe.computes or target.bits == 32):
         _compile_in_two(target, command, result)
     else:
         run(command, f"compiling {file.name} for {target.name}", env=zig_environment())

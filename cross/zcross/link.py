@@ -3,6 +3,7 @@
 import functools
 from pathlib import Path
 
+from .codegen import SMALLER
 from .libraries import C_FLAGS, Library, zig_cc, zig_environment
 from .package import Module
 from .paths import BUILD, TREE, ZIG, BuildError, run
@@ -22,7 +23,7 @@ def compile_c(target: Target, modules: list[Module], libraries: list[Library]) -
         for source in module.c_sources:
             result = folder / f"{module.name}-{source.stem}.o"
             command = [
-                *zig_cc(target), *C_FLAGS, "-std=gnu17", "-DZENNET_STATIC=1", "-D_GNU_SOURCE",
+                *zig_cc(target), *C_FLAGS, *SMALLER, "-std=gnu17", "-DZENNET_STATIC=1", "-D_GNU_SOURCE",
                 "-ffile-prefix-map=" + f"{TREE}=", f"-I{module.path}/include", *includes,
                 "-c", source.relative_to(TREE), "-o", result,
             ]
