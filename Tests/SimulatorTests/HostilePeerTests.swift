@@ -49,6 +49,32 @@ import Testing
   }
 }
 
+/// The same on a chain of which most is older than what is kept, where liars were heard first.
+@Suite struct DeepWorldTests {
+  /// The scan never went on after a restart; a filter that was never compared was held against the
+  /// honest node.
+  private static let seedsThatFoundFaults: [UInt64] = [9, 95, 270]
+
+  @Test func withstandsDeepWorlds() {
+    let isReplay = HostilePeerTests.environment["ZENNET_SEED"] != nil
+    let seeds = HostilePeerTests.seeds
+    let some =
+      isReplay ? seeds : DeepWorldTests.seedsThatFoundFaults + seeds.prefix(seeds.count / 8)
+    for seed in some {
+      var scenario = HostileScenario(seed: seed)
+      scenario.isDeep = true
+      scenario.chain = seed % 2 == 0 ? .plain : .plainSignet
+      let failures = scenario.run()
+      #expect(
+        failures == [],
+        """
+        replay: ZENNET_SEED=\(seed) swift test --filter DeepWorldTests
+        \(scenario.description)
+        """)
+    }
+  }
+}
+
 /// The measure that bounds what strangers may make a client keep.
 @Suite struct HeldBytesTests {
   private struct Holder {

@@ -17,7 +17,11 @@ extension FilterHeaderSync {
 
   /// The first height at which the peer's filter was not held against ours.
   private func nextToCompare(_ peer: Peer) -> UInt32 {
-    max(chain.baseHeight, peer.filterAgreedHeight ?? 0) + 1
+    // Below the lowest there may be nothing that it rests on: then nobody's filter of it is believed.
+    let isFirstKnown = chain.previous(of: chain.baseHeight) != nil
+    let lowest = chain.baseHeight + (isFirstKnown ? 0 : 1)
+    guard let agreed = peer.filterAgreedHeight else { return lowest }
+    return max(lowest, agreed + 1)
   }
 
   /// Whether the peer may add to the filter headers: its own past must not matter any more.
