@@ -137,15 +137,16 @@ struct JobCgroup {
     trySet(layout.blkio, layout.blkio.isVersion2 ? "io.bfq.weight" : "blkio.bfq.weight", "1")
   }
 
-  /// Dying takes processor time, which a throttled or starved process would not get.
+  /// Dying takes processor time, which a throttled or starved process would not get. Eight times an
+  /// ordinary weight, not more: a thousand dying processes would starve the agent that waits for them.
   func hurry() {
     trySet(layout.cpu, "cpu.idle", "0")
     if layout.cpu.isVersion2 {
       trySet(layout.cpu, "cpu.max", "max 100000")
-      trySet(layout.cpu, "cpu.weight", "10000")
+      trySet(layout.cpu, "cpu.weight", "800")
     } else {
       trySet(layout.cpu, "cpu.cfs_quota_us", "-1")
-      trySet(layout.cpu, "cpu.shares", "262144")
+      trySet(layout.cpu, "cpu.shares", "8192")
     }
   }
 
@@ -208,7 +209,6 @@ struct JobCgroup {
   ///
   /// - Parameter pids: how many processes are allowed again afterwards.
   func killAll(sparing spared: Int32 = 0, pids: UInt64 = 0) throws(SandboxError) {
-    hurry()
     if spared == 0 { trySet(layout.unified, "cgroup.kill", "1") }
     trySet(layout.pids, "pids.max", "0")
     for round in 0..<4000 {
@@ -224,6 +224,8 @@ struct JobCgroup {
         for pid in alive { _ = host_sandbox_kill(pid, 9) }
         _ = try? setFrozen(false)
       }
+      // Not before: a bomb in a hurry would take the processor from who lists and signals it.
+      if round == 0 { hurry() }
       host_sandbox_sleep_us(round < 20 ? 100 : 1000)
     }
     throw SandboxError.leftover("processes of " + name)
