@@ -65,8 +65,10 @@ extension FuzzTarget {
       }
     }
     let prefix = "/dev/shm/" + name + String(getpid()) + "-"
-    // What the image's own parts take for theirs.
-    setenv("TMPDIR", prefix + "image", 1)
+    // What the image's own parts take for theirs. A process of tests has other users of it.
+    if ProcessInfo.processInfo.environment["ZENNET_FUZZ_TARGET"] != nil {
+      setenv("TMPDIR", prefix + "image", 1)
+    }
     return prefix
   }()
 
