@@ -126,14 +126,27 @@ public final class AgentMachine {
         + "\(announcement.priceCeilingSatPerHour) sat an hour")
   }
 
+  /// Whether another publisher may be called.
+  private var hasPlace: Bool {
+    if isStopping || !isSynced || context.report.isEmpty || context.owner.isPaused { return false }
+    for job in jobs where job.stage < .settling { return false }
+    return true
+  }
+
   /// Calls a publisher when a place is free.
   private func callNext() {
-    if isStopping || !isSynced || context.report.isEmpty || context.owner.isPaused { return }
-    for job in jobs where job.stage < .settling { return }
-    guard let (txid, announcement) = announcements.takeBest() else { return }
+    if !hasPlace { return }
+    guard let (txid, announcement) = announcements.takeBest(nowMs: context.now.nowMs) else {
+      return
+    }
     let job = Job(key: takeKey(), announcement: announcement, txid: txid, context: context)
     jobs.append(job)
     job.dialIfDue()
+  }
+
+  private func postpone(_ job: Job) {
+    if announcements.postpone(job.announcementTxid, nowMs: context.now.nowMs) { return }
+    context.info(job.label + "the publisher is not there")
   }
 
   // MARK: The publisher
@@ -244,7 +257,7 @@ public final class AgentMachine {
 
   /// When ``timePassed(_:)`` is wanted; `UInt64.max` when only events matter.
   public var nextDeadlineMs: UInt64 {
-    var earliest = UInt64.max
+    var earliest = hasPlace ? announcements.nextCallMs : UInt64.max
     for job in jobs { earliest = min(earliest, job.nextDeadlineMs) }
     return earliest
   }
@@ -311,6 +324,7 @@ public final class AgentMachine {
   private func settle() {
     // What a job said because of the chain or a clock leaves now, too.
     for job in jobs { job.drainSession() }
+    for job in jobs where job.isUnanswered { postpone(job) }
     jobs.removeAll { $0.isForgotten }
     callNext()
   }

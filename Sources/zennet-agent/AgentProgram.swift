@@ -194,6 +194,7 @@ final class AgentProgram {
     case .closed(let id, let reason):
       guard let body = body(connection: id) else { return }
       body.connection = nil
+      dropIfEmpty(body)
       log.debug("publisher: " + reason.message)
       machine.publisherDisconnected(body.key, now)
     case .descriptorReadable(AgentProgram.measuringToken): readMeasurement()

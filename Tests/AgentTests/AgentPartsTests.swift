@@ -31,7 +31,7 @@ private func txid(_ number: UInt64) -> Bytes32 {
     }
     #expect(news == [true, true, true, false])
     var called: [Bytes32] = []
-    while let next = book.takeBest() { called.append(next.txid) }
+    while let next = book.takeBest(nowMs: 0) { called.append(next.txid) }
     #expect(called == [txid(2), txid(3), txid(1)])
     let isNews = book.add(txid(1), announcement(ceilingSat: 10))
     #expect(!isNews)
@@ -44,10 +44,32 @@ private func txid(_ number: UInt64) -> Bytes32 {
       _ = book.add(txid(number), announcement(ceilingSat: number))
     }
     var taken = 0
-    let best = book.takeBest()
+    let best = book.takeBest(nowMs: 0)
     #expect(best?.txid == txid(0))
-    while book.takeBest() != nil { taken += 1 }
+    while book.takeBest(nowMs: 0) != nil { taken += 1 }
     #expect(taken == AnnouncementBook.capacity - 1)
+  }
+
+  /// Before, a publisher that had gone held up all others for a quarter of a minute.
+  @Test func whoDoesNotAnswerWaitsWhileOthersAreCalled() {
+    var book = AnnouncementBook()
+    _ = book.add(txid(1), announcement(ceilingSat: 20))
+    _ = book.add(txid(2), announcement(ceilingSat: 10))
+    var calls: [(txid: Bytes32, atMs: UInt64)] = []
+    var nowMs: UInt64 = 100
+    while calls.count < 20 && book.nextCallMs < UInt64.max {
+      nowMs = max(nowMs, book.nextCallMs)
+      while let next = book.takeBest(nowMs: nowMs) {
+        calls.append((next.txid, nowMs))
+        let isCalledAgain = book.postpone(next.txid, nowMs: nowMs)
+        let before = calls.filter { $0.txid == next.txid }.count
+        #expect(isCalledAgain == (before < 5))
+      }
+    }
+    #expect(calls.map { $0.txid } == (0..<5).flatMap { _ in [txid(1), txid(2)] })
+    #expect(calls.map { $0.atMs } == [100, 1100, 3100, 7100, 15_100].flatMap { [$0, $0] })
+    let isKnown = book.postpone(txid(9), nowMs: nowMs)
+    #expect(!isKnown)
   }
 
   @Test func whatExpiredIsForgotten() {
@@ -57,7 +79,7 @@ private func txid(_ number: UInt64) -> Bytes32 {
     let isNews = book.add(txid(1), announcement(ceilingSat: 1, expiry: 50))
     #expect(!isNews)
     book.forgetExpired(atHeight: 50)
-    let best = book.takeBest()
+    let best = book.takeBest(nowMs: 0)
     #expect(best == nil)
   }
 }

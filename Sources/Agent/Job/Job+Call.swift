@@ -59,6 +59,11 @@ extension Job {
     isReadingResults = false
     output.disconnected()
     endPrograms()
+    if stage == .negotiating && !wasAnswered {
+      isUnanswered = true
+      isForgotten = true
+      return
+    }
     // A contract has times in it that must not be slept through.
     let most = stage == .negotiating ? Job.maxRedialDoublings : Job.maxContractDoublings
     let doublings = min(failedCalls, most)
@@ -113,6 +118,7 @@ extension Job {
 
   private func established() {
     failedCalls = 0
+    wasAnswered = true
     if stage == .negotiating { return say(.hello(announcementTxid: announcementTxid)) }
     say(.resume(resumeState))
   }

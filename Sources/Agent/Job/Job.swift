@@ -26,6 +26,10 @@ final class Job {
   var session: SessionMachine?
   var dialAtMs: UInt64
   var failedCalls: UInt64 = 0
+  /// Whether this publisher was ever spoken to.
+  var wasAnswered = false
+  /// It was called and nobody answered: its announcement waits while others are called.
+  var isUnanswered = false
 
   // MARK: The agreement
   /// From the contract on: what is on disk.
