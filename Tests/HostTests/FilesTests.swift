@@ -158,5 +158,15 @@ final class Scratch {
     lock = nil
     lock = try FileLock(path)
     #expect(lock != nil)
+    // A child that was made meanwhile goes on having it for a moment.
+    let child = open(path, O_RDWR)
+    lock = nil
+    #expect(flock(child, LOCK_EX | LOCK_NB) == 0)
+    Thread.detachNewThread {
+      usleep(100_000)
+      close(child)
+    }
+    lock = try FileLock(path)
+    #expect(lock != nil)
   }
 }
