@@ -79,19 +79,10 @@ struct StopCommand: ParsableCommand {
   func run() throws {
     let job = try target.find()
     try RunCommand.reporting { () throws(RunError) in
-      try ControlClient.stop(job)
-      let deadline = Clock.monotonicMs() + 60_000
-      while wait && Clock.monotonicMs() < deadline {
-        // A run that has ended answers no more.
-        guard let status = try? ControlClient.status(job.folder) else { return }
-        let workers = status.workers.filter { job.worker == nil || $0.worker == job.worker }
-        if workers.allSatisfy({ $0.exit != nil || $0.state == "closed" }) {
-          for worker in workers { print(worker.job + " " + (worker.exit ?? worker.state)) }
-          return
-        }
-        Thread.sleep(forTimeInterval: 0.1)
+      if !wait { return try ControlClient.stop(job) }
+      for worker in try ControlClient.stopAndWait(job) {
+        print(worker.job + " " + (worker.exit ?? worker.state))
       }
-      if wait { throw .usage("the machine has not told the job's end yet") }
     }
   }
 }

@@ -4,13 +4,15 @@ import Host
 
 /// The other end of a run's control socket.
 public enum ControlClient {
-  /// Asks once, and waits for the answer.
-  static func ask(_ runFolder: String, _ request: ControlRequest) throws(RunError) -> [UInt8] {
+  /// Asks once, and waits for the answer; nil where none came in time.
+  private static func answer(
+    _ runFolder: String, _ request: ControlRequest, waitMs: UInt64
+  ) throws(RunError) -> [UInt8]? {
     let reactor = Reactor()
     let id = reactor.connect(to: .unix(path: ControlServer.path(runFolder)))
     reactor.send(id, ControlFrame.request(ControlJson.encode(request)).encode())
     var frames = ControlFrames()
-    let deadline = Clock.monotonicMs() + 10_000
+    let deadline = Clock.monotonicMs() + waitMs
     while true {
       let event: ReactorEvent?
       do throws(HostError) { event = try reactor.next(untilMs: deadline) } catch {
@@ -26,10 +28,19 @@ public enum ControlClient {
         default: throw .usage("the run's answer is not understood")
         }
       case .closed: throw .usage("the run does not go on")
-      case nil: throw .usage("the run does not answer")
+      case nil: return nil
       default: break
       }
     }
+  }
+
+  private static func ask(
+    _ runFolder: String, _ request: ControlRequest
+  ) throws(RunError) -> [UInt8] {
+    guard let json = try answer(runFolder, request, waitMs: 10_000) else {
+      throw .usage("the run does not answer")
+    }
+    return json
   }
 
   public static func status(_ runFolder: String) throws(RunError) -> RunStatus {
@@ -43,6 +54,19 @@ public enum ControlClient {
   /// Ends the job of a worker, or all of them. Returns once that is on its way.
   public static func stop(_ job: LiveJob) throws(RunError) {
     _ = try ask(job.folder, ControlRequest(.stop, worker: job.worker))
+  }
+
+  /// The same, and waits until the machines have told of the jobs' end, for which they get a minute.
+  public static func stopAndWait(_ job: LiveJob) throws(RunError) -> [WorkerStatus] {
+    var request = ControlRequest(.stop, worker: job.worker)
+    request.wait = true
+    guard let json = try answer(job.folder, request, waitMs: 60_000) else {
+      throw .usage("the machine has not told the job's end yet")
+    }
+    guard let status = ControlJson.decode(RunStatus.self, json) else {
+      throw .usage("the run's answer is not understood")
+    }
+    return status.workers.filter { job.worker == nil || $0.worker == job.worker }
   }
 }
 

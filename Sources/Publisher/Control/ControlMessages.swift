@@ -14,6 +14,8 @@ public struct ControlRequest: Codable, Equatable, Sendable {
   public var command: Command
   /// Nil for a stop of the whole run.
   public var worker: UInt16?
+  /// Of a stop: the answer is the run's status, once the jobs' end is known.
+  public var wait: Bool?
   /// Of a program: 0 run, 1 copy out, 2 copy in.
   public var task: UInt8?
   public var arguments: [String]?
@@ -68,6 +70,9 @@ public struct WorkerStatus: Codable, Sendable {
   public var processors: Int
   public var memoryMib: UInt32
   public var isolation: String
+
+  /// The job's end is known, or the channel is closed without.
+  public var hasEnded: Bool { exit != nil || state == "closed" }
 }
 
 /// A run that goes on.

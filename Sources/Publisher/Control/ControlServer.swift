@@ -10,6 +10,8 @@ struct ControlServer {
     var frames = ControlFrames()
     /// The program that it asked for.
     var program: UInt32?
+    /// It waits to hear of the end of this worker's job, or of all jobs where the inner is nil.
+    var awaited: UInt16??
     /// Input that the machine did not take yet.
     var input: [UInt8] = []
     var inputIsEnded = false
@@ -30,8 +32,10 @@ struct ControlServer {
     listener = try reactor.listen(on: .unix(path: ControlServer.path(runFolder)))
   }
 
-  mutating func close(_ reactor: Reactor) {
-    if let listener { reactor.close(listener) }
+  /// Whoever waits for an end is told how far it came.
+  mutating func close(_ program: RunProgram) {
+    answerWaiting(program, ending: true)
+    if let listener { program.reactor.close(listener) }
     listener = nil
   }
 
@@ -126,7 +130,11 @@ struct ControlServer {
       } else {
         program.stop("stopping, as `zennet stop` asks: jobs end, what they used is paid")
       }
-      conclude(index, .answer(Array("{}".utf8)), program)
+      if request.wait == true {
+        clients[index].awaited = .some(request.worker)
+      } else {
+        conclude(index, .answer(Array("{}".utf8)), program)
+      }
     case .program:
       guard let wanted = request.program() else {
         return fail(index, "the program is not understood", program)
@@ -135,6 +143,21 @@ struct ControlServer {
         wanted, worker: request.worker ?? 0, program.now)
       if let problem { return fail(index, problem, program) }
       clients[index].program = id
+    }
+  }
+
+  /// Tells those who stopped jobs that these have ended. A job may end and the whole run with it in one
+  /// go: asked from time to time, the run could be gone before it was seen to have ended.
+  mutating func answerWaiting(_ program: RunProgram, ending: Bool = false) {
+    guard clients.contains(where: { $0.awaited != nil }), let record = program.machine.runRecord
+    else { return }
+    let status = RunStatus(program.machine, record)
+    for index in clients.indices.reversed() {
+      guard let awaited = clients[index].awaited else { continue }
+      let watched = status.workers.filter { awaited == nil || $0.worker == awaited }
+      if ending || watched.allSatisfy(\.hasEnded) {
+        conclude(index, .answer(ControlJson.encode(status)), program)
+      }
     }
   }
 

@@ -132,7 +132,7 @@ public final class RunProgram {
       try afterEvent()
       watchInput()
     }
-    control.close(reactor)
+    control.close(self)
     printer.finish()
     return machine.outcome
   }
@@ -208,6 +208,7 @@ public final class RunProgram {
         blockHash: { client.blockHash(at: $0) })
       try carryOut()
     }
+    control.answerWaiting(self)
     if let fault = chain.storageFault { throw .storage(fault) }
   }
 }
