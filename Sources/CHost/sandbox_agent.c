@@ -1,7 +1,7 @@
 // The agent's side: descriptors, signals, the control socket, and what the kernel can do.
 #define _GNU_SOURCE
 #define _FILE_OFFSET_BITS 64
-#include "sandbox.h"
+#include "sandbox_inside.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,25 +20,15 @@
 #include <unistd.h>
 
 int32_t host_sandbox_receive(int32_t socket, struct host_event *event, int32_t *descriptor) {
-  struct iovec part = {event, sizeof *event};
-  union { struct cmsghdr header; char space[CMSG_SPACE(sizeof(int))]; } control;
-  struct msghdr message;
-  memset(&message, 0, sizeof message);
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = &control;
-  message.msg_controllen = sizeof control;
-  ssize_t got;
-  while ((got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR) {
-  }
+  int descriptors[HOST_MOST_PASSED], count;
+  ssize_t got = host_sandbox_accept(socket, event, sizeof *event, descriptors, &count);
   *descriptor = -1;
   if (got < 0) return -errno;
-  struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-  if (header && header->cmsg_type == SCM_RIGHTS && header->cmsg_len == CMSG_LEN(sizeof(int))) {
-    memcpy(descriptor, CMSG_DATA(header), sizeof(int));
-    int flags = fcntl(*descriptor, F_GETFL);
-    fcntl(*descriptor, F_SETFL, flags | O_NONBLOCK);
+  if (count == 1) {
+    *descriptor = descriptors[0];
+    fcntl(*descriptor, F_SETFL, fcntl(*descriptor, F_GETFL) | O_NONBLOCK);
   }
+  for (int index = 0; count > 1 && index < count; index++) close(descriptors[index]);
   return got == sizeof *event;
 }
 
@@ -54,23 +44,7 @@ int32_t host_sandbox_send_program(int32_t socket, uint32_t id, uint32_t counts, 
                                   uint64_t size, const int32_t *descriptors) {
   struct host_command command = {HOST_COMMAND_EXECUTE, id, counts};
   struct iovec parts[2] = {{&command, sizeof command}, {(void *)(uintptr_t)texts, (size_t)size}};
-  union { struct cmsghdr header; char space[CMSG_SPACE(3 * sizeof(int))]; } control;
-  memset(&control, 0, sizeof control);
-  struct msghdr message;
-  memset(&message, 0, sizeof message);
-  message.msg_iov = parts;
-  message.msg_iovlen = 2;
-  if (descriptors) {
-    message.msg_control = &control;
-    message.msg_controllen = sizeof control;
-    control.header.cmsg_level = SOL_SOCKET;
-    control.header.cmsg_type = SCM_RIGHTS;
-    control.header.cmsg_len = CMSG_LEN(3 * sizeof(int));
-    memcpy(CMSG_DATA(&control.header), descriptors, 3 * sizeof(int));
-  }
-  ssize_t done;
-  while ((done = sendmsg(socket, &message, MSG_NOSIGNAL)) < 0 && errno == EINTR) {
-  }
+  ssize_t done = host_sandbox_pass(socket, parts, 2, descriptors, descriptors ? 3 : 0);
   return done < 0 ? -errno : 0;
 }
 

@@ -11,21 +11,21 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { CONTROL = 3, MOST = 8 };
+enum { CONTROL = 3, MOST = HOST_MOST_PASSED };
 
 union control {
   struct cmsghdr header;
   char space[CMSG_SPACE(MOST * sizeof(int))];
 };
 
-ssize_t host_sandbox_pass(int socket, const void *bytes, size_t size, const int *descriptors, int count) {
-  struct iovec part = {(void *)(uintptr_t)bytes, size};
+ssize_t host_sandbox_pass(int socket, struct iovec *parts, size_t parts_count, const int *descriptors,
+                          int count) {
   union control control;
   memset(&control, 0, sizeof control);
   struct msghdr message;
   memset(&message, 0, sizeof message);
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
+  message.msg_iov = parts;
+  message.msg_iovlen = parts_count;
   size_t length = (size_t)count * sizeof(int);
   if (count > 0) {
     message.msg_control = &control;
@@ -41,7 +41,7 @@ ssize_t host_sandbox_pass(int socket, const void *bytes, size_t size, const int 
   return done;
 }
 
-ssize_t host_sandbox_accept(int socket, void *bytes, size_t size, int descriptors[8], int *count) {
+ssize_t host_sandbox_accept(int socket, void *bytes, size_t size, int descriptors[MOST], int *count) {
   struct iovec part = {bytes, size};
   union control control;
   struct msghdr message;
@@ -83,7 +83,8 @@ void host_sandbox_beside(const struct host_plan *plan, const struct host_beside 
   }
   // The agent hears of process 1 first by its pid: that one says nothing before it has heard from here.
   host_sandbox_tell(HOST_EVENT_INIT, (uint32_t)pid, 0, 0);
-  host_sandbox_pass(beside->channel[1], &code, sizeof code, &made, made >= 0);
+  struct iovec part = {&code, sizeof code};
+  host_sandbox_pass(beside->channel[1], &part, 1, &made, made >= 0);
 }
 
 static int channel = -1;
@@ -120,8 +121,8 @@ int32_t host_sandbox_admit(int32_t socket, const uint8_t *paths, uint32_t count)
       opened++;
   }
   struct host_command command = {HOST_COMMAND_GO, 0, 0};
-  if (code == 0 && host_sandbox_pass(socket, &command, sizeof command, files, (int)count) < 0)
-    code = -errno;
+  struct iovec part = {&command, sizeof command};
+  if (code == 0 && host_sandbox_pass(socket, &part, 1, files, (int)count) < 0) code = -errno;
   while (opened > 0) close(files[--opened]);
   return code;
 }

@@ -120,15 +120,6 @@ static void collect(const struct host_plan *plan) {
   host_sandbox_tell(HOST_EVENT_COLLECTED, (uint32_t)report[0], report[1], report[2]);
 }
 
-// Sends what came with the message to its place; the kernel has made them close-on-exec.
-static int received(struct msghdr *message, int descriptors[3]) {
-  struct cmsghdr *header = CMSG_FIRSTHDR(message);
-  if (!header || header->cmsg_type != SCM_RIGHTS || header->cmsg_len != CMSG_LEN(3 * sizeof(int)))
-    return 0;
-  memcpy(descriptors, CMSG_DATA(header), 3 * sizeof(int));
-  return 1;
-}
-
 static void start_further(const struct host_plan *plan, const struct host_command *command,
                           uint64_t size, const int *descriptors) {
   int place = 1;
@@ -149,25 +140,15 @@ static void send_signal(uint32_t id, int number) {
 // Takes one command. Process 1 ends, and with it the sandbox, when the agent says so or is gone.
 static void obey(const struct host_plan *plan) {
   static union { struct host_command command; uint8_t bytes[HOST_COMMAND_LARGEST]; } buffer;
-  union { struct cmsghdr header; char space[CMSG_SPACE(3 * sizeof(int))]; } control;
-  struct iovec part = {&buffer, sizeof buffer};
-  struct msghdr message;
-  memset(&message, 0, sizeof message);
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = &control;
-  message.msg_controllen = sizeof control;
-  ssize_t got = recvmsg(CONTROL, &message, MSG_CMSG_CLOEXEC);
-  if (got < 0 && errno == EINTR) return;
+  int descriptors[HOST_MOST_PASSED], count;
+  ssize_t got = host_sandbox_accept(CONTROL, &buffer, sizeof buffer, descriptors, &count);
   const struct host_command *command = &buffer.command;
   if (got < (ssize_t)sizeof *command || command->kind == HOST_COMMAND_QUIT) _exit(0);
-  int descriptors[3] = {-1, -1, -1};
-  int came = received(&message, descriptors);
   if (command->kind == HOST_COMMAND_SIGNAL) send_signal(command->b, (int)command->a);
   if (command->kind == HOST_COMMAND_COLLECT && programs[0].pid <= 0) collect(plan);
   if (command->kind == HOST_COMMAND_EXECUTE)
-    start_further(plan, command, (uint64_t)got, came ? descriptors : NULL);
-  for (int index = 0; came && index < 3; index++) close(descriptors[index]);
+    start_further(plan, command, (uint64_t)got, count == 3 ? descriptors : NULL);
+  for (int index = 0; index < count; index++) close(descriptors[index]);
 }
 
 static void ended(pid_t pid, int status) {

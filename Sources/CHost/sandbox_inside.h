@@ -4,14 +4,17 @@
 
 #include <stddef.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
-enum { HOST_HELD = 7 };
+enum { HOST_HELD = 7, HOST_MOST_PASSED = 8 };
 extern int host_sandbox_held;
 
-// Messages with at most eight descriptors. As send(2) and recv(2), and repeated when interrupted; what is
+// Messages with at most HOST_MOST_PASSED descriptors. As send(2) and recv(2), and repeated when interrupted; what is
 // received closes when a program is executed.
-ssize_t host_sandbox_pass(int socket, const void *bytes, size_t size, const int *descriptors, int count);
-ssize_t host_sandbox_accept(int socket, void *bytes, size_t size, int descriptors[8], int *count);
+ssize_t host_sandbox_pass(int socket, struct iovec *parts, size_t parts_count, const int *descriptors,
+                          int count);
+ssize_t host_sandbox_accept(int socket, void *bytes, size_t size, int descriptors[HOST_MOST_PASSED],
+                            int *count);
 
 // Makes the child that unpacks the bundle and, if all goes well, becomes the job: host_sandbox_start says
 // what became of it. Report as of host_sandbox_helper, task 1.

@@ -202,7 +202,8 @@ int32_t host_sandbox_start(const struct host_plan *plan, const struct host_comma
   }
   if (master >= 0) {
     struct host_event event = {HOST_EVENT_TERMINAL, command ? command->a : 0, 0, 0};
-    host_sandbox_pass(CONTROL, &event, sizeof event, &master, 1);
+    struct iovec part = {&event, sizeof event};
+    host_sandbox_pass(CONTROL, &part, 1, &master, 1);
     close(master);
   }
   int32_t pid = host_sandbox_fork_child();
