@@ -7,7 +7,6 @@ struct AnnouncementBook {
   static let capacity = 256
   /// A publisher that does not answer is called so often, after one second, two, four, eight.
   static let maxCalls: UInt64 = 5
-  static let recallMs: UInt64 = 1000
 
   private struct Entry {
     let txid: Bytes32
@@ -40,7 +39,7 @@ struct AnnouncementBook {
   /// Nobody answered: others are called meanwhile. False when it was called often enough.
   mutating func postpone(_ txid: Bytes32, nowMs: UInt64) -> Bool {
     for index in entries.indices where entries[index].txid == txid {
-      let delayMs = AnnouncementBook.recallMs << entries[index].unanswered
+      let delayMs = Job.redialMs << entries[index].unanswered
       entries[index].unanswered += 1
       if entries[index].unanswered >= AnnouncementBook.maxCalls { return false }
       entries[index].notBeforeMs = nowMs + delayMs

@@ -69,7 +69,9 @@ extension Job {
     let doublings = min(failedCalls, most)
     failedCalls += 1
     dialAtMs = context.now.nowMs + Job.redialMs << doublings
-    if stage == .negotiating && failedCalls > 4 { endNegotiation("the publisher is not there") }
+    if stage == .negotiating && failedCalls >= AnnouncementBook.maxCalls {
+      endNegotiation("the publisher is not there")
+    }
   }
 
   func callFailed() {

@@ -1,7 +1,7 @@
 import CHost
 
-/// Unpacks the bundle from descriptor 4 into the root, which is read-only for everybody else. Runs in a confined child of the sandbox's process 1:
-/// without capabilities, behind seccomp, in the job's cgroup.
+/// Unpacks the bundle from descriptor 4 into the root, which is read-only for everybody else. Runs in a
+/// confined child of the sandbox's process 1: without capabilities, behind seccomp, in the job's cgroup.
 enum BundleUnpacker {
   /// 0 when all is well, else the error's code, offset and detail.
   static func run(
