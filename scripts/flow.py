@@ -77,6 +77,15 @@ def processes_of(folder, owner):
     return found
 
 
+def children(pid):
+    """Processes that this one made, the oldest first; none where it is gone."""
+    try:
+        words = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return []
+    return [int(word) for word in words]
+
+
 def mounts():
     try:
         return {line.split()[4] for line in open("/proc/self/mountinfo")}
@@ -121,6 +130,11 @@ class Program:
     @property
     def code(self):
         return self.process.poll()
+
+    @property
+    def child(self):
+        """Of an agent's supervisor, the agent proper; None where there is none."""
+        return next(iter(children(self.process.pid)), None)
 
     @property
     def was_killed(self):

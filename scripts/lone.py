@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from flow import TREE, Trouble, asked, until
+from flow import TREE, Trouble, asked, children, until
 
 STATIC = TREE / ".build-cross" / "out" / "zennet-agent-x86_64"
 # Statuses of zennet-agent(8).
@@ -81,12 +81,7 @@ class Agent:
 
     def child(self):
         """The agent proper: the supervisor's child."""
-        try:
-            pid = self.process.pid
-            words = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        except OSError:
-            return None
-        return int(words[0]) if words else None
+        return next(iter(children(self.process.pid)), None)
 
     def status(self):
         return asked(self.data / "status")
