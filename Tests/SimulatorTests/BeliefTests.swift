@@ -24,12 +24,30 @@ import Testing
     }
   }
 
+  /// An honest node, and one that hides, at `liarIndex`.
+  private func hidingWorld(_ seed: UInt64, _ liarIndex: Int) -> LightClientWorld {
+    var nodes: [(BlockTree) -> ServingNode] = [{ ServingNode(tree: $0) }]
+    nodes.insert({ HidingNode(tree: $0) }, at: liarIndex)
+    return LightClientWorld(seed: seed + UInt64(liarIndex), nodes: nodes)
+  }
+
+  /// The block at height 22 that closes the channel was seen, and the liar alone is banned for it.
+  private func expectEndFound(
+    _ world: LightClientWorld, _ liarIndex: Int, _ closed: Bytes32, _ tip: Bytes32
+  ) {
+    #expect(world.client.ledger.matched[22] == closed)
+    let liar = LightClientWorld.address(liarIndex)
+    let bans = world.client.ledger.bans
+    #expect(bans.contains { $0.address == liar && $0.what == .filterHeadersConflict })
+    #expect(bans.allSatisfy { $0.address == liar })
+    // What the liar gave is gone from the disk, too.
+    #expect(world.client.disk.filterHeaders.last == world.tree.entry(tip).filterHeader)
+  }
+
   /// Whose funding was seen, of that the spend is certain: who hides it is found out, however old
   /// it is.
   @Test(arguments: [0, 1]) func whoHidesAChannelsEndIsBanned(_ liarIndex: Int) {
-    var nodes: [(BlockTree) -> ServingNode] = [{ ServingNode(tree: $0) }]
-    nodes.insert({ HidingNode(tree: $0) }, at: liarIndex)
-    let world = LightClientWorld(seed: 30 + UInt64(liarIndex), nodes: nodes)
+    let world = hidingWorld(30, liarIndex)
     let witnessScript: [UInt8] =
       [0x63, 0x51, 0x67, 0x52, 0x68] + [UInt8](repeating: 0x61, count: 110)
     let channel = Script.p2wsh(witnessScript: witnessScript)
@@ -47,24 +65,14 @@ import Testing
     world.start()
     world.client.watch(channel, fromHeight: 1, world.network)
     #expect(world.settle(on: tip, seconds: 3_600))
-    #expect(world.client.ledger.matched[22] == closed)
-    #expect(
-      world.client.ledger.bans.contains {
-        $0.address == LightClientWorld.address(liarIndex) && $0.what == .filterHeadersConflict
-      })
-    #expect(
-      world.client.ledger.bans.allSatisfy { $0.address == LightClientWorld.address(liarIndex) })
-    // What the liar gave is gone from the disk, too.
-    #expect(world.client.disk.filterHeaders.last == world.tree.entry(tip).filterHeader)
+    expectEndFound(world, liarIndex, closed, tip)
   }
 
   /// The funding was seen in an earlier run. What the client is told of it again is as good: the
   /// owner's disk knows the output, or the scan begins anew where the funding is.
   @Test(arguments: [0, 1], [false, true])
   func whoHidesAChannelsEndIsBannedAfterARestart(_ liarIndex: Int, _ looksAgain: Bool) {
-    var nodes: [(BlockTree) -> ServingNode] = [{ ServingNode(tree: $0) }]
-    nodes.insert({ HidingNode(tree: $0) }, at: liarIndex)
-    let world = LightClientWorld(seed: 40 + UInt64(liarIndex), nodes: nodes)
+    let world = hidingWorld(40, liarIndex)
     let channel = world.freshScript()
     var tip = world.mine(20, on: world.tree.genesisHash)
     tip = world.mine(1, on: tip, paying: [channel], oneIn: 1)
@@ -91,14 +99,7 @@ import Testing
     }
     world.network.healPartitions()
     #expect(world.settle(on: tip, seconds: 3_600))
-    #expect(world.client.ledger.matched[22] == closed)
-    #expect(
-      world.client.ledger.bans.contains {
-        $0.address == LightClientWorld.address(liarIndex) && $0.what == .filterHeadersConflict
-      })
-    #expect(
-      world.client.ledger.bans.allSatisfy { $0.address == LightClientWorld.address(liarIndex) })
-    #expect(world.client.disk.filterHeaders.last == world.tree.entry(tip).filterHeader)
+    expectEndFound(world, liarIndex, closed, tip)
   }
 
   /// Where filter headers part far back, one list of checkpoints shows where to look.

@@ -62,6 +62,20 @@ import Testing
     return (world, liar, tip)
   }
 
+  /// The liar alone shows a payment's block and some more, and hides the payment.
+  private func hidePayment(
+    _ world: LightClientWorld, _ liar: PastLiar, on tip: Bytes32, blocks: Int
+  ) -> (paid: Bytes32, tip: Bytes32) {
+    let script = world.freshScript()
+    let paid = world.mine(1, on: tip, paying: [script], oneIn: 1)
+    liar.hidden = [paid]
+    let next = world.mine(blocks, on: paid)
+    liar.follow(next, world.network)
+    world.client.watch(script, fromHeight: 3_200, world.network)
+    #expect(world.settle(on: next, seconds: 600))
+    return (paid, next)
+  }
+
   @Test func theHonestNodeAloneIsFollowed() {
     let (world, liar, tip) = world(50)
     let script = world.freshScript()
@@ -101,13 +115,7 @@ import Testing
   /// It lied about what is kept, too, before the honest node was heard.
   @Test func aLieWithinTheWindowIsFoundOut() {
     let (world, liar, tip) = world(52)
-    let script = world.freshScript()
-    let paid = world.mine(1, on: tip, paying: [script], oneIn: 1)
-    liar.hidden = [paid]
-    let next = world.mine(200, on: paid)
-    liar.follow(next, world.network)
-    world.client.watch(script, fromHeight: 3_200, world.network)
-    #expect(world.settle(on: next, seconds: 600))
+    let (paid, next) = hidePayment(world, liar, on: tip, blocks: 200)
     #expect(world.client.ledger.matched.isEmpty)
     world.network.healPartitions()
     world.nodes[1].follow(next, world.network)
@@ -123,13 +131,8 @@ import Testing
   /// that its filters of the window were never compared.
   @Test func growthDoesNotSkipTheComparison() {
     let (world, liar, tip) = world(53)
-    let script = world.freshScript()
-    let paid = world.mine(1, on: tip, paying: [script], oneIn: 1)
-    liar.hidden = [paid]
-    var next = world.mine(30, on: paid)
-    liar.follow(next, world.network)
-    world.client.watch(script, fromHeight: 3_200, world.network)
-    #expect(world.settle(on: next, seconds: 600))
+    let (paid, first) = hidePayment(world, liar, on: tip, blocks: 30)
+    var next = first
     world.network.healPartitions()
     for _ in 0..<60 {
       next = world.mine(1, on: next)

@@ -46,44 +46,58 @@ import Testing
     }
   }
 
-  private func record(_ kind: String, _ path: String, commits: Int) throws -> [Event] {
+  /// What a process did to a database, beginning with what was there before.
+  private struct Recording {
+    let scratch: Scratch
+    let before: [UInt8]
+    var events: [Event] = []
+
+    /// Where what a power cut leaves is put.
+    var cut: String { scratch.file("cut.db") }
+  }
+
+  private func record(
+    _ kind: String, commits: Int, create: (_ path: String) throws -> Void
+  ) throws -> Recording {
+    let scratch = try Scratch()
+    let path = scratch.file("recorded.db")
+    try create(path)
+    var run = Recording(scratch: scratch, before: try Files.read(path, limit: 10_000_000))
     let log = path + ".record"
     let child = try ChildProcess([CrashTests.hammer, kind, path, log, String(commits)])
     #expect(try child.wait() == .exited(status: 0))
     var reader = ByteReader(try Files.read(log, limit: 200_000_000))
-    var events: [Event] = []
     while !reader.isAtEnd {
       let kind = try reader.u8()
       let file = Int(try reader.u8())
       let offset = try reader.u64le()
       let bytes = try reader.take(Int(try reader.u32le()))
       switch kind {
-      case 0: events.append(.write(file, at: Int(offset), bytes))
-      case 1: events.append(.truncate(file, to: Int(offset)))
-      case 2: events.append(.sync(file))
-      default: events.append(.told(offset))
+      case 0: run.events.append(.write(file, at: Int(offset), bytes))
+      case 1: run.events.append(.truncate(file, to: Int(offset)))
+      case 2: run.events.append(.sync(file))
+      default: run.events.append(.told(offset))
       }
     }
-    return events
+    return run
   }
 
   /// Cuts the power `cuts` times and has `look` look at what is there, which knows what was told.
   private func cutPower(
-    _ events: [Event], before: [UInt8], at path: String, cuts: Int, seed: UInt64,
-    _ look: (_ told: UInt64) throws -> Void
+    _ run: Recording, cuts: Int, seed: UInt64, _ look: (_ told: UInt64) throws -> Void
   ) throws {
     var random = SeededGenerator(seed: seed)
     var points: [Int] = []
-    for _ in 0..<cuts { points.append(random.int(0...events.count)) }
+    for _ in 0..<cuts { points.append(random.int(0...run.events.count)) }
     points.sort()
-    var files = [DiskFile(bytes: before), DiskFile()]
+    var files = [DiskFile(bytes: run.before), DiskFile()]
     var told: UInt64 = 0
     var next = 0
     for point in points {
       while next < point {
-        switch events[next] {
+        switch run.events[next] {
         case .write(let file, _, _), .truncate(let file, _):
-          files[file].pending.append(events[next])
+          files[file].pending.append(run.events[next])
         case .sync(let file): files[file].sync(&random)
         case .told(let number): told = number
         }
@@ -92,23 +106,19 @@ import Testing
       for (index, suffix) in ["", "-wal"].enumerated() {
         var left = files[index]
         left.sync(&random, isCut: true)
-        try Data(left.bytes).write(to: URL(fileURLWithPath: path + suffix))
+        try Data(left.bytes).write(to: URL(fileURLWithPath: run.cut + suffix))
       }
-      try? FileManager.default.removeItem(atPath: path + "-shm")
+      try? FileManager.default.removeItem(atPath: run.cut + "-shm")
       try look(told)
     }
   }
 
   /// A payment that was told to be stored is there, however the power went.
   @Test func noPaymentIsLost() throws {
-    let scratch = try Scratch()
-    let path = scratch.file("ledger.db")
-    _ = try Ledger(path: path)
-    let before = try Files.read(path, limit: 10_000_000)
-    let events = try record("channel", path, commits: 120)
+    let run = try record("channel", commits: 120) { _ = try Ledger(path: $0) }
     var losses = 0
-    try cutPower(events, before: before, at: scratch.file("cut.db"), cuts: 150, seed: 21) { told in
-      let ledger = try Ledger(path: scratch.file("cut.db"))
+    try cutPower(run, cuts: 150, seed: 21) { told in
+      let ledger = try Ledger(path: run.cut)
       guard let record = try ledger.channels.load(identifier(7)) else {
         #expect(told == 0)
         return
@@ -126,14 +136,10 @@ import Testing
 
   /// What peers can give again may be lost, from its end on; what is there is whole.
   @Test func headersAreWholeAndLostFromTheEnd() throws {
-    let scratch = try Scratch()
-    let path = scratch.file("chain.db")
-    _ = try ChainCache(path: path)
-    let before = try Files.read(path, limit: 10_000_000)
-    let events = try record("headers", path, commits: 80)
+    let run = try record("headers", commits: 80) { _ = try ChainCache(path: $0) }
     var lost = 0
-    try cutPower(events, before: before, at: scratch.file("cut.db"), cuts: 100, seed: 22) { told in
-      let cache = try ChainCache(path: scratch.file("cut.db"))
+    try cutPower(run, cuts: 100, seed: 22) { told in
+      let cache = try ChainCache(path: run.cut)
       #expect(cache.damage == nil)
       guard let chain = try cache.headers.load() else { return }
       let next = chain.baseHeight + UInt32(chain.headerCount)
@@ -149,19 +155,15 @@ import Testing
 
   /// The same disk that does not wait for its syncs loses payments: these tests would notice.
   @Test func aDiskThatLiesAboutSyncsIsNoticed() throws {
-    let scratch = try Scratch()
-    let path = scratch.file("ledger.db")
-    _ = try Ledger(path: path)
-    let before = try Files.read(path, limit: 10_000_000)
-    var events = try record("channel", path, commits: 40)
-    events.removeAll { event in
+    var run = try record("channel", commits: 40) { _ = try Ledger(path: $0) }
+    run.events.removeAll { event in
       if case .sync = event { return true }
       return false
     }
     var troubles = 0
-    try cutPower(events, before: before, at: scratch.file("cut.db"), cuts: 20, seed: 23) { told in
+    try cutPower(run, cuts: 20, seed: 23) { told in
       do {
-        let ledger = try Ledger(path: scratch.file("cut.db"))
+        let ledger = try Ledger(path: run.cut)
         if (try ledger.channels.load(identifier(7))?.sequence ?? 0) < told { troubles += 1 }
       } catch { troubles += 1 }
     }
