@@ -193,6 +193,7 @@ public struct LightClient {
   /// confirmed or ``forget(_:)`` is called, reorganisations included. Its confirmation is noticed
   /// from the heights on that are not scanned yet.
   public mutating func broadcast(_ transaction: Transaction) {
+    if let surplus = broadcaster.surplus { dropBroadcast(surplus) }
     if let marker = broadcaster.add(transaction), !scan.isWatched(marker) {
       markers.append(marker)
       scan.watch(marker, fromHeight: scan.nextHeight, chain: shared.chain)
@@ -201,11 +202,15 @@ public struct LightClient {
   }
 
   public mutating func forget(_ txid: Bytes32) {
+    dropBroadcast(txid)
+    settle()
+  }
+
+  private mutating func dropBroadcast(_ txid: Bytes32) {
     if let marker = broadcaster.remove(txid), markers.contains(marker) {
       markers.removeAll { $0 == marker }
       scan.unwatch(marker)
     }
-    settle()
   }
 
   /// An output that the caller saw in an earlier run, in a transaction whose id it computed itself:

@@ -111,6 +111,40 @@ import Testing
     #expect(world.client.ledger.contradictions == [])
   }
 
+  /// Who hires hundreds of machines at once has as many fundings under way.
+  @Test func broadcastsHundredsAndLetsGoOfConfirmedOnesOnly() {
+    let world = LightClientWorld(seed: 8, nodes: [{ ServingNode(tree: $0) }])
+    let base = world.mine(10, on: world.tree.genesisHash)
+    world.nodes[0].follow(base, world.network)
+    world.start()
+    #expect(world.settle(on: base, seconds: 60))
+    let coinbase = world.tree.entry(base).block.transactions[0].txid
+    let transactions = (0..<200).map { index in
+      Transaction(
+        inputs: [
+          TransactionInput(previous: OutPoint(txid: coinbase, index: UInt32(index)))
+        ],
+        outputs: [TransactionOutput(amountSat: 1000, scriptPubKey: world.freshScript())])
+    }
+    let confirmed = Array(transactions.prefix(20))
+    for transaction in confirmed { world.client.broadcast(transaction, world.network) }
+    let tip = world.tree.mine(on: base, transactions: confirmed)
+    world.nodes[0].follow(tip, world.network)
+    #expect(world.settle(on: tip, seconds: 60))
+    for transaction in transactions.dropFirst(20) {
+      world.client.broadcast(transaction, world.network)
+    }
+    world.network.run(untilMs: world.network.nowMs + 5_000)
+    let wanted = Set(transactions.dropFirst(20).map(\.txid))
+    #expect(Set(world.nodes[0].mempool.map(\.txid)).isSuperset(of: wanted))
+    for transaction in transactions.dropFirst(20) {
+      #expect(world.client.client.relayedTo(transaction.txid) == 1)
+    }
+    for transaction in confirmed {
+      #expect(world.client.client.relayedTo(transaction.txid) == nil)
+    }
+  }
+
   @Test func noticesADoubleSpendOfItsOwnTransaction() {
     let world = LightClientWorld(seed: 6, nodes: [{ ServingNode(tree: $0) }])
     let script = world.freshScript()

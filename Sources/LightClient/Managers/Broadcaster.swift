@@ -8,6 +8,7 @@ import Bytes
 struct Broadcaster {
   /// Announced again after this time, and a random part of it more.
   static let repeatMs: UInt64 = 60_000
+  /// With more, those that are confirmed go. One that is not is the client's own money: it stays.
   static let maxTransactions = 128
 
   private struct Entry {
@@ -30,6 +31,13 @@ struct Broadcaster {
 
   private var entries: [Entry] = []
 
+  /// The transaction that has to be forgotten for another one; nil while there is room.
+  var surplus: Bytes32? {
+    if entries.count < Broadcaster.maxTransactions { return nil }
+    for entry in entries where entry.confirmedHeight != nil { return entry.txid }
+    return nil
+  }
+
   /// Returns the script to be watched, so that the confirmation is seen.
   mutating func add(_ transaction: Transaction) -> [UInt8]? {
     let txid = transaction.txid
@@ -38,10 +46,6 @@ struct Broadcaster {
     for output in transaction.outputs
     where marker == nil && !output.scriptPubKey.isEmpty && !Script.isOpReturn(output.scriptPubKey) {
       marker = output.scriptPubKey
-    }
-    if entries.count >= Broadcaster.maxTransactions {
-      // The oldest that is confirmed, else the oldest.
-      entries.remove(at: entries.firstIndex { $0.confirmedHeight != nil } ?? 0)
     }
     entries.append(
       Entry(transaction: transaction, txid: txid, wtxid: transaction.wtxid, marker: marker))
