@@ -24,7 +24,9 @@ public enum Endpoint: Equatable, Sendable {
     } else if host.contains(0x3a) {
       throw .badAddress(text: text)
     }
-    if host.isEmpty || host.contains(0) { throw .badAddress(text: text) }
+    if host.isEmpty || host.contains(0) || host.contains(0x5b) || host.contains(0x5d) {
+      throw .badAddress(text: text)
+    }
     self = .tcp(host: String(decoding: host, as: UTF8.self), port: port)
   }
 

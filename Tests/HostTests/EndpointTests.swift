@@ -15,7 +15,7 @@ import Testing
 
   @Test(arguments: [
     "", ":", "host", "host:", ":80", "host:65536", "host:-1", "host:1x", "::1:80", "[]:80",
-    "host:000080", "a b:", "unix:",
+    "host:000080", "a b:", "unix:", "[[]]:8", "[a:80", "a]:80",
   ])
   func refusesTheRest(_ text: String) {
     #expect(throws: HostError.badAddress(text: text)) { try Endpoint(parsing: text) }
