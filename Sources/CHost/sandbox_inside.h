@@ -16,6 +16,9 @@ ssize_t host_sandbox_pass(int socket, struct iovec *parts, size_t parts_count, c
 ssize_t host_sandbox_accept(int socket, void *bytes, size_t size, int descriptors[HOST_MOST_PASSED],
                             int *count);
 
+// Of a fork of the agent: nobody reads the agent's command line from it any more.
+void host_sandbox_forget_arguments(void);
+
 // Makes the child that unpacks the bundle and, if all goes well, becomes the job: host_sandbox_start says
 // what became of it. Report as of host_sandbox_helper, task 1.
 int32_t host_sandbox_prepare(const struct host_plan *plan, uint64_t report[3]);

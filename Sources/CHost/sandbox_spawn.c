@@ -187,6 +187,7 @@ int32_t host_sandbox_spawn(const struct host_plan *plan) {
   int code = errno;
   if (pid == 0) {
     host_sandbox_default_signals();
+    host_sandbox_forget_arguments();
     if (place_descriptors(plan, -1) != 0) _exit(111);
     first_child(plan);
   }

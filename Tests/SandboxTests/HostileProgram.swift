@@ -65,6 +65,15 @@ private let source = #"""
     if (S_ISCHR(found.st_mode) && found.st_rdev == makedev(1, 3)) { errno = 0; return -1; }
     return opened(path, O_RDONLY);
   }
+  static int names_a_folder(const char *path) {
+    char bytes[4096];
+    int fd = open(path, O_RDONLY);
+    long size = fd < 0 ? -1 : read(fd, bytes, sizeof bytes);
+    if (fd >= 0) close(fd);
+    if (size > 0 && memchr(bytes, '/', (size_t)size)) return 0;
+    errno = ENOENT;
+    return -1;
+  }
   static long up(void) {
     int top = open("/", O_RDONLY | O_DIRECTORY);
     for (int i = 0; i < 64; i++) if (chdir("..") != 0) return -1;
@@ -105,6 +114,7 @@ private let source = #"""
     TRY("init-root", opened("/proc/1/root", O_RDONLY));
     TRY("init-cwd", opened("/proc/1/cwd", O_RDONLY));
     TRY("init-memory", opened("/proc/1/mem", O_RDWR));
+    TRY("init-arguments", names_a_folder("/proc/1/cmdline"));
     TRY("init-environ", opened("/proc/1/environ", O_RDONLY));
     TRY("init-maps", opened("/proc/1/maps", O_RDONLY));
     TRY("init-descriptors", opened("/proc/1/fd", O_RDONLY));
