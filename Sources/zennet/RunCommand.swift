@@ -51,7 +51,9 @@ struct RunCommand: ParsableCommand {
   @Option(help: "Where the program starts, inside the sandbox.")
   var workdir: String?
 
-  @Option(help: "The folder for the workers' results: worker-0, worker-1 …")
+  @Option(
+    name: [.customLong("output"), .customLong("results")],
+    help: "The folder for what the workers leave in /out: worker-0, worker-1 …")
   var results: String?
 
   @Option(help: "Where the receipt of the whole run is written, as JSON.")
