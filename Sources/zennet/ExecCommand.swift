@@ -56,6 +56,7 @@ struct ExecCommand: ParsableCommand {
     request.workdir = workdir
     let end = try RemoteCommand.run(
       target, request, terminal: tty, input: stdin ? 0 : -1)
+    RemoteCommand.tell(end, of: command[0])
     throw ExitCode(Int32(end.status))
   }
 }
@@ -89,7 +90,8 @@ struct ShellCommand: ParsableCommand {
     for shell in command.isEmpty ? ShellCommand.shells : [command] {
       request.arguments = shell
       let end = try RemoteCommand.run(target, request, terminal: true, input: 0)
-      if end.status != 127 || end.text != "errno 2" || shell == ShellCommand.shells.last {
+      if end.status != 127 || shell == ShellCommand.shells.last {
+        RemoteCommand.tell(end, of: shell[0])
         throw ExitCode(Int32(end.status))
       }
     }
@@ -98,6 +100,12 @@ struct ShellCommand: ParsableCommand {
 
 /// What `exec` and `shell` share.
 enum RemoteCommand {
+  /// On standard error, where its status alone would be a riddle.
+  static func tell(_ end: RemoteProgram.End, of program: String) {
+    if end.text.isEmpty { return }
+    FileHandle.standardError.write(Data("zennet: \(program): \(end.text)\n".utf8))
+  }
+
   static func run(
     _ target: JobPlace, _ request: ControlRequest, terminal wantsTerminal: Bool, input: Int32
   ) throws -> RemoteProgram.End {

@@ -75,6 +75,7 @@ public final class RemoteProgram {
   public struct End: Equatable, Sendable {
     /// As a shell would say it.
     public var status: UInt8
+    /// What the status does not say: that it never ran and why, or that its memory was used up.
     public var text: String
   }
 

@@ -175,7 +175,9 @@ struct ControlServer {
     case .inputRoom: feed(index, program)
     case .ended(let end):
       clients[index].program = nil
-      let text = end.kind == .neverRan ? "errno \(end.status)" : end.kind.text
+      // An exit status or a signal says it all.
+      let isPlain = end.kind == .exited || end.kind == .signalled
+      let text = isPlain ? "" : end.kind.told(end.status)
       conclude(
         index, .ended(status: UInt8(truncatingIfNeeded: end.shellStatus), text: Array(text.utf8)),
         program)

@@ -133,7 +133,7 @@ extension Hire {
     record.stage = .delivering
     stageSinceMs = context.now.nowMs
     store()
-    info("job ended: " + exit.kind.text + " \(exit.status), \(exit.resultBytes) bytes of results")
+    info("job ended: " + exit.kind.told(exit.status) + ", \(exit.resultBytes) bytes of results")
     openStreams()
     settle()
   }
