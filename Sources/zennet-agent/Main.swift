@@ -1,3 +1,4 @@
+import Bytes
 import Crypto
 import Host
 import Sandbox
@@ -47,8 +48,4 @@ extension Main {
       restarts: isRun && !isOnce ? restarts : 0, faultStatus: ExitStatus.software.rawValue,
       memoryStatus: ExitStatus.memory.rawValue)
   }
-}
-
-enum Version {
-  static let text = "0.1.0"
 }
