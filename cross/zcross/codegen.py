@@ -30,8 +30,6 @@ FLAGS = (
 EDITS = (
     (r'"frame-pointer"="[a-z-]+"', '"frame-pointer"="none"'),
     (r'!"frame-pointer", i32 \d', '!"frame-pointer", i32 0'),
-    # Guards on the stack of functions that use pointers: the C libraries have none either.
-    (r" sspreq\b", ""),
     # What swiftc puts before a trap so that each has its own: nobody tells them apart here.
     (r'^  (?:tail )?call void asm sideeffect "", "n"\(i32 \d+\)[^\n]*\n', ""),
     # Where memory is refused Swift would trap: CHost's function says so.
@@ -40,6 +38,9 @@ EDITS = (
     (r"@free\b", "@host_release"),
 )
 
+
+# The guards on the stack of functions that use pointers: not where they would make the agent too large.
+GUARDS = (r" sspreq\b", "")
 
 FUNCTION = re.compile(r"^define [^\n]*?@([^(\n]+)\([^\n]*\{\n.*?^\}\n\n?", re.MULTILINE | re.DOTALL)
 
@@ -56,7 +57,7 @@ def in_order(text: str) -> str:
 def generate(target: Target, code: Path) -> Path:
     """Makes the object of `code`; returns it."""
     text = code.read_text()
-    for pattern, replacement in EDITS:
+    for pattern, replacement in EDITS if target.stack_guards else (*EDITS, GUARDS):
         text = re.sub(pattern, replacement, text, flags=re.MULTILINE)
     if "@host_allocate(" not in text:
         raise BuildError(f"{code.name} is not what was expected: nothing allocates")
