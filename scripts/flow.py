@@ -263,7 +263,7 @@ max_loss_sat = {self.max_loss_sat}
     def agent_is_ready(self):
         until("the machine's report", 60, lambda: (self.status() or {}).get("report"))
 
-    def start_publisher(self, *options, fault=None):
+    def start_publisher(self, *options, fault=None, command=("/bin/busybox", "sh", "/job.sh")):
         self.publisher = Program(
             [self.bin / "zennet", "run", "--data", self.path("publisher"), "--network", self.network,
              "--peer", f"127.0.0.1:{self.node_port}", "--listen",
@@ -271,7 +271,7 @@ max_loss_sat = {self.max_loss_sat}
              "--memory", 64, "--cpus", 0.8, "--pids", 32, "--disk", 32, "--time", 60,
              "--price-ceiling", 2 * self.hour_sat, "--payout-interval", 200, "--max-loss",
              self.max_loss_sat, "--bid-window", 300, "--results", self.path("results"), *options,
-             "--env", "PATH=/bin", "--", "/bin/busybox", "sh", "/job.sh"],
+             "--env", "PATH=/bin", "--", *command],
             self.path("publisher.log"), fault)
 
     def resume_publisher(self):

@@ -1,8 +1,13 @@
 /// Turns what the kernel counts into what a contract charges for. Integers only; no counter falls, even
 /// if the kernel's does.
+///
+/// Nothing is charged before the job's program runs. How long its bundle takes to unpack depends on the
+/// machine, no publisher could tell what of it is true, and no time limit is meant for it.
 struct Meter {
-  private let startMs: UInt64
-  private var lastMs: UInt64
+  private var startMs: UInt64?
+  private var lastMs: UInt64 = 0
+  /// What the cgroup had counted at the start.
+  private var before = CgroupReading()
   private var lastMemoryBytes: UInt64 = 0
   /// KiB times milliseconds: finer than the unit that is charged, so that rounding never adds up.
   private var memoryKiBMs: UInt64 = 0
@@ -15,9 +20,15 @@ struct Meter {
   /// The end: time after it is not charged.
   private var endMs: UInt64?
 
-  init(nowMs: UInt64) {
+  mutating func started(_ reading: CgroupReading, nowMs: UInt64) {
+    if startMs != nil { return }
     startMs = nowMs
     lastMs = nowMs
+    before = reading
+    lastMemoryBytes = reading.memoryBytes
+    frozenMs = 0
+    if frozenSinceMs != nil { frozenSinceMs = nowMs }
+    note(reading)
   }
 
   mutating func transferred(bytes: UInt64) { networkBytes &+= bytes }
@@ -33,7 +44,7 @@ struct Meter {
 
   /// The job ended: its clock stops.
   mutating func ended(_ reading: CgroupReading, nowMs: UInt64) {
-    if endMs != nil { return }
+    if endMs != nil || startMs == nil { return }
     take(reading, nowMs: nowMs)
     thawed(nowMs: nowMs)
     endMs = max(nowMs, lastMs)
@@ -42,11 +53,8 @@ struct Meter {
   /// Memory between two samples counts as the mean of both, as the trapezoid rule has it, for the time
   /// that the job was not frozen: frozen time is not owed, or a freeze would not bound the loss.
   mutating func take(_ reading: CgroupReading, nowMs: UInt64) {
-    highest.cpuNs = max(highest.cpuNs, reading.cpuNs)
-    highest.memoryPeakBytes = max(
-      highest.memoryPeakBytes, max(reading.memoryPeakBytes, reading.memoryBytes))
-    highest.diskReadBytes = max(highest.diskReadBytes, reading.diskReadBytes)
-    highest.diskWriteBytes = max(highest.diskWriteBytes, reading.diskWriteBytes)
+    if startMs == nil { return }
+    note(reading)
     if endMs != nil || nowMs < lastMs { return }
     let meanKiB = (lastMemoryBytes >> 11) + (reading.memoryBytes >> 11)
     let frozen = frozen(untilMs: nowMs)
@@ -58,14 +66,24 @@ struct Meter {
     lastMs = nowMs
   }
 
+  private mutating func note(_ reading: CgroupReading) {
+    highest.cpuNs = max(highest.cpuNs, reading.cpuNs)
+    highest.memoryPeakBytes = max(
+      highest.memoryPeakBytes, max(reading.memoryPeakBytes, reading.memoryBytes))
+    highest.diskReadBytes = max(highest.diskReadBytes, reading.diskReadBytes)
+    highest.diskWriteBytes = max(highest.diskWriteBytes, reading.diskWriteBytes)
+  }
+
+  /// All zero where the job never ran.
   func sample(nowMs: UInt64) -> UsageSample {
-    let untilMs = endMs ?? max(nowMs, lastMs)
     var sample = UsageSample()
-    sample.cpuMs = highest.cpuNs / 1_000_000
+    guard let startMs else { return sample }
+    let untilMs = endMs ?? max(nowMs, lastMs)
+    sample.cpuMs = (highest.cpuNs - before.cpuNs) / 1_000_000
     sample.memoryMiBMs = memoryKiBMs >> 10
     sample.memoryPeakKiB = highest.memoryPeakBytes >> 10
-    sample.diskReadKiB = highest.diskReadBytes >> 10
-    sample.diskWriteKiB = highest.diskWriteBytes >> 10
+    sample.diskReadKiB = (highest.diskReadBytes - before.diskReadBytes) >> 10
+    sample.diskWriteKiB = (highest.diskWriteBytes - before.diskWriteBytes) >> 10
     sample.networkKiB = networkBytes >> 10
     sample.wallMs = untilMs - startMs
     sample.frozenMs = frozen(untilMs: untilMs)

@@ -43,7 +43,7 @@ public final class SandboxProcess {
   private let reader: CgroupReader
   private let sandbox: Sandbox
   private let identitySlot: Int
-  private var meter: Meter
+  private var meter = Meter()
   private var stopReason: StopReason?
   private var isWalled = false
   private var isStarted = false
@@ -65,7 +65,6 @@ public final class SandboxProcess {
     reader = CgroupReader(cgroup)
     self.sandbox = sandbox
     self.identitySlot = identitySlot
-    self.meter = Meter(nowMs: nowMs)
   }
 
   /// Everything that happened since the last call. Does not block.
@@ -103,6 +102,7 @@ public final class SandboxProcess {
     case HOST_EVENT_WALLED.rawValue: isWalled = true
     case HOST_EVENT_STARTED.rawValue:
       isStarted = true
+      meter.started(reader.read(), nowMs: nowMs)
       // A bundle that was complete in its pipe when the job was ended has been unpacked all the same.
       if stopReason != nil { _ = try? killJob() }
       events.append(.jobStarted)

@@ -109,13 +109,13 @@ public enum SandboxSelfTest {
   private static func useHolds() -> Bool {
     let startMs: UInt64 = 1 << 33
     let dayMs: UInt64 = 86_400_000
-    var meter = Meter(nowMs: startMs)
+    var meter = Meter()
     var reading = CgroupReading()
+    reading.memoryBytes = 3 << 30
+    meter.started(reading, nowMs: startMs)
     for day in 0...UInt64(100) {
       reading.cpuNs = day * 2 * dayMs * 1_000_000
-      reading.memoryBytes = 3 << 30
       reading.diskWriteBytes = day << 40
-      if day == 0 { meter.take(reading, nowMs: startMs) }
       meter.take(reading, nowMs: startMs + day * dayMs)
     }
     meter.transferred(bytes: 5 << 40)

@@ -2,6 +2,14 @@ import Testing
 
 @testable import Sandbox
 
+extension Meter {
+  /// Of a job that has run since `nowMs`.
+  init(nowMs: UInt64) {
+    self.init()
+    started(CgroupReading(), nowMs: nowMs)
+  }
+}
+
 struct MeterTests {
   private func reading(cpuMs: UInt64 = 0, memoryMiB: UInt64 = 0) -> CgroupReading {
     var reading = CgroupReading()
@@ -17,6 +25,29 @@ struct MeterTests {
     meter.take(reading(memoryMiB: 10), nowMs: 3000)
     #expect(meter.sample(nowMs: 3000).memoryMiBMs == 15_000)
     #expect(meter.sample(nowMs: 3000).memoryPeakKiB == 10_240)
+  }
+
+  /// However long a bundle takes to unpack: who pays cannot know what of that is true.
+  @Test func nothingIsChargedBeforeTheStart() {
+    var meter = Meter()
+    meter.take(reading(cpuMs: 4000, memoryMiB: 50), nowMs: 5000)
+    meter.froze(nowMs: 6000)
+    meter.transferred(bytes: 3 << 20)
+    #expect(meter.sample(nowMs: 9000) == UsageSample())
+    meter.started(reading(cpuMs: 8000, memoryMiB: 60), nowMs: 10_000)
+    meter.thawed(nowMs: 10_500)
+    #expect(meter.sample(nowMs: 11_000).wallMs == 1000)
+    #expect(meter.sample(nowMs: 11_000).frozenMs == 500)
+    meter.take(reading(cpuMs: 8300, memoryMiB: 60), nowMs: 11_000)
+    let sample = meter.sample(nowMs: 11_000)
+    #expect(sample.cpuMs == 300 && sample.memoryMiBMs == 30_000 && sample.networkKiB == 3072)
+  }
+
+  @Test func whatNeverRanCostsNothing() {
+    var meter = Meter()
+    meter.take(reading(cpuMs: 4000, memoryMiB: 50), nowMs: 5000)
+    meter.ended(reading(cpuMs: 5000), nowMs: 6000)
+    #expect(meter.sample(nowMs: 9000) == UsageSample())
   }
 
   @Test func noCounterFalls() {
