@@ -43,6 +43,16 @@ extension LightClient {
       && !scan.isWaitingForBlocks
   }
 
+  public var progress: SyncProgress {
+    var ready = 0
+    for peer in shared.peers where peer.isReady { ready += 1 }
+    let next = filterHeaders.chain.nextHeight
+    return SyncProgress(
+      tipHeight: shared.chain.tipHeight, filterHeight: next == 0 ? nil : next - 1,
+      scannedHeight: scannedHeight, readyPeers: ready, isWaitingForBlock: scan.isWaitingForBlocks,
+      isCrossChecked: filterHeaders.isCrossChecked(shared))
+  }
+
   /// A header's time, seconds since 1970. Nil above the tip and below the kept window.
   public func time(at height: UInt32) -> UInt32? { shared.chain.time(at: height) }
   public func blockHash(at height: UInt32) -> Bytes32? { shared.chain.hash(at: height) }

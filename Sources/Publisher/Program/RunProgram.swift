@@ -13,7 +13,10 @@ public final class RunProgram {
   private enum TimerToken {
     static let chain: UInt64 = 1
     static let machine: UInt64 = 2
+    static let progress: UInt64 = 3
   }
+  /// Between two lines about a chain that is still being followed.
+  private static let progressMs: UInt64 = 3_000
   /// Of this program's own input.
   private static let inputToken: UInt64 = 1
 
@@ -120,6 +123,7 @@ public final class RunProgram {
   public func run() throws(RunError) -> RunMachine.Outcome {
     timeline.tell("workers may call at " + address.description)
     chain.start()
+    reactor.setTimer(TimerToken.progress, atMs: Clock.monotonicMs() + RunProgram.progressMs)
     if machine.wallet.birthHeight != nil { begin() }
     try afterEvent()
     while !machine.isFinished && signals < 2 {
@@ -135,6 +139,21 @@ public final class RunProgram {
     control.close(self)
     printer.finish()
     return machine.outcome
+  }
+
+  /// Until the chain is known nothing else happens, which may take long, or need somebody's help.
+  private func tellProgress() {
+    if machine.isSynced { return }
+    let progress = chain.client.progress
+    var text = "following the chain: height \(progress.tipHeight)"
+    if let height = progress.filterHeight { text += ", filters up to \(height)" }
+    text += ", looked through up to \(progress.scannedHeight), peers: \(progress.readyPeers)"
+    if progress.isWaitingForBlock { text += ", waiting for a block" }
+    if progress.filterHeight == progress.tipHeight && !progress.isCrossChecked {
+      text += ", asking whether they agree about filters"
+    }
+    timeline.tell(text)
+    reactor.setTimer(TimerToken.progress, atMs: Clock.monotonicMs() + RunProgram.progressMs)
   }
 
   /// This program's own input is read only while the jobs take it.
@@ -176,6 +195,7 @@ public final class RunProgram {
   private func handle(_ event: ReactorEvent) {
     if chain.handle(event) || control.handle(event, self) { return }
     switch event {
+    case .timerFired(TimerToken.progress): tellProgress()
     case .timerFired: machine.timePassed(now)
     case .accepted(_, let id, _):
       connections[CallKey(id.rawValue)] = id
