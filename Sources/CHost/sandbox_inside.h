@@ -22,6 +22,9 @@ void host_sandbox_forget_arguments(void);
 // Makes the child that unpacks the bundle and, if all goes well, becomes the job: host_sandbox_start says
 // what became of it. Report as of host_sandbox_helper, task 1.
 int32_t host_sandbox_prepare(const struct host_plan *plan, uint64_t report[3]);
+// Process 1's last steps, and word of it to the agent: before a stranger's data is touched. Does not return
+// where one fails.
+void host_sandbox_finish_walls(const struct host_plan *plan);
 // Takes the report of a child; it stays as it is where the child died.
 int32_t host_sandbox_await(int32_t pid, int32_t told, uint64_t report[3]);
 

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -107,14 +108,17 @@ static struct {
   struct failure failure;
 } prepared;
 
-static void unpack_and_become(const struct host_plan *plan, int told, int done) {
+static void unpack_and_become(const struct host_plan *plan, int told, int done, int walled) {
   uint64_t own[3] = {0, 0, 0};
   struct failure failure = {(int32_t)plan->count, 0};
   if (host_sandbox_take(plan, HOST_PHASE_CONFINE, &failure.code) >= 0) {
     own[0] = 21;
     own[2] = (uint64_t)failure.code;
   } else {
-    plan->helper(1, plan->context, own);
+    uint64_t word;
+    while (read(walled, &word, sizeof word) < 0 && errno == EINTR) {
+    }
+    plan->helper(1, (void *)(uintptr_t)plan->limits, own);
   }
   close(BUNDLE);
   close(host_sandbox_held);
@@ -131,20 +135,27 @@ int32_t host_sandbox_prepare(const struct host_plan *plan, uint64_t report[3]) {
   report[0] = 22;
   report[1] = report[2] = 0;
   if (pipe2(told, O_CLOEXEC) != 0) return -errno;
-  if (pipe2(done, O_CLOEXEC) != 0) {
+  int walled = eventfd(0, EFD_CLOEXEC);
+  if (walled < 0 || pipe2(done, O_CLOEXEC) != 0) {
+    int code = errno;
     close(told[0]);
     close(told[1]);
-    return -errno;
+    if (walled >= 0) close(walled);
+    return -code;
   }
   int32_t pid = prepared.pid = host_sandbox_fork_child();
   if (pid == 0) {
     close(CONTROL);
     close(told[0]);
     close(done[0]);
-    unpack_and_become(plan, told[1], done[1]);
+    unpack_and_become(plan, told[1], done[1], walled);
   }
   close(told[1]);
   close(done[1]);
+  host_sandbox_finish_walls(plan);
+  uint64_t one = 1;
+  if (write(walled, &one, sizeof one) != sizeof one) _exit(0);
+  close(walled);
   union { uint64_t report[3]; struct failure failure; } own;
   ssize_t got = -1;
   char word;

@@ -226,7 +226,9 @@ struct JobCgroup {
       }
       // Not before: a bomb in a hurry would take the processor from who lists and signals it.
       if round == 0 { hurry() }
-      host_sandbox_sleep_us(round < 20 ? 100 : 1000)
+      // To list a thousand takes from their dying, each of which takes more than this.
+      let patienceUs = min(5000, 10 * UInt32(alive.count))
+      host_sandbox_sleep_us(max(round < 20 ? 100 : 1000, patienceUs))
     }
     throw SandboxError.leftover("processes of " + name)
   }

@@ -5,9 +5,8 @@ public final class Sandbox {
   public let features: KernelFeatures
   public let settings: SandboxSettings
   private var filter: [UInt8] = []
+  let stem: SandboxStem
   /// Which of the private identities are in use.
-  /// The helper's program needs nothing beside itself.
-  let helperIsStatic: Bool
   private var usedIdentities: [Bool] = Array(repeating: false, count: Sandbox.identities)
 
   /// How many sandboxes an agent can have at once.
@@ -16,7 +15,7 @@ public final class Sandbox {
   public init(features: KernelFeatures, settings: SandboxSettings) {
     self.features = features
     self.settings = settings
-    helperIsStatic = StaticProgram.isStatic(settings.helperProgram)
+    stem = SandboxStem(program: settings.helperProgram)
   }
 
   /// Makes the walls and waits inside them for the bundle on ``SandboxProcess/bundle``; the job

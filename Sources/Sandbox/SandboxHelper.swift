@@ -1,7 +1,7 @@
 import CHost
 
 /// What runs inside a sandbox besides the job, in a program that never had the agent's memory, in which its
-/// keys are: the first process, and, confined, unpacking the bundle and collecting the results, which touch
+/// keys are: the first processes, and, confined, unpacking the bundle and collecting the results, which touch
 /// a stranger's data and so have no rights.
 public enum SandboxHelper {
   private static let word = "sandbox-helper"
@@ -14,12 +14,8 @@ public enum SandboxHelper {
   public static func runIfAsked(_ words: [String]) -> Bool {
     if words.count != 4 && words.count != 3 || !Text.same(words[0], word) { return false }
     let numbers = words.dropFirst().map { Text.number(Array($0.utf8)[...]) ?? 0 }
-    var limits = BundleLimits(entries: numbers[1], bytes: numbers.count > 2 ? numbers[2] : 0)
-    if words.count == 4 && Text.same(words[1], "0") {
-      withUnsafeMutablePointer(to: &limits) {
-        host_sandbox_first(runHelper, UnsafeMutableRawPointer($0))
-      }
-    }
+    let limits = BundleLimits(entries: numbers[1], bytes: numbers.count > 2 ? numbers[2] : 0)
+    if words.count == 4 && Text.same(words[1], "0") { host_sandbox_stem(runHelper) }
     // Nobody shall unpack anything over a machine's root by calling this by hand.
     if host_sandbox_is_confined() != 1 { return true }
     if words.count == 3 {

@@ -47,6 +47,9 @@ enum SandboxPlan {
     steps += Network.joinSteps()
     steps += Bundle.unpackSteps()
 
+    // Process 1 again, before a byte of the bundle is read.
+    steps += PivotRoot.lastSteps()
+
     // Every process that touches the job's data: the one that unpacks, the job, the one that collects.
     steps += Capabilities.boundingSteps()
     steps += PrivateIdentity.withoutUserNamespace(context)

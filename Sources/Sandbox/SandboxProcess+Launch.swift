@@ -1,14 +1,13 @@
 import CHost
 
 extension SandboxProcess {
-  /// Forks: the first child becomes a program of its own and builds walls, while the agent makes the cgroups.
-  /// On failure nothing is left.
+  /// Makes the first child, which builds walls while the agent makes the cgroups. On failure nothing is left.
   func begin(_ steps: [Step]) throws(SandboxError) {
     stepNames = steps.map { $0.name }
     var theirs: [Int32] = Array(repeating: -1, count: 7)
     do throws(SandboxError) {
       try openDescriptors(&theirs)
-      starterPid = try fork(steps, theirs)
+      try fork(steps, &theirs)
     } catch {
       SandboxProcess.closeAll(theirs)
       try abandon()
@@ -22,6 +21,7 @@ extension SandboxProcess {
   func go() throws(SandboxError) {
     do throws(SandboxError) {
       var code: Int32 = 0
+      if !cgroup.procsDirectories.isEmpty { try learnStarter() }
       if !cgroup.procsDirectories.isEmpty {
         try cgroup.add(starterPid)
         code = host_sandbox_send(control, HOST_COMMAND_GO.rawValue, 0, 0)
@@ -34,11 +34,19 @@ extension SandboxProcess {
         }
       }
       if code != 0 { throw SandboxError.system("control socket", code: -code) }
+      try learnStarter()
       try awaitFirstProcess()
     } catch {
-      _ = host_sandbox_kill(starterPid, 9)
+      if starterPid > 0 { _ = host_sandbox_kill(starterPid, 9) }
       throw error
     }
+  }
+
+  /// The stem has been asked for the first child, and does not make this process wait for its answer.
+  func learnStarter() throws(SandboxError) {
+    if !awaitsStarter { return }
+    awaitsStarter = false
+    starterPid = try stem.answer()
   }
 
   private static func closeAll(_ descriptors: [Int32]) {
@@ -59,10 +67,6 @@ extension SandboxProcess {
     (theirs[4], bundle) = try pipe(ourEnd: 1)
     host_sandbox_widen_pipe(bundle)
     (results, theirs[5]) = try pipe(ourEnd: 0)
-    // Without it the fork of this program does the helper's work.
-    if !helperProgram.utf8.isEmpty {
-      theirs[6] = max(-1, helperProgram.withCString { host_sandbox_open_program($0) })
-    }
   }
 
   func pipe(ourEnd: UInt32) throws(SandboxError) -> (Int32, Int32) {
@@ -74,37 +78,34 @@ extension SandboxProcess {
     return (ends[0], ends[1])
   }
 
-  private func fork(_ steps: [Step], _ theirs: [Int32]) throws(SandboxError) -> Int32 {
+  private func fork(_ steps: [Step], _ theirs: inout [Int32]) throws(SandboxError) {
     var encoded = EncodedSteps(steps)
+    var plan = host_plan()
     // Every file and folder has a name in RAM, so the count of entries is bounded like the bytes.
-    var limits = BundleLimits(entries: spec.limits.files, bytes: spec.limits.diskBytes)
-    let first =
-      helperIsStatic ? encoded.addTexts(SandboxHelper.arguments(task: 0, limits)) : 0
-    let unpack = encoded.addTexts(SandboxHelper.arguments(task: 1, limits))
-    let collect = encoded.addTexts(SandboxHelper.arguments(task: 2, limits))
-    let pid = withUnsafeMutablePointer(to: &limits) { limits in
-      encoded.steps.withUnsafeBufferPointer { steps in
-        encoded.arena.withUnsafeBufferPointer { arena in
-          var plan = host_plan()
-          plan.steps = steps.baseAddress
-          plan.count = UInt32(steps.count)
-          plan.arena = arena.baseAddress
-          plan.arena_size = UInt32(arena.count)
-          plan.first_arguments = first
-          plan.terminal = spec.terminal ? 1 : 0
-          plan.waits = cgroup.procsDirectories.isEmpty ? 0 : 1
-          plan.helper = runHelper
-          plan.context = UnsafeMutableRawPointer(limits)
-          plan.descriptors = (
-            theirs[0], theirs[1], theirs[2], theirs[3], theirs[4], theirs[5], theirs[6]
-          )
-          plan.helper_arguments = (unpack, collect)
-          return host_sandbox_spawn(&plan)
-        }
-      }
+    let limits = BundleLimits(entries: spec.limits.files, bytes: spec.limits.diskBytes)
+    plan.limits = (limits.entries, limits.bytes)
+    plan.terminal = spec.terminal ? 1 : 0
+    plan.waits = cgroup.procsDirectories.isEmpty ? 0 : 1
+    plan.helper = runHelper
+    plan.helper_arguments = (
+      encoded.addTexts(SandboxHelper.arguments(task: 1, limits)),
+      encoded.addTexts(SandboxHelper.arguments(task: 2, limits))
+    )
+    plan.descriptors = (theirs[0], theirs[1], theirs[2], theirs[3], theirs[4], theirs[5], -1)
+    awaitsStarter = try encoded.withPlan(&plan) { (plan) throws(SandboxError) in
+      try stem.ask(plan)
     }
-    if pid < 0 { throw SandboxError.system("fork", code: -pid) }
-    return pid
+    if awaitsStarter { return }
+    // Without it the fork of this program does the helper's work.
+    if !helperProgram.utf8.isEmpty {
+      theirs[6] = max(-1, helperProgram.withCString { host_sandbox_open_program($0) })
+    }
+    plan.descriptors.6 = theirs[6]
+    starterPid = try encoded.withPlan(&plan) { (plan) throws(SandboxError) in
+      let pid = host_sandbox_fork(plan)
+      if pid < 0 { throw SandboxError.system("fork", code: -pid) }
+      return pid
+    }
   }
 
   private func awaitFirstProcess() throws(SandboxError) {
@@ -137,6 +138,7 @@ func runHelper(
     report[0] = SandboxHelper.copy(task: UInt64(task), path: path) ? 0 : 1
     return
   }
-  let limits = context.assumingMemoryBound(to: BundleLimits.self).pointee
+  let numbers = context.assumingMemoryBound(to: UInt64.self)
+  let limits = BundleLimits(entries: numbers[0], bytes: numbers[1])
   SandboxHelper.run(task: task, limits: limits, report: report)
 }

@@ -25,6 +25,8 @@ public final class SandboxProcess {
   public internal(set) var firstPid: Int32 = 0
   /// The child that made process 1 and ended at once; 0 when it has been reaped.
   var starterPid: Int32 = 0
+  /// It is being made.
+  var awaitsStarter = false
   /// Readable: an event waits for ``poll(nowMs:)``.
   public internal(set) var control: Int32 = -1
   /// Write the `tar.zst` here, then call ``closeBundle()``.
@@ -56,7 +58,7 @@ public final class SandboxProcess {
   var lastProgram: UInt32 = 0
 
   var helperProgram: String { sandbox.settings.helperProgram }
-  var helperIsStatic: Bool { sandbox.helperIsStatic }
+  var stem: SandboxStem { sandbox.stem }
 
   init(spec: JobSpec, cgroup: JobCgroup, sandbox: Sandbox, identitySlot: Int, nowMs: UInt64) {
     self.name = spec.name
@@ -265,6 +267,7 @@ public final class SandboxProcess {
     isClosed = true
     closeDescriptors()
     sandbox.releaseIdentity(identitySlot)
+    try learnStarter()
     if starterPid <= 0 { return }
     _ = host_sandbox_kill(starterPid, 9)
     try SandboxProcess.reap(starterPid)

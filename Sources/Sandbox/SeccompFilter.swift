@@ -12,14 +12,38 @@ enum SeccompFilter {
 
   /// The filter as BPF instructions, 8 bytes each.
   static func program() throws(SandboxError) -> [UInt8] {
+    var plain: [UInt32] = []
+    let rest = try judging { (filter) throws(SandboxError) in
+      for name in SystemCalls.allowed {
+        let number = resolve(name)
+        if number >= 0 { plain.append(UInt32(number)) } else { try add(filter, name, allow, []) }
+      }
+    }
+    guard
+      let program = FilterLookup.program(
+        architecture: seccomp_arch_native(), allowed: plain, rest: rest)
+    else { throw SandboxError.system("seccomp ranges", code: 7) }
+    return program
+  }
+
+  /// The same with a rule of libseccomp's for each call, which the tests compare it with.
+  static func ruleByRule() throws(SandboxError) -> [UInt8] {
+    try judging { (filter) throws(SandboxError) in
+      for name in SystemCalls.allowed { try add(filter, name, allow, []) }
+    }
+  }
+
+  /// libseccomp's program of `rules` and of those that look at arguments.
+  private static func judging(
+    _ rules: (scmp_filter_ctx) throws(SandboxError) -> Void
+  ) throws(SandboxError) -> [UInt8] {
     guard let filter = seccomp_init(refuse(notPermitted)) else {
       throw SandboxError.system("seccomp_init", code: 12)
     }
     defer { seccomp_release(filter) }
-    // A tree instead of a list (libseccomp 2.5): the kernel walks the filter for every system call that
-    // there is when it is installed. An older library keeps its list.
+    // A tree instead of a list (libseccomp 2.5). An older library keeps its list.
     _ = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2)
-    for name in SystemCalls.allowed { try add(filter, name, allow, []) }
+    try rules(filter)
     try add(filter, "clone3", refuse(notImplemented), [])
     try addConditional(filter)
     return try export(filter)
@@ -54,13 +78,17 @@ enum SeccompFilter {
     scmp_arg_cmp(arg: argument, op: operation, datum_a: first, datum_b: second)
   }
 
+  private static func resolve(_ name: String) -> Int32 {
+    name.withCString { seccomp_syscall_resolve_name($0) }
+  }
+
   /// A name that libseccomp (-1) or this processor (below -10,000) does not know is no rule. Numbers
   /// between them are calls that 32-bit x86 makes directly or through socketcall(2) and ipc(2): both are
   /// allowed then.
   private static func add(
     _ filter: scmp_filter_ctx, _ name: String, _ action: UInt32, _ conditions: [scmp_arg_cmp]
   ) throws(SandboxError) {
-    let number = name.withCString { seccomp_syscall_resolve_name($0) }
+    let number = resolve(name)
     if number == -1 || number <= -10_000 { return }
     let code = conditions.withUnsafeBufferPointer {
       seccomp_rule_add_array(filter, action, number, UInt32($0.count), $0.baseAddress)

@@ -103,6 +103,22 @@ struct EncodedSteps {
     return add(data)
   }
 
+  /// `plan` with these steps, for as long as `body` runs.
+  func withPlan<Result>(
+    _ plan: inout host_plan,
+    _ body: (UnsafePointer<host_plan>) throws(SandboxError) -> Result
+  ) throws(SandboxError) -> Result {
+    try steps.withUnsafeBufferPointer { (steps) throws(SandboxError) in
+      try arena.withUnsafeBufferPointer { (arena) throws(SandboxError) in
+        plan.steps = steps.baseAddress
+        plan.count = UInt32(steps.count)
+        plan.arena = arena.baseAddress
+        plan.arena_size = UInt32(arena.count)
+        return try body(&plan)
+      }
+    }
+  }
+
   private mutating func add(_ text: String) -> UInt32 {
     if text.utf8.isEmpty { return 0 }
     let offset = arena.count

@@ -1,3 +1,4 @@
+import CSeccomp
 import Testing
 
 @testable import Sandbox
@@ -8,6 +9,47 @@ struct SeccompFilterTests {
     #expect(program.count % 8 == 0)
     #expect(program.count / 8 <= 4096 && program.count / 8 > 100)
     #expect(try SeccompFilter.program() == program)
+  }
+
+  /// Ranges are looked up first; libseccomp's own rules for all calls are what they have to agree with.
+  @Test func itJudgesAsARuleForEachCallDoes() throws {
+    let short = FilterJudge(program: try SeccompFilter.program())
+    let long = FilterJudge(program: try SeccompFilter.ruleByRule())
+    let native = seccomp_arch_native()
+    #expect(short.program.count < long.program.count / 2)
+    let numbers: [UInt32] =
+      Array(0...2000) + [983_041, 983_045, 0x4000_0000, 0x4000_0001, 0x7fff_ffff, .max]
+    var differing: [UInt32] = []
+    for number in numbers {
+      for architecture in [native, native ^ 1, native ^ 0x8000_0000, 0] {
+        for first in [0 as UInt64, 1, 2, 8, 10, 16, 17, 0x1000_0000, 0x3d0f00, 0x7e02_0000, .max] {
+          let one = short.verdict(architecture: architecture, number: number, first: first)
+          let other = long.verdict(architecture: architecture, number: number, first: first)
+          if one != other { differing.append(number) }
+        }
+      }
+    }
+    #expect(differing.isEmpty)
+  }
+
+  @Test func rangesAreFoundByTheirEdges() throws {
+    let refused: [UInt8] = [6, 0, 0, 0, 1, 0, 5, 0]
+    for allowed: [UInt32] in [
+      [7], [0], [0, 1, 2], [9, 3, 4, 5, 3], [1, 3, 5, 7, 9, 11, 13], Array(20..<80) + [90, 92, 91],
+    ] {
+      let program = try #require(
+        FilterLookup.program(architecture: 62, allowed: allowed, rest: refused))
+      let judge = FilterJudge(program: program)
+      for number: UInt32 in 0..<100 {
+        let expected = allowed.contains(number) ? FilterJudge.allow : FilterJudge.refuse
+        #expect(judge.verdict(architecture: 62, number: number, first: 0) == expected)
+        #expect(
+          judge.verdict(architecture: 61, number: number, first: 0) == FilterJudge.refuse)
+      }
+    }
+    #expect(FilterLookup.program(architecture: 62, allowed: [], rest: refused) == nil)
+    let scattered = (0..<101).map { UInt32($0 * 2) }
+    #expect(FilterLookup.program(architecture: 62, allowed: scattered, rest: refused) == nil)
   }
 
   @Test func dangerousCallsAreNotListed() {

@@ -13,7 +13,7 @@ enum host_operation {
   HOST_MAKE_DIRECTORY = 5,  // path, a: mode, b: owner and group, 0: as is
   HOST_MAKE_FILE = 6,    // path: an empty file
   HOST_SYMLINK = 7,      // path: the link, text: where it points
-  HOST_PIVOT_ROOT = 8,   // path: the new root, a mount point; the old root is let go
+  HOST_PIVOT_ROOT = 8,   // path: the new root, a mount point; the old root lies over it until it is let go
   HOST_CHROOT = 9,       // path
   HOST_HOSTNAME = 10,    // text
   HOST_LOOPBACK_UP = 11,
@@ -32,6 +32,7 @@ enum host_operation {
   HOST_IO_PRIORITY = 31,   // a: as ioprio_set(2) has it
   HOST_JOIN_NETWORK = 32,  // enters the network namespace that the first child has made meanwhile
   HOST_JOIN_CGROUPS = 33,  // enters the cgroups whose files come with HOST_COMMAND_GO
+  HOST_LET_GO = 35,        // unmounts the old root
   HOST_HOLD = 34,          // path: what is mounted there stays writable for who unpacks the bundle
 };
 
@@ -43,6 +44,7 @@ enum host_phase {
   HOST_PHASE_PROGRAM = 3,  // every program of the job, after the confining steps
   HOST_PHASE_JOB = 4,      // the job's own program, after those
   HOST_PHASE_BESIDE = 5,   // the first child again, while process 1 takes its own
+  HOST_PHASE_LAST = 6,     // process 1, while who will unpack the bundle confines itself and waits
 };
 
 struct host_step {
@@ -57,7 +59,8 @@ struct host_step {
 // The helper runs in a confined child process: task 1 unpacks the bundle from descriptor 4 into the folder
 // that is held, task 2
 // writes /out to descriptor 5, task 3 writes the path `context` to descriptor 1, task 4 unpacks descriptor
-// 0 there. It reports three numbers; the first is 0 when all is well.
+// 0 there; for tasks 1 and 2 `context` is the plan's limits. It reports three numbers; the first is 0 when all is
+// well.
 typedef void (*host_helper)(uint32_t task, void *context, uint64_t report[3]);
 
 struct host_plan {
@@ -66,17 +69,14 @@ struct host_plan {
   uint32_t count, arena_size;
   uint32_t terminal;     // 1: the job gets a terminal, whose master comes with HOST_EVENT_TERMINAL
   host_helper helper;
-  void *context;
+  uint64_t limits[2];    // of the bundle: entries, bytes
   // The child's ends: 0, 1, 2, control (3), bundle (4), results (5), the helper's program (6); -1: none.
   int32_t descriptors[7];
-  // With a program at descriptor 6 the first child executes it at once, so that nothing in the sandbox
-  // ever has the agent's memory: the offset of five arguments, of which the third is task 0
-  // (SandboxHelper). Where that fails, it and all that follow are forks of the agent, and the helper alone
-  // is executed: the offsets of its arguments for tasks 1 and 2. It reports on descriptor 3 then.
-  uint32_t first_arguments;
+  // With a program at descriptor 6, where the sandbox is made of forks of the agent, the helper is executed:
+  // the offsets of its arguments for tasks 1 and 2. It reports on descriptor 3 then.
   uint32_t helper_arguments[2];
   uint32_t waits;        // 1: the first child waits for HOST_COMMAND_GO before its first step
-  uint32_t is_fresh;     // 1: this process is not a fork of the agent
+  uint32_t is_fresh;     // 1: this process comes from the stem, and is no fork of the agent
 };
 
 enum host_event_kind {
@@ -114,10 +114,20 @@ struct host_command {
 };
 #define HOST_COMMAND_LARGEST 65536
 
-// Makes the first child. Returns its pid.
-int32_t host_sandbox_spawn(const struct host_plan *plan);
-// Task 0 in the program that the first child executes: takes the plan from descriptor 7 and never returns.
-void host_sandbox_first(host_helper helper, void *context) __attribute__((noreturn));
+// The stem is the process from which first children are forked. It executes `program` with five arguments,
+// each ended by a zero byte, of which the third is task 0 (SandboxHelper). Returns its pid; it ends when the
+// socket does.
+int32_t host_sandbox_start_stem(int32_t program, const uint8_t *arguments, int32_t *socket);
+// Asks for a first child, which is this process's child.
+int32_t host_sandbox_ask_stem(int32_t socket, const struct host_plan *plan);
+// To be called once for each time that it was asked: the pid.
+int32_t host_sandbox_hear_stem(int32_t socket);
+// Task 0: the life of the stem.
+void host_sandbox_stem(host_helper helper) __attribute__((noreturn));
+// The first child as a fork of the agent itself: where there is no program for a stem. Returns its pid.
+int32_t host_sandbox_fork(const struct host_plan *plan);
+// The life of the first child.
+void host_sandbox_first(const struct host_plan *plan) __attribute__((noreturn));
 // Never returns: the life of process 1 after the walls stand.
 void host_sandbox_init(const struct host_plan *plan) __attribute__((noreturn));
 // Takes all steps of a phase. Returns the index of the one that failed, with *code = errno, or -1.

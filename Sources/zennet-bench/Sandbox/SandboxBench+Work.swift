@@ -10,7 +10,8 @@ extension SandboxBench {
     let bare = Rival(name: "bare", command: [options.jobs + "/root/bin/job", "spin"])
     var processor: [Double] = []
     var wall: [Double] = []
-    let rounds = max(5, options.rounds / 4)
+    // Fewer pairs than these leave a median that moves by one per cent from run to run.
+    let rounds = max(21, options.rounds)
     for round in 0...rounds {
       // Whoever is second meets a warmer machine: they take turns at that, too.
       var outside = round % 2 == 0 ? try numbers(try bare.answer()) : (0, 0)

@@ -1,0 +1,213 @@
+// The stem: a program image that never had the agent's memory, from which every sandbox's first child is
+// forked. It was executed once, knows no job, and holds no descriptor of one longer than a fork takes.
+#define _GNU_SOURCE
+#define _FILE_OFFSET_BITS 64
+#include "chost.h"
+#include "sandbox_inside.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+// The stored plan comes as if it were one more of a plan's descriptors.
+enum { CONTROL = 3, HELPER = 6, PLAN = 7, KEPT = 8, PROGRAM = 4 };
+
+// A plan as it lies in memory between two programs: this, the steps, the arena.
+struct stored_plan {
+  uint32_t count, arena_size, terminal, waits;
+  uint64_t limits[2];
+};
+
+// Bit n: descriptor n of the plan comes with it; they are in this order.
+struct request {
+  uint32_t word, present;
+};
+struct answer {
+  uint32_t word;
+  int32_t pid;  // or a negative errno
+};
+enum { REQUEST = 0x7a70, ANSWER = 0x7a71 };
+
+static int write_all(int fd, const void *bytes, uint64_t size) {
+  const char *at = bytes;
+  while (size > 0) {
+    ssize_t done = write(fd, at, (size_t)size);
+    if (done < 0) return -1;
+    at += done;
+    size -= (uint64_t)done;
+  }
+  return 0;
+}
+
+// Writes the plan to a file in memory; a negative errno where the kernel has none (before Linux 3.17).
+static int store(const struct host_plan *plan) {
+#ifdef SYS_memfd_create
+  int fd = (int)syscall(SYS_memfd_create, "zennet-plan", 1u /* MFD_CLOEXEC */);
+  if (fd < 0) return -errno;
+  struct stored_plan header = {
+      plan->count, plan->arena_size, plan->terminal, plan->waits, {plan->limits[0], plan->limits[1]}};
+  if (write_all(fd, &header, sizeof header) == 0 &&
+      write_all(fd, plan->steps, plan->count * sizeof *plan->steps) == 0 &&
+      write_all(fd, plan->arena, plan->arena_size) == 0)
+    return fd;
+  int code = errno;
+  close(fd);
+  return -code;
+#else
+  (void)plan;
+  return -ENOSYS;
+#endif
+}
+
+// In a fork of the stem; never returns.
+static void grow(host_helper helper, uint32_t present, const int *received) {
+  int stored = -1;
+  for (int index = 0; index < KEPT; index++) {
+    if (!(present >> index & 1)) continue;
+    int source = *received++;
+    if (index == PLAN) stored = source;
+    // What the job shall not have closes when it is executed. The stem's own socket is closed by this.
+    else if (dup3(source, index, index < CONTROL ? 0 : O_CLOEXEC) < 0) _exit(115);
+  }
+  struct stat found;
+  if (fstat(stored, &found) != 0 || found.st_size < (off_t)sizeof(struct stored_plan)) _exit(115);
+  const uint8_t *bytes = mmap(NULL, (size_t)found.st_size, PROT_READ, MAP_PRIVATE, stored, 0);
+  if (bytes == MAP_FAILED) _exit(115);
+  host_close_from(HELPER);
+  const struct stored_plan *header = (const struct stored_plan *)(const void *)bytes;
+  uint64_t steps = header->count * sizeof(struct host_step);
+  if (sizeof *header + steps + header->arena_size != (uint64_t)found.st_size) _exit(115);
+  struct host_plan plan;
+  memset(&plan, 0, sizeof plan);
+  plan.steps = (const struct host_step *)(const void *)(bytes + sizeof *header);
+  plan.arena = bytes + sizeof *header + steps;
+  plan.count = header->count;
+  plan.arena_size = header->arena_size;
+  plan.terminal = header->terminal;
+  plan.waits = header->waits;
+  memcpy(plan.limits, header->limits, sizeof plan.limits);
+  plan.helper = helper;
+  for (int index = 0; index < HELPER; index++) plan.descriptors[index] = index;
+  plan.descriptors[HELPER] = -1;
+  plan.is_fresh = 1;
+  host_sandbox_first(&plan);
+}
+
+static int32_t fork_child(host_helper helper, uint32_t present, const int *received, int count) {
+  int expected = 0;
+  for (int index = 0; index < 32; index++) expected += present >> index & 1;
+  if (expected != count || !(present >> CONTROL & 1) || !(present >> PLAN & 1) || present >> KEPT)
+    return -EPROTO;
+  // CLONE_PARENT: the agent's own child, as if it had forked it.
+  long pid = syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
+  if (pid == 0) grow(helper, present, received);
+  return pid < 0 ? -errno : (int32_t)pid;
+}
+
+void host_sandbox_stem(host_helper helper) {
+  host_keep_released_memory();
+  host_sandbox_default_signals();
+  // A key pressed in the agent's terminal is not for it.
+  setsid();
+  // What is received lies above the numbers that the first child wants it at.
+  int socket = fcntl(CONTROL, F_DUPFD_CLOEXEC, KEPT);
+  for (int index = CONTROL; index < KEPT; index++)
+    if (socket < 0 || dup2(0, index) < 0) _exit(115);
+  for (;;) {
+    struct request request;
+    int received[HOST_MOST_PASSED], count;
+    ssize_t got = host_sandbox_accept(socket, &request, sizeof request, received, &count);
+    if (got != sizeof request || request.word != REQUEST) _exit(0);  // the agent is gone
+    struct answer answer = {ANSWER, fork_child(helper, request.present, received, count)};
+    for (int index = 0; index < count; index++) close(received[index]);
+    if (send(socket, &answer, sizeof answer, MSG_NOSIGNAL) < 0) _exit(0);
+  }
+}
+
+static void execute(const int32_t *high, char **arguments) {
+  char *environment[1] = {NULL};
+  for (int index = 0; index <= PROGRAM; index++)
+    if (dup2(high[index], index) < 0) return;
+  fcntl(PROGRAM, F_SETFD, FD_CLOEXEC);
+  host_close_from(PROGRAM + 1);
+#ifdef SYS_execveat
+  syscall(SYS_execveat, PROGRAM, "", arguments, environment, 0x1000 /* AT_EMPTY_PATH */);
+#endif
+}
+
+int32_t host_sandbox_start_stem(int32_t program, const uint8_t *texts, int32_t *socket) {
+  char *arguments[6];
+  char *at = (char *)(uintptr_t)texts;
+  for (int index = 0; index < 5; index++, at += strlen(at) + 1) arguments[index] = at;
+  arguments[5] = NULL;
+  int32_t ends[2];
+  int32_t made = host_sandbox_socketpair(ends);
+  if (made < 0) return made;
+  int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+  int sources[PROGRAM + 1] = {null, null, null, ends[1], program};
+  int32_t high[PROGRAM + 1];
+  volatile int failed = 0;
+  sigset_t all, before;
+  sigfillset(&all);
+  sigprocmask(SIG_BLOCK, &all, &before);
+  // Until it executes, the child borrows the agent's memory: as quick for a large agent as for a small one.
+  // All signals are blocked: the agent's handlers must not run in memory that is not the child's.
+  pid_t pid = vfork();
+  if (pid == 0) {
+    int index = 0;
+    while (index <= PROGRAM && (high[index] = fcntl(sources[index], F_DUPFD_CLOEXEC, 64)) >= 0) index++;
+    if (index > PROGRAM) execute(high, arguments);
+    failed = errno ? errno : EIO;
+    _exit(114);
+  }
+  int code = pid < 0 ? errno : failed;
+  sigprocmask(SIG_SETMASK, &before, NULL);
+  if (null >= 0) close(null);
+  close(ends[1]);
+  if (code == 0) {
+    *socket = ends[0];
+    return pid;
+  }
+  while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
+  }
+  close(ends[0]);
+  return -code;
+}
+
+int32_t host_sandbox_ask_stem(int32_t socket, const struct host_plan *plan) {
+  int stored = store(plan);
+  if (stored < 0) return stored;
+  struct request request = {REQUEST, 1u << PLAN};
+  int passed[KEPT], count = 0;
+  for (int index = 0; index < HELPER; index++) {
+    if (plan->descriptors[index] < 0) continue;
+    request.present |= 1u << index;
+    passed[count++] = plan->descriptors[index];
+  }
+  passed[count++] = stored;
+  struct iovec part = {&request, sizeof request};
+  int32_t code = host_sandbox_pass(socket, &part, 1, passed, count) < 0 ? -errno : 0;
+  close(stored);
+  return code;
+}
+
+int32_t host_sandbox_hear_stem(int32_t socket) {
+  // Ten seconds: a machine that swaps is slow, but not forever.
+  int32_t ready = host_sandbox_wait_readable(socket, 10000);
+  if (ready != 1) return ready < 0 ? ready : -ETIMEDOUT;
+  struct answer answer;
+  ssize_t got;
+  while ((got = recv(socket, &answer, sizeof answer, MSG_TRUNC)) < 0 && errno == EINTR) {
+  }
+  if (got < 0) return -errno;
+  return got == sizeof answer && answer.word == ANSWER && answer.pid != 0 ? answer.pid : -EPROTO;
+}

@@ -1,0 +1,67 @@
+import CHost
+
+/// The process from which the first child of every sandbox is forked: the helper's program, executed once at
+/// the first job. So no sandbox has the agent's memory, and none has to wait until a program is loaded. It
+/// is told nothing of a job: what it forks gets the plan through a file in memory.
+final class SandboxStem {
+  private let program: String
+  private var pid: Int32 = 0
+  private var socket: Int32 = -1
+  private var isPossible: Bool
+
+  init(program: String) {
+    self.program = program
+    // Everything inside runs where no dynamic loader is.
+    isPossible = StaticProgram.isStatic(program)
+  }
+
+  deinit { end() }
+
+  /// Asks for a first child; ``answer()`` says which it is. False: there is no such program here, or the
+  /// kernel cannot execute it (before Linux 3.19), and the agent has to fork.
+  func ask(_ plan: UnsafePointer<host_plan>) throws(SandboxError) -> Bool {
+    if !isPossible { return false }
+    // A stem that somebody killed is replaced once.
+    for _ in 0..<2 {
+      if socket < 0 && !start() { return false }
+      let code = host_sandbox_ask_stem(socket, plan)
+      if code == 0 { return true }
+      end()
+      if code != -32 && code != -104 { throw SandboxError.system("stem", code: -code) }
+    }
+    throw SandboxError.system("stem", code: 32)
+  }
+
+  /// The pid of the first child that was asked for.
+  func answer() throws(SandboxError) -> Int32 {
+    let pid = host_sandbox_hear_stem(socket)
+    if pid > 0 { return pid }
+    // A stem that cannot fork now may be able to later.
+    if pid != -11 && pid != -12 { end() }
+    throw SandboxError.system("stem", code: -pid)
+  }
+
+  private func start() -> Bool {
+    let file = program.withCString { host_sandbox_open_program($0) }
+    defer { if file >= 0 { _ = host_sandbox_close(file) } }
+    var texts: [UInt8] = []
+    for text in SandboxHelper.arguments(task: 0, BundleLimits(entries: 0, bytes: 0)) {
+      texts.append(contentsOf: text.utf8)
+      texts.append(0)
+    }
+    if file >= 0 { pid = host_sandbox_start_stem(file, texts, &socket) }
+    isPossible = file >= 0 && pid > 0
+    return isPossible
+  }
+
+  /// It ends when its socket does.
+  private func end() {
+    if socket >= 0 { _ = host_sandbox_close(socket) }
+    socket = -1
+    if pid > 0 {
+      _ = host_sandbox_kill(pid, 9)
+      try? SandboxProcess.reap(pid)
+    }
+    pid = 0
+  }
+}
