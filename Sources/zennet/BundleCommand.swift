@@ -1,6 +1,5 @@
 import ArgumentParser
 import Bytes
-import Foundation
 import Publisher
 
 /// `zennet bundle SOURCE`: files for jobs, from a folder or an image.
@@ -64,7 +63,7 @@ struct BundleCommand: ParsableCommand {
     bundle.limits.bytes = maxSize << 20
     let made: ImageBundle.Made
     do throws(ImageError) { made = try bundle.make(of: source, to: output) } catch {
-      FileHandle.standardError.write(Data("zennet: \(error.message)\n".utf8))
+      Complaint.tell(error.message)
       throw ExitCode.failure
     }
     if json {

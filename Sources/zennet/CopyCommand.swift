@@ -1,5 +1,4 @@
 import ArgumentParser
-import Foundation
 import Host
 import Publisher
 
@@ -51,10 +50,10 @@ struct CopyCommand: ParsableCommand {
     if end.status != 0 { throw ExitCode.failure }
     if problem == nil { do { try unpacker.finish() } catch { problem = error } }
     if let problem {
-      CopyCommand.complain("\(path): \((problem as? any CopyProblem)?.message ?? "\(problem)")")
+      Complaint.tell("\(path): \((problem as? any CopyProblem)?.message ?? "\(problem)")")
       throw ExitCode.failure
     }
-    if unpacker.skipped > 0 { CopyCommand.complain("\(unpacker.skipped) links were left out") }
+    if unpacker.skipped > 0 { Complaint.tell("\(unpacker.skipped) links were left out") }
   }
 
   private func send(_ name: String, _ path: String) throws {
@@ -88,9 +87,5 @@ struct CopyCommand: ParsableCommand {
         }
       }
     }
-  }
-
-  private static func complain(_ text: String) {
-    FileHandle.standardError.write(Data("zennet: \(text)\n".utf8))
   }
 }

@@ -52,7 +52,7 @@ struct DevnetCommand: ParsableCommand {
     do throws(DevnetError) {
       return try body()
     } catch {
-      FileHandle.standardError.write(Data("zennet devnet: \(error.message)\n".utf8))
+      Complaint.tell(error.message, of: "devnet")
       throw ExitCode.failure
     }
   }

@@ -103,7 +103,7 @@ enum RemoteCommand {
   /// On standard error, where its status alone would be a riddle.
   static func tell(_ end: RemoteProgram.End, of program: String) {
     if end.text.isEmpty { return }
-    FileHandle.standardError.write(Data("zennet: \(program): \(end.text)\n".utf8))
+    Complaint.tell("\(program): \(end.text)")
   }
 
   static func run(
@@ -131,7 +131,7 @@ enum RemoteCommand {
     } catch {
       terminal?.restore()
       let message = (error as? RunError)?.message ?? (error as? HostError)?.message ?? "\(error)"
-      FileHandle.standardError.write(Data("zennet: \(message)\n".utf8))
+      Complaint.tell(message)
       throw ExitCode(125)
     }
   }

@@ -200,7 +200,7 @@ struct RunCommand: ParsableCommand {
 
   static func reporting<Value>(_ body: () throws(RunError) -> Value) throws -> Value {
     do throws(RunError) { return try body() } catch {
-      FileHandle.standardError.write(Data("zennet: \(error.message)\n".utf8))
+      Complaint.tell(error.message)
       throw ExitCode.failure
     }
   }

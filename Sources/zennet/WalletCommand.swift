@@ -135,7 +135,7 @@ struct WalletCommand: ParsableCommand {
   }
 
   static func fail(_ message: String) -> ExitCode {
-    FileHandle.standardError.write(Data("zennet wallet: \(message)\n".utf8))
+    Complaint.tell(message, of: "wallet")
     return ExitCode.failure
   }
 

@@ -1,6 +1,5 @@
 import ArgumentParser
 import Bytes
-import Foundation
 
 @main
 struct Zennet: AsyncParsableCommand {
@@ -11,8 +10,7 @@ struct Zennet: AsyncParsableCommand {
     subcommands: [
       RunCommand.self, ResumeCommand.self, ReceiptCommand.self, ProcessesCommand.self,
       TopCommand.self, WorkersCommand.self, ExecCommand.self, ShellCommand.self, CopyCommand.self,
-      LogsCommand.self,
-      StopCommand.self, BundleCommand.self, WalletCommand.self,
+      LogsCommand.self, StopCommand.self, BundleCommand.self, WalletCommand.self,
       DevnetCommand.self,
     ])
 
@@ -27,7 +25,7 @@ struct Zennet: AsyncParsableCommand {
         try command.run()
       }
     } catch let error as ValidationError {
-      FileHandle.standardError.write(Data("zennet: \(error.message)\n".utf8))
+      Complaint.tell(error.message)
       exit(withError: ExitCode.validationFailure)
     } catch { exit(withError: error) }
   }

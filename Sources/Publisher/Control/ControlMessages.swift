@@ -84,6 +84,11 @@ public struct RunStatus: Codable, Sendable {
   public var wanted: Int
   public var workers: [WorkerStatus]
 
+  /// The worker that is meant; all of them where none is named.
+  public func workers(of worker: UInt16?) -> [WorkerStatus] {
+    workers.filter { worker == nil || $0.worker == worker }
+  }
+
   init(_ machine: RunMachine, _ record: RunRecord) {
     run = RunFolder.name(record.id)
     let offer = record.offer

@@ -91,7 +91,8 @@ struct ControlServer {
   private mutating func obey(_ frame: ControlFrame, _ index: Int, _ program: RunProgram) {
     switch frame {
     case .request(let json):
-      guard clients[index].program == nil,
+      // One a client: whoever waits for an answer has asked.
+      guard clients[index].program == nil, clients[index].awaited == nil,
         let request = ControlJson.decode(ControlRequest.self, json)
       else { return fail(index, "the request is not understood", program) }
       take(request, index, program)
@@ -154,8 +155,7 @@ struct ControlServer {
     let status = RunStatus(program.machine, record)
     for index in clients.indices.reversed() {
       guard let awaited = clients[index].awaited else { continue }
-      let watched = status.workers.filter { awaited == nil || $0.worker == awaited }
-      if ending || watched.allSatisfy(\.hasEnded) {
+      if ending || status.workers(of: awaited).allSatisfy(\.hasEnded) {
         conclude(index, .answer(ControlJson.encode(status)), program)
       }
     }

@@ -1,0 +1,142 @@
+import Bytes
+import Host
+
+/// A program beside a job, from the asking side: its streams are this process's, or the caller's.
+public final class RemoteProgram {
+  public struct End: Equatable, Sendable {
+    /// As a shell would say it.
+    public var status: UInt8
+    /// What the status does not say: that it never ran and why, or that its memory was used up.
+    public var text: String
+  }
+
+  private enum Token {
+    static let input: UInt64 = 1
+  }
+
+  /// With so much on its way to the run nothing more is read.
+  private static let fullBytes = 262_144
+
+  private let reactor = Reactor()
+  private let connection: ConnectionId
+  private var frames = ControlFrames()
+  private var end: End?
+  private var problem: String?
+  /// Where its input comes from; nil once that has ended.
+  private var input: Int32?
+  /// Instead of a descriptor; nil once it has ended.
+  private var source: FolderTar?
+  /// Of a person: its size follows, and every key counts.
+  private let terminal: Terminal?
+
+  /// - Parameters:
+  ///   - input: a descriptor that becomes its standard input; -1 for none.
+  ///   - source: an archive that becomes its standard input, read as fast as the machine takes it.
+  ///   - terminal: the caller's, when the program gets one.
+  public init(
+    _ job: LiveJob, _ request: ControlRequest, input: Int32, source: FolderTar? = nil,
+    terminal: Terminal? = nil
+  ) throws(RunError) {
+    self.terminal = terminal
+    self.input = input >= 0 ? input : nil
+    self.source = source
+    connection = reactor.connect(to: .unix(path: ControlServer.path(job.folder)))
+    var request = request
+    if let size = terminal?.size { request.terminal = [size.rows, size.columns] }
+    reactor.send(connection, ControlFrame.request(ControlJson.encode(request)).encode())
+    if input < 0 && source == nil { reactor.send(connection, ControlFrame.inputEnded.encode()) }
+    do throws(HostError) {
+      try reactor.watchSignals(
+        terminal == nil ? [.interrupt, .terminate] : [.windowChanged, .terminate, .hangUp])
+    } catch { throw .host(error) }
+  }
+
+  /// As much of the archive as the run takes at the moment.
+  private func readSource() throws(RunError) {
+    while let source, reactor.pendingBytes(connection) < RemoteProgram.fullBytes {
+      if let bytes = try source.next() {
+        send(bytes)
+      } else {
+        self.source = nil
+        reactor.send(connection, ControlFrame.inputEnded.encode())
+      }
+    }
+  }
+
+  private func send(_ bytes: [UInt8]) {
+    var start = 0
+    while start < bytes.count {
+      let next = min(start + 65_536, bytes.count)
+      reactor.send(connection, ControlFrame.input(Array(bytes[start..<next])).encode())
+      start = next
+    }
+  }
+
+  /// Until it ends. `output` gets what it prints, in order.
+  public func run(output: (_ isError: Bool, [UInt8]) -> Void) throws(RunError) -> End {
+    while true {
+      watchInput()
+      try readSource()
+      let event: ReactorEvent?
+      do throws(HostError) { event = try reactor.next(untilMs: nil) } catch { throw .host(error) }
+      switch event {
+      case .received(_, let bytes):
+        frames.append(bytes)
+        while let frame = frames.next() { take(frame, output) }
+      case .closed:
+        throw .usage(problem ?? "the run does not go on")
+      case .descriptorReadable: readInput()
+      case .signal(let signal): pass(signal)
+      default: break
+      }
+      if let end { return end }
+      if let problem { throw .usage(problem) }
+    }
+  }
+
+  private func take(_ frame: ControlFrame, _ output: (Bool, [UInt8]) -> Void) {
+    switch frame {
+    case .output(let isError, let bytes): output(isError, bytes)
+    case .ended(let status, let text):
+      end = End(status: status, text: String(decoding: text, as: UTF8.self))
+    case .failed(let text): problem = String(decoding: text, as: UTF8.self)
+    default: problem = "the run's answer is not understood"
+    }
+  }
+
+  /// What the run does not take yet stays in the pipe.
+  private func watchInput() {
+    if let input, reactor.pendingBytes(connection) < RemoteProgram.fullBytes {
+      reactor.watch(input, token: Token.input)
+    } else {
+      reactor.unwatch(Token.input)
+    }
+  }
+
+  private func readInput() {
+    guard let input else { return }
+    let source = Descriptor(owning: input)
+    let result = (try? source.read(limit: 65_536)) ?? .ended
+    _ = source.release()
+    switch result {
+    case .bytes(let bytes): reactor.send(connection, ControlFrame.input(bytes).encode())
+    case .ended:
+      reactor.unwatch(Token.input)
+      self.input = nil
+      reactor.send(connection, ControlFrame.inputEnded.encode())
+    case .wouldBlock: break
+    }
+  }
+
+  private func pass(_ signal: Signal) {
+    if signal == .windowChanged {
+      guard let size = terminal?.size else { return }
+      reactor.send(
+        connection, ControlFrame.resize(rows: size.rows, columns: size.columns).encode())
+    } else if terminal != nil {
+      problem = "ended by a signal"
+    } else {
+      reactor.send(connection, ControlFrame.signal(UInt8(signal.rawValue)).encode())
+    }
+  }
+}
