@@ -6,14 +6,17 @@ let home = Context.environment["HOME"] ?? "/root"
 let cache = Context.environment["XDG_CACHE_HOME"] ?? "\(home)/.cache"
 let prefix = Context.environment["ZENNET_PREFIX"] ?? "\(cache)/zennet/prefix"
 
-/// What every Swift target is built with: Swift 6 mode, and warnings about whatever the Embedded
-/// compiler would refuse, as early as the ordinary compiler can give them.
-let agentSettings: [SwiftSetting] = [.swiftLanguageMode(.v6)]
-let ordinarySettings: [SwiftSetting] = [.swiftLanguageMode(.v6)]
+/// What every Swift target is built with. swiftc's pass `bcopts` removes checks of bounds; it goes by
+/// addresses of values that are gone, and so removes some that are needed, by chance ("Reproducible"
+/// in cross/README.md).
+let settings: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .unsafeFlags(["-Xllvm", "-sil-disable-pass=bcopts"], .when(configuration: .release)),
+]
 
 /// A module that the agent links: it compiles as Embedded Swift (cross/build) and as ordinary Swift.
 func agentModule(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-  .target(name: name, dependencies: dependencies, swiftSettings: agentSettings)
+  .target(name: name, dependencies: dependencies, swiftSettings: settings)
 }
 
 /// A module of the publisher's side: ordinary Swift with Foundation.
@@ -22,7 +25,7 @@ func ordinaryModule(
   swiftSettings: [SwiftSetting] = [], linkerSettings: [LinkerSetting] = []
 ) -> Target {
   .target(
-    name: name, dependencies: dependencies, swiftSettings: ordinarySettings + swiftSettings,
+    name: name, dependencies: dependencies, swiftSettings: settings + swiftSettings,
     linkerSettings: linkerSettings)
 }
 
@@ -38,7 +41,7 @@ func tests(
     name: "\(module)Tests", dependencies: [.byName(name: module), "TestSupport"] + more,
     exclude: exclude,
     // Any test may ask libbitcoinkernel (module Devnet) to judge what was made.
-    swiftSettings: ordinarySettings + kernelFlags)
+    swiftSettings: settings + kernelFlags)
 }
 
 let package = Package(
@@ -89,7 +92,7 @@ let package = Package(
       dependencies: [
         "Agent", "ChainFollower", "Host", "Storage", "Sandbox", "Capability", "Ini",
       ],
-      exclude: ["Manual"], swiftSettings: agentSettings),
+      exclude: ["Manual"], swiftSettings: settings),
 
     // The publisher's side, the development chain, the simulator: ordinary Swift.
     ordinaryModule(
@@ -109,7 +112,7 @@ let package = Package(
         "Publisher", "Devnet", "Host", "Bitcoin", "ChainFollower", "Ini",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
-      exclude: ["Manual"], swiftSettings: ordinarySettings + kernelFlags,
+      exclude: ["Manual"], swiftSettings: settings + kernelFlags,
       linkerSettings: kernelLink),
 
     // Measurements (scripts/bench): ordinary Swift, and the libraries beneath as rivals. MadeChain
@@ -121,7 +124,7 @@ let package = Package(
         "Bytes", "Crypto", "Bitcoin", "LightClient", "Channel", "Session", "Storage", "Sandbox",
         "Host", "ChainFollower", "MadeChain", "CSodium", "CSecp256k1", "CSQLite",
       ],
-      swiftSettings: ordinarySettings),
+      swiftSettings: settings),
 
     // libFuzzer's targets (scripts/fuzz), a library so that tests can run through their corpora.
     ordinaryModule(
@@ -134,7 +137,7 @@ let package = Package(
     // Tests: one folder a module.
     .target(
       name: "TestSupport", dependencies: ["Bytes"], path: "Tests/TestSupport",
-      swiftSettings: ordinarySettings),
+      swiftSettings: settings),
     tests("Bytes"),
     tests("Crypto"),
     tests("Bitcoin", ["Devnet"]),
@@ -145,8 +148,8 @@ let package = Package(
     tests("Capability", ["Host"]),
     tests("Sandbox", ["Host"]),
     .executableTarget(
-      name: "storage-hammer", dependencies: ["Bytes", "Storage", "CSQLite"], path: "Tests/StorageHammer",
-      swiftSettings: ordinarySettings),
+      name: "storage-hammer", dependencies: ["Bytes", "Storage", "CSQLite"],
+      path: "Tests/StorageHammer", swiftSettings: settings),
     tests("Storage", ["Host", "storage-hammer"]),
     tests("Host", ["CHost"]),
     tests("ChainFollower", ["Devnet", "Simulator", "Ini"]),
@@ -163,5 +166,5 @@ let package = Package(
 if Context.environment["ZENNET_FUZZ"] != nil {
   package.targets.append(
     .executableTarget(
-      name: "zennet-fuzz", dependencies: ["Fuzzing"], swiftSettings: ordinarySettings))
+      name: "zennet-fuzz", dependencies: ["Fuzzing"], swiftSettings: settings))
 }
