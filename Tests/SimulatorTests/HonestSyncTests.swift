@@ -62,6 +62,31 @@ import Testing
     for node in world.nodes { #expect(node.complaints == []) }
   }
 
+  /// New blocks are announced all the time, so that the node is never silent, and what it was asked a
+  /// moment too early it does not answer.
+  @Test(arguments: [50, 300] as [UInt64]) func asksAgainWhatWasPassedOver(_ lagMs: UInt64) {
+    let world = LightClientWorld(seed: 23, nodes: [{ ServingNode(tree: $0) }])
+    let node = world.nodes[0]
+    let script = world.freshScript()
+    var tip = world.mine(20, on: world.tree.genesisHash, paying: [script])
+    node.follow(tip, world.network)
+    node.filterLagMs = lagMs
+    world.start()
+    world.client.watch(script, fromHeight: 1, world.network)
+    for _ in 0..<60 {
+      tip = world.mine(1, on: tip, paying: [script], oneIn: 3)
+      let next = tip
+      world.network.plan(atMs: world.network.nowMs + 1_000) { node.follow(next, $0) }
+      world.network.run(untilMs: world.network.nowMs + 1_000)
+      // Ten blocks behind, it would be of no use to who waits for a payment.
+      #expect(world.client.ledger.tipHeight < 12 + world.client.ledger.scannedHeight)
+    }
+    #expect(world.settle(on: tip, seconds: 20))
+    #expect(world.client.ledger.matched == world.blocks(touching: [script], to: tip))
+    #expect(world.client.ledger.bans.isEmpty)
+    #expect(node.complaints == [])
+  }
+
   @Test func aScriptWatchedLaterIsLookedForInThePast() {
     let world = LightClientWorld(seed: 4, nodes: [{ ServingNode(tree: $0) }])
     let early = world.freshScript()

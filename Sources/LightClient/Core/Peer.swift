@@ -31,6 +31,10 @@ struct Peer {
   var pingNonce: UInt64?
   var pingSentMs: UInt64 = 0
   var latencyMs: UInt64?
+  /// When the newest ping was sent that it has answered.
+  var answeredPingSentMs: UInt64 = 0
+  /// When it was first asked for something since the last ping.
+  var askedMs: UInt64?
 
   // Headers.
   /// The highest block of the best chain that it has announced.
@@ -62,6 +66,8 @@ struct Peer {
   /// It lost a dispute that could not be decided, or did not deliver in one.
   var isFilterDistrusted = false
   var filterRetryMs: UInt64 = 0
+  /// It passed over a question that went as far as this: it is asked no further until it answers.
+  var passedOverHeight: UInt32?
   var stalls: UInt64 = 0
 
   /// Small offences; a hundred are one big one.
@@ -97,16 +103,24 @@ struct Peer {
     return max(Limits.silenceMs, slowMs)
   }
 
-  /// Whether a request sent at `sentMs` has waited too long: silence, or a total of five minutes
-  /// however slow the line is.
-  func isLate(since sentMs: UInt64, nowMs: UInt64) -> Bool {
-    if nowMs >= sentMs + Limits.requestTotalMs { return true }
-    return nowMs >= max(sentMs, lastReceivedMs) + silenceMs
+  /// Whether a request sent at `sentMs` has waited too long: it was passed over; silence; or a total
+  /// of five minutes however slow the line is.
+  func isLate(since sentMs: UInt64, nowMs: UInt64) -> Bool { nowMs >= lateAtMs(since: sentMs) }
+
+  /// Nodes answer in order, and it answered a ping that was sent later. Bitcoin Core does so for a
+  /// moment after each new block, whose filter is still to be made.
+  func passedOver(since sentMs: UInt64) -> Bool { sentMs < answeredPingSentMs }
+
+  /// How long after a request that was late the next one waits: `usualMs`, unless all is well but that
+  /// the peer did not have it yet.
+  func retryDelayMs(since sentMs: UInt64, usualMs: UInt64) -> UInt64 {
+    passedOver(since: sentMs) ? Limits.passedOverRetryMs : usualMs
   }
 
   /// When `isLate` may next become true.
   func lateAtMs(since sentMs: UInt64) -> UInt64 {
-    min(sentMs + Limits.requestTotalMs, max(sentMs, lastReceivedMs) + silenceMs)
+    if passedOver(since: sentMs) { return answeredPingSentMs }
+    return min(sentMs + Limits.requestTotalMs, max(sentMs, lastReceivedMs) + silenceMs)
   }
 }
 
@@ -115,6 +129,7 @@ enum Limits {
   static let silenceMs: UInt64 = 20_000
   static let maxSilenceMs: UInt64 = 120_000
   static let requestTotalMs: UInt64 = 300_000
+  static let passedOverRetryMs: UInt64 = 1_000
   /// Headers beyond the window before sync waits.
   static let slackHeaders = 4000
   /// Headers beyond the window before the oldest are dropped, so many at a time at least.

@@ -38,6 +38,12 @@ struct Shared {
     if !peers[index].isClosing { outbox.send(message, to: peers[index].id) }
   }
 
+  /// Sends a question that waits for its answer (``Peer/isLate(since:nowMs:)``).
+  mutating func ask(_ message: PeerMessage, of index: Int) {
+    if peers[index].askedMs == nil { peers[index].askedMs = nowMs }
+    send(message, to: index)
+  }
+
   mutating func disconnect(_ index: Int, _ reason: DisconnectReason) {
     if peers[index].isClosing { return }
     peers[index].isClosing = true

@@ -69,10 +69,10 @@ struct BlockFetcher {
       wants[index].request = (shared.peers[peer].id, shared.nowMs)
       inFlight += 1
       shared.peers[peer].framer.maxPayloadBytes = MessageFrame.maxPayloadBytes
-      shared.send(
+      shared.ask(
         .getData([
           InventoryVector(kind: InventoryVector.Kind.witnessBlock, hash: wants[index].hash)
-        ]), to: peer)
+        ]), of: peer)
     }
   }
 

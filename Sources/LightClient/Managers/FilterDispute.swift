@@ -126,8 +126,8 @@ struct FilterDispute {
   }
 
   private func ask(_ index: Int, _ shared: inout Shared) {
-    shared.send(
-      .getFilters(FilterRangeRequest(startHeight: height, stopHash: blockHash)), to: index)
+    shared.ask(
+      .getFilters(FilterRangeRequest(startHeight: height, stopHash: blockHash)), of: index)
   }
 
   private func isLate(_ id: PeerId, _ sentMs: UInt64, _ shared: Shared) -> Bool {

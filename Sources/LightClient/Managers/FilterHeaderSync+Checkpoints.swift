@@ -22,7 +22,7 @@ extension FilterHeaderSync {
       Request(
         from: shared.peers[index].id, startHeight: 0, stopHeight: disagreement.differentHeight,
         stopHash: stopHash, sentMs: shared.nowMs, isProbe: true, asksCheckpoints: true))
-    shared.send(.getFilterCheckpoints(filterType: 0, stopHash: stopHash), to: index)
+    shared.ask(.getFilterCheckpoints(filterType: 0, stopHash: stopHash), of: index)
     return true
   }
 

@@ -114,7 +114,11 @@ struct FilterHeaderSync {
       else { continue }
       shared.peers[index].stalls += 1
       shared.peers[index].filterRetryMs =
-        shared.nowMs + FilterHeaderSync.retryMs * min(8, shared.peers[index].stalls)
+        shared.nowMs + min(8, shared.peers[index].stalls)
+        * shared.peers[index].retryDelayMs(since: request.sentMs, usualMs: FilterHeaderSync.retryMs)
+      if !request.isProbe && shared.peers[index].passedOver(since: request.sentMs) {
+        shared.peers[index].passedOverHeight = request.stopHeight
+      }
       requests[position].isVoid = true
     }
     if requests.count > FilterHeaderSync.maxRequests,
@@ -153,7 +157,11 @@ struct FilterHeaderSync {
       best = index
     }
     guard let index = best, let common = shared.peers[index].commonHeight else { return }
-    let last = chain.nextHeight + UInt32(FilterHeadersMessage.maxHashes - 1)
+    var last = chain.nextHeight + UInt32(FilterHeadersMessage.maxHashes - 1)
+    // The newest block's filter may not be there yet, and nothing would come of it again.
+    if let height = shared.peers[index].passedOverHeight, height >= chain.nextHeight {
+      last = min(last, height)
+    }
     ask(
       index, from: chain.nextHeight, to: min(common, min(shared.chain.tipHeight, last)),
       isProbe: false, &shared)
@@ -167,8 +175,8 @@ struct FilterHeaderSync {
       Request(
         from: shared.peers[index].id, startHeight: start, stopHeight: stop, stopHash: stopHash,
         sentMs: shared.nowMs, isProbe: isProbe))
-    shared.send(
-      .getFilterHeaders(FilterRangeRequest(startHeight: start, stopHash: stopHash)), to: index)
+    shared.ask(
+      .getFilterHeaders(FilterRangeRequest(startHeight: start, stopHash: stopHash)), of: index)
   }
 
   /// Asks a peer for one filter header: the newest that both should have, or, where it was found to
@@ -222,6 +230,7 @@ struct FilterHeaderSync {
       return
     }
     if request.isVoid { return }
+    shared.peers[index].passedOverHeight = nil
     if message.filterType != 0 || message.filterHashes.count != request.count {
       shared.punish(index, .filterHeadersMalformed)
       return

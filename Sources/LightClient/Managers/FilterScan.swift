@@ -170,7 +170,7 @@ struct FilterScan {
       let stop = min(vouched, min(end - 1, requestedHeight + (batch - 1)))
       guard let stopHash = shared.chain.hash(at: stop) else { return }
       let request = FilterRangeRequest(startHeight: requestedHeight, stopHash: stopHash)
-      shared.send(.getFilters(request), to: index)
+      shared.ask(.getFilters(request), of: index)
       requests.append(
         Request(from: shared.peers[index].id, stopHeight: stop, sentMs: shared.nowMs))
       requestedHeight = stop + 1
@@ -195,7 +195,9 @@ struct FilterScan {
       if let index = shared.readyIndex(of: request.from) {
         if !shared.peers[index].isLate(since: request.sentMs, nowMs: shared.nowMs) { continue }
         shared.peers[index].stalls += 1
-        retryAtMs = shared.nowMs + FilterScan.retryMs
+        retryAtMs =
+          shared.nowMs
+          + shared.peers[index].retryDelayMs(since: request.sentMs, usualMs: FilterScan.retryMs)
       }
       moveBack(to: nextHeight)
       return

@@ -7,6 +7,8 @@ import Bytes
 struct Handshake {
   static let pingIntervalMs: UInt64 = 120_000
   static let pongLimitMs: UInt64 = 60_000
+  /// After a question: the answer to the ping shows whether it was passed over.
+  static let askedPingMs: UInt64 = 5_000
 
   /// What a message of the handshake led to.
   enum Outcome { case none, ready }
@@ -83,6 +85,7 @@ struct Handshake {
   func receivedPong(_ nonce: UInt64, _ index: Int, _ shared: inout Shared) {
     if shared.peers[index].pingNonce != nonce { return }
     shared.peers[index].pingNonce = nil
+    shared.peers[index].answeredPingSentMs = shared.peers[index].pingSentMs
     shared.peers[index].latencyMs = shared.nowMs - shared.peers[index].pingSentMs
   }
 
@@ -90,7 +93,14 @@ struct Handshake {
     let nonce = shared.random.next()
     shared.peers[index].pingNonce = nonce
     shared.peers[index].pingSentMs = shared.nowMs
+    shared.peers[index].askedMs = nil
     shared.send(.ping(nonce), to: index)
+  }
+
+  private func nextPingMs(_ peer: Peer) -> UInt64 {
+    let regularMs = peer.pingSentMs + Handshake.pingIntervalMs
+    guard let askedMs = peer.askedMs else { return regularMs }
+    return min(regularMs, askedMs + Handshake.askedPingMs)
   }
 
   /// Ends handshakes that hang and connections that are dead, and pings the quiet ones.
@@ -107,7 +117,7 @@ struct Handshake {
         if shared.nowMs >= max(peer.pingSentMs, peer.lastReceivedMs) + Handshake.pongLimitMs {
           shared.disconnect(index, .pingTimeout)
         }
-      } else if shared.nowMs >= peer.pingSentMs + Handshake.pingIntervalMs {
+      } else if shared.nowMs >= nextPingMs(peer) {
         ping(index, &shared)
       }
     }
@@ -122,7 +132,7 @@ struct Handshake {
       } else if peer.pingNonce != nil {
         next = max(peer.pingSentMs, peer.lastReceivedMs) + Handshake.pongLimitMs
       } else {
-        next = peer.pingSentMs + Handshake.pingIntervalMs
+        next = nextPingMs(peer)
       }
       deadline = min(deadline, next)
     }

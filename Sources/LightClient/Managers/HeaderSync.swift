@@ -112,7 +112,7 @@ struct HeaderSync {
     if let presync = shared.peers[index].presync { locator = [presync.tipHash] }
     shared.peers[index].headerRequestMs = shared.nowMs
     shared.peers[index].nextHeadersMs = shared.nowMs + HeaderSync.announcedMs
-    shared.send(.getHeaders(locator: locator, stop: .zero), to: index)
+    shared.ask(.getHeaders(locator: locator, stop: .zero), of: index)
   }
 
   /// A block was announced by `inv`.

@@ -19,6 +19,9 @@ open class ServingNode: SimulatedEndpoint {
   /// What it answers to `getaddr`, by `addrv2` or by `addr`.
   public var knownAddresses: [NetworkAddress] = []
   public var tellsAddressesV2 = true
+  /// How long after a new block its filter is there. Until then Bitcoin Core passes over whoever asks
+  /// for it, without a word.
+  public var filterLagMs: UInt64 = 0
   public private(set) var checkpointsSent = 0
   /// The best chain, from the genesis block on.
   public private(set) var chain: [Bytes32]
@@ -49,6 +52,7 @@ open class ServingNode: SimulatedEndpoint {
     while fork < min(old.count, chain.count) && old[fork] == chain[fork] { fork += 1 }
     followed.formUnion(old[fork...])
     let fresh = chain[fork...]
+    if filterLagMs > 0 { unindexed = (Set(fresh), untilMs: network.nowMs + filterLagMs) }
     for link in sessions.keys.sorted() {
       guard let session = sessions[link], session.isReady, let last = fresh.last else { continue }
       if session.wantsHeaders && fresh.count <= 8 {
@@ -174,7 +178,7 @@ open class ServingNode: SimulatedEndpoint {
     send(.headers(list), link, network)
   }
 
-  /// The asked range, or nil after a complaint.
+  /// The asked range, or nil after a complaint, or where its filters are not there yet.
   private func range(
     _ request: FilterRangeRequest, limit: UInt32, _ link: SimulatedNetwork.LinkId,
     _ network: SimulatedNetwork
@@ -187,6 +191,7 @@ open class ServingNode: SimulatedEndpoint {
       complain("asks for a range of filters that is not allowed", link, network)
       return nil
     }
+    if network.nowMs < unindexed.untilMs && unindexed.blocks.contains(stop.hash) { return nil }
     var list: [BlockTree.Entry] = []
     var entry = stop
     while entry.height > request.startHeight {
@@ -205,6 +210,8 @@ open class ServingNode: SimulatedEndpoint {
 
   /// Blocks of branches that it has left.
   private var followed: Set<Bytes32> = []
+  /// Blocks whose filters are still being made.
+  private var unindexed: (blocks: Set<Bytes32>, untilMs: UInt64) = ([], 0)
 
   /// The filter that this node gives for a block.
   open func filter(of entry: BlockTree.Entry) -> BlockFilter { entry.filter }
