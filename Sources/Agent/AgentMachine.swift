@@ -126,11 +126,22 @@ public final class AgentMachine {
         + "\(announcement.priceCeilingSatPerHour) sat an hour")
   }
 
+  /// Whether this machine looks for work at all.
+  private var isOpen: Bool {
+    !isStopping && isSynced && !context.report.isEmpty && !context.owner.isPaused
+  }
+
   /// Whether another publisher may be called.
   private var hasPlace: Bool {
-    if isStopping || !isSynced || context.report.isEmpty || context.owner.isPaused { return false }
+    if !isOpen { return false }
     for job in jobs where job.stage < .settling { return false }
     return true
+  }
+
+  /// A publisher that does not decide makes way for the next one.
+  private func makeWay() {
+    if !isOpen || announcements.nextCallMs > context.now.nowMs { return }
+    for job in jobs where context.now.nowMs >= job.makesWayAtMs { job.makeWay() }
   }
 
   /// Calls a publisher when a place is free.
@@ -146,7 +157,8 @@ public final class AgentMachine {
 
   private func postpone(_ job: Job) {
     if announcements.postpone(job.announcementTxid, nowMs: context.now.nowMs) { return }
-    context.info(job.label + "the publisher is not there")
+    context.info(
+      job.label + (job.wasAnswered ? "nothing came of it" : "the publisher is not there"))
   }
 
   // MARK: The publisher
@@ -258,7 +270,12 @@ public final class AgentMachine {
   /// When ``timePassed(_:)`` is wanted; `UInt64.max` when only events matter.
   public var nextDeadlineMs: UInt64 {
     var earliest = hasPlace ? announcements.nextCallMs : UInt64.max
-    for job in jobs { earliest = min(earliest, job.nextDeadlineMs) }
+    for job in jobs {
+      earliest = min(earliest, job.nextDeadlineMs)
+      if isOpen && job.stage == .negotiating {
+        earliest = min(earliest, max(job.makesWayAtMs, announcements.nextCallMs))
+      }
+    }
     return earliest
   }
 
@@ -324,7 +341,8 @@ public final class AgentMachine {
   private func settle() {
     // What a job said because of the chain or a clock leaves now, too.
     for job in jobs { job.drainSession() }
-    for job in jobs where job.isUnanswered { postpone(job) }
+    makeWay()
+    for job in jobs where job.isPutOff { postpone(job) }
     jobs.removeAll { $0.isForgotten }
     callNext()
   }

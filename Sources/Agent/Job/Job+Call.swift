@@ -60,7 +60,7 @@ extension Job {
     output.disconnected()
     endPrograms()
     if stage == .negotiating && !wasAnswered {
-      isUnanswered = true
+      isPutOff = true
       isForgotten = true
       return
     }
@@ -197,6 +197,13 @@ extension Job {
     if code == .unknownContract { return publisherForgot() }
     failedCalls = max(failedCalls, 3)
     hangUp()
+  }
+
+  /// Others are called, and this publisher again after them.
+  func makeWay() {
+    if stage != .negotiating || isForgotten { return }
+    isPutOff = true
+    endNegotiation("the publisher has not chosen yet, and others wait")
   }
 
   /// Nothing came of it, and nothing was promised.

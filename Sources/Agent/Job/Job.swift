@@ -28,8 +28,8 @@ final class Job {
   var failedCalls: UInt64 = 0
   /// Whether this publisher was ever spoken to.
   var wasAnswered = false
-  /// It was called and nobody answered: its announcement waits while others are called.
-  var isUnanswered = false
+  /// It was called and nothing came of it yet: its announcement waits while others are called.
+  var isPutOff = false
 
   // MARK: The agreement
   /// From the contract on: what is on disk.
@@ -37,6 +37,8 @@ final class Job {
   var offer: Offer?
   var bid: Bid?
   var channelNonce: Bytes32 = .zero
+  /// From here on it makes way for other publishers, if there are any.
+  var makesWayAtMs: UInt64
   /// Negotiation ends here when nothing comes of it.
   var negotiationEndsAtMs: UInt64
 
@@ -92,6 +94,7 @@ final class Job {
     publisher = announcement.publisher
     endpoint = announcement.endpoint
     dialAtMs = context.now.nowMs
+    makesWayAtMs = context.now.nowMs + Job.makesWayMs
     negotiationEndsAtMs = context.now.nowMs + Job.negotiationMs
   }
 
@@ -104,6 +107,7 @@ final class Job {
     publisher = record.contract.contract.publisher
     endpoint = record.endpoint
     dialAtMs = context.now.nowMs
+    makesWayAtMs = UInt64.max
     negotiationEndsAtMs = UInt64.max
     self.record = record
     self.channel = channel
@@ -115,6 +119,8 @@ final class Job {
 
   /// A publisher that collects bids may take this long to choose.
   static let negotiationMs: UInt64 = 600_000
+  /// And so long while another one waits: who answers and does not hire holds nobody up for longer.
+  static let makesWayMs: UInt64 = 60_000
   /// Between calls to a publisher that is not there: doubling from one second to about a minute.
   static let redialMs: UInt64 = 1000
   static let maxRedialDoublings: UInt64 = 6
