@@ -5,6 +5,7 @@ public final class Sandbox {
   public let features: KernelFeatures
   public let settings: SandboxSettings
   private var filter: [UInt8] = []
+  private var writer = PlanWriter()
   let stem: SandboxStem
   /// Which of the private identities are in use.
   private var usedIdentities: [Bool] = Array(repeating: false, count: Sandbox.identities)
@@ -41,9 +42,7 @@ public final class Sandbox {
     let process = SandboxProcess(
       spec: spec, cgroup: cgroup, sandbox: self, identitySlot: slot, nowMs: nowMs)
     usedIdentities[slot] = true
-    var context = context(spec, slot: slot)
-    context.ownCgroups = cgroup.taskFiles.count
-    try process.begin(SandboxPlan.steps(context))
+    try process.begin(writer.plan(context(spec, cgroup, slot: slot)))
     do throws(SandboxError) { try cgroup.create(spec.limits) } catch {
       // Not more: the cgroup may be another job's.
       try process.abandon()
@@ -57,11 +56,12 @@ public final class Sandbox {
     return process
   }
 
-  private func context(_ spec: JobSpec, slot: Int) -> PlanContext {
+  func context(_ spec: JobSpec, _ cgroup: JobCgroup, slot: Int) -> PlanContext {
     PlanContext(
       spec: spec, features: features, root: settings.mountPoint,
       identity: features.isRoot ? identity(slot) : host_sandbox_uid(),
-      groupIdentity: features.isRoot ? identity(slot) : host_sandbox_gid(), filter: filter)
+      groupIdentity: features.isRoot ? identity(slot) : host_sandbox_gid(), filter: filter,
+      ownCgroups: cgroup.taskFiles.count)
   }
 
   /// Agents on one machine take different identities: the owner's name picks the range (FNV-1a).

@@ -10,58 +10,69 @@ struct PlanContext {
   /// BPF from ``SeccompFilter``; empty on a kernel without it.
   var filter: [UInt8]
   /// In how many cgroups process 1 enters by itself.
-  var ownCgroups = 0
+  var ownCgroups: Int
 
   var hasUserNamespace: Bool { features.has(Namespace.user) }
 }
 
-/// The whole way from a fork of the agent to the job's first instruction, in order. Each line is one
-/// kernel feature, one file in `Steps/`.
+/// The whole way from a fork of the stem to the job's first instruction, in order. Each line is one kernel
+/// feature, one file in `Steps/`.
 enum SandboxPlan {
-  static func steps(_ context: PlanContext) -> [Step] {
-    var steps: [Step] = []
-
+  static func write(_ plan: inout PlanWriter, _ context: PlanContext) {
     // The first child, still in the agent's world.
-    steps += DiskPriority.steps()
-    steps += OutOfMemory.beforeNamespaces()
-    steps += PrivateIdentity.beforeNamespaces(context)
-    steps += UserNamespace.steps(context)
-    steps += OtherNamespaces.steps(context)
-    steps += TimeNamespace.steps(context)
+    plan.fixed { steps in
+      steps += DiskPriority.steps()
+      steps += OutOfMemory.beforeNamespaces()
+    }
+    plan.job(PrivateIdentity.beforeNamespaces(context))
+    plan.job(UserNamespace.steps(context))
+    plan.fixed { steps in
+      steps += OtherNamespaces.steps(context)
+      steps += TimeNamespace.steps(context)
 
-    // The first child, beside process 1, which is born here.
-    steps += Network.besideSteps()
+      // The first child, beside process 1, which is born here.
+      steps += Network.besideSteps()
 
-    // Process 1 of the sandbox: it has capabilities over its own namespaces, and none outside.
-    steps += OutOfMemory.steps()
-    steps += Secrecy.steps()
-    steps += PrivateMounts.steps()
-    steps += RootFileSystem.steps(context)
-    steps += Devices.steps(context)
-    steps += ProcFileSystem.steps(context)
-    steps += PivotRoot.steps(context)
-    steps += WritableFolders.steps()
-    steps += RootFileSystem.readOnlySteps()
-    steps += Hostname.steps(context)
-    steps += ControlGroups.steps(context)
-    steps += Network.joinSteps()
-    steps += Bundle.unpackSteps()
+      // Process 1 of the sandbox: it has capabilities over its own namespaces, and none outside.
+      steps += OutOfMemory.steps()
+      steps += Secrecy.steps()
+      steps += PrivateMounts.steps()
+    }
+    plan.job(RootFileSystem.steps(context))
+    plan.fixed { steps in
+      steps += Devices.steps(context)
+    }
+    plan.job(SharedMemory.steps(context))
+    plan.fixed { steps in
+      steps += ProcFileSystem.steps(context)
+      steps += PivotRoot.steps(context)
+      steps += WritableFolders.steps()
+      steps += RootFileSystem.readOnlySteps()
+    }
+    plan.job(Hostname.steps(context))
+    plan.fixed { steps in
+      steps += ControlGroups.steps(context)
+      steps += Network.joinSteps()
+      steps += Bundle.unpackSteps()
 
-    // Process 1 again, before a byte of the bundle is read.
-    steps += PivotRoot.lastSteps()
+      // Process 1 again, before a byte of the bundle is read.
+      steps += PivotRoot.lastSteps()
 
-    // Every process that touches the job's data: the one that unpacks, the job, the one that collects.
-    steps += Capabilities.boundingSteps()
-    steps += PrivateIdentity.withoutUserNamespace(context)
-    steps += Capabilities.steps()
-    steps += NoNewPrivileges.steps()
-    steps += Seccomp.steps(context)
+      // Every process that touches the job's data: the one that unpacks, the job, the one that collects.
+      steps += Capabilities.boundingSteps()
+    }
+    plan.job(PrivateIdentity.withoutUserNamespace(context))
+    plan.fixed { steps in
+      steps += Capabilities.steps()
+      steps += NoNewPrivileges.steps()
+      steps += Seccomp.steps(context)
 
-    // The job, and programs that the publisher starts beside it.
-    steps += ResourceLimits.steps(context)
+      // The job, and programs that the publisher starts beside it.
+      steps += ResourceLimits.steps()
+    }
+    plan.job(ResourceLimits.processSteps(context))
 
     // The job.
-    steps += Program.steps(context)
-    return steps
+    plan.job(Program.steps(context))
   }
 }

@@ -2,8 +2,7 @@ import CHost
 
 extension SandboxProcess {
   /// Makes the first child, which builds walls while the agent makes the cgroups. On failure nothing is left.
-  func begin(_ steps: [Step]) throws(SandboxError) {
-    stepNames = steps.map { $0.name }
+  func begin(_ steps: EncodedSteps) throws(SandboxError) {
     var theirs: [Int32] = Array(repeating: -1, count: 7)
     do throws(SandboxError) {
       try openDescriptors(&theirs)
@@ -78,8 +77,8 @@ extension SandboxProcess {
     return (ends[0], ends[1])
   }
 
-  private func fork(_ steps: [Step], _ theirs: inout [Int32]) throws(SandboxError) {
-    var encoded = EncodedSteps(steps)
+  private func fork(_ steps: EncodedSteps, _ theirs: inout [Int32]) throws(SandboxError) {
+    var encoded = steps
     var plan = host_plan()
     // Every file and folder has a name in RAM, so the count of entries is bounded like the bytes.
     let limits = BundleLimits(entries: spec.limits.files, bytes: spec.limits.diskBytes)

@@ -52,7 +52,6 @@ public final class SandboxProcess {
   private var isLowered = false
   var isClosed = false
   private var isDestroyed = false
-  var stepNames: [String] = []
   /// Further programs whose descriptors are still open here.
   var programs: [SandboxProgram] = []
   var lastProgram: UInt32 = 0
@@ -133,7 +132,8 @@ public final class SandboxProcess {
   }
 
   func stepName(_ index: UInt32) -> String {
-    index < UInt32(stepNames.count) ? stepNames[Int(index)] : "fork"
+    let names = PlanWriter.names(sandbox.context(spec, cgroup, slot: identitySlot))
+    return index < UInt32(names.count) ? names[Int(index)] : "fork"
   }
 
   private static func outcome(waitStatus status: UInt32) -> JobOutcome {

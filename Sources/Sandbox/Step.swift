@@ -77,7 +77,7 @@ struct EncodedSteps {
   private(set) var steps: [host_step] = []
   private(set) var arena: [UInt8] = [0]
 
-  init(_ list: [Step]) {
+  init(_ list: [Step] = []) {
     for step in list {
       var encoded = host_step()
       encoded.operation = step.operation
@@ -90,6 +90,25 @@ struct EncodedSteps {
       encoded.a = step.a
       encoded.b = step.b
       steps.append(encoded)
+    }
+  }
+
+  mutating func reserve(steps count: Int, arena size: Int) {
+    steps.reserveCapacity(count)
+    arena.reserveCapacity(size)
+  }
+
+  /// These steps, then those of `other`.
+  mutating func append(_ other: EncodedSteps) {
+    align()
+    let base = UInt32(arena.count)
+    arena += other.arena
+    for var step in other.steps {
+      if step.path != 0 { step.path += base }
+      if step.source != 0 { step.source += base }
+      if step.type != 0 { step.type += base }
+      if step.text != 0 { step.text += base }
+      steps.append(step)
     }
   }
 
@@ -128,8 +147,12 @@ struct EncodedSteps {
   }
 
   /// BPF instructions want an aligned address.
-  private mutating func add(_ data: [UInt8]) -> UInt32 {
+  private mutating func align() {
     while arena.count % 8 != 0 { arena.append(0) }
+  }
+
+  private mutating func add(_ data: [UInt8]) -> UInt32 {
+    align()
     let offset = arena.count
     arena.append(contentsOf: data)
     arena.append(0)

@@ -88,6 +88,22 @@ enum Text {
   static func lines(_ bytes: [UInt8]) -> [ArraySlice<UInt8>] { split(bytes[...], on: 0x0a) }
   static func words(_ line: ArraySlice<UInt8>) -> [ArraySlice<UInt8>] { split(line, on: 0x20) }
 
+  /// The words of a text: an array of texts would be far more code.
+  static func names(_ text: StaticString) -> [String] {
+    var names: [String] = []
+    var name: [UInt8] = []
+    for index in 0...text.utf8CodeUnitCount {
+      let byte = index < text.utf8CodeUnitCount ? text.utf8Start[index] : 0
+      if byte > 32 {
+        name.append(byte)
+      } else if !name.isEmpty {
+        names.append(String(decoding: name, as: UTF8.self))
+        name = []
+      }
+    }
+    return names
+  }
+
   static func equal(_ bytes: ArraySlice<UInt8>, _ text: StaticString) -> Bool {
     if bytes.count != text.utf8CodeUnitCount { return false }
     var at = text.utf8Start

@@ -4,18 +4,7 @@
 enum SystemCalls {
   static var allowed: [String] {
     var names: [String] = []
-    var name: [UInt8] = []
-    for group in groups {
-      for index in 0...group.utf8CodeUnitCount {
-        let byte = index < group.utf8CodeUnitCount ? group.utf8Start[index] : 0
-        if byte > 32 {
-          name.append(byte)
-        } else if !name.isEmpty {
-          names.append(String(decoding: name, as: UTF8.self))
-          name = []
-        }
-      }
-    }
+    for group in groups { names += Text.names(group) }
     return names
   }
 

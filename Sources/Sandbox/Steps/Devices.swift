@@ -9,10 +9,11 @@ enum Devices {
     var steps = [
       Step.mount("zennet", on: dev, type: "tmpfs", flags: quiet, options: "size=64k,mode=0755")
     ]
-    for name in ["/null", "/zero", "/full", "/random", "/urandom", "/tty"] {
-      var file = Step("make " + dev + name, HOST_MAKE_FILE, HOST_PHASE_INNER)
-      file.path = dev + name
-      steps += [file, Step.mount("/dev" + name, on: dev + name, flags: MountFlag.bind)]
+    for name in Text.names("null zero full random urandom tty") {
+      let path = dev + "/" + name
+      var file = Step("make " + path, HOST_MAKE_FILE, HOST_PHASE_INNER)
+      file.path = path
+      steps += [file, Step.mount("/dev/" + name, on: path, flags: MountFlag.bind)]
     }
     steps += [
       Step.makeDirectory(dev + "/pts"),
@@ -20,9 +21,6 @@ enum Devices {
         "devpts", on: dev + "/pts", type: "devpts", flags: quiet,
         options: "newinstance,ptmxmode=0666,mode=0620"),
       Step.makeDirectory(dev + "/shm"),
-      Step.mount(
-        "zennet", on: dev + "/shm", type: "tmpfs", flags: quiet | MountFlag.noDevices,
-        options: "size=\(context.spec.limits.diskBytes),nr_inodes=4096,mode=1777"),
       link(dev + "/ptmx", to: "pts/ptmx"),
       link(dev + "/fd", to: "/proc/self/fd"),
       link(dev + "/stdin", to: "/proc/self/fd/0"),

@@ -3,17 +3,20 @@
 enum ProcFileSystem {
   private static let quiet = MountFlag.noSuid | MountFlag.noDevices | MountFlag.noExecute
 
+  // Kernels differ in which of these they have.
+  private static let files: StaticString = """
+    kcore keys key-users kmsg kallsyms kpagecount kpageflags kpagecgroup latency_stats modules
+    sched_debug slabinfo sysrq-trigger timer_list timer_stats vmallocinfo pagetypeinfo iomem ioports
+    config.gz mtrr kpf
+    """
+  private static let folders: StaticString =
+    "acpi asound scsi tty pressure dynamic_debug bus fs irq"
+
   static func steps(_ context: PlanContext) -> [Step] {
     let proc = context.root + "/proc"
     var steps = [Step.mount("proc", on: proc, type: "proc", flags: quiet)]
-    for name in [
-      "/kcore", "/keys", "/key-users", "/kmsg", "/kallsyms", "/kpagecount", "/kpageflags",
-      "/kpagecgroup", "/latency_stats", "/modules", "/sched_debug", "/slabinfo", "/sysrq-trigger",
-      "/timer_list", "/timer_stats", "/vmallocinfo", "/pagetypeinfo", "/iomem", "/ioports",
-      "/config.gz", "/mtrr", "/kpf",
-    ] {
-      // Kernels differ in which of these they have.
-      steps.append(Step.mount("/dev/null", on: proc + name, flags: MountFlag.bind).optional)
+    for name in Text.names(files) {
+      steps.append(Step.mount("/dev/null", on: proc + "/" + name, flags: MountFlag.bind).optional)
     }
     // Every kernel has this one; it covers the others, too.
     let empty = proc + "/driver"
@@ -21,10 +24,8 @@ enum ProcFileSystem {
       Step.mount(
         "zennet", on: empty, type: "tmpfs", flags: quiet | MountFlag.readOnly,
         options: "size=4k,mode=0555"))
-    for name in [
-      "/acpi", "/asound", "/scsi", "/tty", "/pressure", "/dynamic_debug", "/bus", "/fs", "/irq",
-    ] {
-      steps.append(Step.mount(empty, on: proc + name, flags: MountFlag.bind).optional)
+    for name in Text.names(folders) {
+      steps.append(Step.mount(empty, on: proc + "/" + name, flags: MountFlag.bind).optional)
     }
     let settings = proc + "/sys"
     steps.append(Step.mount(settings, on: settings, flags: MountFlag.bind))

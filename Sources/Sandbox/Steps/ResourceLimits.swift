@@ -2,8 +2,8 @@ import CHost
 
 /// Limits of each process, under those of the cgroup. getrlimit(2); the numbers are Linux's.
 enum ResourceLimits {
-  static func steps(_ context: PlanContext) -> [Step] {
-    var limits: [(String, UInt64, UInt64)] = [
+  static func steps() -> [Step] {
+    let limits: [(String, UInt64, UInt64)] = [
       ("core", 4, 0),  // no core dumps
       ("nofile", 7, 4096),
       ("memlock", 8, 65_536),
@@ -12,15 +12,19 @@ enum ResourceLimits {
       ("nice", 13, 0),
       ("rtprio", 14, 0),
     ]
-    if !context.features.cgroups.pids.isPresent {
-      // Counted for each user id, and this one is the job's alone.
-      limits.append(("nproc", 6, context.spec.limits.pids))
-    }
-    return limits.map { name, resource, value in
-      var step = Step("rlimit " + name, HOST_RLIMIT, HOST_PHASE_PROGRAM)
-      step.a = resource
-      step.b = value
-      return step
-    }
+    return limits.map { name, resource, value in step(name, resource, value) }
+  }
+
+  /// Where no cgroup counts processes: for each user id, and this one is the job's alone.
+  static func processSteps(_ context: PlanContext) -> [Step] {
+    if context.features.cgroups.pids.isPresent { return [] }
+    return [step("nproc", 6, context.spec.limits.pids)]
+  }
+
+  private static func step(_ name: String, _ resource: UInt64, _ value: UInt64) -> Step {
+    var step = Step("rlimit " + name, HOST_RLIMIT, HOST_PHASE_PROGRAM)
+    step.a = resource
+    step.b = value
+    return step
   }
 }
