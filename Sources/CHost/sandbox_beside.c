@@ -1,5 +1,6 @@
 // What is done beside process 1 while it mounts. The network namespace takes as long to make as everything
-// that is mounted, so the first child makes it and hands it over. The agent makes the cgroups.
+// that is mounted, so the first child makes it and hands it over; it also unmounts the old root, for which
+// the kernel waits for all of its processors. The agent makes the cgroups.
 #define _GNU_SOURCE
 #define _FILE_OFFSET_BITS 64
 #include "sandbox_inside.h"
@@ -83,11 +84,21 @@ void host_sandbox_beside(const struct host_plan *plan, const struct host_beside 
   }
   // The agent hears of process 1 first by its pid: that one says nothing before it has heard from here.
   host_sandbox_tell(HOST_EVENT_INIT, (uint32_t)pid, 0, 0);
+  char has_root = 0;
+  if (code == 0)
+    while (recv(beside->channel[1], &has_root, 1, 0) < 0 && errno == EINTR) {
+    }
+  if (has_root) host_sandbox_take(plan, HOST_PHASE_LAST, &code);
   struct iovec part = {&code, sizeof code};
-  host_sandbox_pass(beside->channel[1], &part, 1, &made, made >= 0);
+  host_sandbox_pass(beside->channel[1], &part, 1, &made, code == 0);
 }
 
 static int channel = -1;
+
+void host_sandbox_tell_root(char has_root) {
+  if (channel >= 0 && send(channel, &has_root, 1, MSG_NOSIGNAL) < 0) {
+  }
+}
 
 void host_sandbox_keep_beside(const struct host_beside *beside) {
   close(beside->own);

@@ -177,6 +177,7 @@ void host_sandbox_init(const struct host_plan *plan) {
   int32_t code = 0;
   int32_t failed = host_sandbox_take(plan, HOST_PHASE_INNER, &code);
   if (failed >= 0) {
+    host_sandbox_tell_root(0);
     host_sandbox_join_network();
     host_sandbox_hear_out(plan);
     host_sandbox_tell(HOST_EVENT_STEP_FAILED, (uint32_t)failed, (uint64_t)code, 0);

@@ -9,8 +9,8 @@
 enum { HOST_HELD = 7, HOST_MOST_PASSED = 8 };
 extern int host_sandbox_held;
 
-// Messages with at most HOST_MOST_PASSED descriptors. As send(2) and recv(2), and repeated when interrupted; what is
-// received closes when a program is executed.
+// Messages with at most HOST_MOST_PASSED descriptors. As send(2) and recv(2), and repeated when
+// interrupted; what is received closes when a program is executed.
 ssize_t host_sandbox_pass(int socket, struct iovec *parts, size_t parts_count, const int *descriptors,
                           int count);
 ssize_t host_sandbox_accept(int socket, void *bytes, size_t size, int descriptors[HOST_MOST_PASSED],
@@ -22,15 +22,13 @@ void host_sandbox_forget_arguments(void);
 // Makes the child that unpacks the bundle and, if all goes well, becomes the job: host_sandbox_start says
 // what became of it. Report as of host_sandbox_helper, task 1.
 int32_t host_sandbox_prepare(const struct host_plan *plan, uint64_t report[3]);
-// Process 1's last steps, and word of it to the agent: before a stranger's data is touched. Does not return
-// where one fails.
-void host_sandbox_finish_walls(const struct host_plan *plan);
 // Takes the report of a child; it stays as it is where the child died.
 int32_t host_sandbox_await(int32_t pid, int32_t told, uint64_t report[3]);
 
-// What the first child and process 1 have to say to each other: which network namespace it is, or why
-// there is none. host_sandbox_beside is the first child's, which tells the agent of process 1 as well, and
-// only then, as its processor has nothing better to do; the other two are process 1's.
+// What the first child and process 1 have to say to each other: that this one has its new root, or gives up;
+// then, that the old one is gone and which network namespace it is, or what went wrong. host_sandbox_beside
+// is the first child's, which tells the agent of process 1 as well, and only then, as its processor has
+// nothing better to do; the others are process 1's.
 struct host_beside {
   int channel[2];
   int own;  // the first child's folder /proc/self/ns
@@ -38,6 +36,7 @@ struct host_beside {
 int32_t host_sandbox_open_beside(struct host_beside *beside);
 void host_sandbox_beside(const struct host_plan *plan, const struct host_beside *beside, int32_t pid);
 void host_sandbox_keep_beside(const struct host_beside *beside);
+void host_sandbox_tell_root(char has_root);
 // Returns 0 or an errno; the second time too.
 int32_t host_sandbox_join_network(void);
 // The first child waits for the agent's word.

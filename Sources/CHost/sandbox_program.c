@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -108,16 +107,13 @@ static struct {
   struct failure failure;
 } prepared;
 
-static void unpack_and_become(const struct host_plan *plan, int told, int done, int walled) {
+static void unpack_and_become(const struct host_plan *plan, int told, int done) {
   uint64_t own[3] = {0, 0, 0};
   struct failure failure = {(int32_t)plan->count, 0};
   if (host_sandbox_take(plan, HOST_PHASE_CONFINE, &failure.code) >= 0) {
     own[0] = 21;
     own[2] = (uint64_t)failure.code;
   } else {
-    uint64_t word;
-    while (read(walled, &word, sizeof word) < 0 && errno == EINTR) {
-    }
     plan->helper(1, (void *)(uintptr_t)plan->limits, own);
   }
   close(BUNDLE);
@@ -135,12 +131,10 @@ int32_t host_sandbox_prepare(const struct host_plan *plan, uint64_t report[3]) {
   report[0] = 22;
   report[1] = report[2] = 0;
   if (pipe2(told, O_CLOEXEC) != 0) return -errno;
-  int walled = eventfd(0, EFD_CLOEXEC);
-  if (walled < 0 || pipe2(done, O_CLOEXEC) != 0) {
+  if (pipe2(done, O_CLOEXEC) != 0) {
     int code = errno;
     close(told[0]);
     close(told[1]);
-    if (walled >= 0) close(walled);
     return -code;
   }
   int32_t pid = prepared.pid = host_sandbox_fork_child();
@@ -148,14 +142,11 @@ int32_t host_sandbox_prepare(const struct host_plan *plan, uint64_t report[3]) {
     close(CONTROL);
     close(told[0]);
     close(done[0]);
-    unpack_and_become(plan, told[1], done[1], walled);
+    unpack_and_become(plan, told[1], done[1]);
   }
   close(told[1]);
   close(done[1]);
-  host_sandbox_finish_walls(plan);
-  uint64_t one = 1;
-  if (write(walled, &one, sizeof one) != sizeof one) _exit(0);
-  close(walled);
+  host_sandbox_tell(HOST_EVENT_WALLED, 0, 0, 0);
   union { uint64_t report[3]; struct failure failure; } own;
   ssize_t got = -1;
   char word;

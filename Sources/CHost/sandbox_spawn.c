@@ -59,7 +59,7 @@ void host_sandbox_first(const struct host_plan *plan) {
   // The stem has a session of its own.
   if (!plan->is_fresh) setsid();
   struct host_beside beside;
-  int32_t opened = host_sandbox_open_beside(&beside);
+  int32_t opened = chdir("/") == 0 ? host_sandbox_open_beside(&beside) : -errno;
   if (opened < 0) errno = -opened;
   // CLONE_PARENT: process 1 is the agent's own child, and this process need not stay.
   long pid = opened < 0 ? -1 : syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);

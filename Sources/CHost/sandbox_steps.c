@@ -45,16 +45,13 @@ static int private_id(uint32_t uid, uint32_t gid) {
   return prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == 0 ? 0 : fail();
 }
 
-// The old root ends up mounted over the new one, where one unmount lets it go: see pivot_root(2). The
-// kernel waits for all of its processors then, so there is something else to do meanwhile.
+// The old root ends up mounted over the new one, where one unmount lets it go: see pivot_root(2). It is the
+// first child's root as well.
 static int change_root(const char *path) {
   if (chdir(path) != 0) return fail();
-  return syscall(SYS_pivot_root, ".", ".") == 0 ? 0 : fail();
-}
-
-static int let_go(void) {
-  if (umount2(".", MNT_DETACH) != 0) return fail();
-  return chdir("/") == 0 ? 0 : fail();
+  if (syscall(SYS_pivot_root, ".", ".") != 0) return fail();
+  host_sandbox_tell_root(1);
+  return 0;
 }
 
 static int loopback_up(void) {
@@ -192,23 +189,12 @@ static int hold(const char *path) {
   return host_sandbox_held >= 0 ? 0 : fail();
 }
 
-void host_sandbox_finish_walls(const struct host_plan *plan) {
-  int32_t code = 0;
-  int32_t failed = host_sandbox_take(plan, HOST_PHASE_LAST, &code);
-  if (failed < 0) {
-    host_sandbox_tell(HOST_EVENT_WALLED, 0, 0, 0);
-    return;
-  }
-  host_sandbox_tell(HOST_EVENT_STEP_FAILED, (uint32_t)failed, (uint64_t)code, 0);
-  _exit(0);
-}
-
 static int unpack(const struct host_plan *plan) {
   uint64_t report[3];
   if (plan->is_fresh && !plan->terminal) {
     host_sandbox_prepare(plan, report);
   } else {
-    host_sandbox_finish_walls(plan);
+    host_sandbox_tell(HOST_EVENT_WALLED, 0, 0, 0);
     host_sandbox_helper(plan, 1, report);
   }
   close(4);
@@ -236,7 +222,7 @@ static int take(const struct host_plan *plan, const struct host_step *step) {
   case HOST_MAKE_FILE: return mknod(path, S_IFREG | 0644, 0) == 0 ? 0 : fail();
   case HOST_SYMLINK: return symlink(text, path) == 0 ? 0 : fail();
   case HOST_PIVOT_ROOT: return change_root(path);
-  case HOST_LET_GO: return let_go();
+  case HOST_LET_GO: return umount2("/", MNT_DETACH) == 0 ? 0 : fail();
   case HOST_CHROOT: return chroot(path) == 0 && chdir("/") == 0 ? 0 : fail();
   case HOST_HOSTNAME: return sethostname(text, strlen(text)) == 0 ? 0 : fail();
   case HOST_LOOPBACK_UP: return loopback_up();

@@ -32,6 +32,7 @@ enum SandboxPlan {
 
       // The first child, beside process 1, which is born here.
       steps += Network.besideSteps()
+      steps += PivotRoot.lastSteps()
 
       // Process 1 of the sandbox: it has capabilities over its own namespaces, and none outside.
       steps += OutOfMemory.steps()
@@ -46,6 +47,7 @@ enum SandboxPlan {
     plan.fixed { steps in
       steps += ProcFileSystem.steps(context)
       steps += PivotRoot.steps(context)
+      steps += ProcFileSystem.coverSteps()
       steps += WritableFolders.steps()
       steps += RootFileSystem.readOnlySteps()
     }
@@ -54,9 +56,6 @@ enum SandboxPlan {
       steps += ControlGroups.steps(context)
       steps += Network.joinSteps()
       steps += Bundle.unpackSteps()
-
-      // Process 1 again, before a byte of the bundle is read.
-      steps += PivotRoot.lastSteps()
 
       // Every process that touches the job's data: the one that unpacks, the job, the one that collects.
       steps += Capabilities.boundingSteps()

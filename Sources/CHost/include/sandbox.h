@@ -32,8 +32,8 @@ enum host_operation {
   HOST_IO_PRIORITY = 31,   // a: as ioprio_set(2) has it
   HOST_JOIN_NETWORK = 32,  // enters the network namespace that the first child has made meanwhile
   HOST_JOIN_CGROUPS = 33,  // enters the cgroups whose files come with HOST_COMMAND_GO
-  HOST_LET_GO = 35,        // unmounts the old root
   HOST_HOLD = 34,          // path: what is mounted there stays writable for who unpacks the bundle
+  HOST_LET_GO = 35,        // unmounts the old root
 };
 
 // Who takes the step.
@@ -44,7 +44,7 @@ enum host_phase {
   HOST_PHASE_PROGRAM = 3,  // every program of the job, after the confining steps
   HOST_PHASE_JOB = 4,      // the job's own program, after those
   HOST_PHASE_BESIDE = 5,   // the first child again, while process 1 takes its own
-  HOST_PHASE_LAST = 6,     // process 1, while who will unpack the bundle confines itself and waits
+  HOST_PHASE_LAST = 6,     // the first child, when process 1 has its new root
 };
 
 struct host_step {

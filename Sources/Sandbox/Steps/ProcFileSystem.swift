@@ -3,6 +3,11 @@
 enum ProcFileSystem {
   private static let quiet = MountFlag.noSuid | MountFlag.noDevices | MountFlag.noExecute
 
+  /// Where a user namespace is, the kernel allows this only beside another /proc, the machine's.
+  static func steps(_ context: PlanContext) -> [Step] {
+    [Step.mount("proc", on: context.root + "/proc", type: "proc", flags: quiet)]
+  }
+
   // Kernels differ in which of these they have.
   private static let files: StaticString = """
     kcore keys key-users kmsg kallsyms kpagecount kpageflags kpagecgroup latency_stats modules
@@ -12,22 +17,21 @@ enum ProcFileSystem {
   private static let folders: StaticString =
     "acpi asound scsi tty pressure dynamic_debug bus fs irq"
 
-  static func steps(_ context: PlanContext) -> [Step] {
-    let proc = context.root + "/proc"
-    var steps = [Step.mount("proc", on: proc, type: "proc", flags: quiet)]
+  static func coverSteps() -> [Step] {
+    var steps: [Step] = []
     for name in Text.names(files) {
-      steps.append(Step.mount("/dev/null", on: proc + "/" + name, flags: MountFlag.bind).optional)
+      steps.append(Step.mount("/dev/null", on: "/proc/" + name, flags: MountFlag.bind).optional)
     }
     // Every kernel has this one; it covers the others, too.
-    let empty = proc + "/driver"
+    let empty = "/proc/driver"
     steps.append(
       Step.mount(
         "zennet", on: empty, type: "tmpfs", flags: quiet | MountFlag.readOnly,
         options: "size=4k,mode=0555"))
     for name in Text.names(folders) {
-      steps.append(Step.mount(empty, on: proc + "/" + name, flags: MountFlag.bind).optional)
+      steps.append(Step.mount(empty, on: "/proc/" + name, flags: MountFlag.bind).optional)
     }
-    let settings = proc + "/sys"
+    let settings = "/proc/sys"
     steps.append(Step.mount(settings, on: settings, flags: MountFlag.bind))
     steps.append(
       Step.mount(
