@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -41,6 +42,7 @@ static int write_all(int fd, const void *bytes, uint64_t size) {
   const char *at = bytes;
   while (size > 0) {
     ssize_t done = write(fd, at, (size_t)size);
+    if (done < 0 && errno == EINTR) continue;
     if (done < 0) return -1;
     at += done;
     size -= (uint64_t)done;
@@ -113,9 +115,28 @@ static int32_t fork_child(host_helper helper, uint32_t present, const int *recei
   return pid < 0 ? -errno : (int32_t)pid;
 }
 
-void host_sandbox_stem(host_helper helper) {
+// A mount namespace begins as a copy of its maker's, and all that is copied has to be let go again. So
+// the stem has its own, with nothing but what walls are made of: a root with the folder in it, /dev,
+// /proc. What the owner unmounts meanwhile is not held here either. Only root may; otherwise more is
+// copied.
+static void keep_few_mounts(const char *folder) {
+  if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+      mount("/", folder, NULL, MS_BIND, NULL) != 0)
+    return;
+  // With what is mounted over parts of /proc: whoever covered it meant it.
+  if (chdir(folder) == 0 && access(folder + 1, F_OK) == 0 &&
+      mount("/dev", "dev", NULL, MS_BIND, NULL) == 0 &&
+      mount("/proc", "proc", NULL, MS_BIND | MS_REC, NULL) == 0 &&
+      syscall(SYS_pivot_root, ".", ".") == 0)
+    umount2("/", MNT_DETACH);
+  else
+    umount2(folder, MNT_DETACH);
+}
+
+void host_sandbox_stem(host_helper helper, const char *folder) {
   host_keep_released_memory();
   host_sandbox_default_signals();
+  keep_few_mounts(folder);
   // A key pressed in the agent's terminal is not for it.
   setsid();
   // What is received lies above the numbers that the first child wants it at.

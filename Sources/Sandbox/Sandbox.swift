@@ -16,7 +16,7 @@ public final class Sandbox {
   public init(features: KernelFeatures, settings: SandboxSettings) {
     self.features = features
     self.settings = settings
-    stem = SandboxStem(program: settings.helperProgram)
+    stem = SandboxStem(program: settings.helperProgram, folder: settings.mountPoint)
   }
 
   /// Makes the walls and waits inside them for the bundle on ``SandboxProcess/bundle``; the job

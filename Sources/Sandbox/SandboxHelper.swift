@@ -13,9 +13,11 @@ public enum SandboxHelper {
   /// was a helper and is done; it must exit. `words` are the arguments without the program's name.
   public static func runIfAsked(_ words: [String]) -> Bool {
     if words.count != 4 && words.count != 3 || !Text.same(words[0], word) { return false }
+    if words.count == 4 && Text.same(words[1], "0") {
+      words[2].withCString { host_sandbox_stem(runHelper, $0) }
+    }
     let numbers = words.dropFirst().map { Text.number(Array($0.utf8)[...]) ?? 0 }
     let limits = BundleLimits(entries: numbers[1], bytes: numbers.count > 2 ? numbers[2] : 0)
-    if words.count == 4 && Text.same(words[1], "0") { host_sandbox_stem(runHelper) }
     // Nobody shall unpack anything over a machine's root by calling this by hand.
     if host_sandbox_is_confined() != 1 { return true }
     if words.count == 3 {
@@ -31,6 +33,11 @@ public enum SandboxHelper {
       }
     }
     return true
+  }
+
+  /// Of the stem; `folder` is where sandboxes mount their roots.
+  static func stemArguments(folder: String) -> [String] {
+    ["zennet-agent", word, "0", folder, "0"]
   }
 
   static func arguments(task: UInt32, _ limits: BundleLimits) -> [String] {

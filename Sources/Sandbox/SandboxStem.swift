@@ -5,12 +5,15 @@ import CHost
 /// is told nothing of a job: what it forks gets the plan through a file in memory.
 final class SandboxStem {
   private let program: String
+  private let folder: String
   private var pid: Int32 = 0
   private var socket: Int32 = -1
   private var isPossible: Bool
 
-  init(program: String) {
+  /// - Parameter folder: where sandboxes mount their roots.
+  init(program: String, folder: String) {
     self.program = program
+    self.folder = folder
     // Everything inside runs where no dynamic loader is.
     isPossible = StaticProgram.isStatic(program)
   }
@@ -45,7 +48,7 @@ final class SandboxStem {
     let file = program.withCString { host_sandbox_open_program($0) }
     defer { if file >= 0 { _ = host_sandbox_close(file) } }
     var texts: [UInt8] = []
-    for text in SandboxHelper.arguments(task: 0, BundleLimits(entries: 0, bytes: 0)) {
+    for text in SandboxHelper.stemArguments(folder: folder) {
       texts.append(contentsOf: text.utf8)
       texts.append(0)
     }

@@ -122,8 +122,8 @@ int32_t host_sandbox_start_stem(int32_t program, const uint8_t *arguments, int32
 int32_t host_sandbox_ask_stem(int32_t socket, const struct host_plan *plan);
 // To be called once for each time that it was asked: the pid.
 int32_t host_sandbox_hear_stem(int32_t socket);
-// Task 0: the life of the stem.
-void host_sandbox_stem(host_helper helper) __attribute__((noreturn));
+// Task 0: the life of the stem. `folder` is where sandboxes mount their roots.
+void host_sandbox_stem(host_helper helper, const char *folder) __attribute__((noreturn));
 // The first child as a fork of the agent itself: where there is no program for a stem. Returns its pid.
 int32_t host_sandbox_fork(const struct host_plan *plan);
 // The life of the first child.
