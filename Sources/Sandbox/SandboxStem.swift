@@ -6,7 +6,7 @@ import CHost
 final class SandboxStem {
   private let program: String
   private let folder: String
-  private var pid: Int32 = 0
+  private(set) var pid: Int32 = 0
   private var socket: Int32 = -1
   private var isPossible: Bool
 

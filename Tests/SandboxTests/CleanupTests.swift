@@ -8,27 +8,30 @@ import Testing
 private let fork = unsafeBitCast(
   dlsym(nil, "fork")!, to: (@convention(c) () -> Int32).self)
 
+/// Runs `body` in another process, which is killed with SIGKILL once it has said that it is ready, or ends
+/// by itself then. Returns what `body` did.
+@discardableResult
+func endedAgent(killed: Bool = true, _ body: () -> Int32) -> Int32 {
+  var ends: [Int32] = [-1, -1]
+  precondition(host_sandbox_pipe(&ends, 0) == 0)
+  let pid = fork()
+  if pid == 0 {
+    var answer = body()
+    write(ends[1], &answer, 4)
+    while killed { pause() }
+    _exit(0)
+  }
+  close(ends[1])
+  var answer: Int32 = 0
+  #expect(read(ends[0], &answer, 4) == 4)
+  close(ends[0])
+  if killed { _ = host_sandbox_kill(pid, 9) }
+  waitpid(pid, nil, 0)
+  return answer
+}
+
 extension WithKernel {
   struct CleanupTests {
-    /// Runs `body` in another process, which is killed with SIGKILL once it has said that it is ready.
-    private func killedAgent(_ body: () -> Void) {
-      var ends: [Int32] = [-1, -1]
-      precondition(host_sandbox_pipe(&ends, 0) == 0)
-      let pid = fork()
-      if pid == 0 {
-        body()
-        _ = host_sandbox_write(ends[1], [1], 1)
-        while true { pause() }
-      }
-      close(ends[1])
-      var byte: UInt8 = 0
-      _ = host_sandbox_read(ends[0], &byte, 1)
-      close(ends[0])
-      #expect(byte == 1)
-      _ = host_sandbox_kill(pid, 9)
-      waitpid(pid, nil, 0)
-    }
-
     private func processes(owner: String) -> [Int32] {
       StaleCgroups.find(features.cgroups, owner: owner).flatMap { $0.processes() }
     }
@@ -57,12 +60,13 @@ extension WithKernel {
 
     @Test func aKilledAgentsSandboxDiesAndItsTracesAreRemoved() throws {
       let owner = "killed\(getpid())"
-      killedAgent {
+      endedAgent {
         let driver = Driver(
           try! makeSandbox(owner: owner).start(shell("sleep 1000"), nowMs: nowMs()))
         driver.until { $0.events.contains(.jobStarted) }
         // Not destroyed: the process is about to be killed.
         _ = Unmanaged.passRetained(driver)
+        return 1
       }
       // Process 1 sees the end of its control socket; nobody has to clean for that.
       let end = nowMs() + 10_000
@@ -76,13 +80,14 @@ extension WithKernel {
 
     @Test func aKilledAgentsFrozenSandboxIsRemovedToo() throws {
       let owner = "frozen\(getpid())"
-      killedAgent {
+      endedAgent {
         let driver = Driver(
           try! makeSandbox(owner: owner).start(shell("sleep 1000"), nowMs: nowMs()))
         driver.until { $0.events.contains(.jobStarted) }
         try! driver.process.freeze(nowMs: nowMs())
         driver.until { $0.process.cgroup.isFrozen }
         _ = Unmanaged.passRetained(driver)
+        return 1
       }
       #expect(!processes(owner: owner).isEmpty)
       #expect(try makeSandbox(owner: owner).cleanStale() == 1)

@@ -3,7 +3,8 @@ import Testing
 
 @testable import Sandbox
 
-private let staticAgent: String? = {
+/// Made by cross/build.
+let staticAgent: String? = {
   let name = ".build-cross/out/zennet-agent-x86_64"
   let tree = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent()

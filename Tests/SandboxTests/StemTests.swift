@@ -1,0 +1,101 @@
+import CHost
+import Foundation
+import Testing
+
+@testable import Sandbox
+
+extension WithKernel {
+  /// The process that first children are forked from, as it is killed and left behind.
+  @Suite(.enabled(if: staticAgent != nil)) struct StemTests {
+    private func sandbox() -> Sandbox {
+      Sandbox(
+        features: features,
+        settings: SandboxSettings(owner: "stem\(getpid())", helperProgram: staticAgent!))
+    }
+
+    private func expectJob(in sandbox: Sandbox) throws {
+      let driver = try run(shell("exit 7"), in: sandbox)
+      #expect(driver.process.outcome == .exited(status: 7))
+      try driver.process.destroy()
+    }
+
+    /// A dead process that its parent has not asked for yet is nobody any more.
+    private func isAlive(_ pid: Int32) -> Bool {
+      let stat = (try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8)) ?? ""
+      return stat.contains("(") && !stat.contains(") Z ") && !stat.contains(") X ")
+    }
+
+    private func expectGone(_ pid: Int32) {
+      let end = nowMs() + patienceSeconds * 1000
+      while isAlive(pid) && nowMs() < end { usleep(1000) }
+      #expect(!isAlive(pid))
+    }
+
+    @Test func oneThatIsKilledIsReplaced() throws {
+      let before = Leftovers.now()
+      do {
+        let sandbox = sandbox()
+        for _ in 0..<3 {
+          try expectJob(in: sandbox)
+          let stem = sandbox.stem.pid
+          #expect(isAlive(stem))
+          // The next job has the same one.
+          try expectJob(in: sandbox)
+          #expect(sandbox.stem.pid == stem)
+          _ = host_sandbox_kill(stem, 9)
+          expectGone(stem)
+          try expectJob(in: sandbox)
+          #expect(isAlive(sandbox.stem.pid))
+          // It was asked for: no zombie is left.
+          #expect(host_sandbox_kill(stem, 0) != 0 || sandbox.stem.pid == stem)
+        }
+        #expect(cgroupFolders(owner: sandbox.settings.owner).isEmpty)
+      }
+      before.expectNothingMore()
+    }
+
+    /// The job that it was asked for has no first child; the next one has.
+    @Test func oneThatDiesWhileItIsAskedIsAnErrorOnce() throws {
+      let sandbox = sandbox()
+      try expectJob(in: sandbox)
+      let before = Leftovers.now()
+      let stem = sandbox.stem.pid
+      _ = host_sandbox_kill(stem, SIGSTOP)
+      let killer = Thread {
+        usleep(100_000)
+        _ = host_sandbox_kill(stem, 9)
+      }
+      killer.start()
+      #expect(throws: SandboxError.self) { try sandbox.start(shell("true"), nowMs: nowMs()) }
+      #expect(cgroupFolders(owner: sandbox.settings.owner).isEmpty)
+      #expect(!isAlive(stem))
+      before.expectNothingMore()
+      try expectJob(in: sandbox)
+    }
+
+    @Test func itEndsWithItsSandbox() throws {
+      var stem: Int32 = 0
+      do {
+        let sandbox = sandbox()
+        try expectJob(in: sandbox)
+        stem = sandbox.stem.pid
+        #expect(isAlive(stem))
+      }
+      #expect(host_sandbox_kill(stem, 0) != 0)
+    }
+
+    @Test(arguments: [true, false]) func anIdleOneIsGoneWithItsAgent(isKilled: Bool) throws {
+      let stem = endedAgent(killed: isKilled) {
+        let sandbox = sandbox()
+        try! expectJob(in: sandbox)
+        // Nothing is tidied up: the process is about to be killed, or to end as it is.
+        _ = Unmanaged.passRetained(sandbox)
+        return sandbox.stem.pid
+      }
+      #expect(stem > 0)
+      expectGone(stem)
+      let owner = sandbox().settings.owner
+      #expect(StaleCgroups.find(features.cgroups, owner: owner).isEmpty)
+    }
+  }
+}
