@@ -100,7 +100,10 @@ public final class SandboxProcess {
   ) {
     let code = Int32(truncatingIfNeeded: event.b)
     switch event.kind {
-    case HOST_EVENT_WALLED.rawValue: isWalled = true
+    case HOST_EVENT_WALLED.rawValue:
+      isWalled = true
+      // The first look opens files. Later on somebody would wait for that.
+      _ = reader.read()
     case HOST_EVENT_STARTED.rawValue:
       isStarted = true
       meter.started(reader.read(), nowMs: nowMs)

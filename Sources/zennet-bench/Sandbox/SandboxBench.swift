@@ -1,3 +1,4 @@
+import Bytes
 import Foundation
 import Sandbox
 
@@ -115,10 +116,16 @@ struct SandboxBench {
   /// Milliseconds, by the wall clock, in turns.
   private func compare(_ metric: String, _ contestants: [(String, () throws -> Void)]) throws {
     var times = contestants.map { _ in [Double]() }
+    var random = SeededNumbers(1)
+    var order = Array(contestants.indices)
     for round in 0...options.rounds {
-      for (index, contestant) in contestants.enumerated() {
+      // The kernel cleans up for a while after each: nobody always comes after the same one.
+      for place in order.indices.dropFirst() {
+        order.swapAt(place, Int(random.next() % UInt64(place + 1)))
+      }
+      for index in order {
         let before = Monotonic.ns()
-        try contestant.1()
+        try contestants[index].1()
         let ms = Double(Monotonic.ns() - before) / 1e6
         if round > 0 { times[index].append(ms) }
       }
