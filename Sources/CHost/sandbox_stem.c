@@ -120,17 +120,20 @@ static int32_t fork_child(host_helper helper, uint32_t present, const int *recei
 // /proc. What the owner unmounts meanwhile is not held here either. Only root may; otherwise more is
 // copied.
 static void keep_few_mounts(const char *folder) {
-  if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
-      mount("/", folder, NULL, MS_BIND, NULL) != 0)
-    return;
-  // With what is mounted over parts of /proc: whoever covered it meant it.
-  if (chdir(folder) == 0 && access(folder + 1, F_OK) == 0 &&
-      mount("/dev", "dev", NULL, MS_BIND, NULL) == 0 &&
-      mount("/proc", "proc", NULL, MS_BIND | MS_REC, NULL) == 0 &&
-      syscall(SYS_pivot_root, ".", ".") == 0)
-    umount2("/", MNT_DETACH);
-  else
-    umount2(folder, MNT_DETACH);
+  int whole = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+  if (whole < 0) return;
+  if (unshare(CLONE_NEWNS) == 0) {
+    // With what is mounted over parts of /proc: whoever covered it meant it.
+    if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+        mount("/", folder, NULL, MS_BIND, NULL) == 0 && chdir(folder) == 0 &&
+        access(folder + 1, F_OK) == 0 && mount("/dev", "dev", NULL, MS_BIND, NULL) == 0 &&
+        mount("/proc", "proc", NULL, MS_BIND | MS_REC, NULL) == 0 &&
+        syscall(SYS_pivot_root, ".", ".") == 0)
+      umount2("/", MNT_DETACH);
+    else
+      setns(whole, CLONE_NEWNS);
+  }
+  close(whole);
 }
 
 void host_sandbox_stem(host_helper helper, const char *folder) {

@@ -7,10 +7,11 @@ import Testing
 extension WithKernel {
   /// The process that first children are forked from, as it is killed and left behind.
   @Suite(.enabled(if: staticAgent != nil)) struct StemTests {
-    private func sandbox() -> Sandbox {
+    private func sandbox(mountPoint: String = "/tmp") -> Sandbox {
       Sandbox(
         features: features,
-        settings: SandboxSettings(owner: "stem\(getpid())", helperProgram: staticAgent!))
+        settings: SandboxSettings(
+          owner: "stem\(getpid())", mountPoint: mountPoint, helperProgram: staticAgent!))
     }
 
     private func expectJob(in sandbox: Sandbox) throws {
@@ -71,6 +72,34 @@ extension WithKernel {
       #expect(!isAlive(stem))
       before.expectNothingMore()
       try expectJob(in: sandbox)
+    }
+
+    /// What the owner unmounts would stay busy if it were mounted there, too.
+    @Test(
+      .enabled(if: geteuid() == 0),
+      .disabled(if: ProcessInfo.processInfo.environment["ZENNET_MACHINE"] != nil))
+    func rootsHoldsThreeMounts() throws {
+      let sandbox = sandbox()
+      try expectJob(in: sandbox)
+      #expect(try mounts(of: sandbox.stem.pid) == ["/", "/dev", "/proc"])
+    }
+
+    /// Where sandboxes mount their roots in a folder that is on none of the three.
+    @Test(.enabled(if: geteuid() == 0 && FileManager.default.isWritableFile(atPath: "/dev/shm")))
+    func oneThatNeedsMoreKeepsAll() throws {
+      let folder = "/dev/shm/zennet-\(getpid())"
+      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
+      defer { try? FileManager.default.removeItem(atPath: folder) }
+      let sandbox = sandbox(mountPoint: folder)
+      try expectJob(in: sandbox)
+      #expect(try mounts(of: sandbox.stem.pid) == mounts(of: getpid()))
+    }
+
+    /// Where something is mounted, except over parts of /proc.
+    private func mounts(of pid: Int32) throws -> [String] {
+      let text = try String(contentsOfFile: "/proc/\(pid)/mountinfo", encoding: .utf8)
+      let places = text.split(separator: "\n").map { String($0.split(separator: " ")[4]) }
+      return places.filter { !$0.hasPrefix("/proc/") }.sorted()
     }
 
     @Test func itEndsWithItsSandbox() throws {
