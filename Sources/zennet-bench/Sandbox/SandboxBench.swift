@@ -1,4 +1,3 @@
-import Bytes
 import Foundation
 import Sandbox
 
@@ -116,14 +115,9 @@ struct SandboxBench {
   /// Milliseconds, by the wall clock, in turns.
   private func compare(_ metric: String, _ contestants: [(String, () throws -> Void)]) throws {
     var times = contestants.map { _ in [Double]() }
-    var random = SeededNumbers(1)
-    var order = Array(contestants.indices)
     for round in 0...options.rounds {
       // The kernel cleans up for a while after each: nobody always comes after the same one.
-      for place in order.indices.dropFirst() {
-        order.swapAt(place, Int(random.next() % UInt64(place + 1)))
-      }
-      for index in order {
+      for index in contestants.indices.shuffled() {
         let before = Monotonic.ns()
         try contestants[index].1()
         let ms = Double(Monotonic.ns() - before) / 1e6
