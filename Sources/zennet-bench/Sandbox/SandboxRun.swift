@@ -68,17 +68,17 @@ final class SandboxRun {
     return text.split(separator: "\n").compactMap { Int32($0) }
   }
 
-  /// Where the job's processes are counted: its cgroup of the pids controller.
+  /// Where the job's processes are counted: its cgroup of the pids controller. Empty where its first process
+  /// is not there yet or any more: then the kernel names another one, in which is everybody.
   private func folder() -> String {
     let own =
       (try? String(contentsOfFile: "/proc/\(process.firstPid)/cgroup", encoding: .utf8)) ?? ""
-    for line in own.split(separator: "\n") {
+    let lines = own.split(separator: "\n").filter { $0.hasSuffix("." + process.name) }
+    for line in lines {
       let parts = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
       if parts.count == 3 && parts[1] == "pids" { return "/sys/fs/cgroup/pids\(parts[2])" }
     }
-    for line in own.split(separator: "\n") where line.hasPrefix("0::") {
-      return "/sys/fs/cgroup" + line.dropFirst(3)
-    }
+    for line in lines where line.hasPrefix("0::") { return "/sys/fs/cgroup" + line.dropFirst(3) }
     return ""
   }
 }
