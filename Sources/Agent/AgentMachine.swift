@@ -272,9 +272,7 @@ public final class AgentMachine {
     var earliest = hasPlace ? announcements.nextCallMs : UInt64.max
     for job in jobs {
       earliest = min(earliest, job.nextDeadlineMs)
-      if isOpen && job.stage == .negotiating {
-        earliest = min(earliest, max(job.makesWayAtMs, announcements.nextCallMs))
-      }
+      if isOpen { earliest = min(earliest, max(job.makesWayAtMs, announcements.nextCallMs)) }
     }
     return earliest
   }

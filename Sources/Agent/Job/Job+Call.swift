@@ -201,7 +201,7 @@ extension Job {
 
   /// Others are called, and this publisher again after them.
   func makeWay() {
-    if stage != .negotiating || isForgotten { return }
+    if isForgotten { return }
     isPutOff = true
     endNegotiation("the publisher has not chosen yet, and others wait")
   }

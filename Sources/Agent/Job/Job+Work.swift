@@ -157,7 +157,7 @@ extension Job {
     sampleIfDue()
     if isFrozen { considerFreezing() }
     if let patienceEndsAtMs, context.now.nowMs >= patienceEndsAtMs { patienceEnded() }
-    if stage == .negotiating && context.now.nowMs >= negotiationEndsAtMs {
+    if context.now.nowMs >= negotiationEndsAtMs {
       endNegotiation("nothing came of it in time")
     }
   }
@@ -169,7 +169,6 @@ extension Job {
     if link == .down && stage < .closing { earliest = min(earliest, dialAtMs) }
     if stage == .running { earliest = min(earliest, nextSampleAtMs) }
     if let patienceEndsAtMs { earliest = min(earliest, patienceEndsAtMs) }
-    if stage == .negotiating { earliest = min(earliest, negotiationEndsAtMs) }
-    return earliest
+    return min(earliest, negotiationEndsAtMs)
   }
 }

@@ -37,10 +37,8 @@ final class Job {
   var offer: Offer?
   var bid: Bid?
   var channelNonce: Bytes32 = .zero
-  /// From here on it makes way for other publishers, if there are any.
-  var makesWayAtMs: UInt64
-  /// Negotiation ends here when nothing comes of it.
-  var negotiationEndsAtMs: UInt64
+  /// When this job came to be; of one that is negotiated, when that began.
+  private let beganAtMs: UInt64
 
   // MARK: Money
   var channel: ProviderChannel?
@@ -94,8 +92,7 @@ final class Job {
     publisher = announcement.publisher
     endpoint = announcement.endpoint
     dialAtMs = context.now.nowMs
-    makesWayAtMs = context.now.nowMs + Job.makesWayMs
-    negotiationEndsAtMs = context.now.nowMs + Job.negotiationMs
+    beganAtMs = context.now.nowMs
   }
 
   /// A job that was stored by an earlier run; `JobRestoring` goes on with it.
@@ -107,8 +104,7 @@ final class Job {
     publisher = record.contract.contract.publisher
     endpoint = record.endpoint
     dialAtMs = context.now.nowMs
-    makesWayAtMs = UInt64.max
-    negotiationEndsAtMs = UInt64.max
+    beganAtMs = context.now.nowMs
     self.record = record
     self.channel = channel
     offer = record.offer
@@ -129,6 +125,12 @@ final class Job {
   static let fundingPatienceMs: UInt64 = 3_600_000
 
   var stage: JobStage { record?.stage ?? .negotiating }
+  /// From here on it makes way for other publishers, if there are any; never after a contract.
+  var makesWayAtMs: UInt64 { stage == .negotiating ? beganAtMs + Job.makesWayMs : UInt64.max }
+  /// Negotiation ends here when nothing comes of it.
+  var negotiationEndsAtMs: UInt64 {
+    stage == .negotiating ? beganAtMs + Job.negotiationMs : UInt64.max
+  }
   var contract: Contract? { record?.contract.contract }
   /// Zero before the contract. Kept, as it is asked for with every stored payment.
   var contractId = Bytes32.zero
