@@ -1,10 +1,10 @@
-import Foundation
+import Host
 
 /// What went wrong, for the person who asked: one line on standard error.
 enum Complaint {
   /// - Parameter command: a subcommand that names itself in its errors.
   static func tell(_ message: String, of command: String? = nil) {
     let name = command.map { "zennet \($0)" } ?? "zennet"
-    FileHandle.standardError.write(Data("\(name): \(message)\n".utf8))
+    HostProcess.write(2, Array("\(name): \(message)\n".utf8))
   }
 }
