@@ -28,12 +28,8 @@ struct PlanWriter {
   }
 
   /// Steps that come out of the kernel's features and the agent's settings alone.
-  @inline(never) mutating func fixed(_ write: (inout [Step]) -> Void) {
-    if place == known.count {
-      var steps: [Step] = []
-      write(&steps)
-      known.append(encoded(steps))
-    }
+  @inline(never) mutating func fixed(_ steps: @autoclosure () -> [Step]) {
+    if place == known.count { known.append(encoded(steps())) }
     plan.append(known[place])
     place += 1
   }

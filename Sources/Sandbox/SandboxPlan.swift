@@ -20,55 +20,43 @@ struct PlanContext {
 enum SandboxPlan {
   static func write(_ plan: inout PlanWriter, _ context: PlanContext) {
     // The first child, still in the agent's world.
-    plan.fixed { steps in
-      steps += DiskPriority.steps()
-      steps += OutOfMemory.beforeNamespaces()
-    }
+    plan.fixed(DiskPriority.steps())
+    plan.fixed(OutOfMemory.beforeNamespaces())
     plan.job(PrivateIdentity.beforeNamespaces(context))
     plan.job(UserNamespace.steps(context))
-    plan.fixed { steps in
-      steps += OtherNamespaces.steps(context)
-      steps += TimeNamespace.steps(context)
+    plan.fixed(OtherNamespaces.steps(context))
+    plan.fixed(TimeNamespace.steps(context))
 
-      // The first child, beside process 1, which is born here.
-      steps += Network.besideSteps()
-      steps += PivotRoot.lastSteps()
+    // The first child, beside process 1, which is born here.
+    plan.fixed(Network.besideSteps())
+    plan.fixed(PivotRoot.lastSteps())
 
-      // Process 1 of the sandbox: it has capabilities over its own namespaces, and none outside.
-      steps += OutOfMemory.steps()
-      steps += Secrecy.steps()
-      steps += PrivateMounts.steps()
-    }
+    // Process 1 of the sandbox: it has capabilities over its own namespaces, and none outside.
+    plan.fixed(OutOfMemory.steps())
+    plan.fixed(Secrecy.steps())
+    plan.fixed(PrivateMounts.steps())
     plan.job(RootFileSystem.steps(context))
-    plan.fixed { steps in
-      steps += Devices.steps(context)
-    }
+    plan.fixed(Devices.steps(context))
     plan.job(SharedMemory.steps(context))
-    plan.fixed { steps in
-      steps += ProcFileSystem.steps(context)
-      steps += PivotRoot.steps(context)
-      steps += ProcFileSystem.coverSteps()
-      steps += WritableFolders.steps()
-      steps += RootFileSystem.readOnlySteps()
-    }
+    plan.fixed(ProcFileSystem.steps(context))
+    plan.fixed(PivotRoot.steps(context))
+    plan.fixed(ProcFileSystem.coverSteps())
+    plan.fixed(WritableFolders.steps())
+    plan.fixed(RootFileSystem.readOnlySteps())
     plan.job(Hostname.steps(context))
-    plan.fixed { steps in
-      steps += ControlGroups.steps(context)
-      steps += Network.joinSteps()
-      steps += Bundle.unpackSteps()
+    plan.fixed(ControlGroups.steps(context))
+    plan.fixed(Network.joinSteps())
+    plan.fixed(Bundle.unpackSteps())
 
-      // Every process that touches the job's data: the one that unpacks, the job, the one that collects.
-      steps += Capabilities.boundingSteps()
-    }
+    // Every process that touches the job's data: the one that unpacks, the job, the one that collects.
+    plan.fixed(Capabilities.boundingSteps())
     plan.job(PrivateIdentity.withoutUserNamespace(context))
-    plan.fixed { steps in
-      steps += Capabilities.steps()
-      steps += NoNewPrivileges.steps()
-      steps += Seccomp.steps(context)
+    plan.fixed(Capabilities.steps())
+    plan.fixed(NoNewPrivileges.steps())
+    plan.fixed(Seccomp.steps(context))
 
-      // The job, and programs that the publisher starts beside it.
-      steps += ResourceLimits.steps()
-    }
+    // The job, and programs that the publisher starts beside it.
+    plan.fixed(ResourceLimits.steps())
     plan.job(ResourceLimits.processSteps(context))
 
     // The job.
