@@ -78,7 +78,7 @@ void host_sandbox_beside(const struct host_plan *plan, const struct host_beside 
   close(beside->channel[0]);
   int32_t code = 0;
   int made = -1;
-  if (host_sandbox_take(plan, HOST_PHASE_BESIDE, &code) < 0) {
+  if (host_sandbox_take(plan, HOST_PHASE_BESIDE, &code) < 0 && !host_sandbox_has_network()) {
     made = openat(beside->own, "net", O_RDONLY | O_CLOEXEC);
     if (made < 0) code = errno;
   }
@@ -90,7 +90,7 @@ void host_sandbox_beside(const struct host_plan *plan, const struct host_beside 
     }
   if (has_root) host_sandbox_take(plan, HOST_PHASE_LAST, &code);
   struct iovec part = {&code, sizeof code};
-  host_sandbox_pass(beside->channel[1], &part, 1, &made, code == 0);
+  host_sandbox_pass(beside->channel[1], &part, 1, &made, code == 0 && made >= 0);
 }
 
 static int channel = -1;
@@ -114,6 +114,7 @@ int32_t host_sandbox_join_network(void) {
   close(channel);
   channel = -1;
   if (got != sizeof code) return EPIPE;  // it died
+  if (count == 0 && code == 0 && host_sandbox_has_network()) return 0;  // born in it
   if (count != 1) return code ? code : EPROTO;
   code = setns(made[0], CLONE_NEWNET) == 0 ? 0 : errno;
   close(made[0]);

@@ -84,7 +84,9 @@ static void grow(host_helper helper, uint32_t present, const int *received) {
   if (fstat(stored, &found) != 0 || found.st_size < (off_t)sizeof(struct stored_plan)) _exit(115);
   const uint8_t *bytes = mmap(NULL, (size_t)found.st_size, PROT_READ, MAP_PRIVATE, stored, 0);
   if (bytes == MAP_FAILED) _exit(115);
-  host_close_from(HELPER);
+  // There is no helper to execute.
+  host_sandbox_place_network(HELPER);
+  host_close_from(HELPER + 1);
   const struct stored_plan *header = (const struct stored_plan *)(const void *)bytes;
   uint64_t steps = header->count * sizeof(struct host_step);
   if (sizeof *header + steps + header->arena_size != (uint64_t)found.st_size) _exit(115);
@@ -136,6 +138,16 @@ static void keep_few_mounts(const char *folder) {
   close(whole);
 }
 
+// A network namespace takes as long as most of the other walls together: one is made ahead when it is quiet,
+// and kept while more jobs are likely, as it takes 200 KiB of the kernel's memory.
+static void await_request(int socket) {
+  enum { QUIET_MS = 20, LIKELY_MS = 60000 };
+  if (host_sandbox_wait_readable(socket, QUIET_MS) != 0) return;
+  host_sandbox_ready_network();
+  if (host_sandbox_wait_readable(socket, LIKELY_MS) != 0) return;
+  host_sandbox_drop_network();
+}
+
 void host_sandbox_stem(host_helper helper, const char *folder) {
   host_keep_released_memory();
   host_sandbox_default_signals();
@@ -147,6 +159,7 @@ void host_sandbox_stem(host_helper helper, const char *folder) {
   for (int index = CONTROL; index < KEPT; index++)
     if (socket < 0 || dup2(0, index) < 0) _exit(115);
   for (;;) {
+    await_request(socket);
     struct request request;
     int received[HOST_MOST_PASSED], count;
     ssize_t got = host_sandbox_accept(socket, &request, sizeof request, received, &count);
@@ -154,6 +167,8 @@ void host_sandbox_stem(host_helper helper, const char *folder) {
     struct answer answer = {ANSWER, fork_child(helper, request.present, received, count)};
     for (int index = 0; index < count; index++) close(received[index]);
     if (send(socket, &answer, sizeof answer, MSG_NOSIGNAL) < 0) _exit(0);
+    // Whoever was forked has it.
+    host_sandbox_drop_network();
   }
 }
 

@@ -7,14 +7,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <net/if.h>
 #include <sched.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -52,20 +49,6 @@ static int change_root(const char *path) {
   if (syscall(SYS_pivot_root, ".", ".") != 0) return fail();
   host_sandbox_tell_root(1);
   return 0;
-}
-
-static int loopback_up(void) {
-  int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return fail();
-  struct ifreq request;
-  memset(&request, 0, sizeof request);
-  memcpy(request.ifr_name, "lo", 3);
-  int code = 0;
-  if (ioctl(fd, SIOCGIFFLAGS, &request) != 0) code = fail();
-  request.ifr_flags |= IFF_UP | IFF_RUNNING;
-  if (code == 0 && ioctl(fd, SIOCSIFFLAGS, &request) != 0) code = fail();
-  close(fd);
-  return code;
 }
 
 static int oom_score(const char *children) {
@@ -225,7 +208,8 @@ static int take(const struct host_plan *plan, const struct host_step *step) {
   case HOST_LET_GO: return umount2("/", MNT_DETACH) == 0 ? 0 : fail();
   case HOST_CHROOT: return chroot(path) == 0 && chdir("/") == 0 ? 0 : fail();
   case HOST_HOSTNAME: return sethostname(text, strlen(text)) == 0 ? 0 : fail();
-  case HOST_LOOPBACK_UP: return loopback_up();
+  case HOST_TAKE_NETWORK: return host_sandbox_take_network();
+  case HOST_MAKE_NETWORK: return host_sandbox_make_network();
   case HOST_JOIN_NETWORK: return host_sandbox_join_network();
   case HOST_JOIN_CGROUPS: return host_sandbox_join_cgroups();
   case HOST_HOLD: return hold(path);

@@ -22,6 +22,7 @@ enum SandboxPlan {
     // The first child, still in the agent's world.
     plan.fixed(DiskPriority.steps())
     plan.fixed(OutOfMemory.beforeNamespaces())
+    plan.fixed(Network.aheadSteps())
     plan.job(PrivateIdentity.beforeNamespaces(context))
     plan.job(UserNamespace.steps(context))
     plan.fixed(OtherNamespaces.steps(context))

@@ -3,22 +3,11 @@ import Testing
 
 @testable import Sandbox
 
-/// Made by cross/build.
-let staticAgent: String? = {
-  let name = ".build-cross/out/zennet-agent-x86_64"
-  let tree = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-    .deletingLastPathComponent()
-  let path = tree.appending(path: name).path
-  return FileManager.default.isExecutableFile(atPath: path) ? path : nil
-}()
-
 extension WithKernel {
   /// The program that unpacks and collects instead of a fork of the agent.
   struct HelperTests {
     private func sandbox(_ program: String) -> Sandbox {
-      Sandbox(
-        features: features,
-        settings: SandboxSettings(owner: "helper\(getpid())", helperProgram: program))
+      makeSandbox(owner: "helper\(getpid())", helper: program)
     }
 
     /// A static program that is no helper: the sandbox does not come to be, and nothing is left of it.

@@ -74,6 +74,45 @@ extension WithKernel {
       try expectJob(in: sandbox)
     }
 
+    /// The one that was made ahead is the next job's and nobody else's, before and afterwards.
+    @Test(.enabled(if: geteuid() == 0)) func everyJobHasANetworkOfItsOwn() throws {
+      let sandbox = sandbox()
+      // Held until the end, as the kernel gives numbers again.
+      var held: [Int32] = []
+      defer { held.forEach { close($0) } }
+      var seen: Set<String> = []
+      func expectOwn() throws -> String {
+        let spec = shell("cat /proc/net/dev /proc/net/fib_trie; sleep 1000")
+        let driver = Driver(try sandbox.start(spec, nowMs: nowMs()))
+        driver.until { $0.output.contains("Local:") }
+        let path = "/proc/\(driver.process.firstPid)/ns/net"
+        held.append(open(path, O_RDONLY | O_CLOEXEC))
+        #expect(held.last! >= 0)
+        let network = try FileManager.default.destinationOfSymbolicLink(atPath: path)
+        #expect(seen.insert(network).inserted)
+        // Nothing but loopback, which is up.
+        let devices = driver.output.split(separator: "\n").filter { $0.contains(": ") }
+        #expect(devices.count == 1 && devices[0].contains("lo: "))
+        #expect(driver.output.contains("127.0.0.1"))
+        try driver.process.destroy()
+        return network
+      }
+      let own = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/ns/net")
+      _ = try expectOwn()
+      for _ in 0..<3 {
+        let ahead = try #require(awaitNetwork(of: sandbox.stem))
+        #expect(!seen.contains(ahead) && ahead != own)
+        #expect(try expectOwn() == ahead)
+        // At once, when there is none.
+        _ = try expectOwn()
+      }
+      #expect(!seen.contains(own))
+      let stem = "/proc/\(sandbox.stem.pid)/ns/net"
+      #expect(try FileManager.default.destinationOfSymbolicLink(atPath: stem) == own)
+      let next = try #require(awaitNetwork(of: sandbox.stem))
+      #expect(!seen.contains(next))
+    }
+
     /// What the owner unmounts would stay busy if it were mounted there, too.
     @Test(
       .enabled(if: geteuid() == 0),

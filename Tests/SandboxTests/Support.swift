@@ -141,8 +141,61 @@ final class Driver {
   }
 }
 
-func makeSandbox(owner: String = "test\(getpid())") -> Sandbox {
-  Sandbox(features: features, settings: SandboxSettings(owner: owner))
+/// - Parameter helper: the program that sandboxes are forked from; without one it is that of the tests.
+func makeSandbox(owner: String = "test\(getpid())", helper: String = "") -> Sandbox {
+  Sandbox(features: features, settings: SandboxSettings(owner: owner, helperProgram: helper))
+}
+
+/// Made by cross/build; scripts/machine takes it along.
+let staticAgent: String? = {
+  let tree = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent()
+  let name = "zennet-agent-x86_64"
+  let places = [tree.appending(path: ".build-cross/out/" + name).path, "/" + name]
+  return places.first { FileManager.default.isExecutableFile(atPath: $0) }
+}()
+
+/// Where the first child of a sandbox comes from: every wall has to stand in each of them.
+enum Origin: CaseIterable {
+  case agent
+  /// As agents have it.
+  case stem
+  /// One that had a quiet moment before, and made ahead what it can.
+  case readyStem
+
+  static let possible = allCases.filter { $0 == .agent || staticAgent != nil }
+
+  func sandbox(_ features: KernelFeatures = features) throws -> Sandbox {
+    let helper = self == .agent ? "" : staticAgent!
+    let sandbox = Sandbox(
+      features: features,
+      settings: SandboxSettings(owner: "\(self)-\(getpid())".lowercased(), helperProgram: helper))
+    if self == .readyStem {
+      var spec = shell("true")
+      spec.isolation = features.level
+      try run(spec, in: sandbox).process.destroy()
+      if geteuid() == 0 { awaitNetwork(of: sandbox.stem) }
+    }
+    return sandbox
+  }
+}
+
+/// Waits until the stem has made a network namespace for the next sandbox; returns its name, as
+/// `net:[4026532008]`.
+@discardableResult
+func awaitNetwork(of stem: SandboxStem) -> String? {
+  let folder = "/proc/\(stem.pid)/fd"
+  let own = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/ns/net")
+  let end = nowMs() + patienceSeconds * 1000
+  while nowMs() < end {
+    for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] {
+      let target = try? FileManager.default.destinationOfSymbolicLink(atPath: folder + "/" + name)
+      // The way back is its own one, for a moment.
+      if let target, target.hasPrefix("net:"), target != own { return target }
+    }
+    usleep(2000)
+  }
+  return nil
 }
 
 func run(_ spec: JobSpec, bundle: [UInt8] = plainBundle, in sandbox: Sandbox = makeSandbox()) throws

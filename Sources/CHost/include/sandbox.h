@@ -16,7 +16,7 @@ enum host_operation {
   HOST_PIVOT_ROOT = 8,   // path: the new root, a mount point; the old root lies over it until it is let go
   HOST_CHROOT = 9,       // path
   HOST_HOSTNAME = 10,    // text
-  HOST_LOOPBACK_UP = 11,
+  HOST_TAKE_NETWORK = 11,  // enters the network namespace that the stem has made ahead, if it has
   HOST_NEW_KEYRING = 12,
   HOST_UNDUMPABLE = 13,
   HOST_OOM_SCORE = 14,   // text: what every process after the first gets
@@ -31,6 +31,7 @@ enum host_operation {
   HOST_TIME_OFFSETS = 30,  // the clocks that count from the machine's start begin anew
   HOST_IO_PRIORITY = 31,   // a: as ioprio_set(2) has it
   HOST_JOIN_NETWORK = 32,  // enters the network namespace that the first child has made meanwhile
+  HOST_MAKE_NETWORK = 36,  // a network namespace with its loopback up, where none was made ahead
   HOST_JOIN_CGROUPS = 33,  // enters the cgroups whose files come with HOST_COMMAND_GO
   HOST_HOLD = 34,          // path: what is mounted there stays writable for who unpacks the bundle
   HOST_LET_GO = 35,        // unmounts the old root
