@@ -1,4 +1,4 @@
-// What a fork of the agent shows of it: /proc/PID/cmdline is the agent's command line, in which its owner's
+// What a fork of the agent or the stem shows of it: /proc/PID/cmdline is its command line, in which its owner's
 // folders are named, and everybody in the sandbox may read that of process 1.
 #include "sandbox_inside.h"
 
@@ -16,7 +16,9 @@ static uintptr_t field(const char *line, int nth) {
   return value;
 }
 
-void host_sandbox_forget_arguments(void) {
+static uintptr_t start, end;
+
+void host_sandbox_find_arguments(void) {
   char line[1024];
   int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
   ssize_t size = fd < 0 ? -1 : read(fd, line, sizeof line - 1);
@@ -24,6 +26,10 @@ void host_sandbox_forget_arguments(void) {
   if (size <= 0) return;
   line[size] = 0;
   // arg_start and arg_end, since Linux 3.5.
-  uintptr_t start = field(line, 48), end = field(line, 49);
+  start = field(line, 48);
+  end = field(line, 49);
+}
+
+void host_sandbox_forget_arguments(void) {
   if (start != 0 && start < end) memset((void *)start, 0, end - start);
 }

@@ -16,7 +16,8 @@ ssize_t host_sandbox_pass(int socket, struct iovec *parts, size_t parts_count, c
 ssize_t host_sandbox_accept(int socket, void *bytes, size_t size, int descriptors[HOST_MOST_PASSED],
                             int *count);
 
-// Of a fork of the agent: nobody reads the agent's command line from it any more.
+// Where this program's command line is; then, of a fork: nobody reads it from this process any more.
+void host_sandbox_find_arguments(void);
 void host_sandbox_forget_arguments(void);
 
 // Makes the child that unpacks the bundle and, if all goes well, becomes the job: host_sandbox_start says

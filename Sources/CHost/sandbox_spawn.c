@@ -85,6 +85,7 @@ int32_t host_sandbox_fork(const struct host_plan *plan) {
   int code = errno;
   if (pid == 0) {
     host_sandbox_default_signals();
+    host_sandbox_find_arguments();
     host_sandbox_forget_arguments();
     if (place_descriptors(plan) != 0) _exit(111);
     host_sandbox_first(plan);

@@ -72,6 +72,7 @@ static int store(const struct host_plan *plan) {
 
 // In a fork of the stem; never returns.
 static void grow(host_helper helper, uint32_t present, const int *received) {
+  host_sandbox_forget_arguments();
   int stored = -1;
   for (int index = 0; index < KEPT; index++) {
     if (!(present >> index & 1)) continue;
@@ -152,6 +153,7 @@ void host_sandbox_stem(host_helper helper, const char *folder) {
   host_keep_released_memory();
   host_sandbox_default_signals();
   keep_few_mounts(folder);
+  host_sandbox_find_arguments();
   // A key pressed in the agent's terminal is not for it.
   setsid();
   // What is received lies above the numbers that the first child wants it at.

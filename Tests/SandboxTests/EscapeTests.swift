@@ -43,8 +43,9 @@ extension WithKernel {
           + (open.isEmpty ? "" : " without seccomp, \(open.count) not counted"))
     }
 
-    @Test(.enabled(if: canProbe)) func everyAttemptFails() throws {
-      let driver = try EscapeTests.attack(in: makeSandbox())
+    @Test(.enabled(if: canProbe), arguments: Origin.possible)
+    func everyAttemptFails(from origin: Origin) throws {
+      let driver = try EscapeTests.attack(in: origin.sandbox())
       #expect(driver.process.outcome == .exited(status: 0))
       #expect(driver.output.hasSuffix("end\n"))
       let tried = EscapeTests.attempts(driver.output)

@@ -41,8 +41,9 @@ extension WithKernel {
       #expect(cgroupFolders(owner: "reduced\(getpid())").isEmpty)
     }
 
-    @Test(.enabled(if: canProbe)) func everyAttemptFails() throws {
-      let driver = try EscapeTests.attack(in: sandbox(), isolation: .reduced)
+    @Test(.enabled(if: canProbe), arguments: Origin.possible)
+    func everyAttemptFails(from origin: Origin) throws {
+      let driver = try EscapeTests.attack(in: origin.sandbox(reduced), isolation: .reduced)
       #expect(driver.process.outcome == .exited(status: 0))
       let tried = EscapeTests.attempts(driver.output)
       EscapeTests.expectAllRefused(tried, at: .reduced)
