@@ -152,7 +152,9 @@ let staticAgent: String? = {
     .deletingLastPathComponent()
   let name = "zennet-agent-x86_64"
   let places = [tree.appending(path: ".build-cross/out/" + name).path, "/" + name]
-  return places.first { FileManager.default.isExecutableFile(atPath: $0) }
+  let found = places.first { FileManager.default.isExecutableFile(atPath: $0) }
+  if found == nil { print("SKIPPED: sandboxes forked from a stem: cross/build x86_64 first") }
+  return found
 }()
 
 /// Where the first child of a sandbox comes from: every wall has to stand in each of them.
