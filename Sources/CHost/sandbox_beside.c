@@ -10,6 +10,7 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { CONTROL = 3, MOST = HOST_MOST_PASSED };
@@ -64,6 +65,28 @@ ssize_t host_sandbox_accept(int socket, void *bytes, size_t size, int descriptor
   return got;
 }
 
+static int has_heard;
+// Processor time of this process when it had been told to go on, and of the first child when it was done.
+static uint64_t joined_ns, first_ns;
+
+uint64_t host_sandbox_cpu_ns(void) {
+  struct timespec used = {0, 0};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+  return (uint64_t)used.tv_sec * 1000000000u + (uint64_t)used.tv_nsec;
+}
+
+uint64_t host_sandbox_own_ns(void) {
+  // Either it entered the cgroups by itself, or it was born in them, as the first child was there.
+  uint64_t used = host_sandbox_cpu_ns();
+  if (!has_heard) return used + first_ns;
+  return used > joined_ns ? used - joined_ns : 0;
+}
+
+struct done {
+  uint64_t cpu_ns;
+  int64_t code;
+};
+
 int32_t host_sandbox_open_beside(struct host_beside *beside) {
   // Before process 1 changes the root of both.
   beside->own = open("/proc/self/ns", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -89,7 +112,8 @@ void host_sandbox_beside(const struct host_plan *plan, const struct host_beside 
     while (recv(beside->channel[1], &has_root, 1, 0) < 0 && errno == EINTR) {
     }
   if (has_root) host_sandbox_take(plan, HOST_PHASE_LAST, &code);
-  struct iovec part = {&code, sizeof code};
+  struct done done = {host_sandbox_cpu_ns(), code};
+  struct iovec part = {&done, sizeof done};
   host_sandbox_pass(beside->channel[1], &part, 1, &made, code == 0 && made >= 0);
 }
 
@@ -108,12 +132,14 @@ void host_sandbox_keep_beside(const struct host_beside *beside) {
 
 int32_t host_sandbox_join_network(void) {
   if (channel < 0) return 0;
-  int32_t code = 0;
+  struct done done;
   int made[MOST], count;
-  ssize_t got = host_sandbox_accept(channel, &code, sizeof code, made, &count);
+  ssize_t got = host_sandbox_accept(channel, &done, sizeof done, made, &count);
   close(channel);
   channel = -1;
-  if (got != sizeof code) return EPIPE;  // it died
+  if (got != sizeof done) return EPIPE;  // it died
+  int32_t code = (int32_t)done.code;
+  first_ns = done.cpu_ns;
   if (count == 0 && code == 0 && host_sandbox_has_network()) return 0;  // born in it
   if (count != 1) return code ? code : EPROTO;
   code = setns(made[0], CLONE_NEWNET) == 0 ? 0 : errno;
@@ -139,8 +165,6 @@ int32_t host_sandbox_admit(int32_t socket, const uint8_t *paths, uint32_t count)
   return code;
 }
 
-static int has_heard;
-
 void host_sandbox_wait(void) {
   host_sandbox_join_cgroups();
   has_heard = 0;
@@ -158,6 +182,7 @@ int32_t host_sandbox_join_cgroups(void) {
     if (code == 0 && write(files[index], "0", 1) != 1) code = errno ? errno : EIO;
     close(files[index]);
   }
+  joined_ns = host_sandbox_cpu_ns();
   return code;
 }
 

@@ -164,7 +164,7 @@ static void ended(pid_t pid, int status) {
       continue;
     }
     kill_all();
-    host_sandbox_tell(HOST_EVENT_ENDED, (uint32_t)status, 0, 0);
+    host_sandbox_tell(HOST_EVENT_ENDED, (uint32_t)status, host_sandbox_ran_ns(), 0);
   }
 }
 

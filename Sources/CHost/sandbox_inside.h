@@ -55,5 +55,12 @@ int32_t host_sandbox_has_network(void);
 void host_sandbox_wait(void);
 // Waits for the agent's word and the cgroups' files. Returns 0 or an errno.
 int32_t host_sandbox_join_cgroups(void);
+// Nanoseconds of processor time that this process has used.
+uint64_t host_sandbox_cpu_ns(void);
+// Process 1: nanoseconds of processor time that making the sandbox cost in the job's cgroups, without what
+// was forked since.
+uint64_t host_sandbox_own_ns(void);
+// For how long the job has run.
+uint64_t host_sandbox_ran_ns(void);
 // For who gives up: a socket that is closed with something unread in it loses what was sent from it.
 void host_sandbox_hear_out(const struct host_plan *plan);

@@ -1,6 +1,7 @@
 // Starting the job and, while it runs, further programs beside it: a shell, for example.
 #define _GNU_SOURCE
 #define _FILE_OFFSET_BITS 64
+#include "chost.h"
 #include "sandbox_inside.h"
 
 #include <errno.h>
@@ -8,6 +9,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -15,6 +17,14 @@
 #include <unistd.h>
 
 enum { CONTROL = 3, BUNDLE = 4, HELPER = 6 };
+
+// Where the job's own use begins, as whoever becomes it saw it: the agent may look when it is over already.
+static struct moment {
+  uint64_t at_ns;   // on the sandbox's clock
+  uint64_t cpu_ns;  // used up to there in the job's cgroups
+} begin;
+
+uint64_t host_sandbox_ran_ns(void) { return host_monotonic_ns() - begin.at_ns; }
 
 static int open_terminal(int *number) {
   int master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
@@ -118,7 +128,8 @@ static void unpack_and_become(const struct host_plan *plan, int told, int done) 
   }
   close(BUNDLE);
   close(host_sandbox_held);
-  if (own[0] != 0 || write(done, "u", 1) != 1) {
+  struct moment moment = {host_monotonic_ns(), host_sandbox_cpu_ns()};
+  if (own[0] != 0 || write(done, &moment, sizeof moment) != sizeof moment) {
     ssize_t got = write(told, own, sizeof own);
     _exit(got == sizeof own ? 0 : 1);
   }
@@ -149,12 +160,12 @@ int32_t host_sandbox_prepare(const struct host_plan *plan, uint64_t report[3]) {
   host_sandbox_tell(HOST_EVENT_WALLED, 0, 0, 0);
   union { uint64_t report[3]; struct failure failure; } own;
   ssize_t got = -1;
-  char word;
   while (pid > 0 && (got = read(told[0], &own, sizeof own)) < 0 && errno == EINTR) {
   }
   if (got == sizeof own) memcpy(report, own.report, sizeof own);
   if (got == sizeof own.failure) prepared.failure = own.failure;
-  if (got != sizeof own && read(done[0], &word, 1) == 1) report[0] = 0;
+  if (got != sizeof own && read(done[0], &begin, sizeof begin) == sizeof begin) report[0] = 0;
+  begin.cpu_ns += host_sandbox_own_ns();
   close(told[0]);
   close(done[0]);
   int status = 0;
@@ -184,7 +195,7 @@ static int32_t start_prepared(const struct host_plan *plan) {
     tell_failure(plan, NULL, prepared.failure);
     return -1;
   }
-  host_sandbox_tell(HOST_EVENT_STARTED, 0, 0, 0);
+  host_sandbox_tell(HOST_EVENT_STARTED, 0, begin.cpu_ns, 0);
   return prepared.pid;
 }
 
@@ -208,6 +219,14 @@ int32_t host_sandbox_start(const struct host_plan *plan, const struct host_comma
     host_sandbox_pass(CONTROL, &part, 1, &master, 1);
     close(master);
   }
+  if (!command) {
+    struct rusage unpacked;
+    getrusage(RUSAGE_CHILDREN, &unpacked);
+    uint64_t seconds = (uint64_t)(unpacked.ru_utime.tv_sec + unpacked.ru_stime.tv_sec);
+    uint64_t rest_us = (uint64_t)(unpacked.ru_utime.tv_usec + unpacked.ru_stime.tv_usec);
+    begin.at_ns = host_monotonic_ns();
+    begin.cpu_ns = host_sandbox_own_ns() + seconds * 1000000000u + rest_us * 1000u;
+  }
   int32_t pid = host_sandbox_fork_child();
   if (pid == 0) child(plan, command, size, descriptors, ends[1], number);
   int code = errno;
@@ -224,7 +243,7 @@ int32_t host_sandbox_start(const struct host_plan *plan, const struct host_comma
   if (command)
     host_sandbox_tell(HOST_EVENT_PROGRAM_STARTED, command->a, 0, 0);
   else
-    host_sandbox_tell(HOST_EVENT_STARTED, 0, 0, 0);
+    host_sandbox_tell(HOST_EVENT_STARTED, 0, begin.cpu_ns, 0);
   return pid;
 }
 

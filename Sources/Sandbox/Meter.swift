@@ -3,7 +3,14 @@
 ///
 /// Nothing is charged before the job's program runs. How long its bundle takes to unpack depends on the
 /// machine, no publisher could tell what of it is true, and no time limit is meant for it.
+///
+/// Process 1 of the sandbox says where the job's use began and how long it ran: the agent may come to look
+/// when all is over, and a job of a millisecond is charged its millisecond. Each other counter is rounded
+/// down, once.
 struct Meter {
+  /// What is charged of what went on before the agent came to look at the start, and after its clock says
+  /// that the job was over: half of what a publisher puts up with (`PublisherRule.toleranceMs`).
+  static let mostLateMs: UInt64 = 1000
   private var startMs: UInt64?
   private var lastMs: UInt64 = 0
   /// What the cgroup had counted at the start.
@@ -20,11 +27,17 @@ struct Meter {
   /// The end: time after it is not charged.
   private var endMs: UInt64?
 
-  mutating func started(_ reading: CgroupReading, nowMs: UInt64) {
+  /// - Parameters:
+  ///   - cpuNs: processor time that the sandbox had used where the job began; what was counted since is the
+  ///     job's.
+  ///   - cpuMilli: how many thousandths of a processor the job may use.
+  mutating func started(_ reading: CgroupReading, cpuNs: UInt64, cpuMilli: UInt64, nowMs: UInt64) {
     if startMs != nil { return }
     startMs = nowMs
     lastMs = nowMs
     before = reading
+    let mostNs = Meter.mostLateMs * cpuMilli * 1000
+    before.cpuNs -= min(reading.cpuNs - min(reading.cpuNs, cpuNs), mostNs)
     lastMemoryBytes = reading.memoryBytes
     frozenMs = 0
     if frozenSinceMs != nil { frozenSinceMs = nowMs }
@@ -42,12 +55,18 @@ struct Meter {
     frozenSinceMs = nil
   }
 
-  /// The job ended: its clock stops.
-  mutating func ended(_ reading: CgroupReading, nowMs: UInt64) {
-    if endMs != nil || startMs == nil { return }
-    take(reading, nowMs: nowMs)
-    thawed(nowMs: nowMs)
-    endMs = max(nowMs, lastMs)
+  /// The job ended after it had run for `ranMs` (nil: until now): its clock stops. Its memory is gone by now,
+  /// so it counts as it was at the last look.
+  mutating func ended(_ reading: CgroupReading, ranMs: UInt64?, nowMs: UInt64) {
+    guard let startMs, endMs == nil else { return }
+    note(reading)
+    let untilNowMs = max(nowMs, lastMs) - startMs
+    let wallMs = min(ranMs ?? untilNowMs, untilNowMs + Meter.mostLateMs)
+    let untilMs = max(startMs + wallMs, lastMs)
+    thawed(nowMs: untilMs)
+    frozenMs = min(frozenMs, untilMs - startMs)
+    charge(meanKiB: lastMemoryBytes >> 10, untilMs: untilMs)
+    endMs = untilMs
   }
 
   /// Memory between two samples counts as the mean of both, as the trapezoid rule has it, for the time
@@ -56,14 +75,19 @@ struct Meter {
     if startMs == nil { return }
     note(reading)
     if endMs != nil || nowMs < lastMs { return }
-    let meanKiB = (lastMemoryBytes >> 11) + (reading.memoryBytes >> 11)
-    let frozen = frozen(untilMs: nowMs)
-    let chargedMs = nowMs - lastMs - min(nowMs - lastMs, frozen - min(frozen, lastFrozenMs))
+    charge(
+      meanKiB: (lastMemoryBytes >> 11) + (reading.memoryBytes >> 11), untilMs: nowMs)
+    lastMemoryBytes = reading.memoryBytes
+  }
+
+  private mutating func charge(meanKiB: UInt64, untilMs: UInt64) {
+    let frozen = frozen(untilMs: untilMs)
+    let passedMs = untilMs - lastMs
+    let chargedMs = passedMs - min(passedMs, frozen - min(frozen, lastFrozenMs))
     let (area, overflow) = meanKiB.multipliedReportingOverflow(by: chargedMs)
     if !overflow { memoryKiBMs &+= area }
     lastFrozenMs = frozen
-    lastMemoryBytes = reading.memoryBytes
-    lastMs = nowMs
+    lastMs = untilMs
   }
 
   private mutating func note(_ reading: CgroupReading) {

@@ -106,7 +106,8 @@ public final class SandboxProcess {
       _ = reader.read()
     case HOST_EVENT_STARTED.rawValue:
       isStarted = true
-      meter.started(reader.read(), nowMs: nowMs)
+      meter.started(
+        reader.read(), cpuNs: event.b, cpuMilli: spec.limits.cpuMilli, nowMs: nowMs)
       // A bundle that was complete in its pipe when the job was ended has been unpacked all the same.
       if stopReason != nil { _ = try? killJob() }
       events.append(.jobStarted)
@@ -118,7 +119,9 @@ public final class SandboxProcess {
     case HOST_EVENT_EXEC_FAILED.rawValue:
       end(.notExecutable(code: code), nowMs: nowMs, &events)
     case HOST_EVENT_ENDED.rawValue:
-      end(SandboxProcess.outcome(waitStatus: event.a), nowMs: nowMs, &events)
+      // A millisecond that was begun counts: no job that ran owes nothing.
+      let ranMs = event.b / 1_000_000 + 1
+      end(SandboxProcess.outcome(waitStatus: event.a), ranMs: ranMs, nowMs: nowMs, &events)
     case HOST_EVENT_COLLECTED.rawValue:
       events.append(.resultsCollected(complete: event.a == 0))
     case HOST_EVENT_TERMINAL.rawValue where descriptor >= 0:
@@ -145,9 +148,11 @@ public final class SandboxProcess {
     return .signalled(signal)
   }
 
-  private func end(_ how: JobOutcome, nowMs: UInt64, _ events: inout [SandboxEvent]) {
+  private func end(
+    _ how: JobOutcome, ranMs: UInt64? = nil, nowMs: UInt64, _ events: inout [SandboxEvent]
+  ) {
     if outcome != nil { return }
-    meter.ended(reader.read(), nowMs: nowMs)
+    meter.ended(reader.read(), ranMs: ranMs, nowMs: nowMs)
     var how = how
     if let reason = stopReason {
       how = .terminated(reason)

@@ -112,7 +112,7 @@ public enum SandboxSelfTest {
     var meter = Meter()
     var reading = CgroupReading()
     reading.memoryBytes = 3 << 30
-    meter.started(reading, nowMs: startMs)
+    meter.started(reading, cpuNs: 0, cpuMilli: 2000, nowMs: startMs)
     for day in 0...UInt64(100) {
       reading.cpuNs = day * 2 * dayMs * 1_000_000
       reading.diskWriteBytes = day << 40

@@ -10,7 +10,7 @@ extension WithKernel {
     /// As an agent has it with the stem, and with forks of itself.
     static let programs = [staticAgent, ""].compactMap { $0 }
     /// A few bytes at its end are work for a while.
-    private static let long = busyboxBundle { writer in
+    static let long = busyboxBundle { writer in
       let zeros = [UInt8](repeating: 0, count: 8 << 20)
       for index in 0..<6 { writer.addFile("zeros/\(index)", zeros, mode: 0o644) }
     }

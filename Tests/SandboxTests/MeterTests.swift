@@ -6,7 +6,7 @@ extension Meter {
   /// Of a job that has run since `nowMs`.
   init(nowMs: UInt64) {
     self.init()
-    started(CgroupReading(), nowMs: nowMs)
+    started(CgroupReading(), cpuNs: 0, cpuMilli: 1000, nowMs: nowMs)
   }
 }
 
@@ -34,7 +34,8 @@ struct MeterTests {
     meter.froze(nowMs: 6000)
     meter.transferred(bytes: 3 << 20)
     #expect(meter.sample(nowMs: 9000) == UsageSample())
-    meter.started(reading(cpuMs: 8000, memoryMiB: 60), nowMs: 10_000)
+    meter.started(
+      reading(cpuMs: 8000, memoryMiB: 60), cpuNs: 8_000_000_000, cpuMilli: 1000, nowMs: 10_000)
     meter.thawed(nowMs: 10_500)
     #expect(meter.sample(nowMs: 11_000).wallMs == 1000)
     #expect(meter.sample(nowMs: 11_000).frozenMs == 500)
@@ -46,7 +47,7 @@ struct MeterTests {
   @Test func whatNeverRanCostsNothing() {
     var meter = Meter()
     meter.take(reading(cpuMs: 4000, memoryMiB: 50), nowMs: 5000)
-    meter.ended(reading(cpuMs: 5000), nowMs: 6000)
+    meter.ended(reading(cpuMs: 5000), ranMs: 9, nowMs: 6000)
     #expect(meter.sample(nowMs: 9000) == UsageSample())
   }
 
@@ -75,9 +76,9 @@ struct MeterTests {
   @Test func theClockStopsAtTheEnd() {
     var meter = Meter(nowMs: 0)
     meter.froze(nowMs: 10)
-    meter.ended(reading(cpuMs: 7, memoryMiB: 2), nowMs: 100)
+    meter.ended(reading(cpuMs: 7, memoryMiB: 2), ranMs: nil, nowMs: 100)
     let end = meter.sample(nowMs: 100)
-    meter.ended(reading(cpuMs: 9, memoryMiB: 9), nowMs: 900)
+    meter.ended(reading(cpuMs: 9, memoryMiB: 9), ranMs: nil, nowMs: 900)
     meter.take(reading(memoryMiB: 50), nowMs: 2000)
     #expect(meter.sample(nowMs: 5000).wallMs == 100)
     #expect(meter.sample(nowMs: 5000).frozenMs == 90)

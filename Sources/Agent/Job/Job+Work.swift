@@ -43,9 +43,15 @@ extension Job {
     return max(interval, Job.minSampleMs)
   }
 
+  /// A young job is looked at more often: what it held between its last look and its end is not known
+  /// (``Meter``), and shall be a part of what it held, however short it was.
+  private var nextLookMs: UInt64 {
+    min(sampleMs, max(record?.usage.runningMs ?? 0, Job.minSampleMs))
+  }
+
   func sampleIfDue() {
     if stage != .running || context.now.nowMs < nextSampleAtMs { return }
-    nextSampleAtMs = context.now.nowMs + sampleMs
+    nextSampleAtMs = context.now.nowMs + nextLookMs
     context.emit(.sampleUsage(key))
   }
 

@@ -85,9 +85,9 @@ enum host_event_kind {
   HOST_EVENT_WALLED = 30,      // the walls stand; from here on a stranger's data is worked on
   HOST_EVENT_STEP_FAILED = 2,  // a: index of the step, b: errno
   HOST_EVENT_UNPACK_FAILED = 3,  // a, b, c: the helper's report; a = 22: died, c: wait status
-  HOST_EVENT_STARTED = 4,
+  HOST_EVENT_STARTED = 4,      // b: nanoseconds of processor time used in the job's cgroups up to there
   HOST_EVENT_EXEC_FAILED = 5,  // b: errno
-  HOST_EVENT_ENDED = 6,        // a: wait status; no other process of the job is left
+  HOST_EVENT_ENDED = 6,        // a: wait status, b: nanoseconds that it ran; nothing of the job is left
   HOST_EVENT_COLLECTED = 7,    // a: 0 when complete
   HOST_EVENT_TERMINAL = 8,     // a: 0 or the id of a further program; carries the terminal's master
   HOST_EVENT_PROGRAM_STARTED = 9,  // a: id
