@@ -7,7 +7,7 @@ public enum SandboxEvent: Equatable, Sendable {
   /// The job is over, no process of it is left; `/out` can still be collected.
   case jobEnded(JobOutcome)
   /// ``SandboxProcess/collect()`` has written all of `/out`: the end of `results` is the end of the tar.
-  case resultsCollected(complete: Bool)
+  case resultsCollected(CollectedResults)
   /// A further program runs (``SandboxProcess/start(_:)``).
   case programStarted(id: UInt32)
   /// A further program ended, or could not be started.
@@ -123,7 +123,7 @@ public final class SandboxProcess {
       let ranMs = event.b / 1_000_000 + 1
       end(SandboxProcess.outcome(waitStatus: event.a), ranMs: ranMs, nowMs: nowMs, &events)
     case HOST_EVENT_COLLECTED.rawValue:
-      events.append(.resultsCollected(complete: event.a == 0))
+      events.append(.resultsCollected(CollectedResults(report: event.a)))
     case HOST_EVENT_TERMINAL.rawValue where descriptor >= 0:
       takeTerminal(descriptor, id: event.a)
     case HOST_EVENT_PROGRAM_STARTED.rawValue: events.append(.programStarted(id: event.a))

@@ -148,9 +148,9 @@ extension AgentProgram {
         drainOutput(body)
         machine.sandboxEnded(body.key, outcome, now)
         carryOut()
-      case .resultsCollected(let complete):
+      case .resultsCollected(let collected):
         readResults(body)
-        finishResults(body, complete: complete)
+        finishResults(body, collected)
       case .programStarted(let id): programStarted(id, body)
       case .programEnded(let id, let outcome): programEnded(id, outcome, body)
       case .closed: sandboxClosed(body)
@@ -183,12 +183,14 @@ extension AgentProgram {
     carryOut()
   }
 
-  private func finishResults(_ body: JobBody, complete: Bool) {
+  private func finishResults(_ body: JobBody, _ collected: CollectedResults) {
     body.isCollecting = false
     reactor.unwatch(JobBody.token(body.key, .results))
-    if !complete || body.resultsAreTooLarge {
+    if collected == .broken || body.resultsAreTooLarge {
       log.warning("the results are larger than the offer allows, or could not be read: dropped")
       body.results = nil
+    } else if collected == .some {
+      log.warning("some of the results could not be read, or is no file, and is left out")
     }
     let sizeBytes = body.results?.sizeBytes ?? 0
     machine.resultsCollected(

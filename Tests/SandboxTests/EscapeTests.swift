@@ -71,7 +71,7 @@ extension WithKernel {
       try driver.process.terminate(.timeLimit, nowMs: nowMs())
       #expect(driver.untilEnded() == .terminated(.timeLimit))
       try driver.collect()
-      #expect(driver.events.contains(.resultsCollected(complete: true)))
+      #expect(driver.events.contains(.resultsCollected(.all)))
     }
 
     #if arch(x86_64)

@@ -35,7 +35,7 @@ extension WithKernel {
       let ids = uid.split(separator: "\t").dropFirst().map { UInt32($0)! }
       #expect(ids.allSatisfy { $0 >= 200_000 && $0 == ids[0] })
       try driver.collect()
-      #expect(driver.events.contains(.resultsCollected(complete: true)))
+      #expect(driver.events.contains(.resultsCollected(.all)))
       #expect(try items(driver.tar).contains(.data(Array("y\n".utf8))))
       try driver.process.destroy()
       #expect(cgroupFolders(owner: "reduced\(getpid())").isEmpty)

@@ -134,6 +134,13 @@ extension Hire {
     stageSinceMs = context.now.nowMs
     store()
     info("job ended: " + exit.kind.told(exit.status) + ", \(exit.resultBytes) bytes of results")
+    // An empty folder is an archive, too.
+    let limitBytes = context.plan.offer.maxResultBytes
+    if exit.resultBytes == 0 && exit.kind != .neverRan && limitBytes > 0 {
+      warning(
+        "the machine has no results: they are lost, or larger than \(limitBytes >> 20) MiB"
+          + " (the lesser of --max-result and --disk)")
+    }
     openStreams()
     settle()
   }

@@ -234,7 +234,7 @@ public final class RunMachine {
     if hired.count < Int(context.plan.offer.workers) { return .failed }
     for hire in hired {
       guard let exit = hire.record.exit, exit.kind == .exited, exit.status == 0,
-        exit.resultBytes == 0 || hire.record.resultsAreHeld
+        hire.record.resultsAreHeld || context.plan.offer.maxResultBytes == 0
       else { return .failed }
     }
     return .succeeded

@@ -1,5 +1,22 @@
 import CHost
 
+/// What became of a job's `/out`.
+public enum CollectedResults: Equatable, Sendable {
+  case all
+  /// A whole archive, without what none can hold (sockets, pipes) or could not be read.
+  case some
+  /// Whoever packs it died: the archive has no end.
+  case broken
+
+  init(report: UInt32) {
+    switch report {
+    case 0: self = .all
+    case 1: self = .some
+    default: self = .broken
+    }
+  }
+}
+
 /// Writes a tar of a folder to a descriptor, in the confined child that collects `/out`. Regular files,
 /// directories and links only; what cannot be read is left out and counted.
 struct ResultCollector {
@@ -10,7 +27,7 @@ struct ResultCollector {
   private var isBroken = false
   private(set) var skipped: UInt64 = 0
 
-  /// Report: 0 complete; 1 something was left out or the reader went away (second number: how many).
+  /// Report: ``CollectedResults`` (second number: how many entries were left out).
   static func run(folder: String, output: Int32, report: UnsafeMutablePointer<UInt64>) {
     var collector = ResultCollector(output: output)
     let top = folder.withCString { host_sandbox_open_directory(-1, $0) }
@@ -21,7 +38,7 @@ struct ResultCollector {
     }
     TarWriter.end(&collector.buffer)
     collector.flush()
-    report[0] = collector.isBroken || collector.skipped > 0 ? 1 : 0
+    report[0] = collector.isBroken ? 2 : collector.skipped > 0 ? 1 : 0
     report[1] = collector.skipped
   }
 

@@ -71,6 +71,19 @@ struct EndingTests {
     #expect(machine.summaries[0].record.receipt?.receipt.exitKind == .lost)
   }
 
+  /// The machine dropped them, as they were larger than the offer allows.
+  @Test func aRunWithoutItsResultsHasFailed() throws {
+    var behaviour = FakeMachine.Behaviour()
+    behaviour.results = []
+    let world = try RunTests.world([behaviour])
+    #expect(world.run { world.publisher.machine.isFinished })
+    #expect(world.publisher.machine.outcome == .failed)
+    #expect(world.publisher.lines.contains { $0.contains("the machine has no results") })
+    let unwanted = try RunTests.world([behaviour]) { $0.offer.maxResultBytes = 0 }
+    #expect(unwanted.run { unwanted.publisher.machine.isFinished })
+    #expect(unwanted.publisher.machine.outcome == .succeeded)
+  }
+
   /// That the limit ended it is worth more.
   @Test func anyOtherEndIsToldAlsoWithoutResults() throws {
     var behaviour = FakeMachine.Behaviour()
