@@ -1,31 +1,44 @@
 import Host
 
-/// What jobs print, on this program's own standard streams: line by line, with the worker's name
-/// when there are several.
+/// What jobs print, on this program's own standard streams. Of one worker: byte by byte as it comes, so
+/// that it can be anything. Of several: line by line, with the worker's name.
 public struct OutputPrinter {
   private struct Line {
     var worker: UInt16
     var isError: Bool
     var bytes: [UInt8] = []
+    var text = TerminalText()
   }
 
-  /// Longer lines are cut.
+  /// Longer lines of several workers are cut.
   private static let longest = 65_536
 
   private let namesWorkers: Bool
   private var lines: [Line] = []
   /// Bytes of a job must not reach a terminal as commands.
   private let isTerminal: [Bool]
+  private let write: (Int32, [UInt8]) -> Void
 
   public init(namesWorkers: Bool) {
+    self.init(
+      namesWorkers: namesWorkers, isTerminal: [Terminal.isTerminal(1), Terminal.isTerminal(2)],
+      write: HostProcess.write)
+  }
+
+  /// - Parameter write: what takes bytes for descriptor 1 or 2.
+  init(
+    namesWorkers: Bool, isTerminal: [Bool], write: @escaping (Int32, [UInt8]) -> Void
+  ) {
     self.namesWorkers = namesWorkers
-    isTerminal = [Terminal.isTerminal(1), Terminal.isTerminal(2)]
+    self.isTerminal = isTerminal
+    self.write = write
   }
 
   public mutating func print(worker: UInt16, isError: Bool, _ bytes: [UInt8]) {
     let place = lines.firstIndex { $0.worker == worker && $0.isError == isError }
     if place == nil { lines.append(Line(worker: worker, isError: isError)) }
     let index = place ?? lines.count - 1
+    if !namesWorkers { return show(index, bytes) }
     for byte in bytes {
       lines[index].bytes.append(byte)
       if byte == 0x0a || lines[index].bytes.count >= OutputPrinter.longest { flush(index) }
@@ -41,11 +54,15 @@ public struct OutputPrinter {
   }
 
   private mutating func flush(_ index: Int) {
-    let line = lines[index]
+    let name = Array("worker \(lines[index].worker)| ".utf8)
+    let bytes = lines[index].bytes
     lines[index].bytes.removeAll(keepingCapacity: true)
-    var output = namesWorkers ? Array("worker \(line.worker)| ".utf8) : []
-    var text = TerminalText()
-    output += isTerminal[line.isError ? 1 : 0] ? text.clean(line.bytes) : line.bytes
-    HostProcess.write(line.isError ? 2 : 1, output)
+    show(index, name + bytes)
+  }
+
+  private mutating func show(_ index: Int, _ bytes: [UInt8]) {
+    let isError = lines[index].isError
+    let cleans = isTerminal[isError ? 1 : 0]
+    write(isError ? 2 : 1, cleans ? lines[index].text.clean(bytes) : bytes)
   }
 }
