@@ -66,7 +66,10 @@ extension RunCommand {
     var processors: String?
 
     func limits() throws -> ResourceLimits {
-      if !(cpus >= 0.001 && cpus <= 1024) { throw ValidationError("--cpus: 0.001 to 1024") }
+      // With less no sandbox starts.
+      if memory < 4 { throw ValidationError("--memory: at least 4 MiB") }
+      if pids < 4 { throw ValidationError("--pids: at least 4") }
+      if !(cpus >= 0.01 && cpus <= 1024) { throw ValidationError("--cpus: 0.01 to 1024") }
       if time < 1 || time > 2_592_000 { throw ValidationError("--time: 1 to 2592000 seconds") }
       return ResourceLimits(
         memoryMiB: memory, milliCpus: UInt32((cpus * 1000).rounded()), pids: pids, diskMiB: disk,

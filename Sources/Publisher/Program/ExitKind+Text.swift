@@ -5,6 +5,9 @@ extension ExitKind {
   /// For people: `exited 3`, `never-ran 2 (No such file or directory)`.
   func told(_ status: Int32) -> String {
     let told = text + " \(status)"
-    return self == .neverRan && status > 0 ? told + " (\(String(cString: strerror(status))))" : told
+    if self != .neverRan { return told }
+    let why =
+      status > 0 ? String(cString: strerror(status)) : "its bundle was refused, or did not fit"
+    return told + " (\(why))"
   }
 }

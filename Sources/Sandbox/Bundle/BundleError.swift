@@ -112,7 +112,7 @@ public enum BundleError: Error, Equatable, Sendable {
   public var message: String {
     let at = "byte \(offset): "
     switch self {
-    case .notZstd: return at + "not zstd data"
+    case .notZstd: return at + "not zstd data, or of more than 8 MiB of history"
     case .compressedTruncated: return at + "the compressed stream ends early"
     case .truncated: return at + "the archive ends early"
     case .badChecksum: return at + "a header's checksum is wrong"

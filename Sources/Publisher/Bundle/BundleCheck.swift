@@ -1,0 +1,43 @@
+import Sandbox
+
+/// What a machine would refuse of a bundle is refused before anything is announced or paid.
+public enum BundleCheck {
+  /// As ``JobLimits`` has it.
+  private static let entries: UInt64 = 65_536
+
+  /// Unpacks to nowhere.
+  /// - Parameters:
+  ///   - name: of the bundle, for the error.
+  ///   - diskMiB: what the job's files may have.
+  ///   - memoryMiB: what the job may have, its files included.
+  public static func check(
+    _ bundle: [UInt8], name: String, diskMiB: UInt32, memoryMiB: UInt32
+  ) throws(RunError) {
+    let mostMiB = min(diskMiB, memoryMiB)
+    let limits = BundleLimits(entries: entries, bytes: UInt64(mostMiB) << 20)
+    var reader = BundleReader(limits: limits)
+    let unzstd = Unzstd(ratio: limits.ratio)
+    var last: [UInt8] = []
+    do throws(BundleError) {
+      try unzstd.feed(bundle) { (piece) throws(BundleError) in
+        try reader.feed(piece) { (item, _) throws(BundleError) in
+          switch item {
+          case .directory(let path, _), .file(let path, _, _), .symlink(let path, _),
+            .hardlink(let path, _):
+            last = path
+          case .data, .fileEnded: break
+          }
+        } useData: { (_, _) throws(BundleError) in
+        }
+      }
+      try unzstd.finish()
+      try reader.finish()
+    } catch {
+      if case .tooLarge = error {
+        let option = mostMiB < diskMiB ? "--memory, of which files are a part" : "--disk"
+        throw .usage("\(name): its files have more than \(mostMiB) MiB (\(option))")
+      }
+      throw .bundle(path: name + (last.isEmpty ? "" : ", after " + LayerReader.shown(last)), error)
+    }
+  }
+}
