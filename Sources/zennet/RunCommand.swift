@@ -89,6 +89,7 @@ struct RunCommand: ParsableCommand {
   }
 
   func run() throws {
+    _ = try limits.limits()
     let (network, more) = try place.chainAndPeers()
     let path = try place.path()
     let bundles = try RunCommand.reporting { () throws(RunError) in try readBundles() }
@@ -96,7 +97,7 @@ struct RunCommand: ParsableCommand {
     try RunCommand.reporting { () throws(RunError) in
       let timeline = Timeline(asJson: place.json, file: timeline)
       let folder = try RunFolder(path: path, network: network)
-      let former = try new ? nil : interrupted(folder, offer)
+      let former = try new ? nil : folder.interrupted(offer)
       let program = try RunProgram(
         folder: folder,
         options: former.map { record throws(RunError) in
@@ -136,14 +137,11 @@ struct RunCommand: ParsableCommand {
     var bundles: [[UInt8]] = []
     for path in input { bundles.append(try FolderBundle.make(path)) }
     for path in bundle { bundles.append(try FolderBundle.read(path)) }
+    for (path, bundle) in zip(input + bundle, bundles) {
+      try BundleCheck.check(
+        bundle, name: path, diskMiB: limits.disk, memoryMiB: limits.memory)
+    }
     return bundles
-  }
-
-  /// The same job, begun in the same folder and not ended.
-  private func interrupted(_ folder: RunFolder, _ offer: Offer) throws(RunError) -> RunRecord? {
-    for record in try folder.runs()
-    where !record.isFinished && record.offer.digest == offer.digest { return record }
-    return nil
   }
 
   private func makeOffer(_ network: Network, _ bundles: [[UInt8]]) throws -> Offer {

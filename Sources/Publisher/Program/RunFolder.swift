@@ -2,6 +2,7 @@ import Bitcoin
 import Bytes
 import Foundation
 import Host
+import Market
 import Storage
 
 /// A publisher's data folder: the wallet, and beside it `ledger.db` with runs, hires and channels,
@@ -74,6 +75,16 @@ public final class RunFolder {
       throw .usage("there is no run in \(path)")
     }
     return record
+  }
+
+  /// The newest run of this offer that is to be taken up. One whose work is done, and whose machines have
+  /// nothing to do but close their channels, is not: whoever gives its command again wants it done again.
+  public func interrupted(_ offer: Offer) throws(RunError) -> RunRecord? {
+    for record in try runs() where !record.isFinished && record.offer.digest == offer.digest {
+      let done = try hires(of: record.id).filter { $0.receipt != nil }
+      if done.count < Int(offer.workers) { return record }
+    }
+    return nil
   }
 
   /// The hires of a run, by worker.

@@ -83,6 +83,23 @@ struct RunFolderTests {
     }
   }
 
+  /// The run is not finished before the machine has closed its channel; its work is done before.
+  @Test func aRunWhoseWorkIsDoneIsNotTakenUp() throws {
+    defer { remove() }
+    let (folder, world) = try filled()
+    var record = try folder.run(named: nil)
+    record.isFinished = false
+    try folder.store(RunFolder.DocumentKind.run, id: record.id, record.encode())
+    #expect(try folder.interrupted(record.offer) == nil)
+    var hire = world.publisher.machine.summaries[0].record
+    hire.receipt = nil
+    try folder.store(RunFolder.DocumentKind.hire, id: hire.contract.contract.id, hire.encode())
+    #expect(try folder.interrupted(record.offer)?.id == record.id)
+    var other = record.offer
+    other.title += [0x21]
+    #expect(try folder.interrupted(other) == nil)
+  }
+
   @Test func aDamagedHireIsNotGuessedAt() throws {
     defer { remove() }
     let (folder, world) = try filled()
