@@ -91,7 +91,9 @@ static int seccomp(const uint8_t *program, uint64_t count) {
 }
 
 static int limit(uint64_t resource, uint64_t value) {
-  struct rlimit bound;
+  struct rlimit bound = {value, value};
+  // Root may go beyond what the agent itself has; nobody else may.
+  if (setrlimit((int)resource, &bound) == 0) return 0;
   if (getrlimit((int)resource, &bound) == 0 && bound.rlim_max < value) value = bound.rlim_max;
   bound.rlim_cur = bound.rlim_max = value;
   return setrlimit((int)resource, &bound) == 0 ? 0 : fail();

@@ -9,13 +9,17 @@ struct FilterJudge {
   /// Instructions of 8 bytes: code (16 bits), two jumps (8 bits each), operand (32 bits).
   let program: [UInt8]
 
-  /// What becomes of a call; 0, which kills, for a program that is none. `first` is its first argument,
-  /// the others are 0.
-  func verdict(architecture: UInt32, number: UInt32, first: UInt64) -> UInt32 {
-    let data: [UInt32] = [
-      number, architecture, 0, 0, UInt32(truncatingIfNeeded: first),
-      UInt32(truncatingIfNeeded: first >> 32), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-    ]
+  /// What becomes of a call; 0, which kills, for a program that is none. Arguments that are not given
+  /// are 0.
+  func verdict(
+    architecture: UInt32, number: UInt32, _ first: UInt64 = 0, _ second: UInt64 = 0,
+    _ third: UInt64 = 0, _ fourth: UInt64 = 0
+  ) -> UInt32 {
+    var data: [UInt32] = [number, architecture, 0, 0]
+    for value in [first, second, third, fourth, 0, 0] {
+      data.append(UInt32(truncatingIfNeeded: value))
+      data.append(UInt32(truncatingIfNeeded: value >> 32))
+    }
     var accumulator: UInt32 = 0
     var at = 0
     // Jumps only lead forward, so this ends.

@@ -56,7 +56,8 @@ enum FilterLookup {
     edgesBelow % 2 == 1 ? end : end + 1
   }
 
-  private static func append(
+  /// One instruction.
+  static func append(
     _ program: inout [UInt8], _ code: UInt8, yes: Int = 0, no: Int = 0, operand: UInt32
   ) {
     program += [code, 0, UInt8(yes), UInt8(no)]

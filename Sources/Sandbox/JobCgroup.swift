@@ -9,6 +9,8 @@ struct JobCgroup {
   let directories: [String]
 
   static let folder = "zennet"
+  /// Of version 1: TCP's and UDP's. cgroups(7): version 2 has them in `memory.max`.
+  private static let socketMemory = "memory.kmem.tcp.limit_in_bytes"
 
   /// Those of version 1: a process can enter them by itself.
   let taskFiles: [String]
@@ -74,7 +76,11 @@ struct JobCgroup {
     var code: Int32 = 0
     // Another agent may remove the empty parent between our two calls.
     for round in 0..<10 {
-      if round > 0 || !procsDirectories.isEmpty { _ = System.makeDirectory(parent) }
+      if round > 0 || !procsDirectories.isEmpty {
+        // The kernel changes its own code for the first cgroup with a limit for sockets: this is that one.
+        let made = System.makeDirectory(parent) == 0
+        if made { _ = System.write(parent + "/" + JobCgroup.socketMemory, "-1") }
+      }
       if !procsDirectories.isEmpty && System.exists(parent + "/cgroup.subtree_control") {
         delegate(parent)
       }
@@ -159,6 +165,8 @@ struct JobCgroup {
       try set(layout.memory, "memory.limit_in_bytes", "\(limits.memoryBytes)")
       trySet(layout.memory, "memory.memsw.limit_in_bytes", "\(limits.memoryBytes)")
       trySet(layout.memory, "memory.swappiness", "0")
+      // What waits in sockets is counted apart here, and not at all without a limit: it could be anything.
+      trySet(layout.memory, JobCgroup.socketMemory, "\(limits.memoryBytes / 4)")
     }
   }
 

@@ -20,6 +20,7 @@ struct PlanContext {
 enum SandboxPlan {
   static func write(_ plan: inout PlanWriter, _ context: PlanContext) {
     // The first child, still in the agent's world.
+    plan.fixed(ResourceLimits.coreSteps())
     plan.fixed(DiskPriority.steps())
     plan.fixed(OutOfMemory.beforeNamespaces())
     plan.fixed(Network.aheadSteps())

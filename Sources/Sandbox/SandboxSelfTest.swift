@@ -17,7 +17,7 @@ public enum SandboxSelfTest {
   private static func filterHolds() throws(SandboxError) -> Bool {
     let judge = FilterJudge(program: try SeccompFilter.program())
     func verdict(_ name: StaticString, _ first: UInt64 = 0) -> UInt32 {
-      judge.verdict(architecture: seccomp_arch_native(), number: number(name), first: first)
+      judge.verdict(architecture: seccomp_arch_native(), number: number(name), first)
     }
     for name: StaticString in ["read", "write", "execve", "exit_group", "futex", "brk"] {
       if verdict(name) != FilterJudge.allow { return false }
@@ -35,7 +35,7 @@ public enum SandboxSelfTest {
       && verdict("clone3") == FilterJudge.notThere
       && verdict("personality", 0) == FilterJudge.allow
       && verdict("personality", 0x4_0000) == FilterJudge.refuse
-      && judge.verdict(architecture: 1, number: number("read"), first: 0) != FilterJudge.allow
+      && judge.verdict(architecture: 1, number: number("read"), 0) != FilterJudge.allow
   }
 
   private static func number(_ name: StaticString) -> UInt32 {

@@ -29,6 +29,17 @@ private let source = #"""
   #include <sys/wait.h>
   #include <time.h>
   #include <unistd.h>
+  #include <dirent.h>
+  #include <net/if.h>
+  #include <netinet/in.h>
+  #include <sys/inotify.h>
+  #include <sys/mman.h>
+  #include <sys/msg.h>
+  #include <sys/select.h>
+  #include <sys/shm.h>
+  #include <sys/file.h>
+  #include <sys/uio.h>
+  #include <sys/xattr.h>
 
   static void say(const char *name, long result) {
     if (result >= 0) printf("%s DONE\n", name);
@@ -174,8 +185,8 @@ private let source = #"""
     TRY("realtime", sched_setscheduler(0, SCHED_FIFO, &priority));
     struct rlimit limit = {1 << 20, 1 << 20};
     TRY("raise-nofile", setrlimit(RLIMIT_NOFILE, &limit));
-    TRY("raise-core", setrlimit(RLIMIT_CORE, &limit));
     TRY("oom-immunity", put("/proc/self/oom_score_adj", "-1000"));
+    TRY("oom-modesty", put("/proc/self/oom_score_adj", "499"));
     TRY("ptrace-init", ptrace(PTRACE_ATTACH, 1, 0, 0));
     TRY("ptrace-me", ptrace(PTRACE_TRACEME, 0, 0, 0));
     NUMBER("process-vm-readv", SYS_process_vm_readv, 1, 0, 0, 0, 0, 0);
@@ -196,6 +207,7 @@ private let source = #"""
     for (int fd = 3; fd < 1024; fd++)
       if (fcntl(fd, F_GETFD) >= 0) { printf("descriptor-%d DONE\n", fd); fflush(stdout); }
   }
+  //MORE
   int main(int count, char **arguments) {
     if (count == 5 && strcmp(arguments[1], "sandbox-helper") == 0) {
       // As a helper: says what it was asked, and whether it sees more than it should.
@@ -233,6 +245,7 @@ private let source = #"""
       printf("%lld\n", (long long)(up * 1000));
       return 0;
     }
+    if (count > 3 && strcmp(arguments[1], "hold") == 0) return hold(arguments[2], atoi(arguments[3]));
     if (count > 1 && strcmp(arguments[1], "descriptors") == 0) {
       int made = 0;
       while (dup(1) >= 0) made++;
@@ -243,8 +256,12 @@ private let source = #"""
     namespaces();
     files();
     kernel();
-    rights();
     network(count > 2 ? arguments[2] : "none");
+    ways_out();
+    machine();
+    devices();
+    // The last: where it may be traced, process 1 is who traces it.
+    rights();
     puts("end");
     return 0;
   }
@@ -252,7 +269,7 @@ private let source = #"""
 
 private let prelude = """
   #include <sys/personality.h>
-  static char zeros[4096];
+  static char zeros[4096], zeros_large[1 << 20];
   static void *arguments_zero(void) { return zeros; }
   static long personality_call(void) { return personality(0x0200000); }
 
@@ -275,7 +292,8 @@ private func compiledProbe() -> [UInt8]? {
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     let file = folder.appending(path: "probe.c")
     let text = source.replacingOccurrences(
-      of: "\nstatic void say(", with: "\n" + prelude + "static void say(")
+      of: "\nstatic void say(", with: "\n" + prelude + "static void say("
+    ).replacingOccurrences(of: "//MORE\n", with: hostileAttempts + hostileHoarding)
     try text.write(to: file, atomically: true, encoding: .utf8)
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")

@@ -16,20 +16,62 @@ struct SeccompFilterTests {
     let short = FilterJudge(program: try SeccompFilter.program())
     let long = FilterJudge(program: try SeccompFilter.ruleByRule())
     let native = seccomp_arch_native()
+    let partly = FilterExceptions.names.map { UInt32(bitPattern: seccomp_syscall_resolve_name($0)) }
     #expect(short.program.count < long.program.count / 2)
     let numbers: [UInt32] =
       Array(0...2000) + [983_041, 983_045, 0x4000_0000, 0x4000_0001, 0x7fff_ffff, .max]
     var differing: [UInt32] = []
     for number in numbers {
+      if partly.contains(number) { continue }
       for architecture in [native, native ^ 1, native ^ 0x8000_0000, 0] {
         for first in [0 as UInt64, 1, 2, 8, 10, 16, 17, 0x1000_0000, 0x3d0f00, 0x7e02_0000, .max] {
-          let one = short.verdict(architecture: architecture, number: number, first: first)
-          let other = long.verdict(architecture: architecture, number: number, first: first)
+          let one = short.verdict(architecture: architecture, number: number, first)
+          let other = long.verdict(architecture: architecture, number: number, first)
           if one != other { differing.append(number) }
         }
       }
     }
     #expect(differing.isEmpty)
+  }
+
+  @Test func someAreAllowedSaveWithCertainArguments() throws {
+    let judge = FilterJudge(program: try SeccompFilter.program())
+    func verdict(_ name: String, _ first: UInt64, _ second: UInt64 = 0, _ third: UInt64 = 0)
+      -> UInt32
+    {
+      judge.verdict(
+        architecture: seccomp_arch_native(),
+        number: UInt32(bitPattern: seccomp_syscall_resolve_name(name)), first, second, third, third)
+    }
+    let allow = FilterJudge.allow
+    let refuse = FilterJudge.refuse
+    let pretend: UInt32 = 0x0005_0000
+    // The kernel looks at 32 bits of a command, a flag or a resource.
+    for high: UInt64 in [0, 1 << 32, 0xffff_ffff << 32] {
+      for command: UInt64 in [
+        0x5423, 0x5412, 0x541c, 0x8940, 0x8941, 0x8982, 0x8983, 0x89a0, 0x89a1,
+      ] {
+        #expect(verdict("ioctl", 0, high | command) == refuse)
+        #expect(verdict("ioctl", command, high | 0x5401) == allow)
+      }
+      #expect(verdict("memfd_create", 0, high | 3) == allow)
+      #expect(verdict("memfd_create", 0, high | 5) == refuse)
+      #expect(verdict("mmap", 0, 0, high | 0x22) == allow)
+      #expect(verdict("mmap", 0, 0, high | 0x40022) == refuse)
+      #expect(verdict("setrlimit", high | 4) == pretend)
+      #expect(verdict("setrlimit", high | 7) == allow)
+      #expect(verdict("prlimit64", 0, high | 7, 1) == allow)
+      #expect(verdict("prlimit64", 0, high | 4, 0) == allow)
+      #expect(verdict("prlimit64", 0, high | 4, 1) == pretend)
+      #expect(verdict("prlimit64", 0, high | 4, 1 << 32) == pretend)
+    }
+    // Everything of a job's is in memory: who asks for this would have the owner's files written.
+    #expect(verdict("sync", 0) == pretend)
+    #expect(verdict("io_setup", 1) == 0x0005_0026)
+    for name in ["ioctl", "mmap", "prlimit64"] {
+      let number = UInt32(bitPattern: seccomp_syscall_resolve_name(name))
+      #expect(judge.verdict(architecture: 1, number: number) != allow)
+    }
   }
 
   @Test func rangesAreFoundByTheirEdges() throws {
@@ -42,9 +84,9 @@ struct SeccompFilterTests {
       let judge = FilterJudge(program: program)
       for number: UInt32 in 0..<100 {
         let expected = allowed.contains(number) ? FilterJudge.allow : FilterJudge.refuse
-        #expect(judge.verdict(architecture: 62, number: number, first: 0) == expected)
+        #expect(judge.verdict(architecture: 62, number: number, 0) == expected)
         #expect(
-          judge.verdict(architecture: 61, number: number, first: 0) == FilterJudge.refuse)
+          judge.verdict(architecture: 61, number: number, 0) == FilterJudge.refuse)
       }
     }
     #expect(FilterLookup.program(architecture: 62, allowed: [], rest: refused) == nil)
@@ -58,7 +100,8 @@ struct SeccompFilterTests {
       "ptrace", "process_vm_readv", "process_vm_writev", "kcmp", "mount", "umount2", "pivot_root",
       "chroot", "setns", "unshare", "init_module", "finit_module", "kexec_load", "reboot",
       "clock_settime", "settimeofday", "adjtimex", "swapon", "open_by_handle_at", "syslog",
-      "fsopen", "move_mount", "open_tree", "fanotify_init", "pidfd_getfd", "quotactl", "acct",
+      "ioprio_set", "io_setup", "sync", "fsopen", "move_mount", "open_tree", "fanotify_init",
+      "pidfd_getfd", "quotactl", "acct",
     ] {
       #expect(!SystemCalls.allowed.contains(name))
     }

@@ -1,7 +1,9 @@
 import CHost
 
 /// A minimal /dev: the harmless devices, a terminal multiplexer of its own, shared memory. Devices cannot
-/// be made in a user namespace, so the machine's are bound in.
+/// be made in a user namespace, so the machine's are bound in. `random` is `urandom`, as before Linux 5.6
+/// whoever reads it makes the owner's programs wait for more; terminals are counted, as all sandboxes
+/// together cannot have more than some thousands.
 enum Devices {
   static func steps(_ context: PlanContext) -> [Step] {
     let dev = context.root + "/dev"
@@ -13,13 +15,14 @@ enum Devices {
       let path = dev + "/" + name
       var file = Step("make " + path, HOST_MAKE_FILE, HOST_PHASE_INNER)
       file.path = path
-      steps += [file, Step.mount("/dev/" + name, on: path, flags: MountFlag.bind)]
+      let source = Text.same(name, "random") ? "urandom" : name
+      steps += [file, Step.mount("/dev/" + source, on: path, flags: MountFlag.bind)]
     }
     steps += [
       Step.makeDirectory(dev + "/pts"),
       Step.mount(
         "devpts", on: dev + "/pts", type: "devpts", flags: quiet,
-        options: "newinstance,ptmxmode=0666,mode=0620"),
+        options: "newinstance,ptmxmode=0666,mode=0620,max=64"),
       Step.makeDirectory(dev + "/shm"),
       link(dev + "/ptmx", to: "pts/ptmx"),
       link(dev + "/fd", to: "/proc/self/fd"),

@@ -4,7 +4,6 @@ import CHost
 enum ResourceLimits {
   static func steps() -> [Step] {
     let limits: [(String, UInt64, UInt64)] = [
-      ("core", 4, 0),  // no core dumps
       ("nofile", 7, 4096),
       ("memlock", 8, 65_536),
       ("msgqueue", 12, 65_536),
@@ -21,8 +20,15 @@ enum ResourceLimits {
     return [step("nproc", 6, context.spec.limits.pids)]
   }
 
-  private static func step(_ name: String, _ resource: UInt64, _ value: UInt64) -> Step {
-    var step = Step("rlimit " + name, HOST_RLIMIT, HOST_PHASE_PROGRAM)
+  /// No core dumps: with 0 the kernel would still start a program of the owner's for each crash, as root
+  /// and in none of the job's cgroups; with 1 it does nothing. The first of all steps, as only root can
+  /// raise a 0. The filter keeps it so. core(5).
+  static func coreSteps() -> [Step] { [step("core", 4, 1, HOST_PHASE_OUTER)] }
+
+  private static func step(
+    _ name: String, _ resource: UInt64, _ value: UInt64, _ phase: host_phase = HOST_PHASE_PROGRAM
+  ) -> Step {
+    var step = Step("rlimit " + name, HOST_RLIMIT, phase)
     step.a = resource
     step.b = value
     return step
