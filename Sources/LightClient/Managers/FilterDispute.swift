@@ -7,6 +7,9 @@ import Bytes
 /// The scripts that a block spends are not in the block, so a filter is not always provably right.
 /// But one that leaves out an output or a spend that is certain, or holds more elements than the
 /// block has scripts, is wrong (``FilterJudge``).
+///
+/// A question that was passed over (``Peer/passedOver(since:)``) says nothing about a filter: it is put
+/// again. Only who has not answered for ``limitMs``, however often asked, is waited for no longer.
 struct FilterDispute {
   static let limitMs: UInt64 = 60_000
   /// A dispute that nobody can settle in this time is dropped, to be begun anew.
@@ -28,7 +31,7 @@ struct FilterDispute {
 
   private enum Exhibit {
     case wanted
-    case asked(PeerId, sentMs: UInt64)
+    case asked(PeerId, firstMs: UInt64, sentMs: UInt64)
     case given([UInt8], by: PeerId)
     case refused
   }
@@ -71,11 +74,11 @@ struct FilterDispute {
 
   mutating func received(_ message: FilterMessage, from id: PeerId) -> Bool {
     if message.blockHash != blockHash { return false }
-    if case .asked(let asked, _) = theirFilter, asked == id {
+    if case .asked(let asked, _, _) = theirFilter, asked == id {
       theirFilter = .given(message.filter, by: id)
       return true
     }
-    if case .asked(let asked, _) = ourFilter, asked == id {
+    if case .asked(let asked, _, _) = ourFilter, asked == id {
       ourFilter = .given(message.filter, by: id)
       return true
     }
@@ -104,34 +107,44 @@ struct FilterDispute {
 
   mutating func pump(_ shared: inout Shared) {
     if beganMs == nil { beganMs = shared.nowMs }
-    if case .asked(let id, let sentMs) = theirFilter, isLate(id, sentMs, shared) {
+    if case .asked(let id, let firstMs, _) = theirFilter, isLate(id, firstMs, shared) {
       theirFilter = .refused
     }
-    if case .asked(let id, let sentMs) = ourFilter, isLate(id, sentMs, shared) {
+    if case .asked(let id, let firstMs, _) = ourFilter, isLate(id, firstMs, shared) {
       silent.append(id)
       ourFilter = .wanted
     }
+    theirFilter = putAgain(theirFilter, &shared)
+    ourFilter = putAgain(ourFilter, &shared)
     if case .wanted = theirFilter, let index = shared.readyIndex(of: challenger) {
-      ask(index, &shared)
-      theirFilter = .asked(challenger, sentMs: shared.nowMs)
+      theirFilter = ask(index, &shared)
     }
     if case .wanted = ourFilter {
       guard let index = supporter(shared) else {
         ourFilter = .refused
         return
       }
-      ask(index, &shared)
-      ourFilter = .asked(shared.peers[index].id, sentMs: shared.nowMs)
+      ourFilter = ask(index, &shared)
     }
   }
 
-  private func ask(_ index: Int, _ shared: inout Shared) {
+  private func ask(_ index: Int, _ shared: inout Shared, firstMs: UInt64? = nil) -> Exhibit {
     shared.ask(
       .getFilters(FilterRangeRequest(startHeight: height, stopHash: blockHash)), of: index)
+    return .asked(
+      shared.peers[index].id, firstMs: firstMs ?? shared.nowMs, sentMs: shared.nowMs)
   }
 
-  private func isLate(_ id: PeerId, _ sentMs: UInt64, _ shared: Shared) -> Bool {
-    shared.readyIndex(of: id) == nil || shared.nowMs >= sentMs + FilterDispute.limitMs
+  private func putAgain(_ exhibit: Exhibit, _ shared: inout Shared) -> Exhibit {
+    guard case .asked(let id, let firstMs, let sentMs) = exhibit,
+      let index = shared.readyIndex(of: id), shared.peers[index].passedOver(since: sentMs),
+      shared.nowMs >= sentMs + Limits.passedOverRetryMs
+    else { return exhibit }
+    return ask(index, &shared, firstMs: firstMs)
+  }
+
+  private func isLate(_ id: PeerId, _ firstMs: UInt64, _ shared: Shared) -> Bool {
+    shared.readyIndex(of: id) == nil || shared.nowMs >= firstMs + FilterDispute.limitMs
   }
 
   /// Somebody who told the filter header that we hold.
@@ -176,12 +189,14 @@ struct FilterDispute {
   func deadlineMs(_ shared: Shared) -> UInt64 {
     var deadline = (beganMs ?? shared.nowMs) + FilterDispute.totalMs
     if isLearning { deadline = (beganMs ?? shared.nowMs) + FilterDispute.learningMs }
-    if case .asked(_, let sentMs) = theirFilter {
-      deadline = min(deadline, sentMs + FilterDispute.limitMs)
-    }
-    if case .asked(_, let sentMs) = ourFilter {
-      deadline = min(deadline, sentMs + FilterDispute.limitMs)
-    }
-    return deadline
+    return min(deadline, min(deadlineMs(theirFilter, shared), deadlineMs(ourFilter, shared)))
+  }
+
+  private func deadlineMs(_ exhibit: Exhibit, _ shared: Shared) -> UInt64 {
+    guard case .asked(let id, let firstMs, let sentMs) = exhibit else { return UInt64.max }
+    let endMs = firstMs + FilterDispute.limitMs
+    guard let index = shared.readyIndex(of: id), shared.peers[index].passedOver(since: sentMs)
+    else { return endMs }
+    return min(endMs, sentMs + Limits.passedOverRetryMs)
   }
 }
