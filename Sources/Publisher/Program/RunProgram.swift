@@ -57,7 +57,6 @@ public final class RunProgram {
         throw .badAddress(text: options.listen)
       }
       self.address = address
-      try reactor.watchSignals([.terminate, .interrupt])
     } catch { throw .host(error) }
     let told = announce ?? address.description
     guard let endpoint = former?.endpoint ?? Market.Endpoint(text: told) else {
@@ -121,6 +120,9 @@ public final class RunProgram {
 
   /// Runs until every worker's money is where it belongs, or the user gives up.
   public func run() throws(RunError) -> RunMachine.Outcome {
+    do throws(HostError) {
+      try reactor.watchSignals([.terminate, .interrupt])
+    } catch { throw .host(error) }
     timeline.tell("workers may call at " + address.description)
     chain.start()
     reactor.setTimer(TimerToken.progress, atMs: Clock.monotonicMs() + RunProgram.progressMs)
