@@ -205,13 +205,30 @@ int32_t host_tcp_connect(const uint8_t *address) {
   return fd;
 }
 
-static int to_local(const char *path, union socket_address *out, socklen_t *size) {
+// unix(7): an address has room for 107 bytes. A longer path is named by its folder, which stays open as
+// `folder` until the address was used; else that is -1.
+static int to_local(const char *path, union socket_address *out, socklen_t *size, int *folder) {
   memset(out, 0, sizeof *out);
-  size_t length = strlen(path);
-  if (length == 0 || length >= sizeof out->local.sun_path) return -ENAMETOOLONG;
+  *folder = -1;
   out->local.sun_family = AF_UNIX;
-  memcpy(out->local.sun_path, path, length + 1);
-  *size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length + 1);
+  struct text name = {out->local.sun_path, sizeof out->local.sun_path, 0};
+  size_t length = strlen(path);
+  if (length == 0) return -ENAMETOOLONG;
+  if (length >= sizeof out->local.sun_path) {
+    const char *last = strrchr(path, '/');
+    char parent[4096];
+    if (!last || (size_t)(last - path) >= sizeof parent) return -ENAMETOOLONG;
+    memcpy(parent, path, (size_t)(last - path));
+    parent[last - path] = 0;
+    *folder = open(parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (*folder < 0) return -errno;
+    text_add(&name, "/proc/self/fd/");
+    text_add_number(&name, (uint64_t)*folder);
+    path = last;
+    if (name.length + strlen(path) >= name.capacity) return close_with(*folder, ENAMETOOLONG);
+  }
+  text_add(&name, path);
+  *size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + name.length + 1);
   return 0;
 }
 
@@ -227,18 +244,16 @@ static int is_abandoned(const char *path) {
   return fd == -ECONNREFUSED;
 }
 
-int32_t host_unix_listen(const char *path, uint32_t mode, int32_t backlog) {
-  union socket_address to;
-  socklen_t size;
-  int bad = to_local(path, &to, &size);
-  if (bad < 0) return bad;
+static int32_t listen_at(
+    const char *path, const union socket_address *to, socklen_t size, uint32_t mode,
+    int32_t backlog) {
   int fd = new_socket(AF_UNIX);
   if (fd < 0) return fd;
-  int bound = bind(fd, &to.any, size);
+  int bound = bind(fd, &to->any, size);
   if (bound != 0 && errno == EADDRINUSE) {
     if (!is_abandoned(path)) return close_with(fd, EADDRINUSE);
     unlink(path);
-    bound = bind(fd, &to.any, size);
+    bound = bind(fd, &to->any, size);
   }
   // Nobody can connect before listen, so the mode is in place in time.
   if (bound != 0 || chmod(path, mode) != 0 || listen(fd, backlog) != 0)
@@ -246,14 +261,27 @@ int32_t host_unix_listen(const char *path, uint32_t mode, int32_t backlog) {
   return fd;
 }
 
+int32_t host_unix_listen(const char *path, uint32_t mode, int32_t backlog) {
+  union socket_address to;
+  socklen_t size;
+  int folder;
+  int bad = to_local(path, &to, &size, &folder);
+  if (bad < 0) return bad;
+  int32_t fd = listen_at(path, &to, size, mode, backlog);
+  if (folder >= 0) close(folder);
+  return fd;
+}
+
 int32_t host_unix_connect(const char *path) {
   union socket_address to;
   socklen_t size;
-  int bad = to_local(path, &to, &size);
+  int folder;
+  int bad = to_local(path, &to, &size, &folder);
   if (bad < 0) return bad;
   int fd = new_socket(AF_UNIX);
-  if (fd < 0) return fd;
-  if (connect(fd, &to.any, size) != 0 && errno != EINPROGRESS) return close_with(fd, errno);
+  int result = fd < 0 ? fd : connect(fd, &to.any, size);
+  if (fd >= 0 && result != 0 && errno != EINPROGRESS) fd = close_with(fd, errno);
+  if (folder >= 0) close(folder);
   return fd;
 }
 

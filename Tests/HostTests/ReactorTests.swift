@@ -145,6 +145,27 @@ import Testing
     #expect(reactor.isOpen(first.0) && client.isOpen(second))
   }
 
+  /// An address has room for 107 bytes; data folders lie deeper.
+  @Test func unixSocketsMayHaveLongPaths() throws {
+    let scratch = try Scratch()
+    let folder = scratch.file(String(repeating: "deep", count: 50))
+    try Files.makeFolder(folder)
+    let path = folder + "/control"
+    for _ in 0..<2 {
+      let reactor = Reactor()
+      _ = try reactor.listen(on: .unix(path: path))
+      _ = try pair(reactor, .unix(path: path))
+      #expect(throws: HostError.self) { try Reactor().listen(on: .unix(path: path)) }
+      // The second finds what the first left.
+    }
+    #expect(throws: HostError.self) {
+      try Reactor().listen(on: .unix(path: folder + "/none/control"))
+    }
+    #expect(throws: HostError.self) {
+      try Reactor().listen(on: .unix(path: folder + "/" + String(repeating: "n", count: 120)))
+    }
+  }
+
   @Test func unixSocketsAreTheOwnersOnly() throws {
     let scratch = try Scratch()
     let path = scratch.file("socket")
