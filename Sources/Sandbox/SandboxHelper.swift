@@ -54,7 +54,7 @@ public enum SandboxHelper {
     var problem: String?
     if task == 3 {
       let left = ResultCollector.send(path, output: 1)
-      if left < 0 { problem = path + ": errno \(-left)" }
+      if left < 0 { problem = path + ": " + System.reason(Int32(truncatingIfNeeded: -left)) }
       if left > 0 { problem = path + ": \(left) entries could not be read" }
     } else {
       do throws(BundleError) { try FileReceiver.run(path: path, input: 0) } catch {

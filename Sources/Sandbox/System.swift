@@ -16,6 +16,13 @@ enum System {
     return got < 0 ? nil : bytes
   }
 
+  /// What an errno value means, for people.
+  static func reason(_ code: Int32) -> String {
+    var text = [CChar](repeating: 0, count: 128)
+    host_error_text(code, &text, UInt32(text.count))
+    return String(cString: text)
+  }
+
   /// 0, or a negative errno.
   static func write(_ path: String, _ text: String) -> Int32 {
     let bytes = Array(text.utf8)

@@ -41,7 +41,11 @@ struct CopyCommand: ParsableCommand {
     var request = ControlRequest(.program)
     request.task = 1
     request.arguments = [path]
-    var unpacker = try CopyUnpacker(target: target)
+    var unpacker = try RunCommand.reporting { () throws(RunError) in
+      do throws(HostError) { return try CopyUnpacker(target: target, source: path) } catch {
+        throw .host(error)
+      }
+    }
     var problem: (any Error)?
     let end = try start(name, request, sending: nil) { bytes in
       if problem != nil { return }
@@ -65,6 +69,9 @@ struct CopyCommand: ParsableCommand {
     }
     let end = try start(name, request, sending: archive) { _ in }
     if end.status != 0 { throw ExitCode.failure }
+    if archive.skipped > 0 {
+      Complaint.tell("\(archive.skipped) links that lead out of \(source) were left out")
+    }
   }
 
   private func start(
@@ -85,6 +92,7 @@ struct CopyCommand: ParsableCommand {
         } else {
           output(bytes)
         }
+        return true
       }
     }
   }

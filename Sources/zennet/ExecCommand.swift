@@ -125,8 +125,9 @@ enum RemoteCommand {
       var texts = [TerminalText(), TerminalText()]
       return try program.run { isError, bytes in
         let place = isError ? 1 : 0
-        HostProcess.write(
+        let isRead = HostProcess.write(
           isError ? 2 : 1, cleans[place] ? texts[place].clean(bytes) : bytes)
+        return isRead || isError
       }
     } catch {
       terminal?.restore()

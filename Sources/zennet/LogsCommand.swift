@@ -24,7 +24,10 @@ struct LogsCommand: ParsableCommand {
   func run() throws {
     let job = try target.find()
     let workers = job.worker.map { [$0] } ?? LogsCommand.workers(job)
-    var printer = OutputPrinter(namesWorkers: workers.count > 1)
+    var printer = OutputPrinter(namesWorkers: workers.count > 1) { descriptor, bytes in
+      // Who reads no more does not wait for the run's end either.
+      if !HostProcess.write(descriptor, bytes) && descriptor == 1 { HostProcess.exit(141) }
+    }
     var readers = workers.map { ($0, JobLog.Reader(job.folder, worker: $0)) }
     while true {
       // Asked before the last look, so that nothing is missed between the two.

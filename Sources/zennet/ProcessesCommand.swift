@@ -39,14 +39,15 @@ struct TopCommand: ParsableCommand {
     var looks: UInt64 = 0
     while true {
       let runs = LiveRuns.all(try place.path())
+      var page = ""
       if place.json {
-        print(text(ControlJson.encode(runs)))
+        page = text(ControlJson.encode(runs)) + "\n"
       } else {
         // Home, and clear what is below.
-        if isTerminal { print("\u{1b}[H\u{1b}[J", terminator: "") }
-        for line in JobTable.lines(runs) { print(line) }
+        if isTerminal { page = "\u{1b}[H\u{1b}[J" }
+        for line in JobTable.lines(runs) { page += line + "\n" }
       }
-      fflush(nil)
+      if !HostProcess.write(1, Array(page.utf8)) { throw ExitCode(141) }
       looks += 1
       if let number, looks >= number { return }
       Thread.sleep(forTimeInterval: interval)

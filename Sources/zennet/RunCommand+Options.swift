@@ -22,8 +22,15 @@ extension RunCommand {
     @Option(help: "Milliseconds that a frozen job waits for its payment.")
     var grace: UInt32 = 10_000
 
-    @Option(help: "Lifetime of the channels in blocks.")
-    var channelBlocks: UInt32 = 144
+    @Option(
+      help: "Lifetime of the channels in blocks; by default a day, or what the time limit needs.")
+    var channelBlocks: UInt32?
+
+    /// A machine closes its channel, and ends its job, some time before the channel's end: a quarter of the
+    /// time limit is for that, and for blocks that come faster than every ten minutes.
+    func channelBlocks(forSeconds seconds: UInt64) -> UInt32 {
+      channelBlocks ?? UInt32(max(144, min(52_560, 72 + seconds * 5 / 4 / 600)))
+    }
 
     @Option(help: "Confirmations of the funding before work begins.")
     var fundingDepth: UInt32 = 1

@@ -164,7 +164,8 @@ struct RunCommand: ParsableCommand {
       processors: try limits.processorSet(default: defaults.processor), workers: workers,
       priceCeilingSatPerHour: market.priceCeiling, payoutIntervalMs: market.payoutInterval,
       providerMaxLossSat: market.maxLoss, publisherMaxLossSat: max(market.maxLoss, openingSat),
-      openingPaymentSat: openingSat, graceMs: market.grace, channelBlocks: market.channelBlocks,
+      openingPaymentSat: openingSat, graceMs: market.grace,
+      channelBlocks: market.channelBlocks(forSeconds: limits.time),
       fundingDepth: market.fundingDepth, feeLadderSatPerVb: ladder,
       maxBundleBytes: UInt64(largest),
       maxResultBytes: min(UInt64(limits.disk), market.maxResult) << 20)

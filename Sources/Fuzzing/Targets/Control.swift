@@ -110,7 +110,7 @@ extension FuzzTarget {
     if isFolder {
       try? manager.createSymbolicLink(atPath: target + "/a", withDestinationPath: beside)
     }
-    if var unpacker = try? CopyUnpacker(target: target) {
+    if var unpacker = try? CopyUnpacker(target: target, source: "/out/a") {
       var offset = 0
       do {
         while offset < archive.count {

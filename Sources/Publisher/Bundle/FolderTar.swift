@@ -10,6 +10,9 @@ public final class FolderTar {
   private var index = 0
   private var open: FileHandle?
   private var leftBytes: UInt64 = 0
+  private let isNamed: Bool
+  /// Links of a copy that lead out of it: they are left out.
+  public private(set) var skipped = 0
 
   /// The most that ``next()`` gives at once.
   public static let pieceBytes = 65_536
@@ -17,6 +20,7 @@ public final class FolderTar {
   /// What is below a folder, or, under its own name, a file or a folder.
   public init(_ path: String, isNamed: Bool) throws(RunError) {
     var writer = BundleWriter()
+    self.isNamed = isNamed
     do throws(HostError) {
       if isNamed { try addNamed(path, &writer) } else { try add(path, "", &writer) }
     } catch { throw .host(error) }
@@ -85,7 +89,7 @@ public final class FolderTar {
     for name in try Files.list(folder) {
       let path = folder + "/" + name
       let inside = prefix + name
-      guard let status = try Files.status(path) else { continue }
+      guard let status = try Files.status(path) else { throw .notThere(path) }
       switch status.kind {
       case .folder:
         writer.addDirectory(inside, mode: status.mode & 0o777)
@@ -93,10 +97,26 @@ public final class FolderTar {
       case .file: addFile(path, status, as: inside, &writer)
       case .link:
         if let target = try? FileManager.default.destinationOfSymbolicLink(atPath: path) {
-          writer.addSymlink(inside, to: target)
+          addLink(inside, to: target, &writer)
         }
       case .other: throw .notAFile(path: path)
       }
+    }
+  }
+
+  private func addLink(_ name: String, to target: String, _ writer: inout BundleWriter) {
+    if !isNamed {
+      // As `zennet bundle` does it: what is absolute starts at the bundle's root.
+      let inside = BundleFile.relative(Array(target.utf8), at: Array(name.utf8))
+      return writer.addSymlink(name, to: String(decoding: inside, as: UTF8.self))
+    }
+    // The root of a copy is no root.
+    var probe = BundleWriter()
+    probe.addSymlink(name, to: target)
+    if (try? probe.pieces()) == nil {
+      skipped += 1
+    } else {
+      writer.addSymlink(name, to: target)
     }
   }
 

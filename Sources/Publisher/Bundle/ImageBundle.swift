@@ -227,7 +227,9 @@ extension LayerReader {
     for name in try Files.list(folder) {
       let path = folder + "/" + name
       let inside = prefix + Array(name.utf8)
-      guard let status = try Files.status(path), depth < ImageLimits.depth else { continue }
+      guard let status = try Files.status(path) else { throw .notThere(path) }
+      // As for an image's files: ``FileTree`` goes no deeper.
+      if depth + 1 >= ImageLimits.depth { throw .tooLarge(path: path, limit: ImageLimits.depth) }
       let mode = status.mode & 0o777
       switch status.kind {
       case .folder:

@@ -18,14 +18,20 @@ public struct CopyUnpacker {
   private var output: FileHandle?
   public private(set) var skipped = 0
 
-  public init(target: String) throws(HostError) {
+  /// - Parameter source: what is copied. Of `.`, `..` and `/` comes what is in them, for a folder that is
+  ///   made where there is none.
+  public init(target: String, source: String) throws(HostError) {
+    let last = source.split(separator: "/").last ?? "."
+    if last == "." || last == ".." { try Files.makeFolder(target, mode: 0o755) }
     if Files.isFolder(target) {
       root = target
       name = nil
     } else {
       root = Files.parent(of: target)
       name = URL(fileURLWithPath: target).lastPathComponent
-      if !Files.isFolder(root) { throw .notAFile(path: root) }
+      if !Files.isFolder(root) {
+        throw .failed(errno: ENOTDIR, operation: "copy into", subject: root)
+      }
     }
   }
 
@@ -38,7 +44,7 @@ public struct CopyUnpacker {
   public func finish() throws { try reader.finish() }
 
   private func place(_ path: [UInt8]) throws(HostError) -> String {
-    var parts = path.split(separator: 0x2f).map { String(decoding: $0, as: UTF8.self) }
+    var parts = path.split(separator: 0x2f).map { LocalName.text($0) }
     if let name, !parts.isEmpty { parts[0] = name }
     // Every folder on the way is one that really is there.
     var above = root

@@ -28,6 +28,8 @@ public final class RemoteProgram {
   private var source: FolderTar?
   /// Of a person: its size follows, and every key counts.
   private let terminal: Terminal?
+  /// Whether the program gets one, be it the caller's or not.
+  private let hasTerminal: Bool
 
   /// - Parameters:
   ///   - input: a descriptor that becomes its standard input; -1 for none.
@@ -38,6 +40,7 @@ public final class RemoteProgram {
     terminal: Terminal? = nil
   ) throws(RunError) {
     self.terminal = terminal
+    hasTerminal = request.terminal != nil
     self.input = input >= 0 ? input : nil
     self.source = source
     connection = reactor.connect(to: .unix(path: ControlServer.path(job.folder)))
@@ -72,8 +75,11 @@ public final class RemoteProgram {
     }
   }
 
-  /// Until it ends. `output` gets what it prints, in order.
-  public func run(output: (_ isError: Bool, [UInt8]) -> Void) throws(RunError) -> End {
+  /// As a shell says it of a program whose reader is gone (128 + SIGPIPE).
+  public static let unread = End(status: 141, text: "")
+
+  /// Until it ends. `output` gets what it prints, in order; the program is given up when that is false.
+  public func run(output: (_ isError: Bool, [UInt8]) -> Bool) throws(RunError) -> End {
     while true {
       watchInput()
       try readSource()
@@ -82,7 +88,7 @@ public final class RemoteProgram {
       switch event {
       case .received(_, let bytes):
         frames.append(bytes)
-        while let frame = frames.next() { take(frame, output) }
+        while end == nil, let frame = frames.next() { take(frame, output) }
       case .closed:
         throw .usage(problem ?? "the run does not go on")
       case .descriptorReadable: readInput()
@@ -94,9 +100,10 @@ public final class RemoteProgram {
     }
   }
 
-  private func take(_ frame: ControlFrame, _ output: (Bool, [UInt8]) -> Void) {
+  private func take(_ frame: ControlFrame, _ output: (Bool, [UInt8]) -> Bool) {
     switch frame {
-    case .output(let isError, let bytes): output(isError, bytes)
+    case .output(let isError, let bytes):
+      if !output(isError, bytes) { end = RemoteProgram.unread }
     case .ended(let status, let text):
       end = End(status: status, text: String(decoding: text, as: UTF8.self))
     case .failed(let text): problem = String(decoding: text, as: UTF8.self)
@@ -123,6 +130,8 @@ public final class RemoteProgram {
     case .ended:
       reactor.unwatch(Token.input)
       self.input = nil
+      // A terminal has no end of its input but this key.
+      if hasTerminal { reactor.send(connection, ControlFrame.input([4]).encode()) }
       reactor.send(connection, ControlFrame.inputEnded.encode())
     case .wouldBlock: break
     }

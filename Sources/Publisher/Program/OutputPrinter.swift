@@ -20,12 +20,16 @@ public struct OutputPrinter {
   private let write: (Int32, [UInt8]) -> Void
 
   public init(namesWorkers: Bool) {
-    self.init(
-      namesWorkers: namesWorkers, isTerminal: [Terminal.isTerminal(1), Terminal.isTerminal(2)],
-      write: HostProcess.write)
+    self.init(namesWorkers: namesWorkers) { HostProcess.write($0, $1) }
   }
 
   /// - Parameter write: what takes bytes for descriptor 1 or 2.
+  public init(namesWorkers: Bool, write: @escaping (Int32, [UInt8]) -> Void) {
+    self.init(
+      namesWorkers: namesWorkers, isTerminal: [Terminal.isTerminal(1), Terminal.isTerminal(2)],
+      write: write)
+  }
+
   init(
     namesWorkers: Bool, isTerminal: [Bool], write: @escaping (Int32, [UInt8]) -> Void
   ) {

@@ -54,9 +54,9 @@ struct ResultsWriter {
   ) throws {
     switch item {
     case .directory(let path, _):
-      try Files.makeFolder(root + "/" + String(decoding: path, as: UTF8.self), mode: 0o755)
+      try Files.makeFolder(root + "/" + LocalName.text(path), mode: 0o755)
     case .file(let path, let mode, _):
-      let name = root + "/" + String(decoding: path, as: UTF8.self)
+      let name = root + "/" + LocalName.text(path)
       try Files.makeFolder(Files.parent(of: name), mode: 0o755)
       try Files.remove(name)
       let made = FileManager.default.createFile(

@@ -178,10 +178,19 @@ public final class RunProgram {
     }
   }
 
-  /// The run shall end; a second time: now.
+  /// The run shall end, however often that is said.
   func stop(_ text: String) {
+    if !machine.isStopping { timeline.tell(text) }
+    machine.stopRequested(now)
+  }
+
+  /// The run shall end; a second time: now.
+  private func signalled() {
     signals += 1
-    timeline.tell(signals == 1 ? text : "left; `zennet resume` takes the run up again")
+    timeline.tell(
+      signals == 1
+        ? "stopping: jobs end, what they used is paid; once more to leave now"
+        : "left; `zennet resume` takes the run up again")
     machine.stopRequested(now)
   }
 
@@ -208,7 +217,7 @@ public final class RunProgram {
     case .closed(let id, _):
       connections[CallKey(id.rawValue)] = nil
       machine.workerDisconnected(CallKey(id.rawValue), now)
-    case .signal: stop("stopping: jobs end, what they used is paid; once more to leave now")
+    case .signal: signalled()
     case .descriptorReadable(let token):
       if token == RunProgram.inputToken && machine.inputRoom > 0 { readInput() }
     case .connected, .descriptorWritable: break

@@ -132,7 +132,7 @@ public enum BundleError: Error, Equatable, Sendable {
     case .tooLarge(_, let limit): return at + "more than \(limit) bytes"
     case .ratioTooHigh(_, let limit): return at + "grows more than \(limit) times when unpacked"
     case .trailingBytes: return at + "bytes follow the end of the archive"
-    case .writeFailed(_, let code): return at + "could not be written (errno \(code))"
+    case .writeFailed(_, let code): return at + "could not be written: " + System.reason(code)
     case .unpackerDied(let status): return "the unpacking process died (wait status \(status))"
     }
   }

@@ -72,6 +72,47 @@ struct FolderTarTests {
     }
   }
 
+  /// What is absolute begins at a bundle's root. A copy has no root: such links are left out of it, and told.
+  @Test func linksThatLeadOut() throws {
+    try withFolder { folder in
+      for (name, target) in [
+        ("absolute", "/bin/sh"), ("inner/out", "../../../x"), ("inner/near", "../absolute"),
+      ] {
+        try FileManager.default.createSymbolicLink(
+          atPath: folder + "/tree/" + name, withDestinationPath: target)
+      }
+      var bundle = BundleWriter()
+      bundle.addDirectory("inner")
+      bundle.addSymlink("absolute", to: "bin/sh")
+      bundle.addSymlink("inner/out", to: "../x")
+      bundle.addSymlink("inner/near", to: "../absolute")
+      let whole = try FolderTar(folder + "/tree", isNamed: false)
+      let isSame = try all(whole).bytes == bundle.tar()
+      #expect(isSame && whole.skipped == 0)
+      var copy = BundleWriter()
+      copy.addDirectory("tree")
+      copy.addDirectory("tree/inner")
+      copy.addSymlink("tree/inner/near", to: "../absolute")
+      let tar = try FolderTar(folder + "/tree", isNamed: true)
+      let isWithout = try all(tar).bytes == copy.tar()
+      #expect(isWithout && tar.skipped == 2)
+    }
+  }
+
+  /// Nothing is left out without a word.
+  @Test func aNameThatIsNotTextIsRefused() throws {
+    try withFolder { folder in
+      let name = (folder + "/tree/a").utf8CString.dropLast() + [CChar(bitPattern: 0xe9), 0]
+      let file = name.withUnsafeBufferPointer { open($0.baseAddress!, O_CREAT | O_WRONLY, 0o644) }
+      #expect(file >= 0)
+      close(file)
+      #expect(throws: RunError.self) { try FolderTar(folder + "/tree", isNamed: false) }
+      #expect(throws: ImageError.self) {
+        try ImageBundle().make(of: folder + "/tree", to: folder + "/made.tar.zst")
+      }
+    }
+  }
+
   @Test func whatCannotBeReadIsNamed() throws {
     try withFolder { folder in
       #expect(throws: RunError.self) { try FolderTar(folder + "/none", isNamed: true) }

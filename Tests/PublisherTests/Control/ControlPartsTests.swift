@@ -103,7 +103,7 @@ struct ControlPartsTests {
       atPath: folder + "/into/link", withDestinationPath: folder + "/victim")
     var writer = BundleWriter()
     writer.addFile("link/file", [1])
-    var unpacker = try CopyUnpacker(target: folder + "/into")
+    var unpacker = try CopyUnpacker(target: folder + "/into", source: "/x")
     let archive = try writer.tar()
     #expect(throws: HostError.notAFile(path: folder + "/into/link")) {
       try unpacker.feed(archive)
@@ -113,12 +113,45 @@ struct ControlPartsTests {
     plain.addDirectory("a")
     plain.addFile("a/b", [1, 2], mode: 0o755)
     plain.addSymlink("a/c", to: "b")
-    var renamed = try CopyUnpacker(target: folder + "/other")
+    var renamed = try CopyUnpacker(target: folder + "/other", source: "/out/a")
     try renamed.feed(try plain.tar())
     try renamed.finish()
     #expect(renamed.skipped == 1)
     #expect(try Files.list(folder + "/other") == ["b"])
     #expect(try Files.status(folder + "/other/b")?.mode == 0o755)
+    // What is in a folder goes into one that is made for it.
+    var several = BundleWriter()
+    several.addFile("a", [1])
+    several.addFile("b", [2])
+    for source in ["/out/.", "/", "/out/d/.."] {
+      let target = folder + "/made" + String(source.count)
+      var unpacker = try CopyUnpacker(target: target, source: source)
+      try unpacker.feed(try several.tar())
+      try unpacker.finish()
+      #expect(try Files.list(target) == ["a", "b"])
+    }
+  }
+
+  /// A job's names are any bytes: two of them do not become one, and none is left out.
+  @Test func copiedNamesNeedNotBeText() throws {
+    let folder = try scratch()
+    defer { try? Files.removeTree(folder) }
+    var tar: [UInt8] = []
+    for byte: UInt8 in [0xe8, 0xe9] {
+      TarWriter.header(&tar, path: [0x61, byte], mode: 0o644, size: 1, type: UInt8(ascii: "0"))
+      tar.append(byte)
+      TarWriter.pad(&tar, size: 1)
+    }
+    TarWriter.end(&tar)
+    var unpacker = try CopyUnpacker(target: folder, source: "/out/.")
+    try unpacker.feed(tar)
+    try unpacker.finish()
+    #expect(try Files.list(folder) == ["a%E8", "a%E9"])
+    #expect(try Files.read(folder + "/a%E9", limit: 9) == [0xe9])
+    let results = ResultsWriter(folder: folder, target: folder + "/out", limitBytes: 1 << 20)
+    try results.append(worker: 0, offset: 0, tar)
+    #expect(try results.unpack(worker: 0) == 0)
+    #expect(try Files.list(folder + "/out/worker-0") == ["a%E8", "a%E9"])
   }
 
   @Test func jobsAreFoundByTheBeginningOfTheirName() throws {
