@@ -66,9 +66,8 @@ enum SeccompFilter {
         for said in [0, own] { try addSocket(filter, family, kind, said) }
       }
     }
-    // No netlink (16): the kernel's answers wait in memory that no cgroup counts, 80 KiB for each socket.
-    // EAFNOSUPPORT, as on a kernel without it; C libraries then assume that there is IPv4 and IPv6.
-    try add(filter, "socket", refuse(97), [compare(0, SCMP_CMP_EQ, 16, 0)])
+    // No netlink: the kernel's answers wait in memory that no cgroup counts, 80 KiB for each socket. C
+    // libraries then assume that there is IPv4 and IPv6.
     for persona: UInt64 in [0, 0x8, 0x20000, 0x20008, 0xffff_ffff] {
       try add(filter, "personality", allow, [compare(0, SCMP_CMP_EQ, persona, 0)])
     }
