@@ -16,10 +16,14 @@ public enum SandboxSelfTest {
   /// The program that libseccomp made for this processor, asked as the kernel would ask it.
   private static func filterHolds() throws(SandboxError) -> Bool {
     let judge = FilterJudge(program: try SeccompFilter.program())
-    func verdict(_ name: StaticString, _ first: UInt64 = 0) -> UInt32 {
-      judge.verdict(architecture: seccomp_arch_native(), number: number(name), first)
+    func verdict(_ name: StaticString, _ first: UInt64 = 0, _ second: UInt64 = 0) -> UInt32 {
+      judge.verdict(
+        architecture: seccomp_arch_native(), number: number(name), first, second, 1, second)
     }
-    for name: StaticString in ["read", "write", "execve", "exit_group", "futex", "brk"] {
+    for name: StaticString in [
+      "read", "write", "execve", "exit_group", "futex", "brk", "ioctl", "memfd_create", "setrlimit",
+      "prlimit64",
+    ] {
       if verdict(name) != FilterJudge.allow { return false }
     }
     for name: StaticString in [
@@ -28,6 +32,7 @@ public enum SandboxSelfTest {
     ] {
       if verdict(name) != FilterJudge.refuse { return false }
     }
+    let map: StaticString = MemoryLayout<Int>.size == 8 ? "mmap" : "mmap2"
     // A thread may be made, a user namespace not; the newer call, whose flags are out of sight, is
     // said not to exist.
     return verdict("clone", 0x3d0f00) == FilterJudge.allow
@@ -35,6 +40,11 @@ public enum SandboxSelfTest {
       && verdict("clone3") == FilterJudge.notThere
       && verdict("personality", 0) == FilterJudge.allow
       && verdict("personality", 0x4_0000) == FilterJudge.refuse
+      && verdict("ioctl", 0, 0x5412) == FilterJudge.refuse
+      && verdict("memfd_create", 0, 4) == FilterJudge.refuse
+      && verdict(map, 0, 0x22) == FilterJudge.allow
+      && verdict(map, 0, 0x40022) == FilterJudge.refuse
+      && verdict("prlimit64", 0, 4) == 0x0005_0000
       && judge.verdict(architecture: 1, number: number("read"), 0) != FilterJudge.allow
   }
 

@@ -22,7 +22,7 @@ enum SeccompFilter {
     guard
       let program = FilterLookup.program(
         architecture: seccomp_arch_native(), allowed: plain,
-        rest: FilterExceptions.program { resolve($0) } + rest)
+        rest: FilterExceptions.program(number: resolve) + rest)
     else { throw SandboxError.system("seccomp ranges", code: 7) }
     return program
   }

@@ -40,15 +40,15 @@ enum SystemCalls {
       futex_wait futex_wake futex_requeue get_robust_list get_thread_area getcpu getegid getegid32
       geteuid geteuid32 getgid getgid32 getgroups getgroups32 getpgid getpgrp getpid getppid
       getpriority getresgid getresgid32 getresuid getresuid32 getrlimit getrusage getsid gettid
-      getuid getuid32 ioprio_get kill pause pidfd_open pidfd_send_signal prctl rseq sched_get_priority_max sched_get_priority_min sched_getaffinity sched_getattr
-      sched_getparam sched_getscheduler sched_rr_get_interval sched_rr_get_interval_time64
-      sched_setaffinity sched_setattr sched_setparam sched_setscheduler sched_yield set_robust_list
-      set_thread_area set_tid_address setfsgid setfsgid32 setfsuid setfsuid32 setgid setgid32
-      setgroups setgroups32 setpgid setpriority setregid setregid32 setresgid setresgid32 setresuid
-      setresuid32 setreuid setreuid32 setsid setuid setuid32 tgkill tkill ugetrlimit
-      vfork wait4 waitid waitpid seccomp landlock_create_ruleset landlock_add_rule
-      landlock_restrict_self breakpoint cacheflush set_tls get_tls riscv_flush_icache riscv_hwprobe
-      map_shadow_stack
+      getuid getuid32 ioprio_get kill pause pidfd_open pidfd_send_signal prctl rseq
+      sched_get_priority_max sched_get_priority_min sched_getaffinity sched_getattr sched_getparam
+      sched_getscheduler sched_rr_get_interval sched_rr_get_interval_time64 sched_setaffinity
+      sched_setattr sched_setparam sched_setscheduler sched_yield set_robust_list set_thread_area
+      set_tid_address setfsgid setfsgid32 setfsuid setfsuid32 setgid setgid32 setgroups setgroups32
+      setpgid setpriority setregid setregid32 setresgid setresgid32 setresuid setresuid32 setreuid
+      setreuid32 setsid setuid setuid32 tgkill tkill ugetrlimit vfork wait4 waitid waitpid seccomp
+      landlock_create_ruleset landlock_add_rule landlock_restrict_self breakpoint cacheflush set_tls
+      get_tls riscv_flush_icache riscv_hwprobe map_shadow_stack
       """,
       // Signals and waiting.
       """

@@ -16,7 +16,12 @@ struct SeccompFilterTests {
     let short = FilterJudge(program: try SeccompFilter.program())
     let long = FilterJudge(program: try SeccompFilter.ruleByRule())
     let native = seccomp_arch_native()
-    let partly = FilterExceptions.names.map { UInt32(bitPattern: seccomp_syscall_resolve_name($0)) }
+    var partly: [UInt32] = []
+    _ = FilterExceptions.program { name in
+      partly.append(UInt32(bitPattern: seccomp_syscall_resolve_name(name)))
+      return -1
+    }
+    #expect(partly.count >= 5)
     #expect(short.program.count < long.program.count / 2)
     let numbers: [UInt32] =
       Array(0...2000) + [983_041, 983_045, 0x4000_0000, 0x4000_0001, 0x7fff_ffff, .max]

@@ -316,48 +316,61 @@ def seccomp(source: Source, made: Path) -> Plan:
 
 
 def _seccomp_table(sources: Path) -> str:
-    """The table of system calls, with the names that the agent or libseccomp itself may ask for, and
-    their numbers on the machine that it is compiled for."""
+    """The table of system calls, with the names that the agent or libseccomp itself may ask for and
+    that the machine has which it is compiled for, and their numbers there."""
     perfect = (sources / "syscalls.perf.c").read_text()
     names = re.findall(r"char stringpool_str(\d+)\[sizeof\(\"(\w+)\"\)\]", perfect)
     rows = dict(re.findall(r"->stringpool_str(\d+),\d+,([^}]*)\}", perfect))
-    asking = [TREE / "Sources" / "Sandbox" / name for name in SECCOMP_ASKING]
+    asking = sorted((TREE / "Sources" / "Sandbox").glob("*.swift"))
     asking += [file for file in sources.glob("*.c") if not file.name.startswith("syscalls.perf")]
-    asked = set(re.findall(r"\"(\w+)\"", "\n".join(file.read_text() for file in asking)))
-    for text in re.findall(r'"""(.*?)"""', asking[0].read_text(), flags=re.DOTALL):
-        asked |= set(text.split())
+    text = "\n".join(file.read_text() for file in asking)
+    asked = set(re.findall(r"\"(\w+)\"", text))
+    for words in re.findall(r'"""(.*?)"""', text, flags=re.DOTALL):
+        asked |= set(words.split())
     wanted = sorted((name, rows[number].split(",")) for number, name in names if name in asked)
     if len(rows) < 400 or len(wanted) < 300:
         raise BuildError(f"libseccomp: {len(wanted)} of {len(rows)} system calls found")
-    words = "".join(f'  "{name}\\0"\n' for name, _ in wanted)
     columns = "".join(
-        f"#if defined({macro})\n"
-        f"static const int numbers[] = {{{', '.join(row[column] for _, row in wanted)}}};\n#endif\n"
+        f"#if defined({macro})\n{_seccomp_column(sources, wanted, column)}#endif\n"
         for macro, column in SECCOMP_COLUMNS.items())
-    return SECCOMP_LOOKUP.replace("NAMES", words).replace("NUMBERS", columns)
+    return SECCOMP_LOOKUP.replace("COLUMNS", columns)
 
 
-SECCOMP_ASKING = ("SystemCalls.swift", "SeccompFilter.swift", "SandboxSelfTest.swift")
+def _seccomp_column(sources: Path, wanted: list[tuple[str, list[str]]], column: int) -> str:
+    header = (sources.parent / "include" / "seccomp-syscalls.h").read_text()
+    # A machine's missing calls have numbers below -10,000; 32-bit x86 makes some others through one.
+    missing = {
+        f"__PNR_{name}" for name, number in re.findall(r"define __PNR_(\w+)\s+(-\d+)", header)
+        if int(number) <= -10_000
+    }
+    there = [(name, row[column]) for name, row in wanted if row[column] not in missing]
+    if len(there) < 200 or len(missing) < 100:
+        raise BuildError(f"libseccomp: {len(there)} system calls in column {column}")
+    names = "".join(f'  "{name}\\0"\n' for name, _ in there)
+    numbers = ", ".join(number for _, number in there)
+    # ARM has some beyond 983,040.
+    of = "int" if any(number.isdigit() and int(number) > 32_767 for _, number in there) else "short"
+    return (f"typedef {of} number_of_call;\nstatic const char names[] =\n{names};\n"
+            f"static const number_of_call numbers[] = {{{numbers}}};\n")
+
 
 SECCOMP_LOOKUP = """
 #include <seccomp.h>
 #include <string.h>
 #include "syscalls.h"
 
-static const char names[] =
-NAMES;
-NUMBERS
+COLUMNS
 static const char *next(const char *name) { return name + strlen(name) + 1; }
 
 int syscall_resolve_name(const char *name, int offset) {
-  const int *number = numbers;
+  const number_of_call *number = numbers;
   for (const char *each = names; *each; each = next(each), number++)
     if (!strcmp(each, name)) return *number;
   return __NR_SCMP_ERROR;
 }
 
 const char *syscall_resolve_num(int wanted, int offset) {
-  const int *number = numbers;
+  const number_of_call *number = numbers;
   for (const char *each = names; *each; each = next(each), number++)
     if (*number == wanted) return each;
   return NULL;
