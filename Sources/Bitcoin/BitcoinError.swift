@@ -2,7 +2,7 @@ import Bytes
 import Crypto
 
 /// Why something of the Bitcoin protocol was refused.
-public enum BitcoinError: Error, Equatable {
+public indirect enum BitcoinError: Error, Equatable {
   /// Bytes that do not decode.
   case malformed(BytesError)
   /// A key or signature that the curve refuses.

@@ -1,6 +1,6 @@
 /// Why a byte string could not be read. Every case carries the offset, in bytes from the start of
 /// the document, at which reading stopped.
-public enum BytesError: Error, Equatable {
+public indirect enum BytesError: Error, Equatable {
   /// `needed` bytes were wanted at `offset`, and the document ended before.
   case truncated(offset: Int, needed: Int)
   /// A length or a count at `offset` is above what this document allows.

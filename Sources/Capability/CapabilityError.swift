@@ -1,7 +1,7 @@
 import Bytes
 
 /// Why a measurement or a report is refused.
-public enum CapabilityError: Error, Equatable {
+public indirect enum CapabilityError: Error, Equatable {
   /// A kernel computed something wrong: broken hardware, or a loop that was not run.
   case wrongResult(Kernel)
   /// A kernel could not be run; `problem` says what stood in the way.

@@ -3,7 +3,7 @@ import Bytes
 import Crypto
 
 /// Why a channel refused something. Nothing here changes the state of a channel.
-public enum ChannelError: Error, Equatable, Sendable {
+public indirect enum ChannelError: Error, Equatable, Sendable {
   /// Bytes that do not decode; the offset counts from the start of the document read.
   case malformed(BytesError)
   /// A field of the terms is outside of what is allowed.

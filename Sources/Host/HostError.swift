@@ -1,7 +1,7 @@
 import CHost
 
 /// Why the system did not do what it was asked.
-public enum HostError: Error, Equatable {
+public indirect enum HostError: Error, Equatable {
   /// A system call failed with `errno`; `subject` is the path, address or descriptor it was about.
   case failed(errno: Int32, operation: String, subject: String)
   /// The file `path` holds more than `limit` bytes.

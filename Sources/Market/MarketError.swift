@@ -3,7 +3,7 @@ import Bytes
 import Channel
 
 /// Why a document, a message or a request of the market was refused.
-public enum MarketError: Error, Equatable {
+public indirect enum MarketError: Error, Equatable {
   /// The document ends early, goes on too long, or holds a length that is too large.
   case malformed(field: StaticReason, BytesError)
   /// The field that starts at byte `offset` holds what it must not.

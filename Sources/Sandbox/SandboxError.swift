@@ -1,5 +1,5 @@
 /// Why the sandbox could not do what it was asked.
-public enum SandboxError: Error, Equatable, Sendable {
+public indirect enum SandboxError: Error, Equatable, Sendable {
   /// The job's description is not acceptable; the text says which part.
   case invalidSpec(String)
   /// The job asks for more isolation than this machine has.

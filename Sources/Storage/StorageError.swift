@@ -1,7 +1,7 @@
 import CSQLite
 
 /// Why the database did not do what it was asked.
-public enum StorageError: Error, Equatable {
+public indirect enum StorageError: Error, Equatable {
   /// The file at `path` does not hold what was stored: broken structure, a wrong checksum, a gap.
   case damaged(path: String, detail: String)
   /// SQLite's result `code` (primary or extended) while doing `operation`.

@@ -1,6 +1,6 @@
 /// Why a bundle was refused. `offset` counts bytes of the uncompressed tar stream, except in
 /// ``notZstd(offset:)`` and ``compressedTruncated(offset:)``, where it counts compressed bytes.
-public enum BundleError: Error, Equatable, Sendable {
+public indirect enum BundleError: Error, Equatable, Sendable {
   case notZstd(offset: UInt64)
   case compressedTruncated(offset: UInt64)
   case truncated(offset: UInt64)
