@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 
 from parent import end_with
+from ports import free_port
 
 TREE = Path(__file__).resolve().parents[1]
 COINS_SAT = 1_000_000_000
@@ -29,12 +30,6 @@ PUBLISHER_FILES = re.compile(
 
 class Trouble(Exception):
     """Something that must not be."""
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def until(what, seconds, ready):
