@@ -62,14 +62,16 @@ public final class Descriptor {
     return .wrote(Int(done))
   }
 
-  /// Writes all of `bytes` to a blocking descriptor.
+  /// Writes all of `bytes`, and waits where that takes time; of a non-blocking descriptor, too.
   public func writeAll(_ bytes: [UInt8]) throws(HostError) {
     var start = 0
     while start < bytes.count {
-      guard case .wrote(let count) = try write(bytes, from: start) else {
-        throw .failed(errno: Int32(HOST_EAGAIN), operation: "write", subject: name)
+      switch try write(bytes, from: start) {
+      case .wrote(let count): start += count
+      case .wouldBlock:
+        var watch = host_watch(fd: fd, interest: Int16(HOST_WRITABLE), ready: 0)
+        _ = host_poll(&watch, 1, 1000)
       }
-      start += count
     }
   }
 

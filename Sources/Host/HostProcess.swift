@@ -13,23 +13,13 @@ public enum HostProcess {
     return words
   }
 
-  /// Writes all of `bytes` to 1 or 2, and waits where whoever reads has made that non-blocking. Nobody
-  /// reading is no reason to fail: false then.
+  /// Writes all of `bytes` to 1 or 2, which whoever reads may have made non-blocking. Nobody reading is
+  /// no reason to fail: false then.
   @discardableResult
   public static func write(_ descriptor: Int32, _ bytes: [UInt8]) -> Bool {
     let output = Descriptor(owning: descriptor)
     defer { _ = output.release() }
-    var start = 0
-    while start < bytes.count {
-      switch try? output.write(bytes, from: start) {
-      case .wrote(let count): start += count
-      case .wouldBlock:
-        var watch = host_watch(fd: descriptor, interest: Int16(HOST_WRITABLE), ready: 0)
-        _ = host_poll(&watch, 1, 1000)
-      case nil: return false
-      }
-    }
-    return true
+    return (try? output.writeAll(bytes)) != nil
   }
 
   /// Gives back what only start-up and bursts of work need of the program's own file.
