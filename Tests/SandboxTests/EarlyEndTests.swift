@@ -34,16 +34,7 @@ extension WithKernel {
       let process = try sandbox.start(spec, nowMs: nowMs())
       if stopped { _ = host_sandbox_kill(process.firstPid, SIGSTOP) }
       let driver = Driver(process, bundle: [])
-      var sent = 0
-      let end = nowMs() + patienceSeconds * 1000
-      while sent < bundle.count && nowMs() < end {
-        let got = bundle[sent...].withUnsafeBytes {
-          write(process.bundle, $0.baseAddress, $0.count)
-        }
-        if got > 0 { sent += got } else { usleep(100) }
-      }
-      #expect(sent == bundle.count)
-      process.closeBundle()
+      driver.handOver(bundle)
       return driver
     }
 

@@ -10,19 +10,22 @@ extension Meter {
   }
 }
 
-struct MeterTests {
-  private func reading(cpuMs: UInt64 = 0, memoryMiB: UInt64 = 0) -> CgroupReading {
-    var reading = CgroupReading()
-    reading.cpuNs = cpuMs * 1_000_000
-    reading.memoryBytes = memoryMiB << 20
-    return reading
+extension CgroupReading {
+  init(cpuMs: UInt64, memoryMiB: UInt64 = 0) {
+    self.init()
+    cpuNs = cpuMs * 1_000_000
+    memoryBytes = memoryMiB << 20
   }
 
+  init(memoryMiB: UInt64) { self.init(cpuMs: 0, memoryMiB: memoryMiB) }
+}
+
+struct MeterTests {
   @Test func memoryIsItsIntegralOverTime() {
     var meter = Meter(nowMs: 1000)
-    meter.take(reading(memoryMiB: 10), nowMs: 2000)
+    meter.take(CgroupReading(memoryMiB: 10), nowMs: 2000)
     #expect(meter.sample(nowMs: 2000).memoryMiBMs == 5000)
-    meter.take(reading(memoryMiB: 10), nowMs: 3000)
+    meter.take(CgroupReading(memoryMiB: 10), nowMs: 3000)
     #expect(meter.sample(nowMs: 3000).memoryMiBMs == 15_000)
     #expect(meter.sample(nowMs: 3000).memoryPeakKiB == 10_240)
   }
@@ -30,32 +33,33 @@ struct MeterTests {
   /// However long a bundle takes to unpack: who pays cannot know what of that is true.
   @Test func nothingIsChargedBeforeTheStart() {
     var meter = Meter()
-    meter.take(reading(cpuMs: 4000, memoryMiB: 50), nowMs: 5000)
+    meter.take(CgroupReading(cpuMs: 4000, memoryMiB: 50), nowMs: 5000)
     meter.froze(nowMs: 6000)
     meter.transferred(bytes: 3 << 20)
     #expect(meter.sample(nowMs: 9000) == UsageSample())
     meter.started(
-      reading(cpuMs: 8000, memoryMiB: 60), cpuNs: 8_000_000_000, cpuMilli: 1000, nowMs: 10_000)
+      CgroupReading(cpuMs: 8000, memoryMiB: 60), cpuNs: 8_000_000_000, cpuMilli: 1000, nowMs: 10_000
+    )
     meter.thawed(nowMs: 10_500)
     #expect(meter.sample(nowMs: 11_000).wallMs == 1000)
     #expect(meter.sample(nowMs: 11_000).frozenMs == 500)
-    meter.take(reading(cpuMs: 8300, memoryMiB: 60), nowMs: 11_000)
+    meter.take(CgroupReading(cpuMs: 8300, memoryMiB: 60), nowMs: 11_000)
     let sample = meter.sample(nowMs: 11_000)
     #expect(sample.cpuMs == 300 && sample.memoryMiBMs == 30_000 && sample.networkKiB == 3072)
   }
 
   @Test func whatNeverRanCostsNothing() {
     var meter = Meter()
-    meter.take(reading(cpuMs: 4000, memoryMiB: 50), nowMs: 5000)
-    meter.ended(reading(cpuMs: 5000), ranMs: 9, nowMs: 6000)
+    meter.take(CgroupReading(cpuMs: 4000, memoryMiB: 50), nowMs: 5000)
+    meter.ended(CgroupReading(cpuMs: 5000), ranMs: 9, nowMs: 6000)
     #expect(meter.sample(nowMs: 9000) == UsageSample())
   }
 
   @Test func noCounterFalls() {
     var meter = Meter(nowMs: 0)
-    meter.take(reading(cpuMs: 50, memoryMiB: 4), nowMs: 100)
+    meter.take(CgroupReading(cpuMs: 50, memoryMiB: 4), nowMs: 100)
     let before = meter.sample(nowMs: 100)
-    meter.take(reading(cpuMs: 20), nowMs: 90)
+    meter.take(CgroupReading(cpuMs: 20), nowMs: 90)
     let after = meter.sample(nowMs: 90)
     #expect(after.cpuMs == 50)
     #expect(after.wallMs == before.wallMs)
@@ -76,10 +80,10 @@ struct MeterTests {
   @Test func theClockStopsAtTheEnd() {
     var meter = Meter(nowMs: 0)
     meter.froze(nowMs: 10)
-    meter.ended(reading(cpuMs: 7, memoryMiB: 2), ranMs: nil, nowMs: 100)
+    meter.ended(CgroupReading(cpuMs: 7, memoryMiB: 2), ranMs: nil, nowMs: 100)
     let end = meter.sample(nowMs: 100)
-    meter.ended(reading(cpuMs: 9, memoryMiB: 9), ranMs: nil, nowMs: 900)
-    meter.take(reading(memoryMiB: 50), nowMs: 2000)
+    meter.ended(CgroupReading(cpuMs: 9, memoryMiB: 9), ranMs: nil, nowMs: 900)
+    meter.take(CgroupReading(memoryMiB: 50), nowMs: 2000)
     #expect(meter.sample(nowMs: 5000).wallMs == 100)
     #expect(meter.sample(nowMs: 5000).frozenMs == 90)
     #expect(meter.sample(nowMs: 5000).memoryMiBMs == end.memoryMiBMs)
@@ -90,9 +94,9 @@ struct MeterTests {
   @Test func oftenOrSeldomMakesNoDifference() {
     var often = Meter(nowMs: 0)
     var seldom = Meter(nowMs: 0)
-    for time in 0...10_000 { often.take(reading(memoryMiB: 3), nowMs: UInt64(time)) }
-    seldom.take(reading(memoryMiB: 3), nowMs: 0)
-    seldom.take(reading(memoryMiB: 3), nowMs: 10_000)
+    for time in 0...10_000 { often.take(CgroupReading(memoryMiB: 3), nowMs: UInt64(time)) }
+    seldom.take(CgroupReading(memoryMiB: 3), nowMs: 0)
+    seldom.take(CgroupReading(memoryMiB: 3), nowMs: 10_000)
     #expect(often.sample(nowMs: 10_000) == seldom.sample(nowMs: 10_000))
   }
 }

@@ -16,17 +16,10 @@ extension WithKernel {
         settings: SandboxSettings(owner: "short\(getpid())", helperProgram: program))
       let process = try sandbox.start(shell(script), nowMs: nowMs())
       let driver = Driver(process, bundle: [])
-      var sent = 0
-      let end = nowMs() + patienceSeconds * 1000
-      while sent < bundle.count && nowMs() < end {
-        let got = bundle[sent...].withUnsafeBytes {
-          write(process.bundle, $0.baseAddress, $0.count)
-        }
-        if got > 0 { sent += got } else { usleep(100) }
-      }
-      process.closeBundle()
+      driver.handOver(bundle)
       // Its output ends when nobody is left who could write it.
       var buffer = [UInt8](repeating: 0, count: 4096)
+      let end = nowMs() + patienceSeconds * 1000
       while nowMs() < end {
         let got = read(process.stdout, &buffer, buffer.count)
         if got == 0 { break }

@@ -84,6 +84,18 @@ final class Driver {
 
   deinit { try? process.destroy() }
 
+  /// The bundle, to the last byte, and nothing but that: no event is heard meanwhile.
+  func handOver(_ bundle: [UInt8]) {
+    var sent = 0
+    let end = nowMs() + patienceSeconds * 1000
+    while sent < bundle.count && nowMs() < end {
+      let got = bundle[sent...].withUnsafeBytes { write(process.bundle, $0.baseAddress, $0.count) }
+      if got > 0 { sent += got } else { usleep(100) }
+    }
+    #expect(sent == bundle.count)
+    process.closeBundle()
+  }
+
   var output: String { String(decoding: out, as: UTF8.self) }
   var errors: String { String(decoding: err, as: UTF8.self) }
 

@@ -77,6 +77,13 @@ import Testing
     #expect(scene.honest.complaints == [])
   }
 
+  private func expectLiarFound(_ scene: Scene, soonAfterMs readyMs: UInt64) {
+    let network = scene.world.network
+    scene.runUntilBan(seconds: 120)
+    #expect(network.nowMs >= readyMs && network.nowMs < readyMs + 8_000)
+    expectLiarFound(scene)
+  }
+
   /// Whose filter header we hold has to show its filter as soon as it is there again.
   @Test(arguments: [2_000, 12_000, 50_000] as [UInt64])
   func aSupporterThatPassesOverIsAskedAgain(_ lagMs: UInt64) {
@@ -91,10 +98,8 @@ import Testing
     let readyMs = network.nowMs + lagMs
     let asked = scene.liar.questions
     scene.honest.follow(scene.next, network)
-    scene.runUntilBan(seconds: 120)
-    #expect(network.nowMs >= readyMs && network.nowMs < readyMs + 8_000)
+    expectLiarFound(scene, soonAfterMs: readyMs)
     #expect(scene.liar.questions >= asked + 2)
-    expectLiarFound(scene)
   }
 
   /// Who told another filter header than we hold is not silent because it passes over a question.
@@ -107,9 +112,7 @@ import Testing
     let readyMs = network.nowMs + lagMs
     scene.honest.silentUntilMs = readyMs
     scene.honest.follow(scene.next, network)
-    scene.runUntilBan(seconds: 120)
-    #expect(network.nowMs >= readyMs && network.nowMs < readyMs + 8_000)
-    expectLiarFound(scene)
+    expectLiarFound(scene, soonAfterMs: readyMs)
   }
 
   /// Nobody holds a dispute open by passing over, however promptly it answers pings.
