@@ -20,7 +20,7 @@ enum System {
   static func reason(_ code: Int32) -> String {
     var text = [CChar](repeating: 0, count: 128)
     host_error_text(code, &text, UInt32(text.count))
-    return String(cString: text)
+    return text.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
   }
 
   /// 0, or a negative errno.
