@@ -38,10 +38,6 @@ EDITS = (
     (r"@free\b", "@host_release"),
 )
 
-
-# The guards on the stack of functions that use pointers: not where they would make the agent too large.
-GUARDS = (r" sspreq\b", "")
-
 FUNCTION = re.compile(r"^define [^\n]*?@([^(\n]+)\([^\n]*\{\n.*?^\}\n\n?", re.MULTILINE | re.DOTALL)
 
 
@@ -57,7 +53,7 @@ def in_order(text: str) -> str:
 def generate(target: Target, code: Path) -> Path:
     """Makes the object of `code`; returns it."""
     text = code.read_text()
-    for pattern, replacement in EDITS if target.stack_guards else (*EDITS, GUARDS):
+    for pattern, replacement in EDITS:
         text = re.sub(pattern, replacement, text, flags=re.MULTILINE)
     if "@host_allocate(" not in text:
         raise BuildError(f"{code.name} is not what was expected: nothing allocates")

@@ -25,7 +25,6 @@ class Target:
     swift_flags: tuple[str, ...] = field(default=())
     codegen_flags: tuple[str, ...] = field(default=())
     frame_pointers: bool = False  # do some functions get smaller with a frame pointer?
-    stack_guards: bool = True  # of Swift functions that use pointers
 
 
 # Half the size of an instruction for most of them. zig's cc knows no -mthumb. ARMv6's has no long
@@ -50,8 +49,7 @@ TARGETS = {
             "x86-linux-musl", "x86-linux-any", "i386", 32, "pentium2",
             zig_flags=("-mcpu=pentium2", "-mstack-alignment=4"),
             swift_flags=("-Xcc", "-march=pentium2", "-target-cpu", "pentium2"),
-            # Guards have 20 KB here, which there is no room for.
-            codegen_flags=OUTLINED, frame_pointers=True, stack_guards=False, size_limit=1_500_000,
+            codegen_flags=OUTLINED, frame_pointers=True, size_limit=1_500_000,
         ),
         Target(
             "armv6", "armv6-none-none-eabi", "arm-linux-musleabi",
