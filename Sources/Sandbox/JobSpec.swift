@@ -11,8 +11,12 @@ public struct JobLimits: Equatable, Sendable {
   /// Files, directories and links, how many.
   public var files: UInt64
 
+  /// What offers do not say.
+  public static let ordinaryFiles: UInt64 = 65_536
+
   public init(
-    memoryBytes: UInt64, cpuMilli: UInt64, pids: UInt64, diskBytes: UInt64, files: UInt64 = 65_536
+    memoryBytes: UInt64, cpuMilli: UInt64, pids: UInt64, diskBytes: UInt64,
+    files: UInt64 = ordinaryFiles
   ) {
     self.memoryBytes = memoryBytes
     self.cpuMilli = cpuMilli

@@ -2,9 +2,6 @@ import Sandbox
 
 /// What a machine would refuse of a bundle is refused before anything is announced or paid.
 public enum BundleCheck {
-  /// As ``JobLimits`` has it.
-  private static let entries: UInt64 = 65_536
-
   /// Unpacks to nowhere.
   /// - Parameters:
   ///   - name: of the bundle, for the error.
@@ -14,7 +11,8 @@ public enum BundleCheck {
     _ bundle: [UInt8], name: String, diskMiB: UInt32, memoryMiB: UInt32
   ) throws(RunError) {
     let mostMiB = min(diskMiB, memoryMiB)
-    let limits = BundleLimits(entries: entries, bytes: UInt64(mostMiB) << 20)
+    let limits = BundleLimits(
+      entries: JobLimits.ordinaryFiles, bytes: UInt64(mostMiB) << 20)
     var reader = BundleReader(limits: limits)
     let unzstd = Unzstd(ratio: limits.ratio)
     var last: [UInt8] = []
