@@ -86,20 +86,18 @@ public final class FolderTar {
   private func add(
     _ folder: String, _ prefix: String, _ writer: inout BundleWriter
   ) throws(HostError) {
-    for name in try Files.list(folder) {
-      let path = folder + "/" + name
-      let inside = prefix + name
-      guard let status = try Files.status(path) else { throw .notThere(path) }
-      switch status.kind {
+    for entry in try FolderEntries.list(folder) {
+      let inside = prefix + entry.name
+      switch entry.status.kind {
       case .folder:
-        writer.addDirectory(inside, mode: status.mode & 0o777)
-        try add(path, inside + "/", &writer)
-      case .file: addFile(path, status, as: inside, &writer)
+        writer.addDirectory(inside, mode: entry.status.mode & 0o777)
+        try add(entry.path, inside + "/", &writer)
+      case .file: addFile(entry.path, entry.status, as: inside, &writer)
       case .link:
-        if let target = try? FileManager.default.destinationOfSymbolicLink(atPath: path) {
+        if let target = try? FileManager.default.destinationOfSymbolicLink(atPath: entry.path) {
           addLink(inside, to: target, &writer)
         }
-      case .other: throw .notAFile(path: path)
+      case .other: throw .notAFile(path: entry.path)
       }
     }
   }
@@ -111,13 +109,10 @@ public final class FolderTar {
       return writer.addSymlink(name, to: String(decoding: inside, as: UTF8.self))
     }
     // The root of a copy is no root.
-    var probe = BundleWriter()
-    probe.addSymlink(name, to: target)
-    if (try? probe.pieces()) == nil {
-      skipped += 1
-    } else {
+    do throws(BundleError) {
+      try BundlePath.checkSymlink(path: Array(name.utf8), target: Array(target.utf8), offset: 0)
       writer.addSymlink(name, to: target)
-    }
+    } catch { skipped += 1 }
   }
 
   private func addFile(

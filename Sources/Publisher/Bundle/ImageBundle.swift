@@ -224,19 +224,18 @@ extension LayerReader {
   }
 
   private func add(_ folder: String, prefix: [UInt8], depth: Int) throws(HostError) {
-    for name in try Files.list(folder) {
-      let path = folder + "/" + name
-      let inside = prefix + Array(name.utf8)
-      guard let status = try Files.status(path) else { throw .notThere(path) }
+    for entry in try FolderEntries.list(folder) {
+      let path = entry.path
+      let inside = prefix + Array(entry.name.utf8)
       // As for an image's files: ``FileTree`` goes no deeper.
       if depth + 1 >= ImageLimits.depth { throw .tooLarge(path: path, limit: ImageLimits.depth) }
-      let mode = status.mode & 0o777
-      switch status.kind {
+      let mode = entry.status.mode & 0o777
+      switch entry.status.kind {
       case .folder:
         _ = tree.putFolder(inside, mode: mode, layer: 1)
         try add(path, prefix: inside + [0x2f], depth: depth + 1)
       case .file:
-        let content = FileTree.Content(.file(path: path), size: status.sizeBytes, mode: mode)
+        let content = FileTree.Content(.file(path: path), size: entry.status.sizeBytes, mode: mode)
         _ = tree.put(inside, .file(content), mode: mode, layer: 1)
       case .link:
         if let target = try? FileManager.default.destinationOfSymbolicLink(atPath: path) {

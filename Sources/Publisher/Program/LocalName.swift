@@ -1,6 +1,3 @@
-import Foundation
-import Host
-
 /// Names of files that jobs made, which may be any bytes, as names of this machine's files.
 enum LocalName {
   /// UTF-8 stays; every byte that is not becomes `%` and two digits, so that two names do not become one.
@@ -16,12 +13,5 @@ enum LocalName {
       }
     }
     return text
-  }
-}
-
-extension HostError {
-  /// A name that was just listed, and that nothing has.
-  static func notThere(_ path: String) -> HostError {
-    .failed(errno: ENOENT, operation: "its name is not UTF-8, or it is gone", subject: path)
   }
 }

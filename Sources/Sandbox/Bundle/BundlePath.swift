@@ -1,5 +1,5 @@
 /// The rules for names in a bundle: relative, no `..`, bounded; links stay inside.
-enum BundlePath {
+public enum BundlePath {
   static let longest = 4095
 
   /// The path without `.`, doubled and trailing slashes. Empty for the bundle's root.
@@ -21,7 +21,7 @@ enum BundlePath {
 
   /// A symbolic link at `path` may point anywhere below the bundle's root. (Inside the sandbox it could
   /// not lead out anyway; a bundle that tries is refused.)
-  static func checkSymlink(
+  public static func checkSymlink(
     path: [UInt8], target: [UInt8], offset: UInt64
   ) throws(BundleError) {
     if target.isEmpty { throw BundleError.emptyName(offset: offset) }

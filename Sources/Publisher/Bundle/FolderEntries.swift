@@ -1,0 +1,25 @@
+import Foundation
+import Host
+
+/// What is in a folder of this machine that becomes a bundle or a copy.
+enum FolderEntries {
+  struct Entry {
+    var name: String
+    var path: String
+    var status: Files.Status
+  }
+
+  /// Sorted by their names' bytes. Nothing is left out: what cannot be looked at is an error.
+  static func list(_ folder: String) throws(HostError) -> [Entry] {
+    var entries: [Entry] = []
+    for name in try Files.list(folder) {
+      let path = folder + "/" + name
+      guard let status = try Files.status(path) else {
+        throw .failed(
+          errno: ENOENT, operation: "its name is not UTF-8, or it is gone", subject: path)
+      }
+      entries.append(Entry(name: name, path: path, status: status))
+    }
+    return entries
+  }
+}
