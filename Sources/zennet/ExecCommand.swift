@@ -111,13 +111,14 @@ enum RemoteCommand {
   ) throws -> RemoteProgram.End {
     let terminal = wantsTerminal && Terminal.isTerminal(0) ? Terminal(fd: 0) : nil
     var request = request
-    if wantsTerminal { request.terminal = [24, 80] }
     defer { terminal?.restore() }
     let job: LiveJob
     do { job = try target.find() } catch is ExitCode { throw ExitCode(125) }
     do {
       request.worker = try job.theWorker()
-      let program = try RemoteProgram(job, request, input: input, terminal: terminal)
+      let program = try RemoteProgram(
+        job, request, input: input,
+        terminal: terminal.map { .caller($0) } ?? (wantsTerminal ? .unattended : .none))
       try terminal?.makeRaw()
       // Whoever asked for a terminal gets what the program says to it; else nothing of a stranger's
       // program commands this one.

@@ -1,6 +1,30 @@
 import Bytes
 import Host
 
+/// What a program beside a job gets for a terminal.
+public enum ProgramTerminal {
+  /// Three pipes.
+  case none
+  /// One that nobody sits at.
+  case unattended
+  /// The caller's: its size follows, and every key counts.
+  case caller(Terminal)
+
+  var caller: Terminal? {
+    if case .caller(let terminal) = self { return terminal }
+    return nil
+  }
+
+  /// Rows and columns; nil without a terminal.
+  var size: [UInt16]? {
+    switch self {
+    case .none: return nil
+    case .unattended: return [24, 80]
+    case .caller(let terminal): return terminal.size.map { [$0.rows, $0.columns] } ?? [24, 80]
+    }
+  }
+}
+
 /// A program beside a job, from the asking side: its streams are this process's, or the caller's.
 public final class RemoteProgram {
   public struct End: Equatable, Sendable {
@@ -26,31 +50,27 @@ public final class RemoteProgram {
   private var input: Int32?
   /// Instead of a descriptor; nil once it has ended.
   private var source: FolderTar?
-  /// Of a person: its size follows, and every key counts.
-  private let terminal: Terminal?
-  /// Whether the program gets one, be it the caller's or not.
-  private let hasTerminal: Bool
+  private let terminal: ProgramTerminal
 
   /// - Parameters:
   ///   - input: a descriptor that becomes its standard input; -1 for none.
   ///   - source: an archive that becomes its standard input, read as fast as the machine takes it.
-  ///   - terminal: the caller's, when the program gets one.
   public init(
     _ job: LiveJob, _ request: ControlRequest, input: Int32, source: FolderTar? = nil,
-    terminal: Terminal? = nil
+    terminal: ProgramTerminal = .none
   ) throws(RunError) {
     self.terminal = terminal
-    hasTerminal = request.terminal != nil
     self.input = input >= 0 ? input : nil
     self.source = source
     connection = reactor.connect(to: .unix(path: ControlServer.path(job.folder)))
     var request = request
-    if let size = terminal?.size { request.terminal = [size.rows, size.columns] }
+    request.terminal = terminal.size
     reactor.send(connection, ControlFrame.request(ControlJson.encode(request)).encode())
     if input < 0 && source == nil { reactor.send(connection, ControlFrame.inputEnded.encode()) }
     do throws(HostError) {
       try reactor.watchSignals(
-        terminal == nil ? [.interrupt, .terminate] : [.windowChanged, .terminate, .hangUp])
+        terminal.caller == nil
+          ? [.interrupt, .terminate] : [.windowChanged, .terminate, .hangUp])
     } catch { throw .host(error) }
   }
 
@@ -131,7 +151,7 @@ public final class RemoteProgram {
       reactor.unwatch(Token.input)
       self.input = nil
       // A terminal has no end of its input but this key.
-      if hasTerminal { reactor.send(connection, ControlFrame.input([4]).encode()) }
+      if terminal.size != nil { reactor.send(connection, ControlFrame.input([4]).encode()) }
       reactor.send(connection, ControlFrame.inputEnded.encode())
     case .wouldBlock: break
     }
@@ -139,10 +159,10 @@ public final class RemoteProgram {
 
   private func pass(_ signal: Signal) {
     if signal == .windowChanged {
-      guard let size = terminal?.size else { return }
+      guard let size = terminal.caller?.size else { return }
       reactor.send(
         connection, ControlFrame.resize(rows: size.rows, columns: size.columns).encode())
-    } else if terminal != nil {
+    } else if terminal.caller != nil {
       problem = "ended by a signal"
     } else {
       reactor.send(connection, ControlFrame.signal(UInt8(signal.rawValue)).encode())
