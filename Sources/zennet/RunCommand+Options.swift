@@ -1,5 +1,6 @@
 import ArgumentParser
 import Market
+import Publisher
 
 extension RunCommand {
   /// The conditions of the market.
@@ -26,12 +27,6 @@ extension RunCommand {
       help: "Lifetime of the channels in blocks; by default a day, or what the time limit needs.")
     var channelBlocks: UInt32?
 
-    /// A machine closes its channel, and ends its job, some time before the channel's end: a quarter of the
-    /// time limit is for that, and for blocks that come faster than every ten minutes.
-    func channelBlocks(forSeconds seconds: UInt64) -> UInt32 {
-      channelBlocks ?? UInt32(max(144, min(52_560, 72 + seconds * 5 / 4 / 600)))
-    }
-
     @Option(help: "Confirmations of the funding before work begins.")
     var fundingDepth: UInt32 = 1
 
@@ -51,19 +46,19 @@ extension RunCommand {
 
   /// What the job may use of each machine.
   struct LimitOptions: ParsableArguments {
-    @Option(help: "MiB of memory.")
+    @Option(help: "MiB of memory, at least 4; files are a part of it.")
     var memory: UInt32 = 64
 
-    @Option(help: "Processors, as 0.5 or 2.")
+    @Option(help: "Processors, as 0.5 or 2; at least 0.01.")
     var cpus: Double = 1
 
-    @Option(help: "Processes and threads.")
+    @Option(help: "Processes and threads, at least 4.")
     var pids: UInt32 = 64
 
-    @Option(help: "MiB of files.")
+    @Option(help: "MiB of files: the bundle's, and what the job writes.")
     var disk: UInt32 = 64
 
-    @Option(help: "Seconds from start to end; pauses and freezes do not count.")
+    @Option(help: "Seconds from start to end, at most 30 days; pauses and freezes do not count.")
     var time: UInt64 = 600
 
     @Option(help: "How well the job is walled in: any, reduced or full.")
@@ -73,14 +68,10 @@ extension RunCommand {
     var processors: String?
 
     func limits() throws -> ResourceLimits {
-      // With less no sandbox starts.
-      if memory < 4 { throw ValidationError("--memory: at least 4 MiB") }
-      if pids < 4 { throw ValidationError("--pids: at least 4") }
-      if !(cpus >= 0.01 && cpus <= 1024) { throw ValidationError("--cpus: 0.01 to 1024") }
-      if time < 1 || time > 2_592_000 { throw ValidationError("--time: 1 to 2592000 seconds") }
-      return ResourceLimits(
-        memoryMiB: memory, milliCpus: UInt32((cpus * 1000).rounded()), pids: pids, diskMiB: disk,
-        wallMs: time * 1000)
+      do throws(RunError) {
+        return try RunLimits.limits(
+          memoryMiB: memory, cpus: cpus, pids: pids, diskMiB: disk, seconds: time)
+      } catch { throw ValidationError(error.message) }
     }
 
     func isolationWanted() throws -> IsolationWanted {

@@ -165,7 +165,7 @@ struct RunCommand: ParsableCommand {
       priceCeilingSatPerHour: market.priceCeiling, payoutIntervalMs: market.payoutInterval,
       providerMaxLossSat: market.maxLoss, publisherMaxLossSat: max(market.maxLoss, openingSat),
       openingPaymentSat: openingSat, graceMs: market.grace,
-      channelBlocks: market.channelBlocks(forSeconds: limits.time),
+      channelBlocks: market.channelBlocks ?? RunLimits.channelBlocks(forSeconds: limits.time),
       fundingDepth: market.fundingDepth, feeLadderSatPerVb: ladder,
       maxBundleBytes: UInt64(largest),
       maxResultBytes: min(UInt64(limits.disk), market.maxResult) << 20)
