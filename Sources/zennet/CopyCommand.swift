@@ -51,13 +51,13 @@ struct CopyCommand: ParsableCommand {
       if problem != nil { return }
       do { try unpacker.feed(bytes) } catch { problem = error }
     }
+    if let text = unpacker.leftOut.text { Complaint.tell("\(path): \(text)") }
     if end.status != 0 { throw ExitCode.failure }
     if problem == nil { do { try unpacker.finish() } catch { problem = error } }
     if let problem {
       Complaint.tell("\(path): \((problem as? any CopyProblem)?.message ?? "\(problem)")")
       throw ExitCode.failure
     }
-    if unpacker.skipped > 0 { Complaint.tell("\(unpacker.skipped) links were left out") }
   }
 
   private func send(_ name: String, _ path: String) throws {

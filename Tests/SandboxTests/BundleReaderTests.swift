@@ -46,9 +46,9 @@ func pax(_ records: [(String, String)]) -> RawEntry {
 /// All items, fed in pieces of `step` bytes.
 func items(
   _ bytes: [UInt8], step: Int = 4096,
-  limits: BundleLimits = BundleLimits(entries: 100, bytes: 1 << 20)
+  limits: BundleLimits = BundleLimits(entries: 100, bytes: 1 << 20), isLenient: Bool = false
 ) throws(BundleError) -> [BundleItem] {
-  var reader = BundleReader(limits: limits)
+  var reader = BundleReader(limits: limits, isLenient: isLenient)
   var items: [BundleItem] = []
   var at = 0
   while at < bytes.count {
@@ -139,6 +139,20 @@ struct BundleReaderTests {
     #expect(
       refusal(archive([entry("h", link: "a/../../x", type: "1")])) == .linkLeavesRoot(offset: 0))
     #expect(refusal(archive([entry("a/b/s", link: "../../x", type: "2")])) == nil)
+  }
+
+  @Test func whoIsLenientIsToldOfDevices() throws {
+    let long = String(repeating: "l", count: 120)
+    for type: Character in ["3", "4", "6"] {
+      let all = archive([pax([("path", long)]), entry("d", type: type), entry("f", type: "0")])
+      #expect(
+        try items(all, isLenient: true) == [
+          .symlink(path: Array(long.utf8), target: []), .file(path: Array("f".utf8), mode: 0o644, size: 0),
+          .fileEnded,
+        ])
+      let root = archive([entry(".", type: type)])
+      #expect(try items(root, isLenient: true) == [.symlink(path: [], target: [])])
+    }
   }
 
   @Test func unusualTypesAreRefused() {

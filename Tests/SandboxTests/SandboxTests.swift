@@ -149,7 +149,10 @@ extension WithKernel {
       let driver = try run(shell("mkfifo /out/pipe; echo x > /out/y"))
       try driver.collect()
       #expect(driver.events.contains(.resultsCollected(.some)))
-      #expect(try items(driver.tar).contains(.file(path: Array("y".utf8), mode: 0o644, size: 2)))
+      // Of what is left out the archive has the name.
+      let got = try items(driver.tar, isLenient: true)
+      #expect(got.contains(.file(path: Array("y".utf8), mode: 0o644, size: 2)))
+      #expect(got.contains(.symlink(path: Array("pipe".utf8), target: [])))
     }
 
     @Test func aTerminalIsATerminal() throws {

@@ -68,6 +68,7 @@ final class ImageSource {
     case .fileEnded:
       try output?.close()
       output = nil
+    case .symlink(_, let target) where target.isEmpty: break
     case .symlink(let path, let target):
       let name = String(decoding: path, as: UTF8.self)
       let above = Files.parent(of: name)

@@ -92,6 +92,7 @@ final class LayerReader {
       self.mode = mode & 0o777
       start = spoolBytes
       try mark(path, name)
+    case .symlink(_, let target) where target.isEmpty: break
     case .symlink(let path, let target):
       if isMark(path) { return try mark(path, name) }
       try check(tree.put(path, .link(target), mode: 0o777, layer: layer), name, path)

@@ -16,7 +16,7 @@ public struct CopyUnpacker {
   private var reader = BundleReader(
     limits: BundleLimits(entries: 1 << 20, bytes: 1 << 44), isLenient: true)
   private var output: FileHandle?
-  public private(set) var skipped = 0
+  public private(set) var leftOut = LeftOut()
 
   /// - Parameter source: what is copied. Of `.`, `..` and `/` comes what is in them, for a folder that is
   ///   made where there is none.
@@ -81,7 +81,7 @@ public struct CopyUnpacker {
     case .fileEnded:
       try output?.close()
       output = nil
-    case .symlink, .hardlink: skipped += 1
+    case .symlink, .hardlink: leftOut.add(item)
     }
   }
 }

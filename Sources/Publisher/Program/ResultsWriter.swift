@@ -27,9 +27,10 @@ struct ResultsWriter {
     try file.close()
   }
 
-  /// Unpacks an archive; returns how many links were left out.
-  func unpack(worker: UInt16) throws -> Int {
-    guard let target else { return 0 }
+  /// Unpacks an archive; returns what was left out.
+  func unpack(worker: UInt16) throws -> LeftOut {
+    var leftOut = LeftOut()
+    guard let target else { return leftOut }
     let root = target + "/worker-\(worker)"
     try Files.removeTree(root)
     try Files.makeFolder(root, mode: 0o755)
@@ -39,18 +40,20 @@ struct ResultsWriter {
       limits: BundleLimits(entries: ResultsWriter.maxEntries, bytes: limitBytes),
       isLenient: true)
     var output: FileHandle?
-    var skipped = 0
     while let data = try file.read(upToCount: 65_536), !data.isEmpty {
       var items: [BundleItem] = []
       try reader.feed(Array(data)[...]) { item, _ throws(BundleError) in items.append(item) }
-      for item in items { try write(item, below: root, &output, &skipped) }
+      for item in items {
+        leftOut.add(item)
+        try write(item, below: root, &output)
+      }
     }
     try reader.finish()
-    return skipped
+    return leftOut
   }
 
   private func write(
-    _ item: BundleItem, below root: String, _ output: inout FileHandle?, _ skipped: inout Int
+    _ item: BundleItem, below root: String, _ output: inout FileHandle?
   ) throws {
     switch item {
     case .directory(let path, _):
@@ -68,7 +71,7 @@ struct ResultsWriter {
     case .fileEnded:
       try output?.close()
       output = nil
-    case .symlink, .hardlink: skipped += 1
+    case .symlink, .hardlink: break
     }
   }
 }

@@ -99,10 +99,8 @@ extension RunProgram {
       throw .damaged("the results of worker \(worker) cannot be kept: \(error)")
     }
     do {
-      let skipped = try results.unpack(worker: worker)
-      if skipped > 0 {
-        timeline.tell("worker \(worker): \(skipped) links are not unpacked", level: 1)
-      }
+      let leftOut = try results.unpack(worker: worker)
+      if let text = leftOut.text { timeline.tell("worker \(worker): " + text, level: 1) }
     } catch {
       timeline.tell(
         "worker \(worker): its results stay packed in " + results.archive(worker) + ": \(error)",

@@ -35,7 +35,7 @@ public struct BundleReader {
   private var nextSize: UInt64?
 
   /// - Parameter isLenient: for whoever makes no links and no devices, or changes where links point:
-  ///   symbolic links may point anywhere, and devices are passed over.
+  ///   symbolic links may point anywhere, and devices are links without a target.
   public init(limits: BundleLimits, isLenient: Bool = false) {
     self.limits = limits
     self.isLenient = isLenient
@@ -121,13 +121,8 @@ public struct BundleReader {
       state = header.size == 0 ? .header : .extended(type: header.type)
       return
     case UInt8(ascii: "3"), UInt8(ascii: "4"), UInt8(ascii: "6"):
-      if isLenient && header.size == 0 {
-        nextPath = nil
-        nextLink = nil
-        nextSize = nil
-        return
-      }
-      throw BundleError.deviceNode(offset: headerOffset)
+      if !isLenient || header.size != 0 { throw BundleError.deviceNode(offset: headerOffset) }
+      nextLink = []
     case UInt8(ascii: "S"): throw BundleError.sparseFile(offset: headerOffset)
     default: break
     }
@@ -167,8 +162,10 @@ public struct BundleReader {
       padding = (512 - size % 512) % 512
       state = .data
       if size == 0 { try endFile(use) }
-    case UInt8(ascii: "2"):
-      if path.isEmpty { throw BundleError.emptyName(offset: headerOffset) }
+    case UInt8(ascii: "2"), UInt8(ascii: "3"), UInt8(ascii: "4"), UInt8(ascii: "6"):
+      if path.isEmpty && header.type == UInt8(ascii: "2") {
+        throw BundleError.emptyName(offset: headerOffset)
+      }
       if !isLenient {
         try BundlePath.checkSymlink(path: path, target: link, offset: headerOffset)
       }

@@ -18,28 +18,25 @@ public enum CollectedResults: Equatable, Sendable {
 }
 
 /// Writes a tar of a folder to a descriptor, in the confined child that collects `/out`. Regular files,
-/// directories and links only; what cannot be read is left out and counted.
+/// directories and links only; what is something else or cannot be read is left out and counted, and the
+/// archive has its name, as that of a pipe.
 struct ResultCollector {
   private static let depthLimit = 64
 
   private let output: Int32
   private var buffer: [UInt8] = []
   private var isBroken = false
-  private(set) var skipped: UInt64 = 0
+  private var skipped: UInt32 = 0
 
   /// Report: ``CollectedResults`` (second number: how many entries were left out).
   static func run(folder: String, output: Int32, report: UnsafeMutablePointer<UInt64>) {
     var collector = ResultCollector(output: output)
     let top = folder.withCString { host_sandbox_open_directory(-1, $0) }
-    if top >= 0 {
-      collector.walk(top, prefix: [], depth: 0)
-    } else {
-      collector.skipped += 1
-    }
+    if top < 0 || !collector.walk(top, prefix: [], depth: 0) { collector.leaveOut([0x2e]) }
     TarWriter.end(&collector.buffer)
     collector.flush()
     report[0] = collector.isBroken ? 2 : collector.skipped > 0 ? 1 : 0
-    report[1] = collector.skipped
+    report[1] = UInt64(collector.skipped)
   }
 
   private init(output: Int32) { self.output = output }
@@ -52,59 +49,58 @@ struct ResultCollector {
     if file < 0 { return Int64(file) }
     var collector = ResultCollector(output: output)
     let name = BundlePath.lastName(Array(path.utf8))
+    var isWhole = true
     switch status.mode & 0o170000 {
     case 0o040000:
       if !name.isEmpty {
         TarWriter.header(
           &collector.buffer, path: name, mode: status.mode, type: UInt8(ascii: "5"))
       }
-      collector.walk(file, prefix: name.isEmpty ? [] : name + [0x2f], depth: 0)
+      isWhole = collector.walk(file, prefix: name.isEmpty ? [] : name + [0x2f], depth: 0)
     case 0o100000:
-      collector.add(file, path: name, status: status)
+      isWhole = collector.add(file, path: name, status: status)
       _ = host_sandbox_close(file)
     default:
       _ = host_sandbox_close(file)
       return -22
     }
+    if !isWhole { collector.leaveOut(name.isEmpty ? [0x2e] : name) }
     TarWriter.end(&collector.buffer)
     collector.flush()
-    return Int64(collector.skipped) + (collector.isBroken ? 1 : 0)
+    return Int64(collector.skipped) &+ (collector.isBroken ? 1 : 0)
   }
 
-  private mutating func walk(_ directory: Int32, prefix: [UInt8], depth: Int) {
+  /// As all that add: false for what could not be read, or not wholly. Whoever called leaves it out.
+  private mutating func walk(_ directory: Int32, prefix: [UInt8], depth: Int) -> Bool {
     defer { _ = host_sandbox_close(directory) }
     guard depth < ResultCollector.depthLimit, let names = System.list(".", directory: directory)
-    else {
-      skipped += 1
-      return
-    }
+    else { return false }
     for name in names where !isBroken {
       let path = prefix + name
-      if path.count > BundlePath.longest {
-        skipped += 1
-        continue
+      let fits = path.count <= BundlePath.longest
+      if !fits || !add(directory, name: name + [0], path: path, depth: depth) {
+        leaveOut(fits ? path : prefix)
       }
-      add(directory, name: name + [0], path: path, depth: depth)
+      if buffer.count >= 65_536 { flush() }
     }
+    return true
+  }
+
+  private mutating func leaveOut(_ path: [UInt8]) {
+    skipped &+= 1
+    TarWriter.header(&buffer, path: path, mode: 0, type: UInt8(ascii: "6"))
   }
 
   private mutating func add(
     _ directory: Int32, name: [UInt8], path: [UInt8], depth: Int
-  ) {
+  ) -> Bool {
     var status = host_file_status()
-    if withName(name, { host_sandbox_status(directory, $0, &status) }) != 0 {
-      skipped += 1
-      return
-    }
+    if withName(name, { host_sandbox_status(directory, $0, &status) }) != 0 { return false }
     switch status.mode & 0o170000 {
     case 0o040000:
       TarWriter.header(&buffer, path: path, mode: status.mode, type: UInt8(ascii: "5"))
       let next = withName(name) { host_sandbox_open_directory(directory, $0) }
-      if next >= 0 {
-        walk(next, prefix: path + [0x2f], depth: depth + 1)
-      } else {
-        skipped += 1
-      }
+      return next >= 0 && walk(next, prefix: path + [0x2f], depth: depth + 1)
     case 0o120000:
       var target = [UInt8](repeating: 0, count: 4096)
       let length = target.withUnsafeMutableBufferPointer { into in
@@ -112,31 +108,27 @@ struct ResultCollector {
           Int32(host_sandbox_readlink(directory, $0, into.baseAddress, UInt64(into.count)))
         }
       }
-      if length <= 0 || length >= 4096 {
-        skipped += 1
-        return
-      }
+      if length <= 0 || length >= 4096 { return false }
       TarWriter.header(
         &buffer, path: path, link: Array(target[0..<Int(length)]), mode: 0o777,
         type: UInt8(ascii: "2"))
-    case 0o100000: addFile(directory, name: name, path: path, status: status)
-    default: skipped += 1  // sockets, fifos
+      return true
+    case 0o100000: return addFile(directory, name: name, path: path, status: status)
+    default: return false  // sockets, fifos
     }
   }
 
   private mutating func addFile(
     _ directory: Int32, name: [UInt8], path: [UInt8], status: host_file_status
-  ) {
+  ) -> Bool {
     let file = withName(name) { host_sandbox_open_read(directory, $0) }
-    if file < 0 {
-      skipped += 1
-      return
-    }
-    add(file, path: path, status: status)
-    _ = host_sandbox_close(file)
+    if file < 0 { return false }
+    defer { _ = host_sandbox_close(file) }
+    return add(file, path: path, status: status)
   }
 
-  private mutating func add(_ file: Int32, path: [UInt8], status: host_file_status) {
+  private mutating func add(_ file: Int32, path: [UInt8], status: host_file_status) -> Bool {
+    var isWhole = true
     TarWriter.header(
       &buffer, path: path, mode: status.mode, size: status.size, type: UInt8(ascii: "0"))
     var remaining = status.size
@@ -149,7 +141,7 @@ struct ResultCollector {
       if got <= 0 {
         // After the job nobody writes any more; beside it, a file can become shorter. The archive must
         // stay well-formed.
-        skipped += 1
+        isWhole = false
         buffer.append(contentsOf: repeatElement(0, count: Int(want)))
         remaining -= want
       } else {
@@ -159,7 +151,7 @@ struct ResultCollector {
       if buffer.count >= 65_536 { flush() }
     }
     TarWriter.pad(&buffer, size: status.size)
-    if buffer.count >= 65_536 { flush() }
+    return isWhole
   }
 
   private mutating func flush() {

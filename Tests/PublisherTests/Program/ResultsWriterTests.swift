@@ -38,7 +38,7 @@ struct ResultsWriterTests {
       offset += piece.count
     }
     try results.keep(worker: 0)
-    #expect(try results.unpack(worker: 0) == 0)
+    #expect(try results.unpack(worker: 0).text == nil)
     #expect(read("deep/words") == "many\n")
     let attributes = try FileManager.default.attributesOfItem(
       atPath: folder + "/out/worker-0/tool")
@@ -65,9 +65,27 @@ struct ResultsWriterTests {
     bundle.addSymlink("etc", to: "deep")
     bundle.addFile("deep/words", [0x61])
     try results.append(worker: 0, offset: 0, try bundle.tar())
-    #expect(try results.unpack(worker: 0) == 1)
+    #expect(try results.unpack(worker: 0).text == "left out: 1 link")
     #expect(read("deep/words") == "a")
     #expect(!FileManager.default.fileExists(atPath: folder + "/out/worker-0/etc"))
+  }
+
+  /// A machine names what it could not pack: as a pipe.
+  @Test func whatTheMachineLeftOutIsTold() throws {
+    defer { remove() }
+    let results = try writer()
+    var tar: [UInt8] = []
+    for name in ["pipe\u{1b}[2J", "a", "b", "c", "d"] {
+      TarWriter.header(&tar, path: Array(name.utf8), mode: 0, type: UInt8(ascii: "6"))
+    }
+    TarWriter.header(&tar, path: [0x2e], mode: 0, type: UInt8(ascii: "6"))
+    TarWriter.header(&tar, path: Array("l".utf8), link: [0x61], mode: 0, type: UInt8(ascii: "2"))
+    TarWriter.end(&tar)
+    try results.append(worker: 0, offset: 0, tar)
+    #expect(
+      try results.unpack(worker: 0).text
+        == "left out: 1 link; pipe?[2J, a, b and 3 more (no file, or it could not be read)")
+    #expect(try FileManager.default.contentsOfDirectory(atPath: folder + "/out/worker-0") == [])
   }
 
   @Test func pathsThatLeaveTheFolderAreRefused() throws {

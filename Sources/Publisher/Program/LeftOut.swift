@@ -1,0 +1,37 @@
+import Sandbox
+
+/// What of an archive that a machine made is not unpacked here: links, and what the machine could not pack,
+/// of which the archive has the names only.
+public struct LeftOut: Equatable, Sendable {
+  private var links: UInt64 = 0
+  private var others: UInt64 = 0
+  /// The first of the others.
+  private var names: [String] = []
+
+  private static let shownNames = 3
+
+  mutating func add(_ item: BundleItem) {
+    switch item {
+    case .symlink(let path, let target) where target.isEmpty:
+      others += 1
+      if names.count < LeftOut.shownNames {
+        names.append(path.isEmpty ? "." : LayerReader.shown(path))
+      }
+    case .symlink, .hardlink: links += 1
+    case .directory, .file, .data, .fileEnded: break
+    }
+  }
+
+  /// Nil where nothing was left out.
+  public var text: String? {
+    var parts: [String] = []
+    if links > 0 { parts.append("\(links) link\(links == 1 ? "" : "s")") }
+    if others > 0 {
+      let more = others - UInt64(names.count)
+      parts.append(
+        names.joined(separator: ", ") + (more > 0 ? " and \(more) more" : "")
+          + " (no file, or it could not be read)")
+    }
+    return parts.isEmpty ? nil : "left out: " + parts.joined(separator: "; ")
+  }
+}
