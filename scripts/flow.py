@@ -258,7 +258,11 @@ max_loss_sat = {self.max_loss_sat}
     def agent_is_ready(self):
         until("the machine's report", 60, lambda: (self.status() or {}).get("report"))
 
-    def start_publisher(self, *options, fault=None, command=("/bin/busybox", "sh", "/job.sh")):
+    def says(self, log, word):
+        return word in self.text(log)
+
+    def start_publisher(self, *options, fault=None, command=("/bin/busybox", "sh", "/job.sh"),
+                        log="publisher.log"):
         self.publisher = Program(
             [self.bin / "zennet", "run", "--data", self.path("publisher"), "--network", self.network,
              "--peer", f"127.0.0.1:{self.node_port}", "--listen",
@@ -267,7 +271,7 @@ max_loss_sat = {self.max_loss_sat}
              "--price-ceiling", 2 * self.hour_sat, "--payout-interval", 200, "--max-loss",
              self.max_loss_sat, "--bid-window", 300, "--results", self.path("results"), *options,
              "--env", "PATH=/bin", "--", *command],
-            self.path("publisher.log"), fault)
+            self.path(log), fault)
 
     def resume_publisher(self):
         self.publisher = Program(

@@ -23,9 +23,9 @@ struct ExecCommand: ParsableCommand {
     abstract: "Run a program beside a running job, in its sandbox.",
     discussion: """
       The program has the job's files, limits and price. Its standard streams are this command's, \
-      and so is its exit status: 128 and the number of the signal that ended it, 127 where there is \
-      no such program, 125 where nothing could be asked of the job. It ends with this command, with \
-      the job, and when the connection to the machine breaks.
+      and so is its exit status, as `zennet run` has it: 128 and the number of the signal that ended \
+      it, 127 where there is no such program, 125 where nothing could be asked of the job. It ends \
+      with this command, with the job, and when the connection to the machine breaks.
       """)
 
   @OptionGroup var target: JobPlace
@@ -113,7 +113,7 @@ enum RemoteCommand {
     var request = request
     defer { terminal?.restore() }
     let job: LiveJob
-    do { job = try target.find() } catch is ExitCode { throw ExitCode(125) }
+    do { job = try target.find() } catch is ExitCode { throw ExitCode(.failure) }
     do {
       request.worker = try job.theWorker()
       let program = try RemoteProgram(
@@ -134,7 +134,7 @@ enum RemoteCommand {
       terminal?.restore()
       let message = (error as? RunError)?.message ?? (error as? HostError)?.message ?? "\(error)"
       Complaint.tell(message)
-      throw ExitCode(125)
+      throw ExitCode(.failure)
     }
   }
 }

@@ -6,7 +6,9 @@ import Publisher
 /// `zennet resume`: an interrupted run goes on where it stood.
 struct ResumeCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "resume", abstract: "Take up a run that was interrupted.")
+    commandName: "resume",
+    abstract: "Take up a run that was interrupted, or whose results could not be written.",
+    discussion: "The exit status is that of `zennet run`.")
 
   @OptionGroup var place: WalletCommand.Place
 
@@ -16,7 +18,7 @@ struct ResumeCommand: ParsableCommand {
   func run() throws {
     let network = try place.chain()
     let path = try place.path()
-    try RunCommand.reporting { () throws(RunError) in
+    let status = try RunCommand.running { () throws(RunError) in
       let timeline = Timeline(asJson: place.json)
       let folder = try RunFolder(path: path, network: network)
       let record = try folder.run(named: name)
@@ -26,13 +28,18 @@ struct ResumeCommand: ParsableCommand {
         timeline: timeline)
       return try RunCommand.finish(program, folder, timeline)
     }
+    throw ExitCode(status)
   }
 }
 
 /// `zennet receipt`: what a run came to, from the ledger.
 struct ReceiptCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "receipt", abstract: "Show what a run came to, as JSON.")
+    commandName: "receipt", abstract: "Show what a run came to, as JSON.",
+    discussion: """
+      `status`, of the run and of each job, is the exit status of `zennet run`; `exit` and \
+      `exit_status` are what the machine told.
+      """)
 
   @OptionGroup var place: WalletCommand.Place
 

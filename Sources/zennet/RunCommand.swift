@@ -13,11 +13,19 @@ struct RunCommand: ParsableCommand {
     abstract: "Hire machines for a job, pay them as they work, and fetch the results.",
     discussion: """
       The job sees its bundle's files under /, works in /work, and leaves its results in /out. \
-      ZENNET_WORKER and ZENNET_WORKERS tell a worker its number and how many there are. Exit status \
-      0 means that every worker's program returned 0 and its results are here.
+      ZENNET_WORKER and ZENNET_WORKERS tell a worker its number and how many there are. What jobs \
+      print goes to standard output and standard error, of several workers line by line, with a \
+      worker's number before each. What happens is told on standard error; with --json as JSON \
+      lines, of which the last has the exit status as `status`.
 
       A run that was interrupted goes on when the same command is given again, or with \
       `zennet resume`.
+
+      The exit status is 0 when every worker's program returned 0 and its results are here; else it \
+      is that of the first worker, by number, of which that is not so: its program's, or 128 and the \
+      number of the signal that ended it, or one of Zennet's own:
+
+      \(ExitStatus.table)
       """)
 
   @OptionGroup var place: WalletCommand.Place
@@ -27,7 +35,9 @@ struct RunCommand: ParsableCommand {
 
   @Option(
     name: .customLong("peer"),
-    help: "HOST or HOST:PORT of a full node; repeatable. 127.0.0.1 when none is given.")
+    help:
+      "HOST or HOST:PORT of a full node; repeatable. 127.0.0.1 when neither this nor a network file names one."
+  )
   var peers: [String] = []
 
   @Option(help: "ADDRESS:PORT where workers call; port 0 takes any free one.")
@@ -92,20 +102,43 @@ struct RunCommand: ParsableCommand {
     _ = try limits.limits()
     let (network, more) = try place.chainAndPeers()
     let path = try place.path()
-    let bundles = try RunCommand.reporting { () throws(RunError) in try readBundles() }
+    try RunCommand.running { () throws(RunError) in try checkOutputs() }
+    let bundles = try RunCommand.running { () throws(RunError) in try readBundles() }
     let offer = try makeOffer(network, bundles)
-    try RunCommand.reporting { () throws(RunError) in
+    let status = try RunCommand.running { () throws(RunError) in
       let timeline = Timeline(asJson: place.json, file: timeline)
       let folder = try RunFolder(path: path, network: network)
       let former = try new ? nil : folder.interrupted(offer)
+      var options = options(network, more)
+      if let former { options = try taken(former, folder, options) }
       let program = try RunProgram(
-        folder: folder,
-        options: former.map { record throws(RunError) in
-          try folder.options(of: record.id)
-        } ?? options(network, more), announce: announce, offer: offer, bundles: bundles,
+        folder: folder, options: options, announce: announce, offer: offer, bundles: bundles,
         former: former, forwardsInput: stdin ?? (workers == 1 && !Terminal.isTerminal(0)),
         timeline: timeline)
       return try RunCommand.finish(program, folder, timeline)
+    }
+    throw ExitCode(status)
+  }
+
+  /// As the interrupted run has them, but for where its results go, which may be said anew.
+  private func taken(
+    _ former: RunRecord, _ folder: RunFolder, _ given: RunOptions
+  ) throws(RunError) -> RunOptions {
+    var options = try folder.options(of: former.id)
+    options.results = given.results ?? options.results
+    options.receipt = given.receipt ?? options.receipt
+    try folder.replace(options, of: former.id)
+    return options
+  }
+
+  /// What cannot be written is known before anything is paid.
+  private func checkOutputs() throws(RunError) {
+    if let results { try OutputCheck.folder(results) }
+    if let receipt { try OutputCheck.file(receipt) }
+    if let timeline {
+      do throws(HostError) { try Files.append(timeline, [], mode: 0o644) } catch {
+        throw .host(error)
+      }
     }
   }
 
@@ -178,29 +211,40 @@ struct RunCommand: ParsableCommand {
 
   // MARK: Shared with `resume`
 
-  /// Runs to the end and writes the receipt; the exit code says whether all went well.
+  /// Runs to the end and writes the receipt.
   static func finish(
     _ program: RunProgram, _ folder: RunFolder, _ timeline: Timeline
-  ) throws(RunError) -> Bool {
-    let outcome = try program.run()
-    guard let record = program.machine.runRecord else { return false }
-    let options = try folder.options(of: record.id)
-    let receipt = try RunReceipt(
-      folder, run: record, networkName: options.network, seconds: timeline.seconds)
-    if let path = options.receipt { try receipt.write(path) }
-    timeline.tell(outcome == .succeeded ? "done" : "ended without all results")
-    return outcome == .succeeded
+  ) throws(RunError) -> ExitStatus {
+    var end = try program.run()
+    if let record = program.machine.runRecord {
+      let options = try folder.options(of: record.id)
+      do throws(RunError) {
+        let receipt = try RunReceipt(
+          folder, run: record, networkName: options.network, seconds: timeline.seconds, end: end)
+        if let path = options.receipt { try receipt.write(path) }
+      } catch { end = RunEnd(end, problem: "no receipt: " + error.message) }
+    }
+    timeline.tell(end)
+    return end.status
   }
 
-  /// Errors are one line on standard error, and exit status 1; so is a false result.
-  static func reporting(_ body: () throws(RunError) -> Bool) throws {
-    if try !reporting(body) { throw ExitCode.failure }
+  /// What `run` and `resume` do: an error of Zennet's own has a status of its own.
+  static func running<Value>(_ body: () throws(RunError) -> Value) throws -> Value {
+    do throws(RunError) { return try body() } catch {
+      Complaint.tell(error.message)
+      throw ExitCode(.failure)
+    }
   }
 
+  /// Errors are one line on standard error, and exit status 1.
   static func reporting<Value>(_ body: () throws(RunError) -> Value) throws -> Value {
     do throws(RunError) { return try body() } catch {
       Complaint.tell(error.message)
       throw ExitCode.failure
     }
   }
+}
+
+extension ExitCode {
+  init(_ status: ExitStatus) { self.init(Int32(status.code)) }
 }

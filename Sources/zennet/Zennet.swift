@@ -1,5 +1,7 @@
 import ArgumentParser
 import Bytes
+import Host
+import Publisher
 
 @main
 struct Zennet: AsyncParsableCommand {
@@ -14,9 +16,14 @@ struct Zennet: AsyncParsableCommand {
       DevnetCommand.self,
     ])
 
+  /// Those whose exit status is a program's: wrong usage must not look like one.
+  private static let passing: Set<String> = ["run", "resume", "exec", "shell"]
+
   /// What is found wrong while a command runs is said in one line: the usage, which the parser would print
   /// with it, is that of `zennet` itself and no help.
   static func main() async {
+    let isPassing = passing.contains(CommandLine.arguments.dropFirst().first ?? "")
+    let wrongUsage = isPassing ? ExitCode(.failure) : ExitCode.validationFailure
     do {
       var command = try parseAsRoot()
       if var asynchronous = command as? any AsyncParsableCommand {
@@ -26,7 +33,11 @@ struct Zennet: AsyncParsableCommand {
       }
     } catch let error as ValidationError {
       Complaint.tell(error.message)
-      exit(withError: ExitCode.validationFailure)
-    } catch { exit(withError: error) }
+      exit(withError: wrongUsage)
+    } catch {
+      if exitCode(for: error) != .validationFailure || error is ExitCode { exit(withError: error) }
+      HostProcess.write(2, Array((fullMessage(for: error) + "\n").utf8))
+      exit(withError: wrongUsage)
+    }
   }
 }

@@ -111,15 +111,4 @@ public struct ProgramEnd: Equatable, Sendable {
     self.kind = kind
     self.status = status
   }
-
-  /// As a shell would say it: 128 + signal, 127 for a program that is not there.
-  public var shellStatus: Int32 {
-    switch kind {
-    case .exited: return status
-    case .signalled: return 128 + status
-    case .outOfMemory, .timeLimit, .unpaid, .stoppedByPublisher, .stoppedByOwner: return 137
-    case .neverRan: return status == 2 ? 127 : 126
-    case .lost: return 125
-    }
-  }
 }

@@ -66,6 +66,8 @@ public struct WorkerStatus: Codable, Sendable {
   public var usage: [String: UInt64]
   public var exit: String?
   public var exitStatus: Int32?
+  /// What a run of this job alone exits with; nil while it has no end.
+  public var status: UInt8?
   public var architecture: String
   public var processors: Int
   public var memoryMib: UInt32
@@ -121,6 +123,9 @@ extension WorkerStatus {
     usage = RunReceipt.fields(record.usage)
     exit = record.exit?.kind.text
     exitStatus = record.exit?.status
+    // Before the results are here nobody knows whether they will be missing.
+    let isSettled = record.resultsAreHeld || record.stage >= .receipted
+    status = isSettled ? record.exitStatus(wantsResults: offer.wantsResults)?.code : nil
     architecture = report?.architecture ?? ""
     processors = Int(report?.processors ?? 0)
     memoryMib = UInt32(report?.memoryMiB ?? 0)

@@ -178,9 +178,8 @@ struct ControlServer {
       // An exit status or a signal says it all.
       let isPlain = end.kind == .exited || end.kind == .signalled
       let text = isPlain ? "" : end.kind.told(end.status)
-      conclude(
-        index, .ended(status: UInt8(truncatingIfNeeded: end.shellStatus), text: Array(text.utf8)),
-        program)
+      let status = ExitStatus(end.kind, end.status).code
+      conclude(index, .ended(status: status, text: Array(text.utf8)), program)
     case .failed(let reason):
       clients[index].program = nil
       conclude(index, .failed(Array(reason.utf8)), program)

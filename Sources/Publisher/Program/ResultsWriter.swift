@@ -27,6 +27,25 @@ struct ResultsWriter {
     try file.close()
   }
 
+  // MARK: Unpacking
+
+  /// There while an archive could not be unpacked: it is tried again when the run is taken up.
+  private func mark(_ worker: UInt16) -> String { folder + "/worker-\(worker).packed" }
+
+  func isUnwritten(worker: UInt16) -> Bool { Files.exists(mark(worker)) }
+
+  /// ``unpack(worker:)``, and on the disk whether it has to be done again.
+  func write(worker: UInt16) throws -> LeftOut {
+    do {
+      let leftOut = try unpack(worker: worker)
+      try Files.remove(mark(worker))
+      return leftOut
+    } catch {
+      try? Files.writeAtomically(mark(worker), [])
+      throw error
+    }
+  }
+
   /// Unpacks an archive; returns what was left out.
   func unpack(worker: UInt16) throws -> LeftOut {
     var leftOut = LeftOut()

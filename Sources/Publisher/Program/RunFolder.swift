@@ -111,16 +111,29 @@ public final class RunFolder {
   /// Everything but the record: to be on disk before the record is.
   func keep(_ options: RunOptions, bundles: [[UInt8]], id: Bytes32) throws(RunError) {
     let folder = folder(id)
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
-    let text = (try? encoder.encode(options)) ?? Data()
     do throws(HostError) {
       try Files.makeFolder(folder)
       for (index, bundle) in bundles.enumerated() {
         try Files.writeAtomically(folder + "/bundle-\(index).tar.zst", bundle)
       }
-      try Files.writeAtomically(folder + "/options.json", Array(text))
     } catch { throw .host(error) }
+    try replace(options, of: id)
+  }
+
+  public func replace(_ options: RunOptions, of id: Bytes32) throws(RunError) {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
+    let text = (try? encoder.encode(options)) ?? Data()
+    do throws(HostError) {
+      try Files.writeAtomically(folder(id) + "/options.json", Array(text))
+    } catch { throw .host(error) }
+  }
+
+  /// Where a run's results come in, and go out.
+  func results(of record: RunRecord, _ options: RunOptions) -> ResultsWriter {
+    ResultsWriter(
+      folder: folder(record.id), target: options.results,
+      limitBytes: record.offer.maxResultBytes)
   }
 
   public func options(of id: Bytes32) throws(RunError) -> RunOptions {

@@ -85,26 +85,39 @@ extension RunProgram {
     }
   }
 
-  private var results: ResultsWriter? {
-    guard let keptRun else { return nil }
-    return ResultsWriter(
-      folder: folder.folder(keptRun), target: options.results,
-      limitBytes: plan.offer.maxResultBytes)
+  var results: ResultsWriter? {
+    machine.runRecord.map { folder.results(of: $0, options) }
   }
 
-  /// Results that do not unpack are kept as they came, and do not end the run.
   private func keepResults(_ worker: UInt16) throws(RunError) {
     guard let results else { return }
     do { try results.keep(worker: worker) } catch {
       throw .damaged("the results of worker \(worker) cannot be kept: \(error)")
     }
+    unpackResults(worker, results)
+  }
+
+  /// Results that cannot be unpacked stay as they came, and do not end the run, which then has failed.
+  func unpackResults(_ worker: UInt16, _ results: ResultsWriter) {
     do {
-      let leftOut = try results.unpack(worker: worker)
+      let leftOut = try results.write(worker: worker)
+      unwritten.remove(worker)
       if let text = leftOut.text { timeline.tell("worker \(worker): " + text, level: 1) }
     } catch {
+      unwritten.insert(worker)
+      let reason = (error as? any CopyProblem)?.message ?? "\(error)"
       timeline.tell(
-        "worker \(worker): its results stay packed in " + results.archive(worker) + ": \(error)",
-        level: 1)
+        "worker \(worker): its results cannot be written: \(reason); they are in "
+          + results.archive(worker) + ", and `zennet resume` tries again", level: 0)
+    }
+  }
+
+  /// What an earlier program could not write.
+  func unpackAgain(_ hires: [HireRecord]) {
+    guard let results else { return }
+    for hire in hires where hire.resultsAreHeld {
+      let worker = hire.contract.contract.workerIndex
+      if results.isUnwritten(worker: worker) { unpackResults(worker, results) }
     }
   }
 }

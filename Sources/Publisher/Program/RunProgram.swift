@@ -34,6 +34,8 @@ public final class RunProgram {
   var connections: [CallKey: ConnectionId] = [:]
   /// The run whose bundles and options are on disk.
   var keptRun: Bytes32?
+  /// Workers whose results are here, but not where they were asked for.
+  var unwritten = Set<UInt16>()
   var fault = FaultPoint()
   var control = ControlServer()
   private var hasBegun = false
@@ -52,6 +54,8 @@ public final class RunProgram {
     self.timeline = timeline
     let wallet = folder.walletFolder
     do throws(HostError) {
+      // Before anything is on disk or announced: from here on a signal ends the run in order.
+      try reactor.watchSignals([.terminate, .interrupt])
       let listener = try reactor.listen(on: try Host.Endpoint(parsing: options.listen))
       guard let address = reactor.address(of: listener) else {
         throw .badAddress(text: options.listen)
@@ -99,7 +103,8 @@ public final class RunProgram {
   private func restore(_ former: RunRecord) throws(RunError) {
     keptRun = former.id
     machine.restored(former)
-    for hire in try folder.hires(of: former.id) {
+    let hires = try folder.hires(of: former.id)
+    for hire in hires {
       let id = hire.contract.contract.id
       guard let state = try folder.channelState(id) else {
         throw .damaged("the channel of contract " + id.hex + " is missing")
@@ -110,6 +115,7 @@ public final class RunProgram {
     }
     timeline.tell("run " + RunFolder.name(former.id) + " is taken up")
     openControl(former.id)
+    unpackAgain(hires)
   }
 
   var now: RunTime {
@@ -119,10 +125,7 @@ public final class RunProgram {
   // MARK: The loop
 
   /// Runs until every worker's money is where it belongs, or the user gives up.
-  public func run() throws(RunError) -> RunMachine.Outcome {
-    do throws(HostError) {
-      try reactor.watchSignals([.terminate, .interrupt])
-    } catch { throw .host(error) }
+  public func run() throws(RunError) -> RunEnd {
     timeline.tell("workers may call at " + address.description)
     chain.start()
     reactor.setTimer(TimerToken.progress, atMs: Clock.monotonicMs() + RunProgram.progressMs)
@@ -140,7 +143,7 @@ public final class RunProgram {
     }
     control.close(self)
     printer.finish()
-    return machine.outcome
+    return RunEnd(machine, unwritten: unwritten)
   }
 
   /// Until the chain is known nothing else happens, which may take long, or need somebody's help.

@@ -28,6 +28,8 @@ public struct RunReceipt: Encodable {
     public var payoutSat: UInt64
     public var exit: String?
     public var exitStatus: Int32?
+    /// What a run of this job alone exits with; nil while it has no end.
+    public var status: UInt8?
     public var resultBytes: UInt64
     public var resultDigest: String?
     public var usage: [String: UInt64]
@@ -38,10 +40,13 @@ public struct RunReceipt: Encodable {
   public var announcementTxid: String
   public var announcementHeight: UInt32
   public var seconds: Double
+  /// What `zennet run` exited with, or would; nil while that is open.
+  public var status: UInt8?
   public var jobs: [Job]
 
+  /// - Parameter end: of the run that was just made; else what the ledger says counts.
   public init(
-    _ folder: RunFolder, run: RunRecord, networkName: String, seconds: Double
+    _ folder: RunFolder, run: RunRecord, networkName: String, seconds: Double, end: RunEnd? = nil
   ) throws(RunError) {
     network = networkName
     self.run = RunFolder.name(run.id)
@@ -49,12 +54,36 @@ public struct RunReceipt: Encodable {
     announcementHeight = run.announcementHeight
     self.seconds = seconds
     jobs = []
+    let results = folder.results(of: run, try folder.options(of: run.id))
+    // A place stays empty only where the run was stopped.
+    var statuses = [ExitStatus?](
+      repeating: run.isFinished ? .stoppedByPublisher : nil, count: Int(run.offer.workers))
     for hire in try folder.hires(of: run.id) where hire.stage != .abandoned {
-      jobs.append(try RunReceipt.job(folder, hire))
+      let status = RunReceipt.status(of: hire, run, results)
+      statuses[Int(hire.contract.contract.workerIndex)] = status
+      jobs.append(try RunReceipt.job(folder, hire, status))
+    }
+    let known = statuses.compactMap { $0 }
+    if let end {
+      status = end.status.code
+    } else if known.count == statuses.count {
+      status = (ExitStatus.first(of: known)?.status ?? .success).code
     }
   }
 
-  private static func job(_ folder: RunFolder, _ hire: HireRecord) throws(RunError) -> Job {
+  private static func status(
+    of hire: HireRecord, _ run: RunRecord, _ results: ResultsWriter
+  ) -> ExitStatus? {
+    let worker = hire.contract.contract.workerIndex
+    var status = hire.exitStatus(wantsResults: run.offer.wantsResults)
+    if status == .success && results.isUnwritten(worker: worker) { status = .notWritten }
+    // Its channel is spent: no end of the job will ever be told.
+    return status ?? (hire.stage == .closed ? .lost : nil)
+  }
+
+  private static func job(
+    _ folder: RunFolder, _ hire: HireRecord, _ status: ExitStatus?
+  ) throws(RunError) -> Job {
     let contract = hire.contract.contract
     let id = contract.id
     guard let state = try folder.channelState(id) else {
@@ -77,7 +106,7 @@ public struct RunReceipt: Encodable {
       owedSat: hire.owedSat, paidSat: channel.paidSat,
       closeTxid: channel.spend?.txid.reversed.hex, closeHeight: channel.spendHeight,
       payoutAddress: address ?? "", payoutSat: channel.spend?.payoutSat ?? 0,
-      exit: hire.exit?.kind.text, exitStatus: hire.exit?.status,
+      exit: hire.exit?.kind.text, exitStatus: hire.exit?.status, status: status?.code,
       resultBytes: hire.exit?.resultBytes ?? 0, resultDigest: hire.exit?.resultDigest.hex,
       usage: fields(hire.usage))
   }
@@ -104,10 +133,12 @@ public struct RunReceipt: Encodable {
     return true
   }
 
-  /// Replaces the file at `path`.
+  /// Replaces the file at `path`; what is a pipe, a device or a link is written to.
   public func write(_ path: String) throws(RunError) {
     do throws(HostError) {
-      try Files.writeAtomically(path, Array((json + "\n").utf8), mode: 0o644)
+      let text = Array((json + "\n").utf8)
+      if try !OutputCheck.isReplaced(path) { return try Files.append(path, text) }
+      try Files.writeAtomically(path, text, mode: 0o644)
     } catch { throw .host(error) }
   }
 

@@ -7,10 +7,12 @@ public final class Timeline {
     var tMs: UInt64
     var level: UInt8
     var event: String
+    /// Of the last line: what the program exits with.
+    var status: UInt8?
 
     private enum CodingKeys: String, CodingKey {
       case tMs = "t_ms"
-      case level, event
+      case level, event, status
     }
   }
 
@@ -31,20 +33,25 @@ public final class Timeline {
   private var elapsedMs: UInt64 { Clock.monotonicMs() - startedAtMs }
   public var seconds: Double { Double(elapsedMs) / 1000 }
 
-  public func tell(_ text: String, level: UInt8 = 2) {
+  /// The last word: what the run came to.
+  public func tell(_ end: RunEnd) {
+    tell(end.text, level: end.status == .success ? 2 : 1, status: end.status)
+  }
+
+  public func tell(_ text: String, level: UInt8 = 2, status: ExitStatus? = nil) {
     if level > most { return }
     // Some of it was said by peers: no control character reaches a terminal.
     let clean = String(
       decoding: text.utf8.map { $0 < 0x20 || $0 == 0x7f ? 0x3f : $0 }, as: UTF8.self)
-    let json = asJson || file != nil ? json(clean, level) : ""
+    let json = asJson || file != nil ? json(clean, level, status) : ""
     if let file { try? Files.append(file, Array((json + "\n").utf8), mode: 0o644) }
     HostProcess.write(2, Array(((asJson ? json : line(clean, level)) + "\n").utf8))
   }
 
-  private func json(_ text: String, _ level: UInt8) -> String {
+  private func json(_ text: String, _ level: UInt8, _ status: ExitStatus?) -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    let entry = Entry(tMs: elapsedMs, level: level, event: text)
+    let entry = Entry(tMs: elapsedMs, level: level, event: text, status: status?.code)
     return (try? encoder.encode(entry)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
   }
 

@@ -10,12 +10,6 @@ import Session
 /// for what happened, then take ``nextEffect()`` until nil, and call ``timePassed(_:)`` at
 /// ``nextDeadlineMs``.
 public final class RunMachine {
-  public enum Outcome: Equatable, Sendable {
-    /// Every worker's job ended with exit status 0, and its results are here.
-    case succeeded
-    case failed
-  }
-
   let context: RunContext
   var wallet: Wallet
   /// Nil until the announcement is made.
@@ -229,14 +223,15 @@ public final class RunMachine {
     return true
   }
 
-  public var outcome: Outcome {
-    let hired = hires.filter { $0.stage != .abandoned }
-    if hired.count < Int(context.plan.offer.workers) { return .failed }
-    for hire in hired {
-      guard let exit = hire.record.exit, exit.kind == .exited, exit.status == 0,
-        hire.record.resultsAreHeld || context.plan.offer.maxResultBytes == 0
-      else { return .failed }
+  /// How each worker's job ended, by number; of those that did not end, what that means if nothing more comes.
+  public var exitStatuses: [ExitStatus] {
+    let offer = context.plan.offer
+    return (0..<offer.workers).map { worker in
+      // A place stays empty only where the run was stopped.
+      guard let hire = hires.first(where: { $0.worker == worker && $0.stage != .abandoned }) else {
+        return .stoppedByPublisher
+      }
+      return hire.record.exitStatus(wantsResults: offer.wantsResults) ?? .lost
     }
-    return .succeeded
   }
 }

@@ -88,6 +88,41 @@ struct ResultsWriterTests {
     #expect(try FileManager.default.contentsOfDirectory(atPath: folder + "/out/worker-0") == [])
   }
 
+  @Test func whatCannotBeWrittenIsRememberedAndTriedAgain() throws {
+    defer { remove() }
+    let results = try writer()
+    var bundle = BundleWriter()
+    bundle.addFile("words", [0x61])
+    try results.append(worker: 0, offset: 0, try bundle.tar())
+    // Not even root makes a folder below a file.
+    try FileManager.default.removeItem(atPath: folder + "/out")
+    try Data().write(to: URL(fileURLWithPath: folder + "/out"))
+    #expect(throws: (any Error).self) { try results.write(worker: 0) }
+    #expect(results.isUnwritten(worker: 0) && !results.isUnwritten(worker: 1))
+    try FileManager.default.removeItem(atPath: folder + "/out")
+    #expect(try results.write(worker: 0).text == nil)
+    #expect(!results.isUnwritten(worker: 0) && read("words") == "a")
+  }
+
+  @Test func whereResultsCannotGoIsKnownBefore() throws {
+    defer { remove() }
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    try Data().write(to: URL(fileURLWithPath: folder + "/file"))
+    for path in [folder + "/file", folder + "/file/below", "/proc/none", "/dev/null"] {
+      #expect(throws: RunError.self) { try OutputCheck.folder(path) }
+    }
+    try OutputCheck.folder(folder + "/made/deep")
+    #expect(try FileManager.default.contentsOfDirectory(atPath: folder + "/made/deep") == [])
+    for path in [folder, folder + "/none/receipt", "/proc/receipt"] {
+      #expect(throws: RunError.self) { try OutputCheck.file(path) }
+    }
+    try OutputCheck.file(folder + "/file")
+    try OutputCheck.file(folder + "/new")
+    try OutputCheck.file("/dev/null")
+    #expect(
+      try FileManager.default.contentsOfDirectory(atPath: folder).sorted() == ["file", "made"])
+  }
+
   @Test func pathsThatLeaveTheFolderAreRefused() throws {
     defer { remove() }
     let results = try writer()

@@ -48,6 +48,7 @@ struct RunFolderTests {
     #expect(object["network"] as? String == "regtest")
     #expect(object["announcement_txid"] as? String == record.announcement.txid.reversed.hex)
     #expect(object["seconds"] as? Double == 1.5)
+    #expect(object["status"] as? Int == 0)
     let job = try #require((object["jobs"] as? [[String: Any]])?.first)
     #expect(job["worker"] as? String == world.machines[0].secrets.identity.publicKey.hex)
     #expect(job["contract"] as? String == summary.contract.id.hex)
@@ -67,6 +68,44 @@ struct RunFolderTests {
     #expect(job["payout_sat"] as? UInt64 == summary.spend?.payoutSat)
     #expect(job["exit_status"] as? Int == 0)
     #expect((job["usage"] as? [String: UInt64])?["wall_ms"] == summary.record.usage.wallMs)
+  }
+
+  /// As `zennet run` exited, so says the receipt later.
+  @Test func theReceiptSaysWithWhichStatusTheRunEnds() throws {
+    defer { remove() }
+    let (folder, world) = try filled()
+    var record = try folder.run(named: nil)
+    func statuses() throws -> [UInt8?] {
+      let receipt = try RunReceipt(folder, run: record, networkName: "regtest", seconds: 0)
+      return [receipt.status] + receipt.jobs.map(\.status)
+    }
+    let mark = folder.folder(record.id) + "/worker-0.packed"
+    try Data().write(to: URL(fileURLWithPath: mark))
+    #expect(try statuses() == [206, 206])
+    try FileManager.default.removeItem(atPath: mark)
+    var hire = world.publisher.machine.summaries[0].record
+    func store() throws {
+      try folder.store(RunFolder.DocumentKind.hire, id: hire.contract.contract.id, hire.encode())
+    }
+    hire.resultsAreHeld = false
+    try store()
+    #expect(try statuses() == [205, 205])
+    hire.exit?.status = 7
+    try store()
+    #expect(try statuses() == [7, 7])
+    hire.exit = nil
+    try store()
+    #expect(try statuses() == [204, 204])
+    // It runs still.
+    hire.stage = .running
+    try store()
+    #expect(try statuses() == [nil, nil])
+    // Nobody was hired: only who stops a run has that.
+    hire.stage = .abandoned
+    try store()
+    #expect(try statuses() == [202])
+    record.isFinished = false
+    #expect(try statuses() == [nil])
   }
 
   @Test func whatARunNeedsToGoOnIsKept() throws {

@@ -67,7 +67,7 @@ struct EndingTests {
     // The machine's patience is thirty seconds.
     #expect(world.run(forMs: 10_000) { machine.summaries[0].record.receipt != nil })
     #expect(world.run { machine.isFinished })
-    #expect(machine.outcome == .failed)
+    #expect(world.publisher.end == .lost)
     #expect(machine.summaries[0].record.receipt?.receipt.exitKind == .lost)
   }
 
@@ -77,11 +77,11 @@ struct EndingTests {
     behaviour.results = []
     let world = try RunTests.world([behaviour])
     #expect(world.run { world.publisher.machine.isFinished })
-    #expect(world.publisher.machine.outcome == .failed)
+    #expect(world.publisher.end == .noResults)
     #expect(world.publisher.lines.contains { $0.contains("the machine has no results") })
     let unwanted = try RunTests.world([behaviour]) { $0.offer.maxResultBytes = 0 }
     #expect(unwanted.run { unwanted.publisher.machine.isFinished })
-    #expect(unwanted.publisher.machine.outcome == .succeeded)
+    #expect(unwanted.publisher.end == .success)
   }
 
   /// That the limit ended it is worth more.

@@ -32,6 +32,7 @@ final class FakePublisher {
   var effectCount = 0
   /// Killed just before the effect with this number.
   var killBefore: Int?
+  var end: ExitStatus { RunEnd(machine).status }
   private var toldHeight: Int
   private var hasStarted = false
 

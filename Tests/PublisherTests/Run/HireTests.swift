@@ -104,7 +104,7 @@ struct HireTests {
     #expect(world.run { world.publisher.machine.summaries.first?.payments ?? 0 > 5 })
     world.publisher.machine.stopRequested(world.publisher.now)
     #expect(world.run(forMs: 20_000) { world.publisher.machine.isFinished })
-    #expect(world.publisher.machine.outcome == .failed)
+    #expect(world.publisher.end == .stoppedByPublisher)
     let summary = world.publisher.machine.summaries[0]
     #expect(summary.record.exit?.kind == .stoppedByPublisher)
     #expect(summary.record.receipt != nil && summary.spend?.kind == .close)
@@ -118,7 +118,7 @@ struct HireTests {
     let behaviours = [FakeMachine.Behaviour(), FakeMachine.Behaviour()]
     let world = try RunTests.world(behaviours) { $0.bundles = bundles }
     #expect(world.run { world.publisher.machine.isFinished })
-    #expect(world.publisher.machine.outcome == .succeeded)
+    #expect(world.publisher.end == .success)
     let contracts = world.publisher.machine.summaries.map(\.contract)
     #expect(contracts.map(\.bundleDigest) == bundles.map(Sha256.hash))
     #expect(contracts.map(\.workerIndex) == [0, 1])

@@ -69,7 +69,7 @@ struct ProgramTests {
     let end = ProgramEnd(id: id, kind: .signalled, status: 15)
     wait(world) { world.publisher.programEvents[id]?.last == .ended(end) }
     #expect(world.machines[0].actions.contains(.resize(size)))
-    #expect(end.shellStatus == 143)
+    #expect(ExitStatus(end.kind, end.status).code == 143)
   }
 
   @Test func whatIsNotThereAndWhatIsTooMuchIsTold() throws {
@@ -77,7 +77,7 @@ struct ProgramTests {
     let none = start(world, ["none"])
     let end = ProgramEnd(id: none, kind: .neverRan, status: 2)
     wait(world) { world.publisher.programEvents[none] == [.ended(end)] }
-    #expect(end.shellStatus == 127)
+    #expect(ExitStatus(end.kind, end.status) == .notFound)
     let many = (0..<6).map { _ in start(world, ["sleep"]) }
     wait(world) { world.machines[0].programs == Set(many) }
     let oneMore = start(world, ["sleep"])
@@ -96,7 +96,7 @@ struct ProgramTests {
       ProgramRequest(id: 0, arguments: [[0x61]]), worker: 9, world.publisher.now)
     #expect(nobody.problem == "there is no worker 9")
     #expect(world.run { world.publisher.machine.isFinished })
-    #expect(world.publisher.machine.outcome == .succeeded)
+    #expect(world.publisher.end == .success)
   }
 
   @Test func programsEndWithTheConnectionAndTheJobGoesOn() throws {
@@ -117,7 +117,7 @@ struct ProgramTests {
     #expect(
       world.publisher.programEvents[again]?.last
         == .ended(ProgramEnd(id: again, kind: .signalled, status: 9)))
-    #expect(world.publisher.machine.outcome == .succeeded)
+    #expect(world.publisher.end == .success)
   }
 
   @Test func inputArrivesOnceThroughBrokenConnections() throws {

@@ -31,7 +31,7 @@ struct RestartTests {
       let ended = world.run { world.publisher.machine.isFinished }
       #expect(ended, "killed before effect \(place): \(world.publisher.lines)")
       #expect(
-        world.publisher.machine.outcome == .succeeded,
+        world.publisher.end == .success,
         "killed before effect \(place): \(world.publisher.lines)")
       try RunTests.checkSettled(world, workers: 2)
     }
@@ -71,7 +71,7 @@ struct RestartTests {
         world.cut(0)
       }
       #expect(world.run { world.publisher.machine.isFinished }, "seed \(seed)")
-      #expect(world.publisher.machine.outcome == .succeeded, "seed \(seed)")
+      #expect(world.publisher.end == .success, "seed \(seed)")
       try RunTests.checkSettled(world, workers: 1)
     }
   }

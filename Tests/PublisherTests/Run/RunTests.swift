@@ -69,7 +69,7 @@ struct RunTests {
     dear.hourSat = 60_000_000
     let world = try RunTests.world([dear, FakeMachine.Behaviour()])
     #expect(world.run { world.publisher.machine.isFinished })
-    #expect(world.publisher.machine.outcome == .succeeded)
+    #expect(world.publisher.end == .success)
     try RunTests.checkSettled(world, workers: 2)
     // The cheaper machine is worker 0; one transaction funds both channels.
     let summaries = world.publisher.machine.summaries
@@ -143,7 +143,7 @@ struct RunTests {
     #expect(world.publisher.lines.filter { $0.hasPrefix("waiting for coins") }.count == 1)
     world.give(100_000_000, to: world.publisher.machine.wallet.receiveScript)
     #expect(world.run { world.publisher.machine.isFinished })
-    #expect(world.publisher.machine.outcome == .succeeded)
+    #expect(world.publisher.end == .success)
   }
 
   @Test func aProgramThatFailsFailsTheRun() throws {
@@ -151,7 +151,7 @@ struct RunTests {
     failing.exitStatus = 3
     let world = try RunTests.world([failing])
     #expect(world.run { world.publisher.machine.isFinished })
-    #expect(world.publisher.machine.outcome == .failed)
+    #expect(world.publisher.end == ExitStatus(.exited, 3))
     #expect(world.publisher.machine.summaries[0].record.exit?.status == 3)
   }
 
@@ -160,7 +160,7 @@ struct RunTests {
     liar.cpuPermille = 9_000
     let world = try RunTests.world([liar])
     #expect(world.run { world.publisher.machine.isFinished })
-    #expect(world.publisher.machine.outcome == .failed)
+    #expect(world.publisher.end == .stoppedByPublisher)
     let summary = world.publisher.machine.summaries[0]
     // What was paid before it was noticed is bounded by what the contract lets be lost.
     #expect(summary.record.receipt == nil)
@@ -174,7 +174,7 @@ struct RunTests {
     liar.corruptsResults = true
     let world = try RunTests.world([liar])
     #expect(world.run { world.publisher.machine.isFinished })
-    #expect(world.publisher.machine.outcome == .failed)
+    #expect(world.publisher.end == .noResults)
     #expect(world.publisher.machine.summaries[0].record.receipt == nil)
     #expect(world.publisher.disk.kept.isEmpty)
   }
@@ -193,7 +193,7 @@ struct RunTests {
     }
     #expect(world.run { world.publisher.machine.isFinished })
     #expect(world.machines[0].wasFrozen)
-    #expect(world.publisher.machine.outcome == .succeeded)
+    #expect(world.publisher.end == .success)
     let usage = world.publisher.machine.summaries[0].record.usage
     #expect(usage.frozenMs > 500)
     try RunTests.checkSettled(world, workers: 1)
@@ -216,7 +216,7 @@ struct RunTests {
     behaviours[1].hasBundle = true
     let world = try RunTests.world(behaviours)
     #expect(world.run { world.publisher.machine.isFinished })
-    #expect(world.publisher.machine.outcome == .succeeded)
+    #expect(world.publisher.end == .success)
     try RunTests.checkSettled(world, workers: 2)
     let digest = world.publisher.machine.summaries[0].contract.bundleDigest
     #expect(world.machines.map(\.askedFor) == [[digest], [digest]])
@@ -231,7 +231,7 @@ struct RunTests {
     world.cut(0)
     world.machines[0].isGone = true
     #expect(world.run(forMs: 60_000) { world.publisher.machine.isFinished })
-    #expect(world.publisher.machine.outcome == .failed)
+    #expect(world.publisher.end == .lost)
     // What was begun is not forgotten before the refund is in a block.
     let stillOpen = world.publisher.machine.summaries[0]
     #expect(stillOpen.spend == nil)
@@ -252,7 +252,7 @@ struct RunTests {
     idle.cpuPermille = 0
     let world = try RunTests.world([idle])
     #expect(world.run(forMs: 8_000_000) { world.publisher.machine.isFinished })
-    #expect(world.publisher.machine.outcome == .failed)
+    #expect(world.publisher.end == .lost)
     // What it says it used beyond the time limit is not paid.
     let summary = world.publisher.machine.summaries[0]
     #expect(summary.paidSat <= summary.record.owedSat + summary.contract.openingPaymentSat)

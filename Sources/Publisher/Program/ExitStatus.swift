@@ -1,0 +1,88 @@
+import Market
+
+/// What `zennet run` and `resume` exit with, and what `exec` and `shell` do: the program's own status, 128 and
+/// a signal's number, or one of ``meanings``. Every status that is Zennet's is here and nowhere else; help,
+/// manual and receipts take it from here.
+public struct ExitStatus: Equatable, Sendable {
+  public let code: UInt8
+
+  public static let success = ExitStatus(code: 0)
+  /// As timeout(1) has it.
+  public static let timeLimit = ExitStatus(code: 124)
+  // These three are as docker(1) and shells have them.
+  public static let failure = ExitStatus(code: 125)
+  public static let notStarted = ExitStatus(code: 126)
+  public static let notFound = ExitStatus(code: 127)
+  // Above all signals.
+  public static let outOfMemory = ExitStatus(code: 200)
+  public static let unpaid = ExitStatus(code: 201)
+  public static let stoppedByPublisher = ExitStatus(code: 202)
+  public static let stoppedByOwner = ExitStatus(code: 203)
+  public static let lost = ExitStatus(code: 204)
+  public static let noResults = ExitStatus(code: 205)
+  public static let notWritten = ExitStatus(code: 206)
+  public static let left = ExitStatus(code: 207)
+  /// A machine's word that no program can have ended with.
+  static let nonsense = ExitStatus(code: 255)
+
+  /// Those that are no program's own, each with what it says.
+  public static let meanings: [(status: ExitStatus, text: String)] = [
+    (timeLimit, "the time limit ended it"),
+    (failure, "zennet failed or was used wrongly, as it says; perhaps nothing ran"),
+    (notStarted, "the program could not be started, or its bundle was refused"),
+    (notFound, "there is no such program"),
+    (outOfMemory, "it needed more memory than it had"),
+    (unpaid, "it stood unpaid for longer than --grace"),
+    (stoppedByPublisher, "its publisher ended it: by zennet stop, a signal, or paying no more"),
+    (stoppedByOwner, "the machine's owner ended it"),
+    (lost, "the machine lost it, or did not come back"),
+    (noResults, "the program returned 0, but its results are missing"),
+    (notWritten, "the program returned 0, but its results could not be written to --output"),
+    (left, "left by a second signal before the end: zennet resume goes on"),
+  ]
+
+  /// For help: a line for each.
+  public static var table: String {
+    meanings.map { "  \($0.status.code)  \($0.text)" }.joined(separator: "\n")
+  }
+
+  /// Why, where it is none of a program's own.
+  var meaning: String? { ExitStatus.meanings.first { $0.status == self }?.text }
+
+  /// How one program ended. `status` is a stranger's word: never a success that it is not.
+  init(_ kind: ExitKind, _ status: Int32) {
+    switch kind {
+    case .exited: self = UInt8(exactly: status).map { ExitStatus(code: $0) } ?? .nonsense
+    case .signalled:
+      self = (1...64).contains(status) ? ExitStatus(code: 128 + UInt8(status)) : .nonsense
+    case .outOfMemory: self = .outOfMemory
+    case .timeLimit: self = .timeLimit
+    case .unpaid: self = .unpaid
+    case .stoppedByPublisher: self = .stoppedByPublisher
+    case .stoppedByOwner: self = .stoppedByOwner
+    case .neverRan: self = status == 2 ? .notFound : .notStarted
+    case .lost: self = .lost
+    }
+  }
+
+  private init(code: UInt8) { self.code = code }
+
+  /// Of several workers: that of the first, by number, that is not 0.
+  static func first(of workers: [ExitStatus]) -> (worker: Int, status: ExitStatus)? {
+    workers.enumerated().first { $1 != .success }.map { ($0.offset, $0.element) }
+  }
+}
+
+extension HireRecord {
+  /// What became of the job; nil while that is not known.
+  /// - Parameter wantsResults: whether a job without results has failed.
+  func exitStatus(wantsResults: Bool) -> ExitStatus? {
+    guard let exit else { return nil }
+    let status = ExitStatus(exit.kind, exit.status)
+    return status == .success && wantsResults && !resultsAreHeld ? .noResults : status
+  }
+}
+
+extension Offer {
+  var wantsResults: Bool { maxResultBytes > 0 }
+}
