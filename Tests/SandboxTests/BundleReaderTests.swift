@@ -147,7 +147,8 @@ struct BundleReaderTests {
       let all = archive([pax([("path", long)]), entry("d", type: type), entry("f", type: "0")])
       #expect(
         try items(all, isLenient: true) == [
-          .symlink(path: Array(long.utf8), target: []), .file(path: Array("f".utf8), mode: 0o644, size: 0),
+          .symlink(path: Array(long.utf8), target: []),
+          .file(path: Array("f".utf8), mode: 0o644, size: 0),
           .fileEnded,
         ])
       let root = archive([entry(".", type: type)])
