@@ -1,5 +1,6 @@
 import CHost
 import Foundation
+import Testing
 
 @testable import Sandbox
 
