@@ -53,9 +53,8 @@ public enum SandboxHelper {
   static func copy(task: UInt64, path: String) -> Bool {
     var problem: String?
     if task == 3 {
-      let left = ResultCollector.send(path, output: 1)
-      if left < 0 { problem = path + ": " + System.reason(Int32(truncatingIfNeeded: -left)) }
-      if left > 0 { problem = path + ": \(left) entries could not be read" }
+      let result = ResultCollector.send(path, output: 1)
+      if result < 0 { problem = path + ": " + System.reason(-result) }
     } else {
       do throws(BundleError) { try FileReceiver.run(path: path, input: 0) } catch {
         problem = path + ": " + error.message

@@ -189,8 +189,6 @@ extension AgentProgram {
     if collected == .broken || body.resultsAreTooLarge {
       log.warning("the results are larger than the offer allows, or could not be read: dropped")
       body.results = nil
-    } else if collected == .some {
-      log.warning("some of the results could not be read, or is no file, and is left out")
     }
     let sizeBytes = body.results?.sizeBytes ?? 0
     machine.resultsCollected(

@@ -58,6 +58,7 @@ struct CopyCommand: ParsableCommand {
       Complaint.tell("\(path): \((problem as? any CopyProblem)?.message ?? "\(problem)")")
       throw ExitCode.failure
     }
+    if unpacker.leftOut.isPartial { throw ExitCode.failure }
   }
 
   private func send(_ name: String, _ path: String) throws {

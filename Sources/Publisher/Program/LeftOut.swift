@@ -10,6 +10,9 @@ public struct LeftOut: Equatable, Sendable {
 
   private static let shownNames = 3
 
+  /// Whether the machine could not pack all that was wanted. Links are left out on purpose.
+  public var isPartial: Bool { others > 0 }
+
   mutating func add(_ item: BundleItem) {
     switch item {
     case .symlink(let path, let target) where target.isEmpty:

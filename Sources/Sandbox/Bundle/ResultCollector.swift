@@ -42,11 +42,11 @@ struct ResultCollector {
   private init(output: Int32) { self.output = output }
 
   /// Writes a tar of any one path, below its own last name (below nothing for `.` and `/`). Returns a
-  /// negative errno where it cannot be opened, else how many entries were left out.
-  static func send(_ path: String, output: Int32) -> Int64 {
+  /// negative errno where it cannot be opened, or nobody takes it. What is left out is in the archive.
+  static func send(_ path: String, output: Int32) -> Int32 {
     var status = host_file_status()
     let file = path.withCString { host_sandbox_open_path($0, &status) }
-    if file < 0 { return Int64(file) }
+    if file < 0 { return file }
     var collector = ResultCollector(output: output)
     let name = BundlePath.lastName(Array(path.utf8))
     var isWhole = true
@@ -67,7 +67,7 @@ struct ResultCollector {
     if !isWhole { collector.leaveOut(name.isEmpty ? [0x2e] : name) }
     TarWriter.end(&collector.buffer)
     collector.flush()
-    return Int64(collector.skipped) &+ (collector.isBroken ? 1 : 0)
+    return collector.isBroken ? -32 : 0  // EPIPE
   }
 
   /// As all that add: false for what could not be read, or not wholly. Whoever called leaves it out.
