@@ -17,17 +17,6 @@ public enum JobOutcome: Equatable, Sendable {
   /// The sandbox's first process vanished without a report (killed from outside).
   case lost
 
-  /// The exit status as a shell would say it: 128 + signal; 137 out of memory; 125 never ran.
-  public var shellStatus: UInt8 {
-    switch self {
-    case .exited(let status): return status
-    case .signalled(let signal): return 128 &+ signal
-    case .outOfMemory, .terminated: return 137
-    case .notExecutable(let code): return code == 2 ? 127 : 126
-    case .bundleRefused, .setupFailed, .lost: return 125
-    }
-  }
-
   public var message: String {
     switch self {
     case .exited(let status): return "exited with status \(status)"

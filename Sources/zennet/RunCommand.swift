@@ -107,7 +107,7 @@ struct RunCommand: ParsableCommand {
     let offer = try makeOffer(network, bundles)
     let status = try RunCommand.running { () throws(RunError) in
       let timeline = Timeline(asJson: place.json, file: timeline)
-      let folder = try RunFolder(path: path, network: network)
+      let folder = try RunFolder(path: path, network: network, makesWallet: true)
       let former = try new ? nil : folder.interrupted(offer)
       var options = options(network, more)
       if let former { options = try taken(former, folder, options) }

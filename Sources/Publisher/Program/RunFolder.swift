@@ -19,10 +19,14 @@ public final class RunFolder {
   public let walletFolder: WalletFolder
   public let ledger: Ledger
 
-  /// Opens the folder, and makes a wallet where there is none.
-  public init(path: String, network: Network) throws(RunError) {
+  /// Opens the folder.
+  /// - Parameter makesWallet: where there is none; else that is an error, and nothing is made.
+  public init(path: String, network: Network, makesWallet: Bool = false) throws(RunError) {
     self.path = path
-    if !Files.exists(path + "/phrase") { try RunFolder.makeWallet(path) }
+    if !Files.exists(path + "/phrase") {
+      if !makesWallet { throw .usage("\(path): there is no wallet, and no run") }
+      try RunFolder.makeWallet(path)
+    }
     do throws(WalletFolderError) {
       walletFolder = try WalletFolder(path: path, network: network)
     } catch { throw .folder(error) }

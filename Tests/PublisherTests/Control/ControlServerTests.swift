@@ -14,7 +14,7 @@ struct ControlServerTests {
     private var clients: [Int32] = []
 
     init() throws {
-      let folder = try RunFolder(path: path, network: .regtest)
+      let folder = try RunFolder(path: path, network: .regtest, makesWallet: true)
       program = try RunProgram(
         folder: folder,
         options: RunOptions(network: "regtest", challenge: nil, peers: [], listen: "127.0.0.1:0"),
