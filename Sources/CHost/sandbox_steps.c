@@ -208,8 +208,9 @@ static int take(const struct host_plan *plan, const struct host_step *step) {
   case HOST_SYMLINK: return symlink(text, path) == 0 ? 0 : fail();
   case HOST_PIVOT_ROOT: return change_root(path);
   case HOST_LET_GO: return umount2("/", MNT_DETACH) == 0 ? 0 : fail();
-  case HOST_CHROOT: return chroot(path) == 0 && chdir("/") == 0 ? 0 : fail();
-  case HOST_HOSTNAME: return sethostname(text, strlen(text)) == 0 ? 0 : fail();
+  case HOST_HOSTNAME:
+    // Linux calls it so where there is none.
+    return sethostname(text, strlen(text)) == 0 && setdomainname("(none)", 6) == 0 ? 0 : fail();
   case HOST_TAKE_NETWORK: return host_sandbox_take_network();
   case HOST_MAKE_NETWORK: return host_sandbox_make_network();
   case HOST_JOIN_NETWORK: return host_sandbox_join_network();

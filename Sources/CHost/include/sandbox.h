@@ -14,8 +14,7 @@ enum host_operation {
   HOST_MAKE_FILE = 6,    // path: an empty file
   HOST_SYMLINK = 7,      // path: the link, text: where it points
   HOST_PIVOT_ROOT = 8,   // path: the new root, a mount point; the old root lies over it until it is let go
-  HOST_CHROOT = 9,       // path
-  HOST_HOSTNAME = 10,    // text
+  HOST_HOSTNAME = 10,    // text; no domain name
   HOST_TAKE_NETWORK = 11,  // enters the network namespace that the stem has made ahead, if it has
   HOST_NEW_KEYRING = 12,
   HOST_UNDUMPABLE = 13,

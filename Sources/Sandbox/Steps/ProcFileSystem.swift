@@ -1,5 +1,11 @@
 /// /proc shows the sandbox's processes only; what speaks of or to the machine is covered or read-only.
-/// (Most of it is root's, and root does not exist inside; this is the second wall.) proc(5).
+/// (Much of it is root's, and root does not exist inside; there this is the second wall.) proc(5).
+///
+/// So is what two publishers would know this machine by, or what names its owner's things: the kernel's
+/// command line (the root file system's UUID), disks, swap files, locks, devices that interrupt, and the
+/// number that each start of a machine gets. What programs need stays, marks or not: `stat` (they count
+/// processors with it, and its idle time is as old as the machine), `meminfo`, `cpuinfo`, `loadavg`,
+/// `version`, `cgroups`; so `vmstat` and other counters of the kind would gain nothing.
 enum ProcFileSystem {
   private static let quiet = MountFlag.noSuid | MountFlag.noDevices | MountFlag.noExecute
 
@@ -12,13 +18,19 @@ enum ProcFileSystem {
   private static let files: StaticString = """
     kcore keys key-users kmsg kallsyms kpagecount kpageflags kpagecgroup latency_stats modules
     sched_debug slabinfo sysrq-trigger timer_list timer_stats vmallocinfo pagetypeinfo iomem ioports
-    config.gz mtrr kpf
+    config.gz mtrr kpf cmdline diskstats interrupts locks partitions schedstat swaps
+    sys/kernel/random/boot_id
     """
   private static let folders: StaticString =
-    "acpi asound scsi tty pressure dynamic_debug bus fs irq"
+    "acpi asound scsi tty pressure dynamic_debug bus fs irq device-tree"
 
   static func coverSteps() -> [Step] {
-    var steps: [Step] = []
+    let settings = "/proc/sys"
+    var steps = [
+      Step.mount(settings, on: settings, flags: MountFlag.bind),
+      Step.mount(
+        "", on: settings, flags: MountFlag.remount | MountFlag.bind | MountFlag.readOnly | quiet),
+    ]
     for name in Text.names(files) {
       steps.append(Step.mount("/dev/null", on: "/proc/" + name, flags: MountFlag.bind).optional)
     }
@@ -31,11 +43,6 @@ enum ProcFileSystem {
     for name in Text.names(folders) {
       steps.append(Step.mount(empty, on: "/proc/" + name, flags: MountFlag.bind).optional)
     }
-    let settings = "/proc/sys"
-    steps.append(Step.mount(settings, on: settings, flags: MountFlag.bind))
-    steps.append(
-      Step.mount(
-        "", on: settings, flags: MountFlag.remount | MountFlag.bind | MountFlag.readOnly | quiet))
     return steps
   }
 }

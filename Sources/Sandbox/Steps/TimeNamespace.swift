@@ -1,6 +1,8 @@
 import CHost
 
-/// The job cannot tell how long this machine has been running. time_namespaces(7), Linux 5.6.
+/// The job's clocks do not tell how long this machine has been running. time_namespaces(7), Linux 5.6.
+/// Who knows where to look still finds out, as the kernel shows to each process how far its clocks are off
+/// (`/proc/self/timens_offsets`), and idle time in `/proc/stat`.
 enum TimeNamespace {
   static func steps(_ context: PlanContext) -> [Step] {
     if !context.features.has(Namespace.time) { return [] }
