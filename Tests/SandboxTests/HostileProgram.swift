@@ -40,13 +40,34 @@ private let source = #"""
   #include <sys/file.h>
   #include <sys/uio.h>
   #include <sys/xattr.h>
+  #include <mqueue.h>
+  #include <sys/statvfs.h>
 
   static void say(const char *name, long result) {
     if (result >= 0) printf("%s DONE\n", name);
     else printf("%s refused %d\n", name, errno);
     fflush(stdout);
   }
-  #define TRY(name, call) do { errno = 0; say(name, (long)(call)); } while (0)
+  /* "walls": each attempt is a process of its own, so that none helps or hinders the next; all but those
+     in a list that begins with "-", or those in the list. */
+  static int alone;
+  static char **listed;
+  static int begun(const char *name) {
+    if (!alone) return 1;
+    int but = *listed && strcmp(*listed, "-") == 0, found = 0;
+    for (char **one = listed + but; *one; one++) found |= strcmp(*one, name) == 0;
+    if (found == but) return 0;
+    pid_t pid = fork();
+    if (pid == 0) return 1;
+    int status = 0;
+    waitpid(pid, &status, 0);
+    if (!WIFEXITED(status)) printf("%s refused %d\n", name, 1000 + WTERMSIG(status));
+    fflush(stdout);
+    return 0;
+  }
+  static void over(void) { if (alone) _exit(0); }
+  #define TRY(name, call) \
+    do { if (begun(name)) { errno = 0; say(name, (long)(call)); over(); } } while (0)
   #define NUMBER(name, nr, ...) TRY(name, syscall(nr, ##__VA_ARGS__))
 
   static int opened(const char *path, int flags) {
@@ -252,6 +273,9 @@ private let source = #"""
       printf("%d\n", made);
       return 0;
     }
+    char *none[] = {0};
+    alone = count > 3 && strcmp(arguments[1], "walls") == 0;
+    listed = alone ? arguments + 4 : none;
     inherited();
     namespaces();
     files();
@@ -260,6 +284,8 @@ private let source = #"""
     ways_out();
     machine();
     devices();
+    walls(count > 3 ? arguments[3] : "");
+    if (alone) limits();
     // The last: where it may be traced, process 1 is who traces it.
     rights();
     puts("end");
@@ -291,9 +317,11 @@ private func compiledProbe() -> [UInt8]? {
   do {
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     let file = folder.appending(path: "probe.c")
+    let parts = coveredParts.map { "\"\($0)\"" }.joined(separator: ", ")
+    let walls = hostileWalls.replacingOccurrences(of: "PARTS", with: parts)
     let text = source.replacingOccurrences(
       of: "\nstatic void say(", with: "\n" + prelude + "static void say("
-    ).replacingOccurrences(of: "//MORE\n", with: hostileAttempts + hostileHoarding)
+    ).replacingOccurrences(of: "//MORE\n", with: hostileAttempts + hostileHoarding + walls)
     try text.write(to: file, atomically: true, encoding: .utf8)
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")

@@ -66,7 +66,10 @@ extension WithKernel {
         "request-key", "name-to-handle", "alg-socket", "perf", "vsock",
         "process-vm-readv", "netlink-audit", "process-vm-writev", "memory-policy", "move-pages",
         "secret-memory", "segments", "huge-pages", "huge-file", "io-setup", "io-priority",
-        "core-limit-0", "type-into-terminal", "load-bridge", "load-vlan", "load-line-discipline",
+        "disk-priority",
+        "core-limit-0", "core-limit-by-number", "type-into-terminal", "load-bridge",
+        "load-bridge-set", "load-vlan",
+        "load-line-discipline",
         "netlink-events", "process-madvise", "fspick", "statmount", "listmount",
       ]
       let open = ways.union(EscapeTests.loadedByName(tried))
