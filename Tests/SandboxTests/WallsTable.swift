@@ -162,9 +162,11 @@ enum WallsTable {
   }
 
   private static let groups: [Wall] = [
-    Wall("control groups", .by(["many-processes", "much-memory"])),
+    Wall(
+      "control groups", .by(["many-processes", "much-memory"]),
+      only: ["many-processes", "much-memory"]),
     Wall("pids.max", Missing(limits: ["pids.max"]), .by(["many-processes"])),
-    Wall("memory", Missing(limits: ["memory"]), .by(["much-memory"])),
+    Wall("memory", Missing(limits: ["memory"]), .by(["much-memory"]), only: ["much-memory"]),
   ]
 
   private static let rules: [Wall] = [
