@@ -23,7 +23,8 @@ public struct PublisherRule: Equatable, Sendable {
   public let contract: Contract
   public let limits: ResourceLimits
   public let maxResultBytes: UInt64
-  /// How far the provider's clock may run ahead: latency, and the time before `started` was heard.
+  /// How far the provider's clock may be ahead: latency, and the time before `started` was heard. No two
+  /// clocks go alike, so a thousandth of all time comes to it.
   public let toleranceMs: UInt64
   /// The last report that was believed.
   public private(set) var last: UsageReport?
@@ -68,10 +69,11 @@ public struct PublisherRule: Equatable, Sendable {
     let usage = report.usage
     if let last, !usage.isAtLeast(last.usage) { return "a counter fell" }
     if usage.frozenMs > usage.wallMs { return "frozen for longer than it ran" }
-    let (latestMs, overflow) = elapsedMs.addingReportingOverflow(toleranceMs)
+    let (latestMs, overflow) = elapsedMs.addingReportingOverflow(elapsedMs >> 10 + toleranceMs)
     if overflow || usage.wallMs > latestMs { return "more time than has passed" }
     if usage.runningMs > limits.wallMs + toleranceMs { return "more time than the limit" }
-    let runningMs = usage.runningMs + toleranceMs
+    // Processors are counted by a clock of the kernel's that nobody corrects.
+    let runningMs = usage.runningMs + usage.runningMs >> 10 + toleranceMs
     let cpuMost = Price.saturating(runningMs, UInt64(limits.milliCpus)) / 1000
     if usage.cpuMs > cpuMost { return "more processor time than the limit allows" }
     // Memory stays held while a job is frozen; whether it is charged is the provider's choice.

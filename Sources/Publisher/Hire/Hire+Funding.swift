@@ -35,7 +35,7 @@ extension Hire {
     }
     if stage == .funding {
       record.openedUnixSeconds = context.now.unixSeconds
-      workSinceMs = context.now.nowMs
+      workSince = context.now
       enter(.transferring)
     }
     pay(rule.openingSat)

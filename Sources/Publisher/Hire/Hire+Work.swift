@@ -10,7 +10,7 @@ extension Hire {
     if stage == .transferring {
       // Only a connection that was there all the time knows when the job began.
       if !hasHeardStart && bundleOffset == contract.bundleBytes {
-        workSinceMs = context.now.nowMs
+        workSince = context.now
       }
       enter(.running)
       info("runs")
@@ -22,13 +22,21 @@ extension Hire {
   func usageReported(_ report: UsageReport) {
     if stage < .transferring || stage >= .receipted { return }
     isFrozen = report.isFrozen
-    let elapsedMs = max(context.now.nowMs, workSinceMs) - workSinceMs
     let decision = rule.usageReported(report, elapsedMs: elapsedMs, paidSat: paidSat)
     if let last = rule.last {
       record.usage = last.usage
       record.owedSat = last.owedSat
     }
     carryOut(decision)
+  }
+
+  /// How long the job can have run. The clock that nobody sets stands still while this machine sleeps, and
+  /// begins anew with it: then the calendar knows better.
+  private var elapsedMs: UInt64 {
+    let (now, since) = (context.now, workSince)
+    return max(
+      max(now.nowMs, since.nowMs) - since.nowMs,
+      (max(now.unixSeconds, since.unixSeconds) - since.unixSeconds) * 1000)
   }
 
   private func carryOut(_ decision: PublisherRule.Decision) {

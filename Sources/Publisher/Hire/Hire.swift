@@ -37,7 +37,7 @@ final class Hire {
 
   // MARK: The work
   /// From when on the job can have run, at the earliest.
-  var workSinceMs: UInt64
+  var workSince: RunTime
   var isFrozen = false
   var stopIsWanted = false
   var hasHeardStart = false
@@ -75,7 +75,7 @@ final class Hire {
       maxResultBytes: context.plan.offer.maxResultBytes)
     awaySinceMs = context.now.nowMs
     acceptEndsAtMs = context.now.nowMs + Hire.acceptMs
-    workSinceMs = context.now.nowMs
+    workSince = context.now
     stageSinceMs = context.now.nowMs
   }
 

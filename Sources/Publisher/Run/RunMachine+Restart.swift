@@ -29,12 +29,8 @@ extension Hire {
     if channel.spend != nil { enter(.closed) }
     hasHeardStart = stage >= .running
     if record.resultsAreHeld { resultBytes = record.exit?.resultBytes ?? 0 }
-    if record.openedUnixSeconds > 0 {
-      let passedMs =
-        (max(context.now.unixSeconds, record.openedUnixSeconds) - record.openedUnixSeconds + 1)
-        * 1000
-      workSinceMs = context.now.nowMs > passedMs ? context.now.nowMs - passedMs : 0
-    }
+    // To the second before.
+    if record.openedUnixSeconds > 0 { workSince.unixSeconds = record.openedUnixSeconds - 1 }
     watchChannel()
     // A funding that is in no block yet is relayed again; payments wait for the machine's call.
     drainChannel()

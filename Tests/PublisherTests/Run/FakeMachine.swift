@@ -33,6 +33,10 @@ final class FakeMachine {
     var network = Network.regtest
     /// The sandbox vanishes while they are collected.
     var losesResults = false
+    /// How much faster than the world's its clock goes, millionths.
+    var clockPpm: Int64 = 0
+    /// What it uses is measured as on a real machine, instead of told.
+    var metered: MeteredJob?
   }
 
   unowned let world: World
@@ -95,10 +99,17 @@ final class FakeMachine {
       random: { world.random.bytes32() })
   }
 
-  private var now: Instant { Instant(nowMs: world.nowMs, unixSeconds: world.unixSeconds) }
+  /// By its own clock.
+  private var nowMs: UInt64 {
+    UInt64(Int64(world.nowMs) + Int64(world.nowMs) * behaviour.clockPpm / 1_000_000)
+  }
+  var now: Instant { Instant(nowMs: nowMs, unixSeconds: world.unixSeconds) }
 
+  /// By the world's clock.
   var nextDeadlineMs: UInt64 {
-    isGone ? UInt64.max : min(machine.nextDeadlineMs, endAtMs ?? UInt64.max)
+    let deadlineMs = isGone ? UInt64.max : min(machine.nextDeadlineMs, endAtMs ?? UInt64.max)
+    if behaviour.clockPpm == 0 || deadlineMs == UInt64.max { return deadlineMs }
+    return deadlineMs * 1_000_000 / UInt64(1_000_000 + behaviour.clockPpm) + 1
   }
 
   /// Frozen time does not count.
@@ -118,7 +129,7 @@ final class FakeMachine {
   }
 
   func timePassed() {
-    if let at = endAtMs, world.nowMs >= at { end(.exited(status: behaviour.exitStatus)) }
+    if let at = endAtMs, nowMs >= at { end(.exited(status: behaviour.exitStatus)) }
     machine.timePassed(now)
   }
 
@@ -147,11 +158,15 @@ final class FakeMachine {
 
   private func end(_ outcome: JobOutcome) {
     guard let sandbox, sandbox.endedAtMs == nil else { return }
-    self.sandbox?.endedAtMs = world.nowMs
+    self.sandbox?.endedAtMs = nowMs
+    behaviour.metered?.ended(nowMs)
     machine.outputEnded(sandbox.key, isError: false, now)
     machine.outputEnded(sandbox.key, isError: true, now)
     machine.sandboxEnded(sandbox.key, outcome, now)
   }
+
+  /// Somebody asks what the job uses, apart from the mind.
+  func look() { _ = sample }
 
   // MARK: Effects
 
@@ -167,14 +182,17 @@ final class FakeMachine {
     case .hangUp(let key): world.hangUp(fromMachine: index, key.value)
     case .broadcast(let transaction): world.broadcast(transaction)
     case .startSandbox(let key, _):
-      sandbox = Sandbox(key: key, startedAtMs: world.nowMs)
+      sandbox = Sandbox(key: key, startedAtMs: nowMs)
+      behaviour.metered?.started(nowMs)
       machine.jobStarted(key, now)
       machine.outputRead(key, behaviour.output, isError: false, now)
     case .freeze:
       wasFrozen = true
-      sandbox?.frozenSinceMs = world.nowMs
+      sandbox?.frozenSinceMs = nowMs
+      behaviour.metered?.froze(nowMs)
     case .thaw:
-      if let since = sandbox?.frozenSinceMs { sandbox?.frozenMs += world.nowMs - since }
+      behaviour.metered?.thawed(nowMs)
+      if let since = sandbox?.frozenSinceMs { sandbox?.frozenMs += nowMs - since }
       sandbox?.frozenSinceMs = nil
     case .terminate(_, let reason):
       if !behaviour.ignoresTimeLimit { end(.terminated(reason)) }
@@ -231,9 +249,10 @@ final class FakeMachine {
   }
 
   private var sample: UsageSample {
+    if let metered = behaviour.metered { return metered.look(nowMs) }
     var sample = UsageSample()
     guard let sandbox else { return sample }
-    let endMs = sandbox.endedAtMs ?? world.nowMs
+    let endMs = sandbox.endedAtMs ?? nowMs
     var frozenMs = sandbox.frozenMs
     if let since = sandbox.frozenSinceMs { frozenMs += endMs - min(endMs, since) }
     sample.wallMs = endMs - sandbox.startedAtMs

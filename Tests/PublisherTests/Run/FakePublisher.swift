@@ -36,8 +36,11 @@ final class FakePublisher {
   private var toldHeight: Int
   private var hasStarted = false
 
-  init(_ world: World, _ plan: RunPlan, keys: WalletKeys, disk: Disk = Disk()) throws {
+  init(
+    _ world: World, _ plan: RunPlan, keys: WalletKeys, disk: Disk = Disk(), sleptMs: UInt64 = 0
+  ) throws {
     self.world = world
+    self.sleptMs = sleptMs
     self.plan = plan
     self.keys = keys
     self.disk = disk
@@ -59,8 +62,13 @@ final class FakePublisher {
     }
   }
 
-  var now: RunTime { RunTime(nowMs: world.nowMs, unixSeconds: world.unixSeconds) }
-  var nextDeadlineMs: UInt64 { isListening ? machine.nextDeadlineMs : UInt64.max }
+  /// How far behind the world's its clock is that nobody sets: so long it slept, or began anew.
+  var sleptMs: UInt64
+  var now: RunTime { RunTime(nowMs: world.nowMs - sleptMs, unixSeconds: world.unixSeconds) }
+  var nextDeadlineMs: UInt64 {
+    let deadlineMs = isListening ? machine.nextDeadlineMs : UInt64.max
+    return deadlineMs == UInt64.max ? deadlineMs : deadlineMs + sleptMs
+  }
 
   // MARK: Events
 
@@ -149,8 +157,8 @@ final class FakePublisher {
   }
 
   /// A new program with what the dead one had stored.
-  func reborn() throws -> FakePublisher {
-    let next = try FakePublisher(world, plan, keys: keys, disk: disk)
+  func reborn(sleptMs: UInt64 = 0) throws -> FakePublisher {
+    let next = try FakePublisher(world, plan, keys: keys, disk: disk, sleptMs: sleptMs)
     next.effectCount = effectCount
     next.printed = printed
     next.lines = lines + ["-- restarted"]
