@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -17,7 +16,7 @@ int32_t host_input_open(const char *path) {
 
 int32_t host_input_waits(int32_t fd) {
   struct pollfd watched = {fd, POLLIN, 0};
-  return poll(&watched, 1, 0) == 1 && (watched.revents & POLLIN);
+  return poll(&watched, 1, 0) == 1;
 }
 
 int32_t host_accessed(const char *path, uint64_t *unix_seconds) {
@@ -34,11 +33,3 @@ uint32_t host_minute_of_day(uint64_t unix_seconds) {
   return (uint32_t)(parts.tm_hour * 60 + parts.tm_min);
 }
 
-static uint64_t used_ms(int who) {
-  struct rusage use;
-  if (getrusage(who, &use) != 0) return 0;
-  return (uint64_t)(use.ru_utime.tv_sec + use.ru_stime.tv_sec) * 1000 +
-         (uint64_t)(use.ru_utime.tv_usec + use.ru_stime.tv_usec) / 1000;
-}
-
-uint64_t host_own_processor_ms(void) { return used_ms(RUSAGE_SELF) + used_ms(RUSAGE_CHILDREN); }

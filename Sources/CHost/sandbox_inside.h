@@ -1,5 +1,6 @@
 // Between the parts of the sandbox that run inside it.
 #pragma once
+#include "host_owner.h"
 #include "sandbox.h"
 
 #include <stddef.h>
@@ -55,8 +56,6 @@ int32_t host_sandbox_has_network(void);
 void host_sandbox_wait(void);
 // Waits for the agent's word and the cgroups' files. Returns 0 or an errno.
 int32_t host_sandbox_join_cgroups(void);
-// Nanoseconds of processor time that this process has used.
-uint64_t host_sandbox_cpu_ns(void);
 // Process 1: nanoseconds of processor time that making the sandbox cost in the job's cgroups, without what
 // was forked since.
 uint64_t host_sandbox_own_ns(void);

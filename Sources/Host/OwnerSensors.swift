@@ -5,7 +5,10 @@ import CHost
 public final class OwnerSensors {
   private let root: String
   private var inputs: [(path: String, fd: Int32)] = []
-  private var lastInputMs: UInt64?
+  /// Before this machine's clock began where it is below 0.
+  private var lastInputMs: Int64?
+  /// When terminals were last used, all together; nil before the first look.
+  private var accessSum: UInt64?
   private var lastTicks: (busy: UInt64, total: UInt64)?
 
   /// - Parameter root: stands before every path; for tests.
@@ -49,7 +52,7 @@ public final class OwnerSensors {
     guard let text = text("/proc/stat") else { return nil }
     var fields: [UInt64] = []
     for word in text.prefix(while: { $0 != 0x0a }).split(separator: 0x20).dropFirst() {
-      fields.append(UInt64(OwnerSensors.number(Array(word)) ?? 0))
+      fields.append(UInt64(max(0, OwnerSensors.number(Array(word)) ?? 0)))
     }
     if fields.count < 7 { return nil }
     // user nice system idle iowait irq softirq (proc(5)); what waits or was stolen is not work.
@@ -64,22 +67,31 @@ public final class OwnerSensors {
   // MARK: Input
 
   /// Seconds since somebody last used keyboard, mouse or a terminal; nil where nothing can tell.
+  ///
+  /// A terminal says by the calendar when it was used, which is believed at the first look only, and not of
+  /// the future: somebody may have set the clock. Later on it counts that a time is another one.
   public func idleSeconds(nowMs: UInt64, unixSeconds: UInt64) -> UInt64? {
+    let nowMs = Int64(nowMs)
     watchNewInputs(nowMs)
     for index in inputs.indices where host_input_waits(inputs[index].fd) == 1 {
       lastInputMs = nowMs
-      // Opened anew it waits for what comes after now.
+      // Opened anew it waits for what comes after now. One that was unplugged is let go of.
       _ = host_close(inputs[index].fd)
       inputs[index].fd = inputs[index].path.withCString { host_input_open($0) }
     }
     inputs.removeAll { $0.fd < 0 }
-    var idle = lastInputMs.map { (nowMs - min($0, nowMs)) / 1000 }
+    var sum: UInt64 = 0
     for terminal in terminals() {
       var accessed: UInt64 = 0
       if terminal.withCString({ host_accessed($0, &accessed) }) != 0 { continue }
-      idle = min(idle ?? UInt64.max, unixSeconds - min(accessed, unixSeconds))
+      sum &+= accessed
+      if accessSum == nil && accessed <= unixSeconds {
+        lastInputMs = max(lastInputMs ?? Int64.min, nowMs - Int64(unixSeconds - accessed) * 1000)
+      }
     }
-    return idle
+    if let accessSum, accessSum != sum { lastInputMs = nowMs }
+    accessSum = sum
+    return lastInputMs.map { UInt64((nowMs - $0) / 1000) }
   }
 
   private func terminals() -> [String] {
@@ -91,7 +103,7 @@ public final class OwnerSensors {
     return local.map { root + "/dev/" + $0 } + remote.map { root + "/dev/pts/" + $0 }
   }
 
-  private func watchNewInputs(_ nowMs: UInt64) {
+  private func watchNewInputs(_ nowMs: Int64) {
     for name in names("/dev/input", "event") {
       let path = root + "/dev/input/" + name
       if inputs.contains(where: { $0.path.utf8.elementsEqual(path.utf8) }) { continue }
@@ -150,9 +162,10 @@ public final class OwnerSensors {
     Array(name.utf8).suffix(6).elementsEqual("_input".utf8)
   }
 
-  /// What is below freezing or above any silicon is a broken sensor.
+  /// What is below freezing or hotter than processors let themselves become is a broken sensor: 127 or 128
+  /// degrees, most often.
   private func higher(_ hottest: Int64?, _ path: String) -> Int64? {
-    guard let value = OwnerSensors.number(text(path)), value > 0, value < 200_000 else {
+    guard let value = OwnerSensors.number(text(path)), value > 0, value < 126_000 else {
       return hottest
     }
     return max(hottest ?? value, value)
@@ -173,6 +186,6 @@ public final class OwnerSensors {
 
   public static func minuteOfDay(unixSeconds: UInt64) -> UInt32 { host_minute_of_day(unixSeconds) }
 
-  /// Processor time of this process and its children so far.
-  public static func ownProcessorMs() -> UInt64 { host_own_processor_ms() }
+  /// Processor time of this process so far.
+  public static func ownProcessorMs() -> UInt64 { host_sandbox_cpu_ns() / 1_000_000 }
 }

@@ -1,93 +1,84 @@
 import CHost
 
-/// What the kernel's accounting says of a job at one moment. Cumulative except `memoryBytes`.
+/// What the kernel's accounting says of a job at one moment. Cumulative except `memoryBytes`, `socketBytes`.
 struct CgroupReading: Equatable {
   var cpuNs: UInt64 = 0
+  /// What waits in sockets included.
   var memoryBytes: UInt64 = 0
   var memoryPeakBytes: UInt64 = 0
   var diskReadBytes: UInt64 = 0
   var diskWriteBytes: UInt64 = 0
+  /// What of the memory version 1 counts apart, and beyond any limit: a first packet for each socket.
+  var socketBytes: UInt64 = 0
 }
 
 /// Reads what the kernel counts of a job. The files stay open and a look allocates nothing, as a job whose
 /// contract's number is small is looked at fifty times a second.
 final class CgroupReader {
-  private struct File {
-    let path: String
-    /// -1: not opened yet; -2: not there.
-    var descriptor: Int32 = -1
-  }
-
   private let layout: CgroupLayout
-  private var cpu: File
-  private var memory: File
-  private var memoryPeak: File
-  private var disk: File
+  /// Those of processor, memory, its peak, disk, sockets. Without the controller there is no such file.
+  private let paths: [String]
+  /// -1: not opened yet; -2: not there.
+  private var descriptors: [Int32] = [-1, -1, -1, -1, -1]
   private var buffer = [UInt8](repeating: 0, count: 4096)
 
   private static let largest = 65_536
 
   init(_ cgroup: JobCgroup) {
     layout = cgroup.layout
-    let second = layout.memory.isVersion2
-    cpu = File(
-      path: cgroup.path(
-        layout.cpuAccounting, layout.cpuAccounting.isVersion2 ? "cpu.stat" : "cpuacct.usage"))
-    memory = File(
-      path: cgroup.path(layout.memory, second ? "memory.current" : "memory.usage_in_bytes"))
-    memoryPeak = File(
-      path: cgroup.path(layout.memory, second ? "memory.peak" : "memory.max_usage_in_bytes"))
-    disk = File(
-      path: cgroup.path(
-        layout.blkio, layout.blkio.isVersion2 ? "io.stat" : "blkio.throttle.io_service_bytes"))
+    let firsts = Text.names(
+      """
+      cpuacct.usage memory.usage_in_bytes memory.max_usage_in_bytes
+      blkio.throttle.io_service_bytes memory.kmem.tcp.usage_in_bytes
+      """)
+    let seconds = Text.names("cpu.stat memory.current memory.peak io.stat -")
+    var paths: [String] = []
+    for index in 0..<5 {
+      let place =
+        index == 0 ? layout.cpuAccounting : index == 3 ? layout.blkio : layout.memory
+      paths.append(cgroup.path(place, place.isVersion2 ? seconds[index] : firsts[index]))
+    }
+    self.paths = paths
   }
 
   deinit { close() }
 
   func close() {
-    for descriptor in [cpu, memory, memoryPeak, disk].map({ $0.descriptor }) where descriptor >= 0 {
-      _ = host_sandbox_close(descriptor)
+    for index in descriptors.indices {
+      if descriptors[index] >= 0 { _ = host_sandbox_close(descriptors[index]) }
+      descriptors[index] = -2
     }
-    cpu.descriptor = -2
-    memory.descriptor = -2
-    memoryPeak.descriptor = -2
-    disk.descriptor = -2
   }
 
   func read() -> CgroupReading {
     var reading = CgroupReading()
-    if layout.cpuAccounting.isPresent {
-      let count = load(&cpu)
-      reading.cpuNs =
-        layout.cpuAccounting.isVersion2
-        ? sum("usage_usec ", count) &* 1000 : number(at: 0, count)
-    }
-    if layout.memory.isPresent {
-      reading.memoryBytes = number(at: 0, load(&memory))
-      reading.memoryPeakBytes = number(at: 0, load(&memoryPeak))
-    }
-    if layout.blkio.isPresent {
-      // Lines `8:0 rbytes=N wbytes=N …`, or `8:0 Read N`.
-      let count = load(&disk)
-      let second = layout.blkio.isVersion2
-      reading.diskReadBytes = sum(second ? "rbytes=" : "Read ", count)
-      reading.diskWriteBytes = sum(second ? "wbytes=" : "Write ", count)
-    }
+    var count = load(0)
+    reading.cpuNs =
+      layout.cpuAccounting.isVersion2 ? sum("usage_usec ", count) &* 1000 : number(at: 0, count)
+    reading.socketBytes = number(at: 0, load(4))
+    reading.memoryBytes = number(at: 0, load(1)) &+ reading.socketBytes
+    reading.memoryPeakBytes = number(at: 0, load(2))
+    // Lines `8:0 rbytes=N wbytes=N …`, or `8:0 Read N`.
+    count = load(3)
+    let second = layout.blkio.isVersion2
+    reading.diskReadBytes = sum(second ? "rbytes=" : "Read ", count)
+    reading.diskWriteBytes = sum(second ? "wbytes=" : "Write ", count)
     return reading
   }
 
   /// Reads a file from its start into the buffer; returns how many bytes there are.
-  private func load(_ file: inout File) -> Int {
-    if file.descriptor == -1 {
-      let opened = file.path.withCString { host_sandbox_open_read(-1, $0) }
-      file.descriptor = opened < 0 ? -2 : opened
+  private func load(_ index: Int) -> Int {
+    var descriptor = descriptors[index]
+    if descriptor == -1 {
+      descriptor = paths[index].withCString { host_sandbox_open_read(-1, $0) }
+      descriptors[index] = descriptor < 0 ? -2 : descriptor
     }
-    if file.descriptor < 0 { return 0 }
+    if descriptor < 0 { return 0 }
     var have = 0
     while true {
       let got = buffer.withUnsafeMutableBufferPointer {
         host_sandbox_read_at(
-          file.descriptor, $0.baseAddress! + have, UInt64($0.count - have), UInt64(have))
+          descriptor, $0.baseAddress! + have, UInt64($0.count - have), UInt64(have))
       }
       if got <= 0 { return have }
       have += Int(got)

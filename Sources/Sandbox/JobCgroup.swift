@@ -62,6 +62,8 @@ struct JobCgroup {
         try make(directory)
         made.append(directory)
       }
+      // Another job may run at the bottom already: until these walls stand it is in company.
+      weigh(1024)
       try limitProcessor(limits)
       try limitMemory(limits)
       if layout.pids.isPresent { try set(layout.pids, "pids.max", "\(limits.pids)") }
@@ -119,41 +121,42 @@ struct JobCgroup {
 
   private func limitProcessor(_ limits: JobLimits) throws(SandboxError) {
     if !layout.cpu.isPresent { return }
-    // Microseconds of processor time in each period of 100 ms.
+    // Microseconds of processor time in each period of 100 ms, which is what every new cgroup has.
     let quotaUs = limits.cpuMilli * 100
-    if layout.cpu.isVersion2 {
-      try set(layout.cpu, "cpu.max", "\(quotaUs) 100000")
-    } else {
-      // The period is what every new cgroup has.
-      try set(layout.cpu, "cpu.cfs_quota_us", "\(quotaUs)")
-    }
+    try set(layout.cpu, layout.cpu.isVersion2 ? "cpu.max" : "cpu.cfs_quota_us", "\(quotaUs)")
   }
+
+  /// The least that version 1 knows. Tests have another: theirs would wait for each other.
+  nonisolated(unsafe) static var lowestShares: UInt64 = 2
 
   /// From here on the owner's own programs always come first. Not before: who builds walls holds locks
   /// that the owner's programs may wait for.
   func lowerPriority() {
-    if layout.cpu.isVersion2 {
-      trySet(layout.cpu, "cpu.weight", "1")
-    } else {
-      trySet(layout.cpu, "cpu.shares", "2")
-    }
-    // Linux 5.15: gives way at once, not at the end of a time slice.
-    trySet(layout.cpu, "cpu.idle", "1")
-    trySet(layout.blkio, layout.blkio.isVersion2 ? "io.weight" : "blkio.weight", "10")
-    trySet(layout.blkio, layout.blkio.isVersion2 ? "io.bfq.weight" : "blkio.bfq.weight", "1")
+    weigh(JobCgroup.lowestShares)
+    let second = layout.blkio.isVersion2
+    trySet(layout.blkio, second ? "../io.weight" : "../blkio.weight", "10")
+    trySet(layout.blkio, second ? "../io.bfq.weight" : "../blkio.bfq.weight", "1")
   }
 
   /// Dying takes processor time, which a throttled or starved process would not get. Eight times an
   /// ordinary weight, not more: a thousand dying processes would starve the agent that waits for them.
   func hurry() {
-    trySet(layout.cpu, "cpu.idle", "0")
-    if layout.cpu.isVersion2 {
-      trySet(layout.cpu, "cpu.max", "max 100000")
-      trySet(layout.cpu, "cpu.weight", "800")
-    } else {
-      trySet(layout.cpu, "cpu.cfs_quota_us", "-1")
-      trySet(layout.cpu, "cpu.shares", "8192")
-    }
+    weigh(8192)
+    let second = layout.cpu.isVersion2
+    trySet(layout.cpu, second ? "cpu.max" : "cpu.cfs_quota_us", second ? "max" : "-1")
+  }
+
+  /// The weight, in version 1's shares, of the folder that all jobs are in: it is what the owner's programs
+  /// compete with, however little a job has of it.
+  private func weigh(_ shares: UInt64) {
+    // Where it is set, weights cannot be written.
+    trySet(layout.cpu, "../cpu.idle", "0")
+    let second = layout.cpu.isVersion2
+    trySet(
+      layout.cpu, second ? "../cpu.weight" : "../cpu.shares",
+      "\(second ? shares / 10 | 1 : shares)")
+    // Linux 5.15: gives way at once, not at the end of a time slice.
+    if shares == 2 { trySet(layout.cpu, "../cpu.idle", "1") }
   }
 
   private func limitMemory(_ limits: JobLimits) throws(SandboxError) {
@@ -242,6 +245,8 @@ struct JobCgroup {
   }
 
   func remove() throws(SandboxError) {
+    // Nobody is in a hurry any more, and other jobs shall not profit.
+    lowerPriority()
     for directory in directories {
       var code: Int32 = 0
       for round in 0..<2000 {

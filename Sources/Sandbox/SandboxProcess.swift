@@ -50,6 +50,8 @@ public final class SandboxProcess {
   private var isWalled = false
   private var isStarted = false
   private var isLowered = false
+  /// It held more than its limit, sockets included.
+  private var isFull = false
   var isClosed = false
   private var isDestroyed = false
   /// Further programs whose descriptors are still open here.
@@ -107,9 +109,9 @@ public final class SandboxProcess {
     case HOST_EVENT_STARTED.rawValue:
       isStarted = true
       meter.started(
-        reader.read(), cpuNs: event.b, cpuMilli: spec.limits.cpuMilli, nowMs: nowMs)
+        look(), cpuNs: event.b, cpuMilli: spec.limits.cpuMilli, nowMs: nowMs)
       // A bundle that was complete in its pipe when the job was ended has been unpacked all the same.
-      if stopReason != nil { _ = try? killJob() }
+      if stopReason != nil { _ = try? killJob(nowMs: nowMs) }
       events.append(.jobStarted)
     case HOST_EVENT_STEP_FAILED.rawValue:
       end(.setupFailed(step: stepName(event.a), code: code), nowMs: nowMs, &events)
@@ -152,11 +154,11 @@ public final class SandboxProcess {
     _ how: JobOutcome, ranMs: UInt64? = nil, nowMs: UInt64, _ events: inout [SandboxEvent]
   ) {
     if outcome != nil { return }
-    meter.ended(reader.read(), ranMs: ranMs, nowMs: nowMs)
+    meter.ended(look(), ranMs: ranMs, nowMs: nowMs)
     var how = how
     if let reason = stopReason {
       how = .terminated(reason)
-    } else if (how == .signalled(9) || how == .lost) && cgroup.oomKills() > 0 {
+    } else if (how == .signalled(9) || how == .lost) && (isFull || cgroup.oomKills() > 0) {
       how = .outOfMemory
     }
     outcome = how
@@ -210,15 +212,17 @@ public final class SandboxProcess {
     if isDestroyed || outcome != nil { return }
     stopReason = reason
     SandboxProcess.close(&bundle)
+    try killJob(nowMs: nowMs)
+  }
+
+  private func killJob(nowMs: UInt64) throws(SandboxError) {
     if isFrozen {
       isFrozen = false
       meter.thawed(nowMs: nowMs)
     }
-    try killJob()
-  }
-
-  private func killJob() throws(SandboxError) {
     try cgroup.killAll(sparing: firstPid, pids: spec.limits.pids)
+    // It has to tell of the end. Whoever stopped it did not mean for ever.
+    if firstPid > 0 { _ = host_sandbox_kill(firstPid, 18) }
     if isLowered { cgroup.lowerPriority() }
   }
 
@@ -241,8 +245,25 @@ public final class SandboxProcess {
 
   /// What the job has used. Call it at least as often as memory shall be measured; a few file reads.
   public func usage(nowMs: UInt64) -> UsageSample {
-    if !isDestroyed && outcome == nil { meter.take(reader.read(), nowMs: nowMs) }
+    if !isDestroyed && outcome == nil {
+      meter.take(look(), nowMs: nowMs)
+      if isFull { _ = try? killJob(nowMs: nowMs) }
+    }
     return meter.sample(nowMs: nowMs)
+  }
+
+  /// Processor time of all that ever was in the sandbox, charged or not, milliseconds.
+  public var processorMs: UInt64 { reader.read().cpuNs / 1_000_000 }
+
+  /// The kernel bounds memory and, where it counts them apart, sockets: both together are bounded here. A
+  /// MiB of them passes: the kernel counts as used what it sets aside. Nobody is charged more than the limit.
+  private func look() -> CgroupReading {
+    var reading = reader.read()
+    if reading.memoryBytes > spec.limits.memoryBytes {
+      if reading.socketBytes >> 20 > 0 { isFull = true }
+      reading.memoryBytes = spec.limits.memoryBytes
+    }
+    return reading
   }
 
   /// Removes everything: processes, mounts and files (they die with them), cgroups, descriptors. Can be

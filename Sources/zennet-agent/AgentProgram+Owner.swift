@@ -29,7 +29,7 @@ extension AgentProgram {
   /// Adds what a job used since the last look. To be called before its sandbox goes, too.
   func countProcessor(_ body: JobBody) {
     guard let process = body.process else { return }
-    let cpuMs = process.usage(nowMs: Clock.monotonicMs()).cpuMs
+    let cpuMs = process.processorMs
     jobsMs += cpuMs - min(body.cpuMs, cpuMs)
     body.cpuMs = cpuMs
   }
@@ -39,8 +39,9 @@ extension AgentProgram {
     for body in bodies { countProcessor(body) }
     let ours = OwnerSensors.ownProcessorMs() + jobsMs
     let before = oursMs
-    oursMs = ours
-    guard let time = sensors.processorTime(), let before else { return nil }
+    // What measures this machine is told apart from others only when it has ended.
+    oursMs = measuring == nil ? ours : nil
+    guard let time = sensors.processorTime(), let before, measuring == nil else { return nil }
     let used = ours > before ? ours - before : 0
     let others = time.busyMs > used ? time.busyMs - used : 0
     return UInt32(min(1000, others * 1000 / max(1, time.totalMs)))

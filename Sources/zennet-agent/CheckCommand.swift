@@ -55,6 +55,7 @@ enum CheckCommand {
       isFirst = false
       text += "{\"name\":\"" + line.name + "\",\"present\":" + (line.isPresent ? "true" : "false")
       text += ",\"required\":" + (line.isRequired ? "true" : "false")
+      text += ",\"found\":\"" + escaped(line.found) + "\""
       text += ",\"remedy\":\"" + escaped(line.remedy) + "\"}"
     }
     return text + "]}"

@@ -15,7 +15,7 @@ final class JobBody {
   var bundle: MemoryFile?
   var bundleOffset: UInt64 = 0
   var process: SandboxProcess?
-  /// Processor time of the job at the last look at the owner's peace.
+  /// Processor time of the sandbox at the last look at the owner's peace.
   var cpuMs: UInt64 = 0
   /// Input of the job that its pipe has not taken yet.
   var input: [UInt8] = []

@@ -50,6 +50,22 @@ struct OwnerRuleTests {
     #expect(rule.text == "too hot (90 C, the limit is 70 C)")
   }
 
+  /// A chip that sleeps, a battery that is pulled: what cannot be told is no reason, and it comes back.
+  @Test func aSensorThatFailsIsNoReason() {
+    var rule = OwnerRule(wishes { $0.maxCelsius = 70 })
+    for (celsius, battery, reasons) in [
+      (80, true, [.temperature, .battery]), (nil, nil, []), (68, false, [.temperature]),
+      (nil, true, [.battery]), (64, nil, []), (69, false, []),
+    ] as [(Int64?, Bool?, Set<OwnerRule.Reason>)] {
+      rule.read(
+        readings {
+          $0.milliCelsius = celsius.map { $0 * 1000 }
+          $0.isOnBattery = battery
+        }, nowMs: 0)
+      #expect(Set(rule.reasons) == reasons)
+    }
+  }
+
   @Test func othersLoadPausesUntilItWasCalmForAWhile() {
     var rule = OwnerRule(wishes { $0.loadMilli = 300 })
     func look(_ load: UInt32, _ seconds: UInt64) -> Bool {

@@ -49,6 +49,27 @@ struct OwnerSensorsTests {
     }
   }
 
+  /// One in a dock, one that is pulled while it is asked (its files fail then), two of them.
+  @Test func batteriesComeAndGo() throws {
+    let machine = Machine()
+    let sensors = machine.sensors
+    let supply = "/sys/class/power_supply/"
+    #expect(sensors.isOnBattery() == nil)
+    try machine.put(supply + "BAT1/type", "Battery\n")
+    #expect(sensors.isOnBattery() == false)
+    try machine.put(supply + "BAT1/status", "Discharging\n")
+    #expect(sensors.isOnBattery() == true)
+    try machine.put(supply + "BAT0/type", "Battery\n")
+    try machine.put(supply + "BAT0/status", "Not charging\n")
+    #expect(sensors.isOnBattery() == true)
+    try FileManager.default.removeItem(atPath: machine.root + supply + "BAT1/status")
+    #expect(sensors.isOnBattery() == false)
+    try machine.put(supply + "BAT0/status", "Discharging")
+    #expect(sensors.isOnBattery() == true)
+    try FileManager.default.removeItem(atPath: machine.root + supply)
+    #expect(sensors.isOnBattery() == nil)
+  }
+
   @Test func theHottestSensorCounts() throws {
     let machine = Machine()
     try machine.put("/sys/class/thermal/thermal_zone0/temp", "41000\n")
@@ -61,6 +82,15 @@ struct OwnerSensorsTests {
     #expect(machine.sensors.hottestMilliCelsius() == 63_500)
     try machine.put("/sys/class/thermal/thermal_zone0/temp", "nonsense")
     #expect(machine.sensors.hottestMilliCelsius() == 63_500)
+    // Nothing is connected to it; one that cannot be read now (ENODATA of a chip that sleeps); one more.
+    try machine.put("/sys/class/hwmon/hwmon1/temp1_input", "127500\n")
+    try FileManager.default.createDirectory(
+      atPath: machine.root + "/sys/class/thermal/thermal_zone2/temp",
+      withIntermediateDirectories: true)
+    try machine.put("/sys/class/thermal/thermal_zone3/temp", "")
+    #expect(machine.sensors.hottestMilliCelsius() == 63_500)
+    try machine.put("/sys/class/thermal/thermal_zone3/temp", "104000\n")
+    #expect(machine.sensors.hottestMilliCelsius() == 104_000)
   }
 
   @Test func processorTimeBetweenTwoLooks() throws {
@@ -107,6 +137,30 @@ struct OwnerSensorsTests {
     #expect(sensors.idleSeconds(nowMs: 75_000, unixSeconds: 0) == 15)
   }
 
+  /// What is plugged in again has the same name: it is watched again. To unplug it is to use the machine.
+  @Test func aKeyboardMayBeUnplugged() throws {
+    let machine = Machine()
+    try machine.put("/sys/class/input/event0/device/capabilities/key", "fffffffe\n")
+    try machine.put("/dev/input/mice", "")
+    let device = machine.root + "/dev/input/event0"
+    #expect(mkfifo(device, 0o600) == 0)
+    let sensors = machine.sensors
+    #expect(sensors.idleSeconds(nowMs: 1_000, unixSeconds: 0) == 0)
+    let writer = open(device, O_RDWR)
+    #expect(sensors.idleSeconds(nowMs: 11_000, unixSeconds: 0) == 10)
+    // A pipe without writers hangs up, as a device without hardware does.
+    close(writer)
+    #expect(unlink(device) == 0)
+    #expect(sensors.idleSeconds(nowMs: 12_000, unixSeconds: 0) == 0)
+    #expect(sensors.idleSeconds(nowMs: 22_000, unixSeconds: 0) == 10)
+    #expect(mkfifo(device, 0o600) == 0)
+    #expect(sensors.idleSeconds(nowMs: 32_000, unixSeconds: 0) == 20)
+    let again = open(device, O_RDWR)
+    defer { close(again) }
+    #expect(write(again, "x", 1) == 1)
+    #expect(sensors.idleSeconds(nowMs: 42_000, unixSeconds: 0) == 0)
+  }
+
   @Test func terminalsTellWhenSomebodyTyped() throws {
     let machine = Machine()
     for name in ["/dev/tty1", "/dev/tty", "/dev/ttyS0", "/dev/pts/3", "/dev/pts/ptmx"] {
@@ -124,8 +178,30 @@ struct OwnerSensorsTests {
     touch("/dev/pts/ptmx", 1995)
     let sensors = machine.sensors
     #expect(sensors.idleSeconds(nowMs: 0, unixSeconds: 2000) == 300)
+    // It was another time before, whatever the calendar says now: seen at this look.
     touch("/dev/tty1", 1999)
-    #expect(sensors.idleSeconds(nowMs: 0, unixSeconds: 2000) == 1)
+    #expect(sensors.idleSeconds(nowMs: 1_000, unixSeconds: 2000) == 0)
+    #expect(sensors.idleSeconds(nowMs: 9_000, unixSeconds: 900_000) == 8)
+    #expect(sensors.idleSeconds(nowMs: 10_000, unixSeconds: 3) == 9)
+    touch("/dev/pts/3", 4)
+    #expect(sensors.idleSeconds(nowMs: 11_000, unixSeconds: 4) == 0)
+  }
+
+  /// A machine whose clock was ahead when it started: its terminals are from the future, and stay so.
+  @Test func terminalsOfTheFutureSayNothing() throws {
+    let machine = Machine()
+    for name in ["/dev/tty1", "/dev/tty2"] {
+      try machine.put(name, "x")
+      let times = [timespec(tv_sec: 9000, tv_nsec: 0), timespec(tv_sec: 9000, tv_nsec: 0)]
+      #expect(utimensat(AT_FDCWD, machine.root + name, times, 0) == 0)
+    }
+    let sensors = machine.sensors
+    #expect(sensors.idleSeconds(nowMs: 0, unixSeconds: 2000) == nil)
+    #expect(sensors.idleSeconds(nowMs: 5_000, unixSeconds: 2005) == nil)
+    let times = [timespec(tv_sec: 2008, tv_nsec: 0), timespec(tv_sec: 2008, tv_nsec: 0)]
+    #expect(utimensat(AT_FDCWD, machine.root + "/dev/tty2", times, 0) == 0)
+    #expect(sensors.idleSeconds(nowMs: 10_000, unixSeconds: 2010) == 0)
+    #expect(sensors.idleSeconds(nowMs: 70_000, unixSeconds: 2070) == 60)
   }
 
   @Test func whatWasWritten() throws {

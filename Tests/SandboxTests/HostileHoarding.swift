@@ -151,7 +151,27 @@ let hostileHoarding = #"""
     return all;
   }
 
-  static int hold(const char *name, int mib) {
+  static int spin(void *unused) { for (;;) ; }
+  /* A process whose first thread has ended goes on in its others. */
+  static void hide(void) {
+    enum { SHARED = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM };
+    static char stacks[30][4096];
+    for (int index = 0; index < 30; index++) clone(spin, stacks[index] + 4096, SHARED, 0);
+    printf("hidden\n");
+    fflush(stdout);
+    syscall(SYS_exit, 0);
+  }
+  /* Stopped, each by itself, and deaf to what asks kindly. */
+  static void stand_still(void) {
+    for (int number = 1; number < 32; number++) signal(number, SIG_IGN);
+    for (int index = 0; index < 30; index++)
+      if (fork() == 0) for (;;) kill(getpid(), SIGSTOP);
+    printf("still\n");
+    fflush(stdout);
+    for (;;) kill(getpid(), SIGSTOP);
+  }
+
+  static int hold(const char *name, int mib, int keeps) {
     static const struct { const char *name; unsigned long (*take)(void); } kinds[] = {
   #define KIND(name) {#name, name}
       KIND(anonymous), KIND(shared), KIND(file), KIND(shared_file), KIND(memory_file), KIND(segment),
@@ -163,6 +183,7 @@ let hostileHoarding = #"""
       unsigned long got = kinds[index].take();
       printf("%s %s %lu\n", name, got >= goal ? "DONE" : "stopped at", got);
       fflush(stdout);
+      while (keeps) pause();
       return 0;
     }
     return 9;

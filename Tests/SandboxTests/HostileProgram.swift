@@ -241,6 +241,8 @@ private let source = #"""
       signal(SIGCHLD, SIG_IGN);
       for (;;) fork();
     }
+    if (count > 1 && strcmp(arguments[1], "hide") == 0) hide();
+    if (count > 1 && strcmp(arguments[1], "stand-still") == 0) stand_still();
     if (count > 1 && strcmp(arguments[1], "stop") == 0) {
       kill(1, SIGKILL); kill(1, SIGSTOP); kill(-1, SIGSTOP); kill(getpid(), SIGSTOP);
     }
@@ -266,7 +268,8 @@ private let source = #"""
       printf("%lld\n", (long long)(up * 1000));
       return 0;
     }
-    if (count > 3 && strcmp(arguments[1], "hold") == 0) return hold(arguments[2], atoi(arguments[3]));
+    if (count > 3 && strcmp(arguments[1], "hold") == 0)
+      return hold(arguments[2], atoi(arguments[3]), count > 4);
     if (count > 1 && strcmp(arguments[1], "descriptors") == 0) {
       int made = 0;
       while (dup(1) >= 0) made++;

@@ -87,10 +87,6 @@ extension WithKernel {
         #expect(Text.onlyNumber(System.read(folder + "memory.max")) == limits.memoryBytes)
         #expect(Text.onlyNumber(System.read(folder + "pids.max")) == 33)
         #expect(System.read(folder + "cpu.max") == Array("150000 100000\n".utf8))
-        cgroup.lowerPriority()
-        #expect(
-          Text.onlyNumber(System.read(folder + "cpu.idle")) == 1
-            || Text.onlyNumber(System.read(folder + "cpu.weight")) == 1)
       }
       #expect(throws: SandboxError.wrongState("job limits\(getpid()).j exists already")) {
         try cgroup.create(limits)
@@ -99,6 +95,35 @@ extension WithKernel {
       #expect(cgroup.directories.allSatisfy { System.isDirectory($0) })
       try cgroup.remove()
       #expect(!cgroup.directories.contains { System.exists($0) })
+    }
+
+    /// The folder of all jobs is at the bottom, or in a hurry: it is what the owner's programs compete with.
+    @Test func theWeightIsThatOfTheFolder() throws {
+      let cgroup = JobCgroup(layout: features.cgroups, owner: "weight\(getpid())", job: "j")
+      JobCgroup.lowestShares = 2
+      defer { JobCgroup.lowestShares = 1024 }
+      try cgroup.create(.small)
+      let place = features.cgroups.cpu
+      let file = place.isVersion2 ? "/zennet/cpu.weight" : "/zennet/cpu.shares"
+      func weight() -> UInt64? { Text.onlyNumber(System.read(place.directory + file)) }
+      func isIdle() -> Bool {
+        Text.onlyNumber(System.read(place.directory + "/zennet/cpu.idle")) == 1
+      }
+      let ordinary = weight()
+      #expect(!isIdle() && ordinary == (place.isVersion2 ? 103 : 1024))
+      cgroup.lowerPriority()
+      // The kernel shows other numbers where it is idle.
+      #expect(isIdle() || weight() == (place.isVersion2 ? 1 : 2))
+      cgroup.hurry()
+      #expect(!isIdle() && weight()! >= 8 * ordinary! - 8)
+      // The next job begins like any other, and the last one leaves nobody in a hurry.
+      let next = JobCgroup(layout: features.cgroups, owner: "weight\(getpid())", job: "k")
+      try next.create(.small)
+      #expect(!isIdle() && weight() == ordinary)
+      cgroup.hurry()
+      try cgroup.remove()
+      #expect(isIdle() || weight() == (place.isVersion2 ? 1 : 2))
+      try next.remove()
     }
 
     @Test func aMissingFileIsNamed() {

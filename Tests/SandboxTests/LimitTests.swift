@@ -73,6 +73,33 @@ extension WithKernel {
       #expect(cgroupFolders(owner: sandbox.settings.owner).isEmpty)
     }
 
+    /// Threads without the first, and processes that are stopped; frozen on top of it, or not; and with the
+    /// sandbox's first process stopped by somebody of the machine's.
+    @Test(.enabled(if: canProbe), arguments: ["hide", "stand-still"], [0, 1, 2])
+    func nothingHidesFromTheEnd(_ way: String, more: Int) throws {
+      let driver = Driver(try makeSandbox().start(probe(way), nowMs: nowMs()), bundle: probeBundle)
+      driver.until { $0.output.hasSuffix("\n") }
+      let first = driver.process.firstPid
+      if more == 1 {
+        try driver.process.freeze(nowMs: nowMs())
+        driver.until { $0.process.cgroup.isFrozen }
+      }
+      if more == 2 { #expect(kill(first, SIGSTOP) == 0) }
+      try driver.process.terminate(.owner, nowMs: nowMs())
+      #expect(driver.process.cgroup.processes() == [first])
+      #expect(driver.untilEnded() == .terminated(.owner))
+      if features.cgroups.pids.isPresent {
+        // Threads count, and the dead until they are waited for.
+        let file = driver.process.cgroup.path(features.cgroups.pids, "pids.current")
+        func left() -> UInt64? { Text.onlyNumber(System.read(file)) }
+        driver.until { _ in left() == 1 }
+        #expect(left() == 1)
+      }
+      try driver.collect()
+      #expect(driver.events.contains(.resultsCollected(.all)))
+      try driver.process.destroy()
+    }
+
     /// Idle class for every process (ioprio_get(2)), and the lowest weight where the kernel has one.
     @Test func whatReachesTheDiskMakesWay() throws {
       let call = unsafeBitCast(
@@ -88,12 +115,51 @@ extension WithKernel {
       for folder in driver.process.cgroup.directories {
         for (file, weight) in files {
           // `10`, or `default 10`; and not every kernel has one.
-          guard let line = Text.lines(System.read(folder + "/" + file) ?? []).first,
+          guard let line = Text.lines(System.read(folder + "/../" + file) ?? []).first,
             let word = Text.words(line).last
           else { continue }
           #expect(Text.number(word) == weight, "\(file)")
         }
       }
+      try driver.process.destroy()
+    }
+
+    /// What the owner runs comes first, however many processes a job has and however few the owner: both on
+    /// one processor.
+    @Test func theOwnersProgramsComeFirst() throws {
+      let driver = Driver(
+        try makeSandbox().start(
+          shell("for i in 1 2 3 4; do while true; do :; done & done; echo up; wait"),
+          nowMs: nowMs()))
+      driver.until { $0.output == "up\n" }
+      driver.turn()
+      JobCgroup.lowestShares = 2
+      defer { JobCgroup.lowestShares = 1024 }
+      driver.process.cgroup.lowerPriority()
+      let owners = Process()
+      owners.executableURL = URL(fileURLWithPath: busyboxPath)
+      owners.arguments = ["sh", "-c", "while true; do :; done"]
+      try owners.run()
+      defer {
+        kill(owners.processIdentifier, SIGKILL)
+        owners.waitUntilExit()
+      }
+      // Glibc's module hides it.
+      let pin = unsafeBitCast(
+        dlsym(nil, "sched_setaffinity")!,
+        to: (@convention(c) (Int32, Int, UnsafePointer<UInt>) -> Int32).self)
+      for pid in driver.process.cgroup.processes() + [owners.processIdentifier] {
+        #expect(pin(pid, MemoryLayout<UInt>.size, [1]) == 0)
+      }
+      func usedByOwner() -> UInt64 {
+        let text = System.read("/proc/\(owners.processIdentifier)/stat") ?? []
+        // utime and stime, hundredths of a second. proc(5).
+        return Text.words(text[...]).dropFirst(13).prefix(2).compactMap(Text.number).reduce(0, +)
+      }
+      let (ours, theirs) = (driver.process.cgroup.read().cpuNs, usedByOwner())
+      driver.until { _ in usedByOwner() >= theirs + 60 }
+      let used = (driver.process.cgroup.read().cpuNs - ours) / 10_000_000
+      #expect(used * 3 < usedByOwner() - theirs, "the job had \(used)")
       try driver.process.destroy()
     }
 
@@ -172,6 +238,18 @@ extension WithKernel {
       driver.until { $0.process.cgroup.isFrozen }
       try driver.process.destroy()
       #expect(cgroupFolders(owner: sandbox.settings.owner).isEmpty)
+    }
+
+    /// What unpacking takes is nobody's use, and not the work of the owner's programs either.
+    @Test func processorTimeOfUnpackingIsKnown() throws {
+      let bundle = busyboxBundle { $0.addFile("large", Array(repeating: 7, count: 40 << 20)) }
+      let driver = Driver(
+        try makeSandbox().start(shell("sleep 1000"), nowMs: nowMs()), bundle: bundle)
+      driver.until { $0.events.contains(.jobStarted) }
+      let charged = driver.process.usage(nowMs: nowMs()).cpuMs
+      #expect(driver.process.processorMs >= charged + 5)
+      try driver.process.destroy()
+      #expect(driver.process.processorMs == 0)
     }
 
     @Test func meteringSeesTheWork() throws {

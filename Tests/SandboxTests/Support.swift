@@ -8,6 +8,8 @@ import Testing
 /// as on a kernel without user namespaces (scripts/checks/reduced).
 let features: KernelFeatures = {
   var found = KernelFeatures.detect()
+  // Whatever else the machine does, jobs shall come to their turn.
+  JobCgroup.lowestShares = 1024
   if ProcessInfo.processInfo.environment["ZENNET_ISOLATION"] == "reduced" {
     found.tryWithoutUserNamespace()
   }

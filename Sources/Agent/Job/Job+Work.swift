@@ -7,8 +7,9 @@ import Session
 
 /// The job runs: what it uses is measured, told and paid for; what is not paid for freezes it.
 extension Job {
-  /// The longest time between two looks at what the job used.
-  static let maxSampleMs: UInt64 = 1000
+  /// The longest time between two looks at what the job used. For so long sockets may hold more memory
+  /// than the job may (``SandboxProcess/usage(nowMs:)``).
+  static let maxSampleMs: UInt64 = 250
   static let minSampleMs: UInt64 = 20
 
   func jobStarted() {
