@@ -132,6 +132,18 @@ class Program:
         return next(iter(children(self.process.pid)), None)
 
     @property
+    def state(self):
+        """Where it is just now, and with which signals: for who wonders why it does not go on."""
+        told = []
+        for name, wanted in (("wchan", ""), ("syscall", ""), ("status", "Sig|Shd|State|Threads")):
+            try:
+                lines = Path(f"/proc/{self.process.pid}/{name}").read_text().splitlines()
+            except OSError:
+                continue
+            told += [line for line in lines if re.match(wanted, line)]
+        return "; ".join(told).replace("\t", " ")
+
+    @property
     def was_killed(self):
         return self.code == -signal.SIGKILL
 
