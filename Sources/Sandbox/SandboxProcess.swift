@@ -263,6 +263,8 @@ public final class SandboxProcess {
       if reading.socketBytes >> 20 > 0 { isFull = true }
       reading.memoryBytes = spec.limits.memoryBytes
     }
+    // Version 2 lets sockets go a little beyond, too.
+    reading.memoryPeakBytes = min(reading.memoryPeakBytes, spec.limits.memoryBytes)
     return reading
   }
 
