@@ -20,6 +20,8 @@ from parent import end_with
 from ports import free_port
 
 TREE = Path(__file__).resolve().parents[1]
+# Whoever started this program in the background had it ignore interrupts, and so would all that it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 COINS_SAT = 1_000_000_000
 # Beyond the two programs' own files, nothing may lie in their folders when all is over.
 AGENT_FILES = re.compile(r"(seed|lock|status|bundles/[0-9a-f]{64}|(ledger|chain)\.db(-wal|-shm)?)")
