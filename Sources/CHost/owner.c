@@ -33,3 +33,8 @@ uint32_t host_minute_of_day(uint64_t unix_seconds) {
   return (uint32_t)(parts.tm_hour * 60 + parts.tm_min);
 }
 
+uint64_t host_own_cpu_ns(void) {
+  struct timespec used = {0, 0};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+  return (uint64_t)used.tv_sec * 1000000000u + (uint64_t)used.tv_nsec;
+}

@@ -10,7 +10,6 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { CONTROL = 3, MOST = HOST_MOST_PASSED };
@@ -69,15 +68,9 @@ static int has_heard;
 // Processor time of this process when it had been told to go on, and of the first child when it was done.
 static uint64_t joined_ns, first_ns;
 
-uint64_t host_sandbox_cpu_ns(void) {
-  struct timespec used = {0, 0};
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
-  return (uint64_t)used.tv_sec * 1000000000u + (uint64_t)used.tv_nsec;
-}
-
 uint64_t host_sandbox_own_ns(void) {
   // Either it entered the cgroups by itself, or it was born in them, as the first child was there.
-  uint64_t used = host_sandbox_cpu_ns();
+  uint64_t used = host_own_cpu_ns();
   if (!has_heard) return used + first_ns;
   return used > joined_ns ? used - joined_ns : 0;
 }
@@ -112,7 +105,7 @@ void host_sandbox_beside(const struct host_plan *plan, const struct host_beside 
     while (recv(beside->channel[1], &has_root, 1, 0) < 0 && errno == EINTR) {
     }
   if (has_root) host_sandbox_take(plan, HOST_PHASE_LAST, &code);
-  struct done done = {host_sandbox_cpu_ns(), code};
+  struct done done = {host_own_cpu_ns(), code};
   struct iovec part = {&done, sizeof done};
   host_sandbox_pass(beside->channel[1], &part, 1, &made, code == 0 && made >= 0);
 }
@@ -182,7 +175,7 @@ int32_t host_sandbox_join_cgroups(void) {
     if (code == 0 && write(files[index], "0", 1) != 1) code = errno ? errno : EIO;
     close(files[index]);
   }
-  joined_ns = host_sandbox_cpu_ns();
+  joined_ns = host_own_cpu_ns();
   return code;
 }
 

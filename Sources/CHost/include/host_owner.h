@@ -11,4 +11,4 @@ int32_t host_accessed(const char *path, uint64_t *unix_seconds);
 // Minutes since midnight by the machine's own time zone.
 uint32_t host_minute_of_day(uint64_t unix_seconds);
 // Nanoseconds of processor time that this process has used.
-uint64_t host_sandbox_cpu_ns(void);
+uint64_t host_own_cpu_ns(void);
