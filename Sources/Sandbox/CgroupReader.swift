@@ -13,33 +13,50 @@ struct CgroupReading: Equatable {
 }
 
 /// Reads what the kernel counts of a job. The files stay open and a look allocates nothing, as a job whose
-/// contract's number is small is looked at fifty times a second.
+/// contract's number is small is looked at ten times a second.
 final class CgroupReader {
-  private let layout: CgroupLayout
-  /// Those of processor, memory, its peak, disk, sockets. Without the controller there is no such file.
-  private let paths: [String]
-  /// -1: not opened yet; -2: not there.
-  private var descriptors: [Int32] = [-1, -1, -1, -1, -1]
+  private enum Subject: Int, CaseIterable {
+    case processor, memory, memoryPeak, disk, sockets
+
+    /// Its file of version 1.
+    var first: String {
+      switch self {
+      case .processor: return "cpuacct.usage"
+      case .memory: return "memory.usage_in_bytes"
+      case .memoryPeak: return "memory.max_usage_in_bytes"
+      case .disk: return "blkio.throttle.io_service_bytes"
+      case .sockets: return "memory.kmem.tcp.usage_in_bytes"
+      }
+    }
+
+    /// Its file of version 2; nil where another has it too.
+    var second: String? {
+      switch self {
+      case .processor: return "cpu.stat"
+      case .memory: return "memory.current"
+      case .memoryPeak: return "memory.peak"
+      case .disk: return "io.stat"
+      case .sockets: return nil
+      }
+    }
+
+    func place(_ layout: CgroupLayout) -> CgroupPlace {
+      switch self {
+      case .processor: return layout.cpuAccounting
+      case .disk: return layout.blkio
+      case .memory, .memoryPeak, .sockets: return layout.memory
+      }
+    }
+  }
+
+  private let cgroup: JobCgroup
+  /// By subject. -1: not opened yet; -2: not there, as without its controller.
+  private var descriptors = [Int32](repeating: -1, count: Subject.allCases.count)
   private var buffer = [UInt8](repeating: 0, count: 4096)
 
   private static let largest = 65_536
 
-  init(_ cgroup: JobCgroup) {
-    layout = cgroup.layout
-    let firsts = Text.names(
-      """
-      cpuacct.usage memory.usage_in_bytes memory.max_usage_in_bytes
-      blkio.throttle.io_service_bytes memory.kmem.tcp.usage_in_bytes
-      """)
-    let seconds = Text.names("cpu.stat memory.current memory.peak io.stat -")
-    var paths: [String] = []
-    for index in 0..<5 {
-      let place =
-        index == 0 ? layout.cpuAccounting : index == 3 ? layout.blkio : layout.memory
-      paths.append(cgroup.path(place, place.isVersion2 ? seconds[index] : firsts[index]))
-    }
-    self.paths = paths
-  }
+  init(_ cgroup: JobCgroup) { self.cgroup = cgroup }
 
   deinit { close() }
 
@@ -51,27 +68,39 @@ final class CgroupReader {
   }
 
   func read() -> CgroupReading {
+    let layout = cgroup.layout
     var reading = CgroupReading()
-    var count = load(0)
+    var count = load(.processor)
     reading.cpuNs =
       layout.cpuAccounting.isVersion2 ? sum("usage_usec ", count) &* 1000 : number(at: 0, count)
-    reading.socketBytes = number(at: 0, load(4))
-    reading.memoryBytes = number(at: 0, load(1)) &+ reading.socketBytes
-    reading.memoryPeakBytes = number(at: 0, load(2))
+    reading.socketBytes = number(at: 0, load(.sockets))
+    reading.memoryBytes = number(at: 0, load(.memory)) &+ reading.socketBytes
+    reading.memoryPeakBytes = number(at: 0, load(.memoryPeak))
     // Lines `8:0 rbytes=N wbytes=N …`, or `8:0 Read N`.
-    count = load(3)
+    count = load(.disk)
     let second = layout.blkio.isVersion2
     reading.diskReadBytes = sum(second ? "rbytes=" : "Read ", count)
     reading.diskWriteBytes = sum(second ? "wbytes=" : "Write ", count)
     return reading
   }
 
+  private func open(_ subject: Subject) -> Int32 {
+    let place = subject.place(cgroup.layout)
+    guard place.isPresent, let file = place.isVersion2 ? subject.second : subject.first else {
+      return -2
+    }
+    let descriptor = cgroup.path(place, file).withCString {
+      host_sandbox_open_read(-1, $0)
+    }
+    return descriptor < 0 ? -2 : descriptor
+  }
+
   /// Reads a file from its start into the buffer; returns how many bytes there are.
-  private func load(_ index: Int) -> Int {
-    var descriptor = descriptors[index]
+  private func load(_ subject: Subject) -> Int {
+    var descriptor = descriptors[subject.rawValue]
     if descriptor == -1 {
-      descriptor = paths[index].withCString { host_sandbox_open_read(-1, $0) }
-      descriptors[index] = descriptor < 0 ? -2 : descriptor
+      descriptor = open(subject)
+      descriptors[subject.rawValue] = descriptor
     }
     if descriptor < 0 { return 0 }
     var have = 0
