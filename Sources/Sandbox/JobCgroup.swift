@@ -63,7 +63,7 @@ struct JobCgroup {
         made.append(directory)
       }
       // Another job may run at the bottom already: until these walls stand it is in company.
-      weigh(1024)
+      weigh(.ordinary)
       try limitProcessor(limits)
       try limitMemory(limits)
       if layout.pids.isPresent { try set(layout.pids, "pids.max", "\(limits.pids)") }
@@ -76,21 +76,29 @@ struct JobCgroup {
   private func make(_ directory: String) throws(SandboxError) {
     let parent = String(decoding: directory.utf8.dropLast(name.utf8.count + 1), as: UTF8.self)
     var code: Int32 = 0
+    var isNew = false
     // Another agent may remove the empty parent between our two calls.
     for round in 0..<10 {
       if round > 0 || !procsDirectories.isEmpty {
-        // The kernel changes its own code for the first cgroup with a limit for sockets: this is that one.
-        let made = System.makeDirectory(parent) == 0
-        if made { _ = System.write(parent + "/" + JobCgroup.socketMemory, "-1") }
+        isNew = System.makeDirectory(parent) == 0 || isNew
       }
       if !procsDirectories.isEmpty && System.exists(parent + "/cgroup.subtree_control") {
         delegate(parent)
       }
+      if isNew { furnish(parent) }
       code = System.makeDirectory(directory)
       if code != -2 { break }
     }
     if code == -17 { throw SandboxError.wrongState("job " + name + " exists already") }
     if code != 0 { throw SandboxError.cgroup(directory, code: -code) }
+  }
+
+  /// A new folder for jobs: what they ask of the disk comes after all else.
+  private func furnish(_ folder: String) {
+    for file in ["blkio.weight", "io.weight"] { _ = System.write(folder + "/" + file, "10") }
+    for file in ["blkio.bfq.weight", "io.bfq.weight"] { _ = System.write(folder + "/" + file, "1") }
+    // The kernel changes its own code for the first cgroup with a limit for sockets: this is that one.
+    _ = System.write(folder + "/" + JobCgroup.socketMemory, "-1")
   }
 
   /// Version 2: passes the controllers on to the job's directory. A process in the agent's own cgroup
@@ -126,37 +134,46 @@ struct JobCgroup {
     try set(layout.cpu, layout.cpu.isVersion2 ? "cpu.max" : "cpu.cfs_quota_us", "\(quotaUs)")
   }
 
-  /// The least that version 1 knows. Tests have another: theirs would wait for each other.
-  nonisolated(unsafe) static var lowestShares: UInt64 = 2
+  /// What all jobs together weigh beside the owner's programs.
+  private enum Weight {
+    case lowest, ordinary, high
+
+    /// In version 1's shares, of which 2 are the least.
+    var shares: UInt64 {
+      switch self {
+      case .lowest: return 2
+      case .ordinary: return 1024
+      // Not more: a thousand dying processes would starve the agent that waits for them.
+      case .high: return 8192
+      }
+    }
+  }
+
+  /// False in tests: theirs would wait for each other.
+  nonisolated(unsafe) static var givesWay = true
 
   /// From here on the owner's own programs always come first. Not before: who builds walls holds locks
   /// that the owner's programs may wait for.
-  func lowerPriority() {
-    weigh(JobCgroup.lowestShares)
-    let second = layout.blkio.isVersion2
-    trySet(layout.blkio, second ? "../io.weight" : "../blkio.weight", "10")
-    trySet(layout.blkio, second ? "../io.bfq.weight" : "../blkio.bfq.weight", "1")
-  }
+  func lowerPriority() { weigh(JobCgroup.givesWay ? .lowest : .ordinary) }
 
-  /// Dying takes processor time, which a throttled or starved process would not get. Eight times an
-  /// ordinary weight, not more: a thousand dying processes would starve the agent that waits for them.
+  /// Dying takes processor time, which a throttled or starved process would not get.
   func hurry() {
-    weigh(8192)
+    weigh(.high)
     let second = layout.cpu.isVersion2
     trySet(layout.cpu, second ? "cpu.max" : "cpu.cfs_quota_us", second ? "max" : "-1")
   }
 
-  /// The weight, in version 1's shares, of the folder that all jobs are in: it is what the owner's programs
-  /// compete with, however little a job has of it.
-  private func weigh(_ shares: UInt64) {
+  /// The weight is that of the folder that all jobs are in: it is what the owner's programs compete with,
+  /// however little a job has of it.
+  private func weigh(_ weight: Weight) {
     // Where it is set, weights cannot be written.
     trySet(layout.cpu, "../cpu.idle", "0")
     let second = layout.cpu.isVersion2
     trySet(
       layout.cpu, second ? "../cpu.weight" : "../cpu.shares",
-      "\(second ? shares / 10 | 1 : shares)")
+      "\(second ? weight.shares / 10 | 1 : weight.shares)")
     // Linux 5.15: gives way at once, not at the end of a time slice.
-    if shares == 2 { trySet(layout.cpu, "../cpu.idle", "1") }
+    if case .lowest = weight { trySet(layout.cpu, "../cpu.idle", "1") }
   }
 
   private func limitMemory(_ limits: JobLimits) throws(SandboxError) {

@@ -100,8 +100,8 @@ extension WithKernel {
     /// The folder of all jobs is at the bottom, or in a hurry: it is what the owner's programs compete with.
     @Test func theWeightIsThatOfTheFolder() throws {
       let cgroup = JobCgroup(layout: features.cgroups, owner: "weight\(getpid())", job: "j")
-      JobCgroup.lowestShares = 2
-      defer { JobCgroup.lowestShares = 1024 }
+      JobCgroup.givesWay = true
+      defer { JobCgroup.givesWay = false }
       try cgroup.create(.small)
       let place = features.cgroups.cpu
       let file = place.isVersion2 ? "/zennet/cpu.weight" : "/zennet/cpu.shares"

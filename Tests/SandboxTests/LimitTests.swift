@@ -133,8 +133,8 @@ extension WithKernel {
           nowMs: nowMs()))
       driver.until { $0.output == "up\n" }
       driver.turn()
-      JobCgroup.lowestShares = 2
-      defer { JobCgroup.lowestShares = 1024 }
+      JobCgroup.givesWay = true
+      defer { JobCgroup.givesWay = false }
       driver.process.cgroup.lowerPriority()
       let owners = Process()
       owners.executableURL = URL(fileURLWithPath: busyboxPath)

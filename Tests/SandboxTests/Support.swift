@@ -9,7 +9,7 @@ import Testing
 let features: KernelFeatures = {
   var found = KernelFeatures.detect()
   // Whatever else the machine does, jobs shall come to their turn.
-  JobCgroup.lowestShares = 1024
+  JobCgroup.givesWay = false
   if ProcessInfo.processInfo.environment["ZENNET_ISOLATION"] == "reduced" {
     found.tryWithoutUserNamespace()
   }
