@@ -24,8 +24,8 @@ enum Matching {
     return nil
   }
 
-  /// Nil when the offer may be bid for. `hourlySat` is what this machine asks for an hour of it.
-  static func refusal(of offer: Offer, hourlySat: UInt64?, _ context: AgentContext) -> String? {
+  /// Nil when the offer may be bid for. `rates` are what this machine asks for it.
+  static func refusal(of offer: Offer, _ rates: RateVector, _ context: AgentContext) -> String? {
     let configuration = context.configuration
     if offer.limits.milliCpus > min(configuration.milliCpus, context.machine.milliCpus) {
       return "asks for more processor than jobs get"
@@ -49,8 +49,15 @@ enum Matching {
     if offer.channelBlocks < needed {
       return "its channel lives \(offer.channelBlocks) blocks; at least \(needed) are needed"
     }
-    guard let hourlySat, hourlySat <= offer.priceCeilingSatPerHour else {
+    guard let hourlySat = Price.hourlySat(rates, offer.limits),
+      hourlySat <= offer.priceCeilingSatPerHour
+    else {
       return "pays at most \(offer.priceCeilingSatPerHour) sat an hour, less than this machine asks"
+    }
+    let leastSat = FreezeRule.headroomSat(rates, limits: offer.limits, lookMs: Job.leastLookMs)
+    if leastSat > offer.providerMaxLossSat {
+      return "puts \(offer.providerMaxLossSat) sat at risk; its job may use \(leastSat) sat's "
+        + "worth from one look at it to the next, and would stand still"
     }
     return nil
   }

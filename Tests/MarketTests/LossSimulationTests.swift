@@ -54,7 +54,7 @@ struct LossSimulationTests {
       var random = SeededGenerator(seed: UInt64(seed))
       let (contract, limits) = try contract(&random)
       var rule = FreezeRule(contract, limits: limits, lookMs: UInt32(Self.lookMs))
-      #expect(rule.isWorkable)
+      #expect(rule.headroomSat <= contract.providerMaxLossSat)
       var usage = UsageVector()
       var paid = contract.openingPaymentSat
       var stopsPaying = false

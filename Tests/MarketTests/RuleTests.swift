@@ -23,7 +23,6 @@ struct RuleTests {
   @Test func freezesThawsAndEnds() throws {
     var rule = try provider()
     #expect(rule.headroomSat == 1)
-    #expect(rule.isWorkable)
     #expect(rule.decide(owedSat: 1019, paidSat: 1000, nowMs: 50) == .run)
     #expect(rule.decide(owedSat: 1020, paidSat: 1000, nowMs: 100) == .freeze)
     #expect(rule.frozenSinceMs == 100)
@@ -49,7 +48,6 @@ struct RuleTests {
     limits.milliCpus = 1_024_000
     let absurd = FreezeRule(contract, limits: limits, lookMs: .max)
     #expect(absurd.headroomSat == .max)
-    #expect(!absurd.isWorkable)
   }
 
   @Test func paysWhatIsOwedAndNoMore() throws {

@@ -19,8 +19,7 @@ extension Job {
       try offer.check(announced: announcement, network: context.network.identity)
     } catch { return refuse(.unacceptable, "offer: " + error.message) }
     let rates = context.rates(for: offer.limits)
-    let hourlySat = Price.hourlySat(rates, offer.limits)
-    if let reason = Matching.refusal(of: offer, hourlySat: hourlySat, context) {
+    if let reason = Matching.refusal(of: offer, rates, context) {
       return refuse(.machine, "the offer " + reason)
     }
     self.offer = offer

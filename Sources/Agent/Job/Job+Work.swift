@@ -10,7 +10,15 @@ extension Job {
   /// The longest time between two looks at what the job used. For so long sockets may hold more memory
   /// than the job may (``SandboxProcess/usage(nowMs:)``).
   static let maxSampleMs: UInt64 = 250
-  static let minSampleMs: UInt64 = 20
+  /// The shortest: a look costs some 60 µs, and looking shall not take a thousandth of a processor.
+  static let minSampleMs: UInt64 = 100
+  /// After its start a job is looked at this soon, then at twice its age.
+  private static let firstSampleMs: UInt64 = 20
+  /// What is reckoned with where looks are as close as can be.
+  static let leastLookMs = lookMs(minSampleMs)
+
+  /// A look may come late on a busy machine: rules cover twice the time.
+  private static func lookMs(_ sampleMs: UInt64) -> UInt32 { UInt32(2 * sampleMs) }
 
   func jobStarted() {
     guard record != nil, stage == .transferring else { return }
@@ -19,9 +27,8 @@ extension Job {
     say(.started(unixSeconds: context.now.unixSeconds))
     openInput()
     if let record {
-      // A look may come late on a busy machine: the rule covers twice the time.
       freezeRule = FreezeRule(
-        record.contract.contract, limits: record.offer.limits, lookMs: UInt32(2 * sampleMs))
+        record.contract.contract, limits: record.offer.limits, lookMs: Job.lookMs(sampleMs))
     }
     ownerPauseChanged()
     nextSampleAtMs = context.now.nowMs
@@ -47,7 +54,7 @@ extension Job {
   /// A young job is looked at more often: what it held between its last look and its end is not known
   /// (``Meter``), and shall be a part of what it held, however short it was.
   private var nextLookMs: UInt64 {
-    min(sampleMs, max(record?.usage.runningMs ?? 0, Job.minSampleMs))
+    min(sampleMs, max(record?.usage.runningMs ?? 0, Job.firstSampleMs))
   }
 
   func sampleIfDue() {

@@ -32,13 +32,23 @@ public struct FreezeRule: Equatable, Sendable {
   ) {
     providerMaxLossSat = contract.providerMaxLossSat
     graceMs = contract.graceMs
+    headroomSat = FreezeRule.headroomSat(
+      contract.rates, limits: limits, lookMs: lookMs, burst: burst)
+  }
+
+  /// The most that can become owed between two looks. A job whose number is below that can run only
+  /// while it is paid ahead: nobody should bid for it.
+  public static func headroomSat(
+    _ rates: RateVector, limits: ResourceLimits, lookMs: UInt32,
+    burst: UsageVector = UsageVector()
+  ) -> UInt64 {
     var usage = Price.fullUse(limits, ms: UInt64(lookMs))
     usage.diskReadKiB = burst.diskReadKiB
     usage.diskWriteKiB = burst.diskWriteKiB
     usage.networkKiB = burst.networkKiB
     // The division of fullUse rounds down: one millisecond more of each covers it.
     usage.cpuMs += 1
-    headroomSat = Price.owedSat(contract.rates, usage) ?? UInt64.max
+    return Price.owedSat(rates, usage) ?? UInt64.max
   }
 
   init(providerMaxLossSat: UInt64, graceMs: UInt32, headroomSat: UInt64) {
@@ -46,10 +56,6 @@ public struct FreezeRule: Equatable, Sendable {
     self.graceMs = graceMs
     self.headroomSat = headroomSat
   }
-
-  /// Whether a job under this contract can run at all without being paid ahead of every look. A
-  /// contract that fails this should be refused: its number is below the price of one look.
-  public var isWorkable: Bool { headroomSat <= providerMaxLossSat }
 
   /// `owedSat` nil (it does not fit 64 bits) counts as more than any payment.
   public mutating func decide(owedSat: UInt64?, paidSat: UInt64, nowMs: UInt64) -> Decision {

@@ -118,7 +118,7 @@ extension SandboxBench {
   }
 
   /// The agent's own processor time for looking at what a job uses. It looks four times a second, and up
-  /// to fifty times where a contract's number is small. It sleeps in between: a look at once after another
+  /// to ten times where a contract's number is small. It sleeps in between: a look at once after another
   /// one would find everything in the caches.
   func metering() throws {
     let run = try SandboxRun(
@@ -129,7 +129,7 @@ extension SandboxBench {
       let looks = 5
       let seconds = Stopwatch.processor.seconds {
         for _ in 0..<looks {
-          usleep(20_000)
+          usleep(100_000)
           _ = run.process.usage(nowMs: Monotonic.ms())
         }
       }
@@ -137,7 +137,7 @@ extension SandboxBench {
     }
     try run.process.destroy()
     try tell("metering_cost", "zennet", fractions.map { $0 * 4 }, "of a core")
-    try tell("metering_cost_fifty_looks_a_second", "zennet", fractions.map { $0 * 50 }, "of a core")
+    try tell("metering_cost_most", "zennet", fractions.map { $0 * 10 }, "of a core")
   }
 
   /// A fork bomb of a thousand: from the decision to the last process's end (process 1 of the sandbox

@@ -102,6 +102,17 @@ struct RunTests {
     #expect(world.publisher.machine.summaries.isEmpty)
   }
 
+  /// Whose number is used up from one look at the job to the next: it would stand still all the time.
+  @Test func noMachineBidsForAJobThatCouldNotRun() throws {
+    let world = try RunTests.world([FakeMachine.Behaviour()]) {
+      $0.offer.providerMaxLossSat = 20
+    }
+    #expect(!world.run(forMs: 60_000) { world.publisher.machine.isFinished })
+    #expect(world.publisher.machine.summaries.isEmpty)
+    #expect(world.machines[0].lines.contains { $0.contains("puts 20 sat at risk") })
+    #expect(world.publisher.lines.contains { $0.contains("puts 20 sat at risk") })
+  }
+
   @Test func aReportThatAnotherKeySignedIsRefused() throws {
     var liar = FakeMachine.Behaviour()
     liar.signsWithOtherKey = true
