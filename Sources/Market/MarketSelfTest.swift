@@ -85,7 +85,7 @@ public enum MarketSelfTest {
         isFrozen: false))
     let bytes = message.encode()
     return (try? SessionMessage.decode(bytes)) == message
-      && (try? SessionMessage.decode(bytes + [0])) == nil && bytes.count == 74
+      && (try? SessionMessage.decode(bytes + [0])) == nil && bytes.count == 82
   }
 
   /// The canonical-benchmark pricing: an hour of everything earns the wish, and nothing is sold below

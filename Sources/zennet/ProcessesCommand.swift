@@ -83,16 +83,20 @@ private func text(_ json: [UInt8]) -> String { String(decoding: json, as: UTF8.s
 /// Jobs as lines of text.
 enum JobTable {
   static func lines(_ runs: [RunStatus]) -> [String] {
-    var rows = [["JOB", "STATE", "CPU", "MEMORY", "OWED", "PAID", "PAYMENTS", "TITLE"]]
+    var rows = [
+      ["JOB", "STATE", "TIME", "CPU", "MEMORY", "PEAK", "OWED", "PAID", "PAYMENTS", "TITLE"]
+    ]
     for run in runs {
       for worker in run.workers {
         rows.append([
-          worker.job, state(worker), seconds(worker.usage["cpu_ms"]), memory(worker),
+          worker.job, state(worker), seconds(worker.usage["wall_ms"]),
+          seconds(worker.usage["cpu_ms"]), memory(worker),
+          "\((worker.usage["memory_peak_kib"] ?? 0) >> 10) MiB",
           "\(worker.owedSat) sat", "\(worker.paidSat) sat", "\(worker.payments)", run.title,
         ])
       }
       for _ in run.workers.count..<max(run.wanted, run.workers.count) {
-        rows.append([run.run, "wanted", "", "", "", "", "", run.title])
+        rows.append([run.run, "wanted"] + Array(repeating: "", count: 7) + [run.title])
       }
     }
     return align(rows)

@@ -156,7 +156,7 @@ struct AgreementTests {
     wrong.endedUnixSeconds = 1
     #expect(
       refusal { _ = try Receipt.decode(wrong.encode()) }
-        == .refused(field: "end", offset: 158, problem: "before the start"))
+        == .refused(field: "end", offset: 166, problem: "before the start"))
   }
 
   @Test func documentsAreJson() throws {

@@ -56,8 +56,8 @@ struct Fixture {
 
   var receipt: Receipt {
     let usage = UsageVector(
-      cpuMs: 4000, memoryMiBMs: 90_000, diskReadKiB: 5, diskWriteKiB: 6, networkKiB: 140,
-      wallMs: 5000, frozenMs: 300)
+      cpuMs: 4000, memoryMiBMs: 90_000, memoryPeakKiB: 20_480, diskReadKiB: 5, diskWriteKiB: 6,
+      networkKiB: 140, wallMs: 5000, frozenMs: 300)
     return Receipt(
       contract: contract.id, usage: usage, owedSat: Price.owedSat(contract.rates, usage)!,
       paidSat: 1000, payments: 3, exitKind: .exited, exitStatus: -1,

@@ -45,6 +45,7 @@ struct LossSimulationTests {
     let share = random.once(in: 3) ? UInt64(random.int(0...1000)) : 1000
     usage.cpuMs += ms * UInt64(limits.milliCpus) / 1000 * share / 1000
     usage.memoryMiBMs += ms * UInt64(limits.memoryMiB) * share / 1000
+    usage.memoryPeakKiB = max(usage.memoryPeakKiB, UInt64(limits.memoryMiB) * share * 1024 / 1000)
   }
 
   /// The publisher pays late, too little, or not at all. The provider loses at most its number, and
@@ -101,6 +102,8 @@ struct LossSimulationTests {
         claim.wallMs += greed
         claim.cpuMs += greed * UInt64(random.int(0...5000)) / 1000
         claim.memoryMiBMs += greed * UInt64(random.int(0...5000))
+        claim.memoryPeakKiB = max(
+          claim.memoryPeakKiB, UInt64(limits.memoryMiB) * UInt64(random.int(0...1030)))
         if random.once(in: 20) { claim.cpuMs = random.next() }
         if random.once(in: 20) { claim.wallMs = random.next() >> 20 }
         if random.once(in: 20) { claim.cpuMs /= 2 }

@@ -14,8 +14,11 @@ struct RuleTests {
       fixture.contract, limits: Fixture.limits, maxResultBytes: fixture.offer.maxResultBytes)
   }
 
-  private func report(_ sequence: UInt64, _ usage: UsageVector) -> UsageReport {
-    UsageReport(
+  /// Where nothing is said of it, the most memory that it may hold.
+  private func report(_ sequence: UInt64, _ used: UsageVector) -> UsageReport {
+    var usage = used
+    if usage.memoryPeakKiB == 0 { usage.memoryPeakKiB = UInt64(Fixture.limits.memoryMiB) << 10 }
+    return UsageReport(
       sequence: sequence, usage: usage, owedSat: Price.owedSat(Fixture.rates, usage) ?? 0,
       isFrozen: false)
   }
@@ -73,14 +76,17 @@ struct RuleTests {
 
   @Test func restartedMachineMayHaveForgottenUsage() throws {
     var rule = try publisher()
-    let usage = UsageVector(cpuMs: 10, memoryMiBMs: 10, wallMs: 1000)
+    let usage = UsageVector(cpuMs: 10, memoryMiBMs: 10, memoryPeakKiB: 2048, wallMs: 1000)
     #expect(rule.usageReported(report(1, usage), elapsedMs: 1000, paidSat: 1000) == .wait)
-    for forgotten in [UsageVector(), UsageVector(cpuMs: 5, memoryMiBMs: 10, wallMs: 900)] {
+    for forgotten in [
+      UsageVector(memoryPeakKiB: 1),
+      UsageVector(cpuMs: 5, memoryMiBMs: 10, memoryPeakKiB: 2048, wallMs: 900),
+    ] {
       #expect(rule.usageReported(report(2, forgotten), elapsedMs: 2000, paidSat: 1000) == .wait)
       #expect(rule.last?.usage == usage)
     }
     // Its reports are numbered from 1 again; what is new in them counts.
-    let more = UsageVector(cpuMs: 3000, memoryMiBMs: 10, wallMs: 4000)
+    let more = UsageVector(cpuMs: 3000, memoryMiBMs: 10, memoryPeakKiB: 2048, wallMs: 4000)
     let claim = report(1, more)
     #expect(
       rule.usageReported(claim, elapsedMs: 4000, paidSat: 0)
@@ -118,7 +124,7 @@ struct RuleTests {
       owedSat: UInt64? = nil
     ) throws {
       var rule = try publisher()
-      let good = UsageVector(cpuMs: 10, memoryMiBMs: 10, wallMs: 1000)
+      let good = UsageVector(cpuMs: 10, memoryMiBMs: 10, memoryPeakKiB: 2048, wallMs: 1000)
       #expect(rule.usageReported(report(1, good), elapsedMs: 1000, paidSat: 1000) == .wait)
       var claim = report(2, usage)
       if let owedSat { claim.owedSat = owedSat }
@@ -146,6 +152,12 @@ struct RuleTests {
     try refused(
       "more memory than the limit allows",
       UsageVector(cpuMs: 10, memoryMiBMs: 12_000 * 64 + 1, wallMs: 10_000))
+    try refused(
+      "more memory than the limit allows",
+      UsageVector(cpuMs: 10, memoryMiBMs: 10, memoryPeakKiB: 65 << 10, wallMs: 10_000))
+    try refused(
+      "more memory over time than at any one time",
+      UsageVector(cpuMs: 10, memoryMiBMs: 12_001 * 63, memoryPeakKiB: 63 << 10, wallMs: 10_000))
     try refused(
       "more disk traffic than any disk can do",
       UsageVector(cpuMs: 10, memoryMiBMs: 10, diskWriteKiB: 1 << 50, wallMs: 10_000))

@@ -66,9 +66,9 @@ extension Job {
   func usageSampled(_ sample: UsageSample) {
     guard record != nil, stage == .running || stage == .delivering else { return }
     record?.usage = UsageVector(
-      cpuMs: sample.cpuMs, memoryMiBMs: sample.memoryMiBMs, diskReadKiB: sample.diskReadKiB,
-      diskWriteKiB: sample.diskWriteKiB, networkKiB: sample.networkKiB, wallMs: sample.wallMs,
-      frozenMs: sample.frozenMs)
+      cpuMs: sample.cpuMs, memoryMiBMs: sample.memoryMiBMs, memoryPeakKiB: sample.memoryPeakKiB,
+      diskReadKiB: sample.diskReadKiB, diskWriteKiB: sample.diskWriteKiB,
+      networkKiB: sample.networkKiB, wallMs: sample.wallMs, frozenMs: sample.frozenMs)
     if stage != .running { return }
     considerFreezing()
     // What stands still, whoever's the wish, does not come nearer to its limit.

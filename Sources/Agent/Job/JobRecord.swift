@@ -22,7 +22,7 @@ public struct JobRecord: Equatable, Sendable {
   public var startedUnixSeconds: UInt64 = 0
   public var endedUnixSeconds: UInt64 = 0
 
-  static let version: UInt8 = 1
+  static let version: UInt8 = 2
 
   init(
     stage: JobStage, announcementTxid: Bytes32, endpoint: Endpoint, offer: Offer,
@@ -48,10 +48,9 @@ public struct JobRecord: Equatable, Sendable {
     writer.lengthPrefixed(contract.encode())
     writer.append(channelNonce)
     writer.u32le(startHeight)
-    for counter in [
-      usage.cpuMs, usage.memoryMiBMs, usage.diskReadKiB, usage.diskWriteKiB, usage.networkKiB,
-      usage.wallMs, usage.frozenMs, startedUnixSeconds, endedUnixSeconds,
-    ] { writer.u64le(counter) }
+    usage.encode(to: &writer)
+    writer.u64le(startedUnixSeconds)
+    writer.u64le(endedUnixSeconds)
     writer.u8(exit == nil ? 0 : 1)
     if let exit {
       writer.u8(exit.kind.rawValue)
@@ -82,10 +81,7 @@ public struct JobRecord: Equatable, Sendable {
       var record = JobRecord(
         stage: stage, announcementTxid: txid, endpoint: endpoint, offer: offer,
         contract: contract, channelNonce: try reader.bytes32(), startHeight: try reader.u32le())
-      record.usage = UsageVector(
-        cpuMs: try reader.u64le(), memoryMiBMs: try reader.u64le(),
-        diskReadKiB: try reader.u64le(), diskWriteKiB: try reader.u64le(),
-        networkKiB: try reader.u64le(), wallMs: try reader.u64le(), frozenMs: try reader.u64le())
+      record.usage = try UsageVector(&reader)
       record.startedUnixSeconds = try reader.u64le()
       record.endedUnixSeconds = try reader.u64le()
       if try reader.u8() == 1 {

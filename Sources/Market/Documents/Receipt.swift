@@ -49,7 +49,7 @@ public struct Receipt: Equatable, Sendable {
   public var startedUnixSeconds: UInt64
   public var endedUnixSeconds: UInt64
 
-  static let version: UInt8 = 1
+  static let version: UInt8 = 2
 
   public init(
     contract: Bytes32, usage: UsageVector, owedSat: UInt64, paidSat: UInt64, payments: UInt64,

@@ -7,6 +7,8 @@ public struct UsageVector: Equatable, Sendable {
   public var cpuMs: UInt64
   /// Memory held, summed over time: MiB times milliseconds.
   public var memoryMiBMs: UInt64
+  /// The most memory it held at one time. It has no price.
+  public var memoryPeakKiB: UInt64
   public var diskReadKiB: UInt64
   public var diskWriteKiB: UInt64
   public var networkKiB: UInt64
@@ -16,11 +18,13 @@ public struct UsageVector: Equatable, Sendable {
   public var frozenMs: UInt64
 
   public init(
-    cpuMs: UInt64 = 0, memoryMiBMs: UInt64 = 0, diskReadKiB: UInt64 = 0,
-    diskWriteKiB: UInt64 = 0, networkKiB: UInt64 = 0, wallMs: UInt64 = 0, frozenMs: UInt64 = 0
+    cpuMs: UInt64 = 0, memoryMiBMs: UInt64 = 0, memoryPeakKiB: UInt64 = 0,
+    diskReadKiB: UInt64 = 0, diskWriteKiB: UInt64 = 0, networkKiB: UInt64 = 0,
+    wallMs: UInt64 = 0, frozenMs: UInt64 = 0
   ) {
     self.cpuMs = cpuMs
     self.memoryMiBMs = memoryMiBMs
+    self.memoryPeakKiB = memoryPeakKiB
     self.diskReadKiB = diskReadKiB
     self.diskWriteKiB = diskWriteKiB
     self.networkKiB = networkKiB
@@ -31,26 +35,36 @@ public struct UsageVector: Equatable, Sendable {
   /// Time that is paid for.
   public var runningMs: UInt64 { wallMs > frozenMs ? wallMs - frozenMs : 0 }
 
+  /// Every counter, with its name in JSON, in the order in which documents have them.
+  public var counters: [(name: StaticString, value: UInt64)] {
+    [
+      ("cpu_ms", cpuMs), ("memory_mib_ms", memoryMiBMs), ("memory_peak_kib", memoryPeakKiB),
+      ("disk_read_kib", diskReadKiB), ("disk_write_kib", diskWriteKiB),
+      ("network_kib", networkKiB), ("wall_ms", wallMs), ("frozen_ms", frozenMs),
+    ]
+  }
+
   /// Whether every counter is at least what it is in `earlier`.
   public func isAtLeast(_ earlier: UsageVector) -> Bool {
-    cpuMs >= earlier.cpuMs && memoryMiBMs >= earlier.memoryMiBMs
-      && diskReadKiB >= earlier.diskReadKiB && diskWriteKiB >= earlier.diskWriteKiB
-      && networkKiB >= earlier.networkKiB && wallMs >= earlier.wallMs
-      && frozenMs >= earlier.frozenMs
+    zip(counters, earlier.counters).allSatisfy { $0.value >= $1.value }
   }
 
-  func encode(to writer: inout ByteWriter) {
-    for value in [
-      cpuMs, memoryMiBMs, diskReadKiB, diskWriteKiB, networkKiB, wallMs, frozenMs,
-    ] { writer.u64le(value) }
+  public func encode(to writer: inout ByteWriter) {
+    for counter in counters { writer.u64le(counter.value) }
   }
 
+  /// What ``encode(to:)`` wrote. Throws `truncated`.
+  public init(_ reader: inout ByteReader) throws(BytesError) {
+    self.init(
+      cpuMs: try reader.u64le(), memoryMiBMs: try reader.u64le(),
+      memoryPeakKiB: try reader.u64le(), diskReadKiB: try reader.u64le(),
+      diskWriteKiB: try reader.u64le(), networkKiB: try reader.u64le(),
+      wallMs: try reader.u64le(), frozenMs: try reader.u64le())
+  }
+
+  /// The same, as a part of a document.
   static func decode(_ reader: inout DocumentReader) throws(MarketError) -> UsageVector {
-    let usage = UsageVector(
-      cpuMs: try reader.u64("cpu time"), memoryMiBMs: try reader.u64("memory time"),
-      diskReadKiB: try reader.u64("disk read"), diskWriteKiB: try reader.u64("disk write"),
-      networkKiB: try reader.u64("network"), wallMs: try reader.u64("wall time"),
-      frozenMs: try reader.u64("frozen time"))
+    let usage = try reader.read("usage") { part throws(BytesError) in try UsageVector(&part) }
     if usage.frozenMs > usage.wallMs {
       throw reader.refuse("frozen time", at: reader.offset - 8, "longer than the whole time")
     }
@@ -61,13 +75,7 @@ public struct UsageVector: Equatable, Sendable {
   public var json: String {
     var text = JsonText()
     text.beginObject()
-    text.field("cpu_ms", cpuMs)
-    text.field("memory_mib_ms", memoryMiBMs)
-    text.field("disk_read_kib", diskReadKiB)
-    text.field("disk_write_kib", diskWriteKiB)
-    text.field("network_kib", networkKiB)
-    text.field("wall_ms", wallMs)
-    text.field("frozen_ms", frozenMs)
+    for counter in counters { text.field(counter.name, counter.value) }
     text.endObject()
     return text.string
   }
@@ -76,7 +84,7 @@ public struct UsageVector: Equatable, Sendable {
   public var lines: [String] {
     [
       "processor  \(cpuMs) ms",
-      "memory     \(memoryMiBMs) MiB·ms",
+      "memory     \(memoryMiBMs) MiB·ms, at most \(memoryPeakKiB) KiB",
       "disk       \(diskReadKiB) KiB read, \(diskWriteKiB) KiB written",
       "network    \(networkKiB) KiB",
       "time       \(wallMs) ms, of which frozen and unpaid \(frozenMs) ms",

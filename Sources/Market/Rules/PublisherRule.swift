@@ -78,7 +78,12 @@ public struct PublisherRule: Equatable, Sendable {
     if usage.cpuMs > cpuMost { return "more processor time than the limit allows" }
     // Memory stays held while a job is frozen; whether it is charged is the provider's choice.
     let memoryMost = Price.saturating(usage.wallMs + toleranceMs, UInt64(limits.memoryMiB))
-    if usage.memoryMiBMs > memoryMost { return "more memory than the limit allows" }
+    if usage.memoryMiBMs > memoryMost || usage.memoryPeakKiB >> 10 > UInt64(limits.memoryMiB) {
+      return "more memory than the limit allows"
+    }
+    // A machine that counts no peak counts no memory: what it holds now is what it held at least.
+    let heldMost = Price.saturating(usage.wallMs + toleranceMs, usage.memoryPeakKiB)
+    if usage.memoryMiBMs > heldMost >> 10 { return "more memory over time than at any one time" }
     let diskMost = Price.saturating(runningMs, PublisherRule.maxDiskKiBPerMs)
     if usage.diskReadKiB > diskMost || usage.diskWriteKiB > diskMost {
       return "more disk traffic than any disk can do"

@@ -26,7 +26,7 @@ public struct HireRecord: Equatable, Sendable {
   public var resultsAreHeld = false
   public var receipt: SignedReceipt?
 
-  static let version: UInt8 = 1
+  static let version: UInt8 = 2
 
   public func encode() -> [UInt8] {
     var writer = ByteWriter(reserving: 2048)
@@ -38,10 +38,9 @@ public struct HireRecord: Equatable, Sendable {
     writer.u8(reportIsSigned ? 1 : 0)
     writer.u32le(channelIndex)
     writer.u32le(startHeight)
-    for value in [
-      openedUnixSeconds, usage.cpuMs, usage.memoryMiBMs, usage.diskReadKiB, usage.diskWriteKiB,
-      usage.networkKiB, usage.wallMs, usage.frozenMs, owedSat,
-    ] { writer.u64le(value) }
+    writer.u64le(openedUnixSeconds)
+    usage.encode(to: &writer)
+    writer.u64le(owedSat)
     writer.u8(exit == nil ? 0 : 1)
     if let exit {
       writer.u8(exit.kind.rawValue)
@@ -72,10 +71,7 @@ public struct HireRecord: Equatable, Sendable {
       reportIsSigned: try reader.u8() == 1, channelIndex: try reader.u32le(),
       startHeight: try reader.u32le())
     record.openedUnixSeconds = try reader.u64le()
-    record.usage = UsageVector(
-      cpuMs: try reader.u64le(), memoryMiBMs: try reader.u64le(),
-      diskReadKiB: try reader.u64le(), diskWriteKiB: try reader.u64le(),
-      networkKiB: try reader.u64le(), wallMs: try reader.u64le(), frozenMs: try reader.u64le())
+    record.usage = try UsageVector(&reader)
     record.owedSat = try reader.u64le()
     if try reader.u8() == 1 {
       guard let kind = ExitKind(rawValue: try reader.u8()) else { return nil }

@@ -112,11 +112,7 @@ public struct RunReceipt: Encodable {
   }
 
   static func fields(_ usage: UsageVector) -> [String: UInt64] {
-    [
-      "cpu_ms": usage.cpuMs, "memory_mib_ms": usage.memoryMiBMs,
-      "disk_read_kib": usage.diskReadKiB, "disk_write_kib": usage.diskWriteKiB,
-      "network_kib": usage.networkKiB, "wall_ms": usage.wallMs, "frozen_ms": usage.frozenMs,
-    ]
+    Dictionary(uniqueKeysWithValues: usage.counters.map { ("\($0.name)", $0.value) })
   }
 
   private static func reportIsSigned(_ body: [UInt8], by identity: Bytes32) -> Bool {

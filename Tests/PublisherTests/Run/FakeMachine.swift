@@ -260,6 +260,7 @@ final class FakeMachine {
     let runningMs = sample.wallMs - min(frozenMs, sample.wallMs)
     sample.cpuMs = runningMs * behaviour.cpuPermille / 1000
     sample.memoryMiBMs = runningMs * 8
+    sample.memoryPeakKiB = 8 << 10
     return sample
   }
 }

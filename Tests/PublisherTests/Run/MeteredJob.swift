@@ -23,6 +23,7 @@ final class MeteredJob {
   /// Byte times milliseconds, twice.
   private var twiceArea: UInt64 = 0
   private var lastBytes: UInt64 = 0
+  private var mostBytes: UInt64 = 0
   private var ranSinceLookMs: UInt64 = 0
 
   init(seed: UInt64, cpuMilli: UInt64, memoryBytes: UInt64) {
@@ -44,15 +45,21 @@ final class MeteredJob {
       let ns = random.next() % (cpuMilli * 1000 + 1)
       reading.cpuNs += ns
       cpuNs += ns
-      if random.once(in: 500) { reading.memoryBytes = random.next() % (memoryLimit + 1) }
+      if random.once(in: 500) { hold(random.next() % (memoryLimit + 1)) }
     }
+  }
+
+  private func hold(_ bytes: UInt64) {
+    reading.memoryBytes = bytes
+    reading.memoryPeakBytes = max(reading.memoryPeakBytes, bytes)
+    mostBytes = max(mostBytes, bytes)
   }
 
   func started(_ nowMs: UInt64) {
     atMs = nowMs
     // The walls took some.
     reading.cpuNs = 3_000_001
-    reading.memoryBytes = 1 << 20
+    hold(1 << 20)
     meter.started(reading, cpuNs: reading.cpuNs, cpuMilli: cpuMilli, nowMs: nowMs)
     lastBytes = reading.memoryBytes
   }
@@ -90,6 +97,7 @@ final class MeteredJob {
     return meter.sample(nowMs: nowMs)
   }
 
+  var memoryPeakKiB: UInt64 { mostBytes >> 10 }
   var cpuMs: UInt64 { cpuNs / 1_000_000 }
   var memoryMiBMs: UInt64 { (twiceArea / 2) >> 20 }
 }

@@ -24,6 +24,18 @@ struct MeteringTests {
     return UInt64((psat + 999_999_999_999) / 1_000_000_000_000)
   }
 
+  /// A world of one machine whose job runs.
+  private func running(
+    _ behaviour: FakeMachine.Behaviour, seed: UInt64 = 1,
+    _ change: (inout RunPlan) -> Void
+  ) throws -> World {
+    let world = try RunTests.world([behaviour], seed: seed, change: change)
+    try #require(
+      world.run { world.publisher.machine.summaries.first?.record.stage == .running },
+      "\(world.publisher.lines) \(world.machines[0].lines)")
+    return world
+  }
+
   private func battery(_ isFeeding: Bool, _ world: World) {
     var readings = OwnerReadings()
     readings.isOnBattery = isFeeding
@@ -49,15 +61,12 @@ struct MeteringTests {
       behaviour.hourSat = UInt64(random.int(100_000...5_000_000))
       behaviour.jobMs = UInt64(random.int(60_000...400_000))
       behaviour.clockPpm = Int64(random.int(-900...900))
-      let world = try RunTests.world([behaviour], seed: seed) {
+      let world = try running(behaviour, seed: seed) {
         $0.offer.limits.wallMs = 1_000_000
         $0.offer.payoutIntervalMs = UInt32(random.int(200...5_000))
         $0.offer.graceMs = 600_000
       }
       let machine = world.publisher.machine
-      try #require(
-        world.run { machine.summaries.first?.record.stage == .running },
-        "\(world.publisher.lines) \(world.machines[0].lines)")
       world.blockEveryMs = 60_000
       let isOver = { machine.summaries[0].record.exit != nil }
       while !isOver() {
@@ -84,6 +93,7 @@ struct MeteringTests {
       let usage = receipt.usage
       #expect(usage.frozenMs == job.frozenMs && usage.wallMs == job.ranMs + job.frozenMs)
       #expect(usage.cpuMs == job.cpuMs, "seed \(seed)")
+      #expect(usage.memoryPeakKiB == job.memoryPeakKiB)
       // Each look rounds both of its ends down to two KiB.
       let short = job.memoryMiBMs - usage.memoryMiBMs
       #expect(job.memoryMiBMs >= usage.memoryMiBMs && short <= job.ranMs * 4 / 1024 + 1)
@@ -98,15 +108,12 @@ struct MeteringTests {
     behaviour.jobMs = 3_600_000
     behaviour.cpuPermille = 1000
     behaviour.hourSat = 1_000_000
-    let world = try RunTests.world([behaviour]) {
+    let world = try running(behaviour) {
       $0.offer.limits.wallMs = 4_000_000
       $0.offer.priceCeilingSatPerHour = 2_000_000
       $0.offer.payoutIntervalMs = 1_000
     }
     let machine = world.publisher.machine
-    try #require(
-      world.run { machine.summaries.first?.record.stage == .running },
-      "\(world.publisher.lines) \(world.machines[0].lines)")
     world.blockEveryMs = 600_000
     #expect(world.run(forMs: 4_000_000) { machine.summaries[0].record.exit != nil })
     world.blockEveryMs = 1_000
@@ -123,8 +130,7 @@ struct MeteringTests {
     var behaviour = FakeMachine.Behaviour()
     behaviour.jobMs = 200_000
     behaviour.hourSat = 100_000
-    let world = try RunTests.world([behaviour]) { $0.offer.limits.wallMs = 300_000 }
-    try #require(world.run { world.publisher.machine.summaries.first?.record.stage == .running })
+    let world = try running(behaviour) { $0.offer.limits.wallMs = 300_000 }
     world.blockEveryMs = 60_000
     world.run(forMs: 60_000) { false }
     sleep(world, 90_000)
