@@ -82,12 +82,22 @@ uint64_t host_memory_kib(void) {
   return pages > 0 && size > 0 ? (uint64_t)pages * (uint64_t)size / 1024 : 0;
 }
 
+// A program of 32 bits under a kernel of 64.
+static const char *own_kind(const char *machine) {
+#if defined(__i386__)
+  if (strcmp(machine, "x86_64") == 0) return "i686";
+#elif defined(__arm__)
+  if (strcmp(machine, "aarch64") == 0) return "armv8l";
+#endif
+  return machine;
+}
+
 int32_t host_system_name(char *machine, char *release, uint32_t capacity) {
   struct utsname name;
   if (uname(&name) != 0) return -errno;
   if (capacity > 0) {
     struct text first = {machine, capacity, 0}, second = {release, capacity, 0};
-    text_add(&first, name.machine);
+    text_add(&first, own_kind(name.machine));
     text_add(&second, name.release);
   }
   return 0;

@@ -11,7 +11,8 @@ public enum Machine {
   /// The largest resident set of this process so far, in KiB.
   public static var peakResidentKiB: UInt64 { host_peak_resident_kib() }
 
-  /// The kernel's name of the architecture, as `x86_64` or `armv7l`.
+  /// The kernel's name of the architecture of programs like this one, as `x86_64` or `armv7l`: an agent of
+  /// 32 bits runs on a kernel of 64, too, and its jobs are like itself.
   public static var architecture: String { systemName().machine }
 
   /// The kernel's release, as `6.1.0-18-amd64`.

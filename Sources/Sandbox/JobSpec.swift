@@ -30,6 +30,9 @@ public struct JobLimits: Equatable, Sendable {
 public struct JobSpec: Sendable {
   /// Names the job's cgroups: 1 to 64 of `a-z 0-9 - _`, unique among the agent's running jobs.
   public var name: String
+  /// What a job without a PATH of its own gets.
+  public static let ordinaryPath = "/usr/local/bin:/usr/bin:/bin"
+
   /// The program and its arguments. A name without a slash is looked up in the PATH of `environment`.
   public var arguments: [String]
   /// `NAME=value`.

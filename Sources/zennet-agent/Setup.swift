@@ -65,22 +65,10 @@ enum Setup {
   /// What this machine is, within what its owner gives to jobs.
   static func machine(_ configuration: Configuration, _ features: KernelFeatures) -> MachineFacts {
     MachineFacts(
-      processors: processors(Machine.architecture), isolation: isolation(features.level),
+      processors: ProcessorSet(architecture: Machine.architecture),
+      isolation: isolation(features.level),
       memoryMiB: UInt32(min(Machine.memoryMiB, UInt64(configuration.memoryMiB))),
       milliCpus: min(Machine.processors * 1000, configuration.milliCpus))
-  }
-
-  /// Programs that this machine runs: its own kind, and older ones of its family.
-  static func processors(_ architecture: String) -> ProcessorSet {
-    switch architecture {
-    case "x86_64": return [.x86_64, .i686]
-    case "i386", "i486", "i586", "i686": return .i686
-    case "aarch64": return .aarch64
-    case "armv7l", "armv8l": return [.armv7, .armv6]
-    case "armv6l": return .armv6
-    case "riscv64": return .riscv64
-    default: return []
-    }
   }
 
   static func isolation(_ level: IsolationLevel) -> IsolationWanted {

@@ -64,7 +64,11 @@ extension RunCommand {
     @Option(help: "How well the job is walled in: any, reduced or full.")
     var isolation = "any"
 
-    @Option(help: "Processors that the bundle has programs for, separated by commas.")
+    @Option(
+      help: """
+        Processors that the bundle has programs for, separated by commas; what the job's program says \
+        by default (of ARM: armv6 and armv7).
+        """)
     var processors: String?
 
     func limits() throws -> ResourceLimits {
@@ -83,9 +87,10 @@ extension RunCommand {
       }
     }
 
-    /// - Parameter ofBundle: what a bundle's image was made for.
-    func processorSet(default ofBundle: String?) throws -> ProcessorSet {
-      guard let processors = processors ?? ofBundle, processors != "all" else { return .all }
+    /// Nil where nothing is said.
+    func processorSet() throws -> ProcessorSet? {
+      guard let processors else { return nil }
+      if processors == "all" { return .all }
       var set: ProcessorSet = []
       for name in processors.split(separator: ",") {
         guard let one = ProcessorSet(name: String(name)) else {

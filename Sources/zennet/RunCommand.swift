@@ -103,8 +103,8 @@ struct RunCommand: ParsableCommand {
     let (network, more) = try place.chainAndPeers()
     let path = try place.path()
     try RunCommand.running { () throws(RunError) in try checkOutputs() }
-    let bundles = try RunCommand.running { () throws(RunError) in try readBundles() }
-    let offer = try makeOffer(network, bundles)
+    let (bundles, programs) = try RunCommand.running { () throws(RunError) in try readBundles() }
+    let offer = try makeOffer(network, bundles, programs)
     let status = try RunCommand.running { () throws(RunError) in
       let timeline = Timeline(asJson: place.json, file: timeline)
       let folder = try RunFolder(path: path, network: network, makesWallet: true)
@@ -166,18 +166,22 @@ struct RunCommand: ParsableCommand {
     URL(fileURLWithPath: path).standardizedFileURL.path
   }
 
-  private func readBundles() throws(RunError) -> [[UInt8]] {
+  private func readBundles() throws(RunError) -> ([[UInt8]], [ProgramFinder]) {
     var bundles: [[UInt8]] = []
+    var programs: [ProgramFinder] = []
     for path in input { bundles.append(try FolderBundle.make(path)) }
     for path in bundle { bundles.append(try FolderBundle.read(path)) }
     for (path, bundle) in zip(input + bundle, bundles) {
-      try BundleCheck.check(
-        bundle, name: path, diskMiB: limits.disk, memoryMiB: limits.memory)
+      programs.append(
+        try BundleCheck.check(
+          bundle, name: path, diskMiB: limits.disk, memoryMiB: limits.memory))
     }
-    return bundles
+    return (bundles, programs)
   }
 
-  private func makeOffer(_ network: Network, _ bundles: [[UInt8]]) throws -> Offer {
+  private func makeOffer(
+    _ network: Network, _ bundles: [[UInt8]], _ programs: [ProgramFinder]
+  ) throws -> Offer {
     let ladder: [UInt32] = [1, 5, 25]
     let openingSat = max(market.opening, RunPlan.leastOpeningSat(feeLadderSatPerVb: ladder))
     let largest = bundles.map(\.count).max() ?? 0
@@ -188,13 +192,19 @@ struct RunCommand: ParsableCommand {
     let environment =
       defaults.environment.filter { !named.contains($0.prefix { $0 != "=" }) } + env
     let folder = workdir ?? (defaults.workdir.isEmpty ? "/work" : defaults.workdir)
+    let (wanted, ofImage) = try (limits.processorSet(), defaults.processorSet)
+    let processors = try RunCommand.running { () throws(RunError) in
+      try ProcessorChoice.processors(
+        wanted: wanted, ofImage: ofImage, programs: programs, arguments: arguments,
+        environment: environment, workdir: folder)
+    }
     let offer = Offer(
       network: network.identity, title: Array(market.title.utf8),
       arguments: arguments.map { Array($0.utf8) },
       environment: environment.map { Array($0.utf8) },
       workdir: Array(folder.utf8), limits: try limits.limits(),
       isolation: try limits.isolationWanted(),
-      processors: try limits.processorSet(default: defaults.processor), workers: workers,
+      processors: processors, workers: workers,
       priceCeilingSatPerHour: market.priceCeiling, payoutIntervalMs: market.payoutInterval,
       providerMaxLossSat: market.maxLoss, publisherMaxLossSat: max(market.maxLoss, openingSat),
       openingPaymentSat: openingSat, graceMs: market.grace,

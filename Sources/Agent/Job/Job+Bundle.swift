@@ -107,7 +107,7 @@ extension Job {
       Array("ZENNET_WORKERS=\(offer.workers)".utf8),
     ]
     if !offer.environment.contains(where: { Job.hasName($0, "PATH=") }) {
-      environment.append(Array("PATH=/usr/local/bin:/usr/bin:/bin".utf8))
+      environment.append(Array(("PATH=" + JobSpec.ordinaryPath).utf8))
     }
     if !offer.environment.contains(where: { Job.hasName($0, "HOME=") }) {
       environment.append(Array("HOME=/work".utf8))

@@ -16,7 +16,7 @@ void host_error_text(int32_t error, char *text, uint32_t capacity);
 uint32_t host_processors(void);
 // Physical memory in KiB; 0 when the kernel does not say.
 uint64_t host_memory_kib(void);
-// The kernel's name of the architecture and its release, NUL-terminated.
+// What the kernel calls the architecture of programs like this one, and its release, NUL-terminated.
 int32_t host_system_name(char *machine, char *release, uint32_t capacity);
 // The largest resident set of this process so far, in KiB.
 uint64_t host_peak_resident_kib(void);

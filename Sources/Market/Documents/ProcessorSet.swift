@@ -30,6 +30,21 @@ public struct ProcessorSet: OptionSet, Equatable, Sendable {
     return nil
   }
 
+  /// What an agent runs jobs for whose programs are of this architecture, as uname(2) names it: its own kind,
+  /// and older ones of its family. No programs of 32 bits beside one of 64: the sandbox's filter knows the
+  /// calls of one architecture.
+  public init(architecture: String) {
+    switch architecture {
+    case "x86_64": self = .x86_64
+    case "i386", "i486", "i586", "i686": self = .i686
+    case "aarch64": self = .aarch64
+    case "armv7l", "armv8l": self = [.armv7, .armv6]
+    case "armv6l": self = .armv6
+    case "riscv64": self = .riscv64
+    default: self = []
+    }
+  }
+
   /// Names in a fixed order; bits that this version does not know are left out.
   public var names: [String] {
     var names: [String] = []

@@ -1,4 +1,5 @@
 import Foundation
+import Market
 
 /// What a job does when its publisher does not say it: an image's configuration, carried in its bundle
 /// as a skippable frame (RFC 8878, 3.1.2) before the archive, which `zstd` and the machines pass over.
@@ -11,6 +12,9 @@ public struct BundleDefaults: Codable, Equatable, Sendable {
   public var workdir = ""
   /// As ``ProcessorSet`` names it; nil for any.
   public var processor: String?
+
+  /// The same; nil for any.
+  public var processorSet: ProcessorSet? { processor.flatMap { ProcessorSet(name: $0) } }
 
   public init() {}
 

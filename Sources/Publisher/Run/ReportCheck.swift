@@ -23,25 +23,11 @@ enum ReportCheck {
     if UInt32(report.processors) * 1000 < offer.limits.milliCpus {
       return "the machine has \(report.processors) processors"
     }
-    if !offer.processors.isEmpty && !runs(report.architecture, offer.processors) {
+    let own = ProcessorSet(architecture: report.architecture)
+    if !offer.processors.isEmpty && own.isDisjoint(with: offer.processors) {
       return "the machine is of another kind: " + report.architecture
     }
     if report.isolation < offer.isolation.rawValue { return "the machine's isolation is too weak" }
     return nil
-  }
-
-  /// Whether a machine of this kind has programs among those of the offer; newer ones run older ones'.
-  private static func runs(_ architecture: String, _ processors: ProcessorSet) -> Bool {
-    let own: ProcessorSet
-    switch architecture {
-    case "x86_64": own = [.x86_64, .i686]
-    case "i386", "i486", "i586", "i686": own = .i686
-    case "aarch64": own = .aarch64
-    case "armv7l", "armv8l": own = [.armv7, .armv6]
-    case "armv6l": own = .armv6
-    case "riscv64": own = .riscv64
-    default: own = []
-    }
-    return !own.isDisjoint(with: processors)
   }
 }
