@@ -29,6 +29,12 @@ int32_t host_close(int32_t fd) {
   return close(fd) == 0 || errno == EINTR ? 0 : -errno;
 }
 
+void host_hold_standard_streams(void) {
+  for (int number = 0; number < 3; number++)
+    if (fcntl(number, F_GETFD) < 0 && errno == EBADF)
+      (void)!open("/dev/null", number == 0 ? O_WRONLY : O_RDONLY);
+}
+
 int64_t host_read(int32_t fd, uint8_t *bytes, uint64_t count) {
   ssize_t done;
   do done = read(fd, bytes, (size_t)count);

@@ -82,5 +82,5 @@ public final class Descriptor {
     return (Descriptor(owning: ends[0]), Descriptor(owning: ends[1]))
   }
 
-  private var name: String { "descriptor \(fd)" }
+  private var name: String { fd == 1 ? "standard output" : "descriptor \(fd)" }
 }

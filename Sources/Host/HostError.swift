@@ -26,6 +26,9 @@ public indirect enum HostError: Error, Equatable {
     [HOST_ENOSPC, HOST_EROFS, HOST_EACCES, HOST_EDQUOT].contains { errno == Int32($0) }
   }
 
+  /// Whoever read a pipe or a socket is gone.
+  public var isUnread: Bool { errno == Int32(HOST_EPIPE) }
+
   public var isNotFound: Bool { errno == Int32(HOST_ENOENT) }
 
   /// One line for people.

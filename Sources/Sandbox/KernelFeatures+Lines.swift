@@ -32,23 +32,21 @@ extension KernelFeatures {
     }
     func space(_ name: String, _ flag: UInt64, _ option: String, _ level: IsolationLevel = .reduced)
     {
-      let remedy =
-        isRoot || flag == Namespace.user
-        ? "a kernel with " + option + "=y" : "user namespaces, or run as root"
-      add(name + " namespace", has(flag), "yes", remedy, level)
+      let remedy = isRoot ? "a kernel with " + option : "user namespaces, or run as root"
+      add(name + " namespace", has(flag), "yes", asRoot(.administration) ?? remedy, level)
     }
     let userRemedy =
       "CONFIG_USER_NS=y; sysctl kernel.unprivileged_userns_clone=1 and user.max_user_namespaces>0;"
       + " kernel.apparmor_restrict_unprivileged_userns=0"
     add(
       "user namespace", has(Namespace.user), "yes", userRemedy, isRoot ? .full : .reduced)
-    space("mount", Namespace.mount, "CONFIG_NAMESPACES")
-    space("pid", Namespace.pid, "CONFIG_PID_NS")
-    space("network", Namespace.net, "CONFIG_NET_NS")
-    space("ipc", Namespace.ipc, "CONFIG_IPC_NS")
-    space("uts", Namespace.uts, "CONFIG_UTS_NS")
-    space("cgroup", Namespace.cgroup, "CONFIG_CGROUPS (Linux 4.6)", .refused)
-    space("time", Namespace.time, "CONFIG_TIME_NS (Linux 5.6)", .refused)
+    space("mount", Namespace.mount, "CONFIG_NAMESPACES=y")
+    space("pid", Namespace.pid, "CONFIG_PID_NS=y")
+    space("network", Namespace.net, "CONFIG_NET_NS=y")
+    space("ipc", Namespace.ipc, "CONFIG_IPC_NS=y")
+    space("uts", Namespace.uts, "CONFIG_UTS_NS=y")
+    space("cgroup", Namespace.cgroup, "CONFIG_CGROUPS=y (Linux 4.6)", .refused)
+    space("time", Namespace.time, "CONFIG_TIME_NS=y (Linux 5.6)", .refused)
     add(
       "private /proc", canMountProc, "yes",
       "the host's /proc must not be partly covered (run outside of a container)", .reduced)
@@ -59,8 +57,15 @@ extension KernelFeatures {
       "boot with swapaccount=1, or switch swap off (swapoff -a)", .refused)
     add(
       "memory protection", mayProtectItself, "when memory runs out the agent goes last",
-      "run as root, or with systemd's OOMScoreAdjust=-900", .refused)
+      (asRoot(.resources) ?? "run as root, outside of containers")
+        + ", or systemd's OOMScoreAdjust=-900", .refused)
     return lines
+  }
+
+  /// What root needs who lacks a capability, as in a container; nil for others, and where it is there.
+  private func asRoot(_ capability: RootCapability) -> String? {
+    if !isRoot || capabilities >> capability.rawValue & 1 == 1 { return nil }
+    return "the capability " + capability.name + ", which root lacks here"
   }
 
   private func addCgroups(_ lines: inout [FeatureLine]) {

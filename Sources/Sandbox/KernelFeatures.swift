@@ -5,6 +5,9 @@ public struct KernelFeatures: Sendable {
   /// `uname -r`.
   public var release: String = ""
   public var isRoot: Bool = false
+  /// What this process may do of what root may: the effective set of capabilities(7). Root in a container
+  /// lacks some.
+  public var capabilities: UInt64 = UInt64.max
   /// Namespaces that this agent can really create, as CLONE_NEW* flags.
   public var namespaces: UInt64 = 0
   /// A private /proc can be mounted inside the namespaces.
@@ -28,6 +31,8 @@ public struct KernelFeatures: Sendable {
     }
     if length > 0 { features.release = Text.string(name[0..<Int(length)]) }
     features.isRoot = host_sandbox_uid() == 0
+    features.capabilities =
+      effectiveCapabilities(System.read("/proc/self/status") ?? []) ?? UInt64.max
     let found = host_sandbox_probe(Namespace.all | Namespace.probeProc, uid, uid)
     if found & Namespace.user != 0 {
       features.namespaces = found & Namespace.all
@@ -40,6 +45,19 @@ public struct KernelFeatures: Sendable {
     features.swapIsBounded = isSwapBounded(features.cgroups.memory)
     features.mayProtectItself = mayLowerScore()
     return features
+  }
+
+  /// proc(5): a line `CapEff:` with hexadecimal digits; nil without one.
+  static func effectiveCapabilities(_ status: [UInt8]) -> UInt64? {
+    for line in Text.lines(status) where Text.equal(line.prefix(8), "CapEff:\t") {
+      var set: UInt64 = 0
+      for byte in line.dropFirst(8) {
+        // A digit, or a small letter.
+        set = set << 4 | UInt64(byte < 0x3a ? byte & 15 : byte &- 0x57)
+      }
+      return set
+    }
+    return nil
   }
 
   private static func isSwapBounded(_ memory: CgroupPlace) -> Bool {
@@ -81,6 +99,14 @@ public struct KernelFeatures: Sendable {
     if has(Namespace.user) && seccomp && cgroups.pids.isPresent { return .full }
     return isRoot ? .reduced : .refused
   }
+}
+
+/// Those whose lack is told; capabilities(7).
+enum RootCapability: UInt64 {
+  case administration = 21
+  case resources = 24
+
+  var name: String { self == .administration ? "CAP_SYS_ADMIN" : "CAP_SYS_RESOURCE" }
 }
 
 /// CLONE_NEW* flags, see namespaces(7).

@@ -14,15 +14,16 @@ enum CheckCommand {
     _ = arguments.option("--config")
     arguments.finish()
     let features = KernelFeatures.detect()
+    let sensors = Sensors()
     if isJson {
-      Output.line(json(features))
+      Output.line(json(features, sensors))
     } else {
       for line in features.lines { Output.line(line.text) }
       Output.line("isolation: " + features.level.name)
       for level in [IsolationLevel.reduced, .full] where level > features.level {
         Output.line("for " + level.name + " it lacks: " + joined(features.missing(for: level)))
       }
-      for line in sensors() { Output.line(line) }
+      for line in sensors.lines { Output.line(line) }
     }
     if features.level == .refused { Output.exit(.failure) }
   }
@@ -33,21 +34,45 @@ enum CheckCommand {
     return text
   }
 
-  /// What the owner's peace can go by on this machine.
-  private static func sensors() -> [String] {
-    let sensors = OwnerSensors(root: Machine.environment("ZENNET_SENSORS") ?? "")
-    let battery = sensors.isOnBattery()
-    let idle = sensors.idleSeconds(nowMs: Clock.monotonicMs(), unixSeconds: Clock.unixSeconds())
-    let heat = sensors.hottestMilliCelsius()
-    return [
-      "sensor battery: "
-        + (battery == nil ? "none" : battery == true ? "feeds this machine" : "not in use"),
-      "sensor heat: " + (heat.map { "\($0 / 1000) C" } ?? "none"),
-      "sensor input: " + (idle.map { "last used \($0) s ago" } ?? "none"),
-    ]
+  /// What the owner's peace can go by on this machine; nil where there is no such sensor.
+  private struct Sensors {
+    let isOnBattery: Bool?
+    let milliCelsius: Int64?
+    let idleSeconds: Int64?
+
+    init() {
+      let sensors = OwnerSensors(root: Machine.environment("ZENNET_SENSORS") ?? "")
+      isOnBattery = sensors.isOnBattery()
+      milliCelsius = sensors.hottestMilliCelsius()
+      idleSeconds = sensors.idleSeconds(
+        nowMs: Clock.monotonicMs(), unixSeconds: Clock.unixSeconds()
+      ).map { Int64(clamping: $0) }
+    }
+
+    var lines: [String] {
+      let battery =
+        isOnBattery == nil ? "none" : isOnBattery == true ? "feeds this machine" : "not in use"
+      return [
+        "sensor battery: " + battery,
+        "sensor heat: " + (milliCelsius.map { "\($0 / 1000) C" } ?? "none"),
+        "sensor input: " + (idleSeconds.map { "last used \($0) s ago" } ?? "none"),
+      ]
+    }
+
+    var json: String {
+      var text = "{\"on_battery\":"
+      text += isOnBattery == nil ? "null" : isOnBattery == true ? "true" : "false"
+      text += ",\"milli_celsius\":" + Sensors.number(milliCelsius)
+      return text + ",\"idle_seconds\":" + Sensors.number(idleSeconds) + "}"
+    }
+
+    private static func number(_ value: Int64?) -> String {
+      if let value { return "\(value)" }
+      return "null"
+    }
   }
 
-  private static func json(_ features: KernelFeatures) -> String {
+  private static func json(_ features: KernelFeatures, _ sensors: Sensors) -> String {
     var text = "{\"isolation\":\"" + features.level.name + "\",\"features\":["
     var isFirst = true
     for line in features.lines {
@@ -58,7 +83,7 @@ enum CheckCommand {
       text += ",\"found\":\"" + escaped(line.found) + "\""
       text += ",\"remedy\":\"" + escaped(line.remedy) + "\"}"
     }
-    return text + "]}"
+    return text + "],\"sensors\":" + sensors.json + "}"
   }
 
   private static func escaped(_ text: String) -> String {

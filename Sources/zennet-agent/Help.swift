@@ -17,8 +17,8 @@ enum Help {
       --once         end after a fault of the program instead of starting again
 
     exit status: 0 well, 1 the answer is no, 64 usage, 69 nobody there, 70 a fault in the
-    program, 71 the kernel refused, 73 disk full or read-only, 74 damaged, 75 out of memory,
-    78 configuration
+    program, 71 the kernel refused, 73 disk or output full or read-only, 74 damaged,
+    75 out of memory, 78 configuration, 141 nobody reads the output
 
     """
 }

@@ -9,6 +9,7 @@ enum Main {
   static func main() {
     Supervisor.exitWithoutMemory(status: ExitStatus.memory.rawValue)
     if SandboxHelper.runIfAsked(CommandLineWords.all()) { return }
+    HostProcess.holdStandardStreams()
     var arguments = Arguments(CommandLineWords.all())
     guard let command = arguments.next() else {
       Output.standardError(Help.text)

@@ -13,7 +13,7 @@ enum ExitStatus: Int32 {
   case software = 70
   /// The kernel refused a call, or lacks it.
   case system = 71
-  /// The disk is full or cannot be written.
+  /// The disk, or where standard output goes, is full or cannot be written.
   case disk = 73
   /// What is on the disk is damaged, or the disk fails.
   case storage = 74
@@ -24,9 +24,12 @@ enum ExitStatus: Int32 {
 
 /// What the program prints. Answers go to standard output, everything else to standard error.
 enum Output {
-  static func text(_ text: String) { write(1, text) }
-  static func line(_ text: String) { write(1, text + "\n") }
-  static func standardError(_ text: String) { write(2, text) }
+  static func text(_ text: String) {
+    HostProcess.answer(
+      Array(text.utf8), program: "zennet-agent", failure: ExitStatus.disk.rawValue)
+  }
+  static func line(_ line: String) { text(line + "\n") }
+  static func standardError(_ text: String) { HostProcess.write(2, Array(text.utf8)) }
 
   static func exit(_ status: ExitStatus) -> Never { HostProcess.exit(status.rawValue) }
 
@@ -41,9 +44,5 @@ enum Output {
     let status: ExitStatus =
       error.isOutOfMemory ? .memory : (error.isUnwritable ? .disk : .storage)
     fail(status, error.message + more)
-  }
-
-  private static func write(_ descriptor: Int32, _ text: String) {
-    HostProcess.write(descriptor, Array(text.utf8))
   }
 }

@@ -71,12 +71,14 @@ struct BundleCommand: ParsableCommand {
         bundle: output, bytes: made.sizeBytes, entries: made.entries, sha256: made.digest.hex,
         platform: made.platform?.text, arguments: made.defaults.arguments,
         environment: made.defaults.environment, workdir: made.defaults.workdir)
-      return print(String(decoding: ControlJson.encode(report, pretty: true), as: UTF8.self))
+      return Output.json(report)
     }
-    print("\(output): \(made.entries) entries, \(made.sizeBytes) bytes, SHA-256 \(made.digest.hex)")
-    if let platform = made.platform { print("for \(platform.text)") }
+    Output.line(
+      "\(output): \(made.entries) entries, \(made.sizeBytes) bytes, SHA-256 \(made.digest.hex)"
+    )
+    if let platform = made.platform { Output.line("for \(platform.text)") }
     if !made.defaults.arguments.isEmpty {
-      print("runs \(made.defaults.arguments.joined(separator: " "))")
+      Output.line("runs \(made.defaults.arguments.joined(separator: " "))")
     }
   }
 }

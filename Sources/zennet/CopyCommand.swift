@@ -93,7 +93,7 @@ struct CopyCommand: ParsableCommand {
         } else {
           output(bytes)
         }
-        return true
+        return nil
       }
     }
   }

@@ -37,7 +37,7 @@ struct DevnetCommand: ParsableCommand {
       let response = try DevnetCommand.reporting { () throws(DevnetError) in
         try ControlClient.ask(request, directory: directory)
       }
-      print(json ? DevnetCommand.json(response) : text(response))
+      Output.line(json ? DevnetCommand.json(response) : text(response))
     }
   }
 
@@ -83,8 +83,7 @@ extension DevnetCommand {
       let asJson = folder.json
       // One write a line, so that a reader of the pipe sees each at once.
       options.observer = { event in
-        let line = (asJson ? event.json : event.text) + "\n"
-        FileHandle.standardOutput.write(Data(line.utf8))
+        Output.line(asJson ? event.json : event.text)
       }
       try DevnetCommand.reporting { () throws(DevnetError) in
         let node = try DevnetNode(options)

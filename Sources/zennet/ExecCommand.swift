@@ -126,9 +126,9 @@ enum RemoteCommand {
       var texts = [TerminalText(), TerminalText()]
       return try program.run { isError, bytes in
         let place = isError ? 1 : 0
-        let isRead = HostProcess.write(
+        let failure = HostProcess.write(
           isError ? 2 : 1, cleans[place] ? texts[place].clean(bytes) : bytes)
-        return isRead || isError
+        return isError ? nil : failure
       }
     } catch {
       terminal?.restore()

@@ -26,7 +26,8 @@ struct LogsCommand: ParsableCommand {
     let workers = job.worker.map { [$0] } ?? LogsCommand.workers(job)
     var printer = OutputPrinter(namesWorkers: workers.count > 1) { descriptor, bytes in
       // Who reads no more does not wait for the run's end either.
-      if !HostProcess.write(descriptor, bytes) && descriptor == 1 { HostProcess.exit(141) }
+      if descriptor == 1 { Output.bytes(bytes) } else { HostProcess.write(descriptor, bytes) }
+      return nil
     }
     var readers = workers.map { ($0, JobLog.Reader(job.folder, worker: $0)) }
     while true {

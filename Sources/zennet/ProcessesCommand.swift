@@ -12,8 +12,8 @@ struct ProcessesCommand: ParsableCommand {
 
   func run() throws {
     let runs = LiveRuns.all(try place.path())
-    if place.json { return print(text(ControlJson.encode(runs, pretty: true))) }
-    for line in JobTable.lines(runs) { print(line) }
+    if place.json { return Output.json(runs) }
+    for line in JobTable.lines(runs) { Output.line(line) }
   }
 }
 
@@ -41,13 +41,13 @@ struct TopCommand: ParsableCommand {
       let runs = LiveRuns.all(try place.path())
       var page = ""
       if place.json {
-        page = text(ControlJson.encode(runs)) + "\n"
+        page = String(decoding: ControlJson.encode(runs), as: UTF8.self) + "\n"
       } else {
         // Home, and clear what is below.
         if isTerminal { page = "\u{1b}[H\u{1b}[J" }
         for line in JobTable.lines(runs) { page += line + "\n" }
       }
-      if !HostProcess.write(1, Array(page.utf8)) { throw ExitCode(141) }
+      Output.text(page)
       looks += 1
       if let number, looks >= number { return }
       Thread.sleep(forTimeInterval: interval)
@@ -65,7 +65,7 @@ struct WorkersCommand: ParsableCommand {
 
   func run() throws {
     let workers = LiveRuns.all(try place.path()).flatMap(\.workers)
-    if place.json { return print(text(ControlJson.encode(workers, pretty: true))) }
+    if place.json { return Output.json(workers) }
     var rows = [["JOB", "MACHINE", "KIND", "CPUS", "MEMORY", "ISOLATION", "SAT/H", "HERE"]]
     for worker in workers {
       rows.append([
@@ -74,11 +74,9 @@ struct WorkersCommand: ParsableCommand {
         "\(worker.hourlySat)", worker.connected ? "yes" : "no",
       ])
     }
-    for line in JobTable.align(rows) { print(line) }
+    for line in JobTable.align(rows) { Output.line(line) }
   }
 }
-
-private func text(_ json: [UInt8]) -> String { String(decoding: json, as: UTF8.self) }
 
 /// Jobs as lines of text.
 enum JobTable {

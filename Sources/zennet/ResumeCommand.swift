@@ -54,6 +54,6 @@ struct ReceiptCommand: ParsableCommand {
       return try RunReceipt(
         folder, run: try folder.run(named: name), networkName: network.nameText, seconds: 0)
     }
-    print(receipt.json)
+    Output.line(receipt.json)
   }
 }

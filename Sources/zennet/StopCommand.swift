@@ -18,7 +18,7 @@ struct StopCommand: ParsableCommand {
     try RunCommand.reporting { () throws(RunError) in
       if !wait { return try ControlClient.stop(job) }
       for worker in try ControlClient.stopAndWait(job) {
-        print(worker.job + " " + (worker.exit ?? worker.state))
+        Output.line(worker.job + " " + (worker.exit ?? worker.state))
       }
     }
   }

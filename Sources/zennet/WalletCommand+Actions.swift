@@ -41,9 +41,9 @@ extension WalletCommand {
         return
       }
       if phraseFile == nil {
-        print("Write these words down: they are the wallet.\n\n  \(phrase.text)\n")
+        Output.line("Write these words down: they are the wallet.\n\n  \(phrase.text)\n")
       }
-      print("address  \(address)")
+      Output.line("address  \(address)")
     }
 
     private func phrase() throws -> Phrase {
@@ -82,7 +82,7 @@ extension WalletCommand {
         }
       }
       let address = Address.text(scriptPubKey: script, network: folder.network) ?? ""
-      if place.json { WalletCommand.show(json: ["address": address]) } else { print(address) }
+      if place.json { WalletCommand.show(json: ["address": address]) } else { Output.line(address) }
     }
   }
 
@@ -103,10 +103,13 @@ extension WalletCommand {
         ])
         return
       }
-      print("spendable  \(WalletCommand.coins(balance.spendableSat))")
-      if balance.immatureSat > 0 { print("immature   \(WalletCommand.coins(balance.immatureSat))") }
-      if balance.incomingSat > 0 { print("incoming   \(WalletCommand.coins(balance.incomingSat))") }
-      print("at height  \(session.height)")
+      Output.line("spendable  \(WalletCommand.coins(balance.spendableSat))")
+      for (name, amountSat) in [
+        ("immature", balance.immatureSat), ("incoming", balance.incomingSat),
+      ] where amountSat > 0 {
+        Output.line("\(name)   \(WalletCommand.coins(amountSat))")
+      }
+      Output.line("at height  \(session.height)")
     }
   }
 
@@ -145,7 +148,7 @@ extension WalletCommand {
           "txid": txid.reversed.hex, "fee_sat": feeSat, "virtual_size": transaction.virtualSize,
         ])
       } else {
-        print("\(txid.reversed.hex)  fee \(feeSat) sat")
+        Output.line("\(txid.reversed.hex)  fee \(feeSat) sat")
       }
     }
   }
@@ -179,7 +182,7 @@ extension WalletCommand {
           gained
           ? entry.receivedSat - entry.spentSat : entry.spentSat - entry.receivedSat
         let height = entry.height.map { String($0) } ?? "unconfirmed"
-        print(
+        Output.line(
           "\(entry.txid.reversed.hex)  \(gained ? "+" : "-")\(WalletCommand.coins(change))  \(height)"
         )
       }

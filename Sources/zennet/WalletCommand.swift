@@ -131,7 +131,7 @@ struct WalletCommand: ParsableCommand {
       .sortedKeys, .prettyPrinted, .withoutEscapingSlashes,
     ]
     let data = (try? JSONSerialization.data(withJSONObject: value, options: options)) ?? Data()
-    print(String(decoding: data, as: UTF8.self))
+    Output.line(String(decoding: data, as: UTF8.self))
   }
 
   static func fail(_ message: String) -> ExitCode {

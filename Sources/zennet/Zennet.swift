@@ -22,6 +22,7 @@ struct Zennet: AsyncParsableCommand {
   /// What is found wrong while a command runs is said in one line: the usage, which the parser would print
   /// with it, is that of `zennet` itself and no help.
   static func main() async {
+    HostProcess.holdStandardStreams()
     let isPassing = passing.contains(CommandLine.arguments.dropFirst().first ?? "")
     let wrongUsage = isPassing ? ExitCode(.failure) : ExitCode.validationFailure
     do {
@@ -35,6 +36,10 @@ struct Zennet: AsyncParsableCommand {
       Complaint.tell(error.message)
       exit(withError: wrongUsage)
     } catch {
+      // Help, the version and the like, which the parser would print whether that can be done or not.
+      if exitCode(for: error) == .success, !(error is ExitCode) {
+        return Output.line(fullMessage(for: error))
+      }
       if exitCode(for: error) != .validationFailure || error is ExitCode { exit(withError: error) }
       HostProcess.write(2, Array((fullMessage(for: error) + "\n").utf8))
       exit(withError: wrongUsage)

@@ -108,5 +108,30 @@ extension WithKernel {
       for line in KernelFeatures().lines { #expect(!line.isPresent && !line.remedy.isEmpty) }
       #expect(KernelFeatures().level == .refused)
     }
+
+    @Test func rootIsNotToldToBecomeRoot() {
+      func remedies(_ features: KernelFeatures) -> [String: String] {
+        Dictionary(uniqueKeysWithValues: features.lines.map { ($0.name, $0.remedy) })
+      }
+      var root = KernelFeatures()
+      root.isRoot = true
+      #expect(remedies(root)["mount namespace"] == "a kernel with CONFIG_NAMESPACES=y")
+      for lack in [RootCapability.administration, .resources] {
+        root.capabilities = UInt64.max ^ 1 << lack.rawValue
+        let name = lack == .resources ? "memory protection" : "pid namespace"
+        #expect(remedies(root)[name]?.hasPrefix("the capability " + lack.name) == true)
+      }
+      #expect(
+        remedies(KernelFeatures())["memory protection"]?.hasPrefix("run as root") == true)
+    }
+
+    @Test func capabilitiesAreReadFromProc() {
+      let status = "CapPrm:\t000001ffffffffff\nCapEff:\t000001fffeffffff\nCapBnd:\t0\n"
+      let set = KernelFeatures.effectiveCapabilities(Array(status.utf8))
+      #expect(set == 0x1ff_feff_ffff)
+      for other in ["", "CapEff:", "CapPrm:\t000001ffffffffff\n"] {
+        #expect(KernelFeatures.effectiveCapabilities(Array(other.utf8)) == nil)
+      }
+    }
   }
 }

@@ -17,6 +17,9 @@ enum {
 };
 
 int32_t host_close(int32_t fd);
+// What of 0, 1 and 2 is closed refuses to be used, but is taken: no file or socket gets such a number, to
+// be read as input or written over with lines for people.
+void host_hold_standard_streams(void);
 // Closes every descriptor from `first` on.
 void host_close_from(int32_t first);
 

@@ -95,11 +95,11 @@ public final class RemoteProgram {
     }
   }
 
-  /// As a shell says it of a program whose reader is gone (128 + SIGPIPE).
-  public static let unread = End(status: 141, text: "")
+  private static let unread = End(status: UInt8(HostProcess.unreadStatus), text: "")
 
-  /// Until it ends. `output` gets what it prints, in order; the program is given up when that is false.
-  public func run(output: (_ isError: Bool, [UInt8]) -> Bool) throws(RunError) -> End {
+  /// Until it ends. `output` gets what it prints, in order, and tells why it cannot take it: the program is
+  /// given up then.
+  public func run(output: (_ isError: Bool, [UInt8]) -> HostError?) throws(RunError) -> End {
     while true {
       watchInput()
       try readSource()
@@ -120,10 +120,11 @@ public final class RemoteProgram {
     }
   }
 
-  private func take(_ frame: ControlFrame, _ output: (Bool, [UInt8]) -> Bool) {
+  private func take(_ frame: ControlFrame, _ output: (Bool, [UInt8]) -> HostError?) {
     switch frame {
     case .output(let isError, let bytes):
-      if !output(isError, bytes) { end = RemoteProgram.unread }
+      guard let failure = output(isError, bytes) else { return }
+      if failure.isUnread { end = RemoteProgram.unread } else { problem = failure.message }
     case .ended(let status, let text):
       end = End(status: status, text: String(decoding: text, as: UTF8.self))
     case .failed(let text): problem = String(decoding: text, as: UTF8.self)

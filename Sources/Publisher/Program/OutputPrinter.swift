@@ -17,21 +17,24 @@ public struct OutputPrinter {
   private var lines: [Line] = []
   /// Bytes of a job must not reach a terminal as commands.
   private let isTerminal: [Bool]
-  private let write: (Int32, [UInt8]) -> Void
+  private let write: (Int32, [UInt8]) -> HostError?
+  /// Why something could not be printed on standard output, the first time. That nobody reads is no reason
+  /// for a run to end otherwise than it does, so it does not count.
+  public private(set) var problem: HostError?
 
   public init(namesWorkers: Bool) {
     self.init(namesWorkers: namesWorkers) { HostProcess.write($0, $1) }
   }
 
-  /// - Parameter write: what takes bytes for descriptor 1 or 2.
-  public init(namesWorkers: Bool, write: @escaping (Int32, [UInt8]) -> Void) {
+  /// - Parameter write: what takes bytes for descriptor 1 or 2, and tells why it could not.
+  public init(namesWorkers: Bool, write: @escaping (Int32, [UInt8]) -> HostError?) {
     self.init(
       namesWorkers: namesWorkers, isTerminal: [Terminal.isTerminal(1), Terminal.isTerminal(2)],
       write: write)
   }
 
   init(
-    namesWorkers: Bool, isTerminal: [Bool], write: @escaping (Int32, [UInt8]) -> Void
+    namesWorkers: Bool, isTerminal: [Bool], write: @escaping (Int32, [UInt8]) -> HostError?
   ) {
     self.namesWorkers = namesWorkers
     self.isTerminal = isTerminal
@@ -67,6 +70,7 @@ public struct OutputPrinter {
   private mutating func show(_ index: Int, _ bytes: [UInt8]) {
     let isError = lines[index].isError
     let cleans = isTerminal[isError ? 1 : 0]
-    write(isError ? 2 : 1, cleans ? lines[index].text.clean(bytes) : bytes)
+    let failure = write(isError ? 2 : 1, cleans ? lines[index].text.clean(bytes) : bytes)
+    if let failure, !isError, !failure.isUnread, problem == nil { problem = failure }
   }
 }

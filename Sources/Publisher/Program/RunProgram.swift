@@ -143,7 +143,9 @@ public final class RunProgram {
     }
     control.close(self)
     printer.finish()
-    return RunEnd(machine, unwritten: unwritten)
+    let end = RunEnd(machine, unwritten: unwritten)
+    guard let problem = printer.problem else { return end }
+    return RunEnd(end, problem: problem.message + "; `zennet logs` has what is missing")
   }
 
   /// Until the chain is known nothing else happens, which may take long, or need somebody's help.

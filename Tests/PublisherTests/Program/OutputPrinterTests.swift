@@ -1,3 +1,5 @@
+import Foundation
+import Host
 import Testing
 
 @testable import Publisher
@@ -14,7 +16,10 @@ struct OutputPrinterTests {
     let sink = Sink()
     let printer = OutputPrinter(
       namesWorkers: namesWorkers, isTerminal: [isTerminal, isTerminal]
-    ) { descriptor, bytes in sink.output[Int(descriptor) - 1] += bytes }
+    ) { descriptor, bytes in
+      sink.output[Int(descriptor) - 1] += bytes
+      return nil
+    }
     return (printer, sink)
   }
 
@@ -38,6 +43,25 @@ struct OutputPrinterTests {
     #expect(
       String(decoding: sink.output[0], as: UTF8.self)
         == "worker 1| b\nworker 0| ac\nworker 0| d\n")
+  }
+
+  @Test func whatCannotBePrintedIsTold() {
+    func failure(_ errno: Int32) -> HostError {
+      .failed(errno: errno, operation: "write", subject: "standard output")
+    }
+    var answers: [HostError?] = []
+    var printer = OutputPrinter(namesWorkers: false, isTerminal: [false, false]) { _, _ in
+      answers.removeFirst()
+    }
+    // Nobody reading is no trouble, nor is standard error.
+    answers = [nil, failure(EPIPE), failure(ENOSPC)]
+    printer.print(worker: 0, isError: false, [0x41])
+    printer.print(worker: 0, isError: false, [0x41])
+    printer.print(worker: 0, isError: true, [0x41])
+    #expect(answers.isEmpty && printer.problem == nil)
+    answers = [failure(ENOSPC), nil, failure(EIO)]
+    for _ in 0..<3 { printer.print(worker: 0, isError: false, [0x41]) }
+    #expect(printer.problem == failure(ENOSPC))
   }
 
   @Test func nothingCommandsATerminalHoweverItIsCut() {
