@@ -56,6 +56,23 @@ extension PublisherChannel {
     resend()
   }
 
+  /// The last payment in what ``encodedState()`` wrote, nil before the first: for who lists channels and needs no
+  /// secret for it. Throws as ``init(restoring:secret:)`` does.
+  public static func lastPayment(in state: [UInt8]) throws(ChannelError) -> ChannelPayment? {
+    var reader = try unsealed(state, stateTag)
+    try decoding { () throws(BytesError) in
+      if try reader.u8() != version { throw BytesError.invalid(offset: 0) }
+      _ = try reader.u64le()
+    }
+    _ = try ChannelTerms.decode(&reader)
+    return try decoding { () throws(BytesError) in
+      _ = try decodeOutPoint(&reader)
+      _ = try reader.lengthPrefixed(limit: maxFundingBytes)
+      _ = try decodeHeight(&reader)
+      return try decodeFlag(&reader) ? try ChannelPayment.decode(&reader) : nil
+    }
+  }
+
   /// The raw funding transaction is returned, not decoded.
   private mutating func readRest(_ reader: inout ByteReader) throws(BytesError) -> [UInt8] {
     watch.outPoint = try decodeOutPoint(&reader)

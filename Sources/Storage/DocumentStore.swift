@@ -68,6 +68,23 @@ public final class DocumentStore {
     return found
   }
 
+  /// The identifiers of a kind, the newest first, at most `limit`: who reads them one by one needs little
+  /// memory, and is not stopped by one that is damaged.
+  public func identifiers(kind: UInt32, limit: UInt32) throws(StorageError) -> [Bytes32] {
+    let statement = try database.prepare(
+      "SELECT id FROM document WHERE kind = ? ORDER BY time DESC, id LIMIT ?")
+    try statement.bind(1, UInt64(kind))
+    try statement.bind(2, UInt64(limit))
+    var found: [Bytes32] = []
+    while try statement.step() {
+      guard let id = Bytes32(exactly: try statement.blob(0, limit: 32)) else {
+        throw .damaged(path: database.path, detail: "the identifier of a document")
+      }
+      found.append(id)
+    }
+    return found
+  }
+
   public func remove(kind: UInt32, id: Bytes32) throws(StorageError) {
     let statement = try database.prepare("DELETE FROM document WHERE kind = ? AND id = ?")
     try statement.bind(1, UInt64(kind))

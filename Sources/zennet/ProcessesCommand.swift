@@ -3,17 +3,38 @@ import Foundation
 import Host
 import Publisher
 
-/// `zennet ps`: the runs that go on.
+/// `zennet ps`: the runs that go on, or all.
 struct ProcessesCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "ps", abstract: "List the jobs that go on: state, usage, owed, paid.")
+    commandName: "ps", abstract: "List the jobs that go on: state, usage, owed, paid.",
+    discussion: """
+      With --all also those that are over, or that were interrupted and can be taken up by `zennet resume`: \
+      how they ended, when, what was owed and paid; the newest run first, and no more than the last \
+      1000. In JSON each run then has `live`, where it is over `ended_unix_seconds`, and `status`, the exit \
+      status of `zennet run`, once that is known. What cannot be read is named on standard error, \
+      hides nothing else, and makes the exit status 1.
+      """)
 
   @OptionGroup var place: WalletCommand.Place
 
+  @Flag(name: .shortAndLong, help: "Also runs that are over, and interrupted ones.")
+  var all = false
+
   func run() throws {
-    let runs = LiveRuns.all(try place.path())
+    let path = try place.path()
+    if !all { return show(LiveRuns.all(path)) }
+    var runs = LiveRuns.all(path)
+    for index in runs.indices { runs[index].live = true }
+    let past = PastRuns(path, without: Set(runs.map(\.run)))
+    runs = (runs + past.runs).sorted { $0.startedUnixSeconds > $1.startedUnixSeconds }
+    show(runs)
+    for line in past.notes + past.problems { Complaint.tell(line) }
+    if !past.problems.isEmpty { throw ExitCode.failure }
+  }
+
+  private func show(_ runs: [RunStatus]) {
     if place.json { return Output.json(runs) }
-    for line in JobTable.lines(runs) { Output.line(line) }
+    for line in JobTable.lines(runs, withTimes: all) { Output.line(line) }
   }
 }
 
@@ -80,33 +101,49 @@ struct WorkersCommand: ParsableCommand {
 
 /// Jobs as lines of text.
 enum JobTable {
-  static func lines(_ runs: [RunStatus]) -> [String] {
-    var rows = [
-      ["JOB", "STATE", "TIME", "CPU", "MEMORY", "PEAK", "OWED", "PAID", "PAYMENTS", "TITLE"]
-    ]
+  /// - Parameter withTimes: tells of each run when it began and when it was over.
+  static func lines(_ runs: [RunStatus], withTimes: Bool = false) -> [String] {
+    var rows = [["JOB", "STATE", "TIME", "CPU", "MEMORY", "PEAK", "OWED", "PAID", "PAYMENTS"]]
+    rows[0] += (withTimes ? ["BEGAN", "OVER"] : []) + ["TITLE"]
     for run in runs {
+      let last = (withTimes ? times(run) : []) + [run.title]
       for worker in run.workers {
-        rows.append([
-          worker.job, state(worker), seconds(worker.usage["wall_ms"]),
-          seconds(worker.usage["cpu_ms"]), memory(worker),
-          "\((worker.usage["memory_peak_kib"] ?? 0) >> 10) MiB",
-          "\(worker.owedSat) sat", "\(worker.paidSat) sat", "\(worker.payments)", run.title,
-        ])
+        rows.append(
+          [
+            worker.job, state(worker, of: run), seconds(worker.usage["wall_ms"]),
+            seconds(worker.usage["cpu_ms"]), memory(worker),
+            "\((worker.usage["memory_peak_kib"] ?? 0) >> 10) MiB",
+            "\(worker.owedSat) sat", "\(worker.paidSat) sat", "\(worker.payments)",
+          ] + last)
       }
       for _ in run.workers.count..<max(run.wanted, run.workers.count) {
-        rows.append([run.run, "wanted"] + Array(repeating: "", count: 7) + [run.title])
+        let state = run.isOver ? "not hired" : interrupted("wanted", run)
+        rows.append([run.run, state] + Array(repeating: "", count: 7) + last)
       }
     }
     return align(rows)
   }
 
-  private static func state(_ worker: WorkerStatus) -> String {
+  private static func times(_ run: RunStatus) -> [String] {
+    [run.startedUnixSeconds, run.endedUnixSeconds].map { seconds in
+      guard let seconds else { return "" }
+      return ISO8601DateFormatter().string(from: Date(timeIntervalSince1970: Double(seconds)))
+    }
+  }
+
+  /// Nobody goes on with it.
+  private static func interrupted(_ state: String, _ run: RunStatus) -> String {
+    run.live == false && !run.isOver ? state + ", interrupted" : state
+  }
+
+  private static func state(_ worker: WorkerStatus, of run: RunStatus) -> String {
     var text = worker.state
     if let exit = worker.exit {
       text +=
         " (" + exit + (exit == "exited" || exit == "signalled" ? " \(worker.exitStatus ?? 0)" : "")
         + ")"
     }
+    if run.live == false { return interrupted(text, run) }
     return worker.connected || worker.state == "closed" ? text : text + ", away"
   }
 

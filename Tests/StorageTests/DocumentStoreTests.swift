@@ -14,6 +14,10 @@ import Testing
     try documents.put(StoredDocument(kind: 2, id: identifier(1), unixSeconds: 9, body: []))
     #expect(try documents.list(kind: 1).map { $0.body } == [[5], [4], [3], [2], [1]])
     #expect(try documents.list(kind: 1, limit: 2).map { $0.body } == [[5], [4]])
+    let ids = try documents.list(kind: 1).map { $0.id }
+    #expect(try documents.identifiers(kind: 1, limit: 9) == ids)
+    #expect(try documents.identifiers(kind: 1, limit: 2) == Array(ids.prefix(2)))
+    #expect(try documents.identifiers(kind: 9, limit: 2).isEmpty)
     #expect(try documents.get(kind: 2, id: identifier(1))?.body == [])
     #expect(try documents.get(kind: 3, id: identifier(1)) == nil)
     try documents.put(StoredDocument(kind: 1, id: identifier(1), unixSeconds: 10, body: [8]))

@@ -77,7 +77,7 @@ public struct WorkerStatus: Codable, Sendable {
   public var hasEnded: Bool { exit != nil || state == "closed" }
 }
 
-/// A run that goes on.
+/// A run: one that goes on, or of `zennet ps --all` any.
 public struct RunStatus: Codable, Sendable {
   public var run: String
   public var title: String
@@ -85,6 +85,15 @@ public struct RunStatus: Codable, Sendable {
   public var startedUnixSeconds: UInt64
   public var wanted: Int
   public var workers: [WorkerStatus]
+  /// Of `zennet ps --all` only: whether a program works at it.
+  public var live: Bool?
+  /// When it was over; nil while it is not.
+  public var endedUnixSeconds: UInt64?
+  /// What `zennet run` exited with, or would; nil while that is open.
+  public var status: UInt8?
+
+  /// No program works at it, and there is nothing left to be done for its jobs' results.
+  public var isOver: Bool { endedUnixSeconds != nil }
 
   /// The worker that is meant; all of them where none is named.
   public func workers(of worker: UInt16?) -> [WorkerStatus] {
@@ -92,6 +101,10 @@ public struct RunStatus: Codable, Sendable {
   }
 
   init(_ machine: RunMachine, _ record: RunRecord) {
+    self.init(record, machine.summaries)
+  }
+
+  init(_ record: RunRecord, _ hires: [HireSummary]) {
     run = RunFolder.name(record.id)
     let offer = record.offer
     title = String(decoding: offer.title, as: UTF8.self)
@@ -99,7 +112,7 @@ public struct RunStatus: Codable, Sendable {
     startedUnixSeconds = record.startedUnixSeconds
     wanted = Int(offer.workers)
     let name = run
-    workers = machine.summaries.map { WorkerStatus($0, run: name, offer) }
+    workers = hires.map { WorkerStatus($0, run: name, offer) }
   }
 }
 

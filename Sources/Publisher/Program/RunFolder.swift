@@ -141,7 +141,11 @@ public final class RunFolder {
   }
 
   public func options(of id: Bytes32) throws(RunError) -> RunOptions {
-    let file = folder(id) + "/options.json"
+    try RunFolder.options(in: folder(id))
+  }
+
+  static func options(in folder: String) throws(RunError) -> RunOptions {
+    let file = folder + "/options.json"
     let bytes: [UInt8]
     do throws(HostError) { bytes = try Files.read(file, limit: 1 << 20) } catch {
       throw .host(error)

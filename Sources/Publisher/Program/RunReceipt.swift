@@ -55,23 +55,30 @@ public struct RunReceipt: Encodable {
     self.seconds = seconds
     jobs = []
     let results = folder.results(of: run, try folder.options(of: run.id))
+    let hires = try folder.hires(of: run.id).filter { $0.stage != .abandoned }
+    for hire in hires {
+      jobs.append(try RunReceipt.job(folder, hire, RunReceipt.status(of: hire, run, results)))
+    }
+    status = (end?.status ?? RunReceipt.status(of: run, hires, results))?.code
+  }
+
+  /// What `zennet run` exited with, or would; nil while that is open.
+  static func status(
+    of run: RunRecord, _ hires: [HireRecord], _ results: ResultsWriter
+  ) -> ExitStatus? {
     // A place stays empty only where the run was stopped.
     var statuses = [ExitStatus?](
       repeating: run.isFinished ? .stoppedByPublisher : nil, count: Int(run.offer.workers))
-    for hire in try folder.hires(of: run.id) where hire.stage != .abandoned {
-      let status = RunReceipt.status(of: hire, run, results)
-      statuses[Int(hire.contract.contract.workerIndex)] = status
-      jobs.append(try RunReceipt.job(folder, hire, status))
+    for hire in hires {
+      let worker = Int(hire.contract.contract.workerIndex)
+      if worker < statuses.count { statuses[worker] = status(of: hire, run, results) }
     }
     let known = statuses.compactMap { $0 }
-    if let end {
-      status = end.status.code
-    } else if known.count == statuses.count {
-      status = (ExitStatus.first(of: known)?.status ?? .success).code
-    }
+    if known.count < statuses.count { return nil }
+    return ExitStatus.first(of: known)?.status ?? .success
   }
 
-  private static func status(
+  static func status(
     of hire: HireRecord, _ run: RunRecord, _ results: ResultsWriter
   ) -> ExitStatus? {
     let worker = hire.contract.contract.workerIndex

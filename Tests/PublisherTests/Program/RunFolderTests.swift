@@ -8,12 +8,12 @@ import Testing
 
 /// What a run leaves on disk, and what is read back from it.
 struct RunFolderTests {
-  private let path = NSTemporaryDirectory() + "zennet-run-\(UUID().uuidString)"
+  let path = NSTemporaryDirectory() + "zennet-run-\(UUID().uuidString)"
 
-  private func remove() { try? FileManager.default.removeItem(atPath: path) }
+  func remove() { try? FileManager.default.removeItem(atPath: path) }
 
   /// A finished run, its disk copied into a real folder of the same wallet.
-  private func filled() throws -> (RunFolder, World) {
+  func filled() throws -> (RunFolder, World) {
     let world = try RunTests.world([FakeMachine.Behaviour()])
     #expect(world.run { world.publisher.machine.isFinished })
     try WalletFolder.create(
