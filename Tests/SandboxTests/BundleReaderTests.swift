@@ -147,13 +147,25 @@ struct BundleReaderTests {
       let all = archive([pax([("path", long)]), entry("d", type: type), entry("f", type: "0")])
       #expect(
         try items(all, isLenient: true) == [
-          .symlink(path: Array(long.utf8), target: []),
+          .leftOut(path: Array(long.utf8)),
           .file(path: Array("f".utf8), mode: 0o644, size: 0),
           .fileEnded,
         ])
       let root = archive([entry(".", type: type)])
-      #expect(try items(root, isLenient: true) == [.symlink(path: [], target: [])])
+      #expect(try items(root, isLenient: true) == [.leftOut(path: [])])
     }
+  }
+
+  /// Some packers write that where they could not read a link. No strict reader takes it.
+  @Test func aLinkWithoutATargetIsLeftOut() throws {
+    let all = archive([entry("l", type: "2"), entry("m", link: "l", type: "2")])
+    #expect(
+      try items(all, isLenient: true) == [
+        .leftOut(path: [0x6c]), .symlink(path: [0x6d], target: [0x6c]),
+      ])
+    #expect(refusal(all) == .emptyName(offset: 0))
+    let root = archive([entry(".", type: "2")])
+    #expect(throws: BundleError.emptyName(offset: 0)) { try items(root, isLenient: true) }
   }
 
   @Test func unusualTypesAreRefused() {

@@ -22,7 +22,7 @@ public enum BundleCheck {
         try reader.feed(piece) { (item, _) throws(BundleError) in
           switch item {
           case .directory(let path, _), .file(let path, _, _), .symlink(let path, _),
-            .hardlink(let path, _):
+            .hardlink(let path, _), .leftOut(let path):
             last = path
           case .data, .fileEnded: break
           }

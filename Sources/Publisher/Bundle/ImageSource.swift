@@ -68,7 +68,6 @@ final class ImageSource {
     case .fileEnded:
       try output?.close()
       output = nil
-    case .symlink(_, let target) where target.isEmpty: break
     case .symlink(let path, let target):
       let name = String(decoding: path, as: UTF8.self)
       let above = Files.parent(of: name)
@@ -76,6 +75,7 @@ final class ImageSource {
         (above == "." ? "" : above + "/") + String(decoding: target, as: UTF8.self))
     case .hardlink(let path, let target):
       links[String(decoding: path, as: UTF8.self)] = String(decoding: target, as: UTF8.self)
+    case .leftOut: break
     }
   }
 

@@ -92,14 +92,13 @@ final class LayerReader {
       self.mode = mode & 0o777
       start = spoolBytes
       try mark(path, name)
-    case .symlink(_, let target) where target.isEmpty: break
     case .symlink(let path, let target):
       if isMark(path) { return try mark(path, name) }
       try check(tree.put(path, .link(target), mode: 0o777, layer: layer), name, path)
     case .hardlink(let path, let target):
       if isMark(path) { return try mark(path, name) }
       try check(tree.putHardlink(path, to: target, layer: layer), name, path)
-    case .data, .fileEnded: break
+    case .data, .fileEnded, .leftOut: break
     }
   }
 

@@ -29,7 +29,7 @@ public struct ProgramFinder {
       open = nil
     case .symlink(let path, let target): entries[path] = .link(target)
     case .hardlink(let path, let target): entries[path] = entries[target]
-    case .directory, .data: break
+    case .directory, .data, .leftOut: break
     }
   }
 

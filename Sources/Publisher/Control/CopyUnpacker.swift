@@ -81,7 +81,7 @@ public struct CopyUnpacker {
     case .fileEnded:
       try output?.close()
       output = nil
-    case .symlink, .hardlink: leftOut.add(item)
+    case .symlink, .hardlink, .leftOut: leftOut.add(item)
     }
   }
 }

@@ -15,7 +15,7 @@ public struct LeftOut: Equatable, Sendable {
 
   mutating func add(_ item: BundleItem) {
     switch item {
-    case .symlink(let path, let target) where target.isEmpty:
+    case .leftOut(let path):
       others += 1
       if names.count < LeftOut.shownNames {
         names.append(path.isEmpty ? "." : LayerReader.shown(path))

@@ -90,7 +90,7 @@ struct ResultsWriter {
     case .fileEnded:
       try output?.close()
       output = nil
-    case .symlink, .hardlink: break
+    case .symlink, .hardlink, .leftOut: break
     }
   }
 }

@@ -27,6 +27,7 @@ struct BundleItemWriter {
     case .hardlink(let path, let target):
       try check(
         with(path) { name in with(target) { host_unpack_hardlink(root, name, $0) } }, offset)
+    case .leftOut: break  // Only lenient readers tell of it, and there is nothing to write.
     }
   }
 

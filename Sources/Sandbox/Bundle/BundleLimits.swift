@@ -21,7 +21,9 @@ public enum BundleItem: Equatable, Sendable {
   case file(path: [UInt8], mode: UInt32, size: UInt64)
   case data([UInt8])
   case fileEnded
-  /// Without a target, for a lenient reader: a device, a pipe, or what whoever packed could not read.
   case symlink(path: [UInt8], target: [UInt8])
   case hardlink(path: [UInt8], target: [UInt8])
+  /// For a lenient reader: a device, a pipe, or what whoever packed could not read. An archive has it as a
+  /// device, a pipe, or a symbolic link without a target. Of the top folder the path is empty.
+  case leftOut(path: [UInt8])
 }

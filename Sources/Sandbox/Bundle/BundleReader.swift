@@ -35,7 +35,7 @@ public struct BundleReader {
   private var nextSize: UInt64?
 
   /// - Parameter isLenient: for whoever makes no links and no devices, or changes where links point:
-  ///   symbolic links may point anywhere, and devices are links without a target.
+  ///   symbolic links may point anywhere, and what is no file is told as left out.
   public init(limits: BundleLimits, isLenient: Bool = false) {
     self.limits = limits
     self.isLenient = isLenient
@@ -122,7 +122,6 @@ public struct BundleReader {
       return
     case UInt8(ascii: "3"), UInt8(ascii: "4"), UInt8(ascii: "6"):
       if !isLenient || header.size != 0 { throw BundleError.deviceNode(offset: headerOffset) }
-      nextLink = []
     case UInt8(ascii: "S"): throw BundleError.sparseFile(offset: headerOffset)
     default: break
     }
@@ -162,14 +161,15 @@ public struct BundleReader {
       padding = (512 - size % 512) % 512
       state = .data
       if size == 0 { try endFile(use) }
-    case UInt8(ascii: "2"), UInt8(ascii: "3"), UInt8(ascii: "4"), UInt8(ascii: "6"):
-      if path.isEmpty && header.type == UInt8(ascii: "2") {
-        throw BundleError.emptyName(offset: headerOffset)
-      }
+    case UInt8(ascii: "2"):
+      if path.isEmpty { throw BundleError.emptyName(offset: headerOffset) }
       if !isLenient {
         try BundlePath.checkSymlink(path: path, target: link, offset: headerOffset)
       }
-      try use(.symlink(path: path, target: link), headerOffset)
+      try use(
+        link.isEmpty ? .leftOut(path: path) : .symlink(path: path, target: link), headerOffset)
+    case UInt8(ascii: "3"), UInt8(ascii: "4"), UInt8(ascii: "6"):
+      try use(.leftOut(path: path), headerOffset)
     case UInt8(ascii: "1"):
       if path.isEmpty { throw BundleError.emptyName(offset: headerOffset) }
       let target = try BundlePath.cleanHardlink(link, offset: headerOffset)

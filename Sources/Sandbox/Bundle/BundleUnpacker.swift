@@ -53,7 +53,7 @@ enum BundleUnpacker {
       isOurs = isBelowOurs(path)
     case .file(let path, _, _), .symlink(let path, _): isOurs = isBelowOurs(path)
     case .hardlink(let path, let target): isOurs = isBelowOurs(path) || isBelowOurs(target)
-    case .data, .fileEnded: break
+    case .data, .fileEnded, .leftOut: break
     }
     if isOurs { throw BundleError.writeFailed(offset: offset, code: 18) }  // EXDEV
     return true

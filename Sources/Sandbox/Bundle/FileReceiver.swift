@@ -66,7 +66,7 @@ struct FileReceiver {
     case .directory(let path, let mode): return .directory(path: place(path), mode: mode)
     case .file(let path, let mode, let size):
       return .file(path: place(path), mode: mode, size: size)
-    case .data, .fileEnded: return item
+    case .data, .fileEnded, .leftOut: return item
     case .symlink(let path, let target): return .symlink(path: place(path), target: target)
     case .hardlink(let path, let target):
       return .hardlink(path: place(path), target: place(target))

@@ -50,6 +50,7 @@ final class ImageBundleTests {
         case .fileEnded: break
         case .symlink(let path, let target): found[text(path)] = "-> " + text(target)
         case .hardlink(let path, let target): found[text(path)] = "= " + text(target)
+        case .leftOut(let path): found[text(path)] = "left out"
         }
       }
     }
