@@ -18,8 +18,8 @@ struct ResumeCommand: ParsableCommand {
   func run() throws {
     let network = try place.chain()
     let path = try place.path()
-    let status = try RunCommand.running { () throws(RunError) in
-      let timeline = Timeline(asJson: place.json)
+    let timeline = Timeline(asJson: place.json)
+    let status = try RunCommand.running(timeline) { () throws(RunError) in
       let folder = try RunFolder(path: path, network: network)
       let record = try folder.run(named: name)
       let program = try RunProgram(

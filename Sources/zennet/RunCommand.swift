@@ -102,11 +102,13 @@ struct RunCommand: ParsableCommand {
     _ = try limits.limits()
     let (network, more) = try place.chainAndPeers()
     let path = try place.path()
-    try RunCommand.running { () throws(RunError) in try checkOutputs() }
-    let (bundles, programs) = try RunCommand.running { () throws(RunError) in try readBundles() }
-    let offer = try makeOffer(network, bundles, programs)
-    let status = try RunCommand.running { () throws(RunError) in
-      let timeline = Timeline(asJson: place.json, file: timeline)
+    let timeline = Timeline(asJson: place.json, file: timeline)
+    try RunCommand.running(timeline) { () throws(RunError) in try checkOutputs() }
+    let (bundles, programs) = try RunCommand.running(timeline) { () throws(RunError) in
+      try readBundles()
+    }
+    let offer = try makeOffer(network, bundles, programs, timeline)
+    let status = try RunCommand.running(timeline) { () throws(RunError) in
       let folder = try RunFolder(path: path, network: network, makesWallet: true)
       let former = try new ? nil : folder.interrupted(offer)
       var options = options(network, more)
@@ -180,7 +182,7 @@ struct RunCommand: ParsableCommand {
   }
 
   private func makeOffer(
-    _ network: Network, _ bundles: [[UInt8]], _ programs: [ProgramFinder]
+    _ network: Network, _ bundles: [[UInt8]], _ programs: [ProgramFinder], _ timeline: Timeline
   ) throws -> Offer {
     let ladder: [UInt32] = [1, 5, 25]
     let openingSat = max(market.opening, RunPlan.leastOpeningSat(feeLadderSatPerVb: ladder))
@@ -193,7 +195,7 @@ struct RunCommand: ParsableCommand {
       defaults.environment.filter { !named.contains($0.prefix { $0 != "=" }) } + env
     let folder = workdir ?? (defaults.workdir.isEmpty ? "/work" : defaults.workdir)
     let (wanted, ofImage) = try (limits.processorSet(), defaults.processorSet)
-    let processors = try RunCommand.running { () throws(RunError) in
+    let processors = try RunCommand.running(timeline) { () throws(RunError) in
       try ProcessorChoice.processors(
         wanted: wanted, ofImage: ofImage, programs: programs, arguments: arguments,
         environment: environment, workdir: folder)
@@ -238,10 +240,17 @@ struct RunCommand: ParsableCommand {
     return end.status
   }
 
-  /// What `run` and `resume` do: an error of Zennet's own has a status of its own.
-  static func running<Value>(_ body: () throws(RunError) -> Value) throws -> Value {
+  /// What `run` and `resume` do: an error of Zennet's own has a status of its own, and ends JSON lines as
+  /// every other end does.
+  static func running<Value>(
+    _ timeline: Timeline, _ body: () throws(RunError) -> Value
+  ) throws -> Value {
     do throws(RunError) { return try body() } catch {
-      Complaint.tell(error.message)
+      if timeline.asJson {
+        timeline.tell(error.message, level: 0, status: .failure)
+      } else {
+        Complaint.tell(error.message)
+      }
       throw ExitCode(.failure)
     }
   }

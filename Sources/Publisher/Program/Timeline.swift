@@ -17,7 +17,7 @@ public final class Timeline {
   }
 
   private let startedAtMs = Clock.monotonicMs()
-  private let asJson: Bool
+  public let asJson: Bool
   /// 0 error, 1 warning, 2 info, 3 debug: what is above is left out.
   private let most: UInt8
 
