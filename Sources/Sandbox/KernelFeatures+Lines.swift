@@ -59,6 +59,11 @@ extension KernelFeatures {
       "memory protection", mayProtectItself, "when memory runs out the agent goes last",
       (asRoot(.resources) ?? "run as root, outside of containers")
         + ", or systemd's OOMScoreAdjust=-900", .refused)
+    add(
+      "file table", files.isSafe, "a job's memory ends before it is full",
+      files.enough > 0
+        ? "sysctl fs.file-max=\(files.enough)" + (isRoot ? "" : ", or run as root")
+        : "Linux 4.6, without cgroup.memory=nokmem", .refused)
     return lines
   }
 

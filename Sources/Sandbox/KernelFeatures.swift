@@ -17,6 +17,7 @@ public struct KernelFeatures: Sendable {
   public var swapIsBounded: Bool = false
   /// The agent may ask the kernel to spare it when memory runs out.
   public var mayProtectItself: Bool = false
+  public var files = FileTable()
   public var cgroups = CgroupLayout()
 
   public init() {}
@@ -44,6 +45,7 @@ public struct KernelFeatures: Sendable {
     features.cgroups = CgroupLayout.detect()
     features.swapIsBounded = isSwapBounded(features.cgroups.memory)
     features.mayProtectItself = mayLowerScore()
+    features.files = FileTable.detect(release: features.release)
     return features
   }
 

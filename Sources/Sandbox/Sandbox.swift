@@ -2,7 +2,7 @@ import CHost
 
 /// The executor: walls off one job after another and leaves nothing behind. Not for several threads.
 public final class Sandbox {
-  public let features: KernelFeatures
+  public private(set) var features: KernelFeatures
   public let settings: SandboxSettings
   private var filter: [UInt8] = []
   private var writer = PlanWriter()
@@ -15,6 +15,7 @@ public final class Sandbox {
 
   public init(features: KernelFeatures, settings: SandboxSettings) {
     self.features = features
+    self.features.files.grow()
     self.settings = settings
     stem = SandboxStem(program: settings.helperProgram, folder: settings.mountPoint)
   }

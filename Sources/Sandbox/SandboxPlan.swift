@@ -59,7 +59,7 @@ enum SandboxPlan {
 
     // The job, and programs that the publisher starts beside it.
     plan.fixed(ResourceLimits.steps())
-    plan.job(ResourceLimits.processSteps(context))
+    plan.job(ResourceLimits.jobSteps(context))
 
     // The job.
     plan.job(Program.steps(context))

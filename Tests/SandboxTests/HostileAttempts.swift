@@ -55,18 +55,21 @@ let hostileAttempts = #"""
     if (all) closedir(all);
     return written;
   }
-  static int passed(int over) {
-    int given = 0;
-    char control[CMSG_SPACE(sizeof given)] = {0};
+  static int sent(int over, const int *given, int count) {
+    char control[CMSG_SPACE(64 * sizeof *given)] = {0};
     struct iovec part = {"x", 1};
     struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control,
-                             .msg_controllen = sizeof control};
+                             .msg_controllen = CMSG_SPACE(count * sizeof *given)};
     struct cmsghdr *header = CMSG_FIRSTHDR(&message);
     header->cmsg_level = SOL_SOCKET;
     header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof given);
-    memcpy(CMSG_DATA(header), &given, sizeof given);
+    header->cmsg_len = CMSG_LEN(count * sizeof *given);
+    memcpy(CMSG_DATA(header), given, count * sizeof *given);
     return sendmsg(over, &message, MSG_DONTWAIT);
+  }
+  static int passed(int over) {
+    int given = 0;
+    return sent(over, &given, 1);
   }
   static int loopback_down(void) {
     struct ifreq request = {.ifr_name = "lo"};

@@ -151,6 +151,53 @@ let hostileHoarding = #"""
     return all;
   }
 
+  /* No descriptor of anybody's, and open all the same. */
+  static unsigned long mapped_files(void) {
+    unsigned long all = 0;
+    while (all < goal) {
+      int fd = open("/bin/probe", O_RDONLY);
+      void *at = fd < 0 ? MAP_FAILED : mmap(0, 4096, PROT_READ, MAP_PRIVATE, fd, 0);
+      close(fd);
+      if (at == MAP_FAILED) break;
+      all += 1 << 10;
+    }
+    return all;
+  }
+  /* In as many processes as there may be. */
+  static unsigned long open_files(void) {
+    unsigned long all = 0, own;
+    int ends[2];
+    while (all < goal && pipe(ends) == 0) {
+      pid_t pid = fork();
+      if (pid == 0) {
+        for (own = 0; all + own < goal && open("/bin/probe", O_RDONLY) >= 0; own += 1 << 10) ;
+        write(ends[1], &own, sizeof own);
+        for (;;) pause();
+      }
+      close(ends[1]);
+      if (pid < 0 || read(ends[0], &own, sizeof own) != sizeof own) break;
+      close(ends[0]);
+      all += own;
+    }
+    return all;
+  }
+  /* Sent, closed, and received by nobody. */
+  static unsigned long files_in_flight(void) {
+    enum { EACH = 50 };
+    unsigned long all = 0, before = 1;
+    int ends[2], given[EACH];
+    while (all < goal && all != before && socketpair(AF_UNIX, SOCK_DGRAM, 0, ends) == 0) {
+      int done = 1;
+      for (before = all; done && all < goal;) {
+        for (int index = 0; index < EACH; index++) given[index] = open("/bin/probe", O_RDONLY);
+        done = sent(ends[0], given, EACH) > 0;
+        for (int index = 0; index < EACH; index++) close(given[index]);
+        if (done) all += EACH << 10;
+      }
+    }
+    return all;
+  }
+
   static int spin(void *unused) { for (;;) ; }
   /* A process whose first thread has ended goes on in its others. */
   static void hide(void) {
@@ -176,7 +223,8 @@ let hostileHoarding = #"""
   #define KIND(name) {#name, name}
       KIND(anonymous), KIND(shared), KIND(file), KIND(shared_file), KIND(memory_file), KIND(segment),
       KIND(messages), KIND(pipes), KIND(local_sockets), KIND(stream_sockets), KIND(datagram_sockets),
-      KIND(netlink_sockets), KIND(page_tables), KIND(terminals), KIND(requests)};
+      KIND(netlink_sockets), KIND(page_tables), KIND(terminals), KIND(requests),
+      KIND(mapped_files), KIND(open_files), KIND(files_in_flight)};
     goal = (unsigned long)mib << 20;
     for (unsigned index = 0; index < sizeof kinds / sizeof *kinds; index++) {
       if (strcmp(kinds[index].name, name) != 0) continue;

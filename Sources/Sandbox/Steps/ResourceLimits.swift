@@ -4,7 +4,6 @@ import CHost
 enum ResourceLimits {
   static func steps() -> [Step] {
     let limits: [(String, UInt64, UInt64)] = [
-      ("nofile", 7, 4096),
       ("memlock", 8, 65_536),
       ("msgqueue", 12, 65_536),
       ("sigpending", 11, 1024),
@@ -14,10 +13,12 @@ enum ResourceLimits {
     return limits.map { name, resource, value in step(name, resource, value) }
   }
 
-  /// Where no cgroup counts processes: for each user id, and this one is the job's alone.
-  static func processSteps(_ context: PlanContext) -> [Step] {
-    if context.features.cgroups.pids.isPresent { return [] }
-    return [step("nproc", 6, context.spec.limits.pids)]
+  static func jobSteps(_ context: PlanContext) -> [Step] {
+    let pids = context.spec.limits.pids
+    let files = step("nofile", 7, context.features.files.descriptors(pids: pids))
+    if context.features.cgroups.pids.isPresent { return [files] }
+    // Where no cgroup counts processes: for each user id, and this one is the job's alone.
+    return [files, step("nproc", 6, pids)]
   }
 
   /// No core dumps: with 0 the kernel would still start a program of the owner's for each crash, as root
