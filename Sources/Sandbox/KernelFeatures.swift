@@ -46,6 +46,10 @@ public struct KernelFeatures: Sendable {
     features.swapIsBounded = isSwapBounded(features.cgroups.memory)
     features.mayProtectItself = mayLowerScore()
     features.files = FileTable.detect(release: features.release)
+    #if arch(arm) || arch(arm64)
+      ProcessorText.shown = ProcessorText.withoutSerial(
+        System.read("/proc/cpuinfo", limit: 32_768) ?? [])
+    #endif
     return features
   }
 

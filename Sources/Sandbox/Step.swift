@@ -52,6 +52,12 @@ struct Step {
     return step
   }
 
+  static func makeFile(_ path: String) -> Step {
+    var step = Step("make " + path, HOST_MAKE_FILE, HOST_PHASE_INNER)
+    step.path = path
+    return step
+  }
+
   static func write(_ path: String, _ text: String, _ phase: host_phase) -> Step {
     var step = Step("write " + path, HOST_WRITE_FILE, phase)
     step.path = path

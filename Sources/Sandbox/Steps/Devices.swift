@@ -13,8 +13,7 @@ enum Devices {
     ]
     for name in Text.names("null zero full random urandom tty") {
       let path = dev + "/" + name
-      var file = Step("make " + path, HOST_MAKE_FILE, HOST_PHASE_INNER)
-      file.path = path
+      let file = Step.makeFile(path)
       let source = Text.same(name, "random") ? "urandom" : name
       steps += [file, Step.mount("/dev/" + source, on: path, flags: MountFlag.bind)]
     }
@@ -29,8 +28,11 @@ enum Devices {
       link(dev + "/stdin", to: "/proc/self/fd/0"),
       link(dev + "/stdout", to: "/proc/self/fd/1"),
       link(dev + "/stderr", to: "/proc/self/fd/2"),
+    ]
+    steps += ProcFileSystem.processorSteps(in: dev)
+    steps += [
       Step.mount(
-        "", on: dev, flags: MountFlag.remount | MountFlag.bind | MountFlag.readOnly | quiet),
+        "", on: dev, flags: MountFlag.remount | MountFlag.bind | MountFlag.readOnly | quiet)
     ]
     return steps
   }

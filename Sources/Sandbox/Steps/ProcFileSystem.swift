@@ -1,11 +1,14 @@
+import CHost
+
 /// /proc shows the sandbox's processes only; what speaks of or to the machine is covered or read-only.
 /// (Much of it is root's, and root does not exist inside; there this is the second wall.) proc(5).
 ///
 /// So is what two publishers would know this machine by, or what names its owner's things: the kernel's
 /// command line (the root file system's UUID), disks, swap files, locks, devices that interrupt, and the
 /// number that each start of a machine gets. What programs need stays, marks or not: `stat` (they count
-/// processors with it, and its idle time is as old as the machine), `meminfo`, `cpuinfo`, `loadavg`,
-/// `version`, `cgroups`; so `vmstat` and other counters of the kind would gain nothing.
+/// processors with it, and its idle time is as old as the machine), `meminfo`, `cpuinfo` (without the line
+/// that no other machine has: ``ProcessorText``), `loadavg`, `version`, `cgroups`; so `vmstat` and other
+/// counters of the kind would gain nothing.
 enum ProcFileSystem {
   private static let quiet = MountFlag.noSuid | MountFlag.noDevices | MountFlag.noExecute
 
@@ -24,6 +27,15 @@ enum ProcFileSystem {
   private static let folders: StaticString =
     "acpi asound scsi tty pressure dynamic_debug bus fs irq device-tree"
 
+  /// What covers `cpuinfo`, with what it says there, before the folder is read-only, as the cover then is.
+  static func processorSteps(in folder: String) -> [Step] {
+    if ProcessorText.shown.utf8.isEmpty { return [] }
+    let path = folder + processor
+    return [Step.makeFile(path), Step.write(path, ProcessorText.shown, HOST_PHASE_INNER)]
+  }
+
+  private static let processor = "/cpuinfo"
+
   static func coverSteps() -> [Step] {
     let settings = "/proc/sys"
     var steps = [
@@ -33,6 +45,10 @@ enum ProcFileSystem {
     ]
     for name in Text.names(files) {
       steps.append(Step.mount("/dev/null", on: "/proc/" + name, flags: MountFlag.bind).optional)
+    }
+    if !ProcessorText.shown.utf8.isEmpty {
+      steps.append(
+        Step.mount("/dev" + processor, on: "/proc" + processor, flags: MountFlag.bind))
     }
     // Every kernel has this one; it covers the others, too.
     let empty = "/proc/driver"
