@@ -107,6 +107,46 @@ let hostileWalls = #"""
     goal = 80 << 20;
     return unless(anonymous() >= goal);
   }
+  /* More than half of the machine's table of files, as these tests say it is. */
+  static int half_of_files(unsigned long (*take)(void)) {
+    setpgid(0, 0);
+    goal = 4096 << 10;
+    unsigned long got = take();
+    signal(SIGTERM, SIG_IGN);
+    kill(0, SIGTERM);
+    while (wait(0) > 0) ;
+    return unless(got >= goal);
+  }
+  static int socket_memory(void) {
+    goal = 24 << 20;
+    return unless(stream_sockets() >= goal);
+  }
+  static long long now_us(clockid_t clock) {
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return now.tv_sec * 1000000LL + now.tv_nsec / 1000;
+  }
+  /* So much, once, that the quota must have stopped it: who is stopped stands still for most of 100 ms. */
+  static int much_processor(void) {
+    for (int round = 0; round < 6; round++) {
+      long long begin = now_us(CLOCK_PROCESS_CPUTIME_ID), last = now_us(CLOCK_MONOTONIC), now = last;
+      while (now - last < 50000) {
+        if (now_us(CLOCK_PROCESS_CPUTIME_ID) - begin > 60000) return 0;
+        last = now;
+        now = now_us(CLOCK_MONOTONIC);
+      }
+    }
+    errno = EAGAIN;
+    return -1;
+  }
+  static int names_serial(void) {
+    char line[256];
+    FILE *text = fopen("/proc/cpuinfo", "r");
+    int found = 0;
+    while (text && fgets(line, sizeof line, text)) found |= strncmp(line, "Serial", 6) == 0;
+    if (text) fclose(text);
+    return unless(found);
+  }
   /* The limits are small in these: a process or two more than allowed harm nobody, walls or not. */
   static void limits(void) {
     TRY("many-processes", many_processes());
@@ -115,6 +155,11 @@ let hostileWalls = #"""
     TRY("much-memory", much_memory());
     TRY("many-descriptors", many_descriptors());
     TRY("queued-signals", queued_signals());
+    TRY("open-files", half_of_files(open_files));
+    TRY("files-in-flight", half_of_files(files_in_flight));
+    TRY("socket-memory", socket_memory());
+    TRY("much-processor", much_processor());
+    TRY("uncovered-cpuinfo", uncovered("cpuinfo"));
   }
   static void walls(const char *machine) {
     char name[80];
@@ -134,6 +179,7 @@ let hostileWalls = #"""
     TRY("disk-priority", unless(syscall(SYS_ioprio_get, 1, 0) >> 13 != 3));
     TRY("oom-score", score());
     TRY("message-queue", message_queue());
+    TRY("processor-serial", names_serial());
     TRY("new-in-root", mkdir("/new", 0700));
     TRY("new-in-dev", opened("/dev/new", O_CREAT | O_WRONLY));
   #ifdef SYS_setrlimit

@@ -18,7 +18,10 @@ enum WallsTable {
     } + differently
 
   private static func isTheSame(_ wall: Wall) -> Bool {
-    ["rule of", "rlimit", "make", "mkdir", "symlink", "mount /proc/"].contains {
+    [
+      "rule of", "rlimit", "make", "mkdir", "symlink", "mount /proc/", "swap", "sockets",
+      "processor", "file table",
+    ].contains {
       wall.name.hasPrefix($0)
     }
   }
@@ -89,6 +92,10 @@ enum WallsTable {
     Wall("mount /proc/sys", .noStart),
     Wall("mount /proc/sys#2", .by(["settings"])),
     Wall("mount /proc/sys/kernel/random/boot_id", .by(["boot-id"])),
+    Wall("make /tmp/dev/cpuinfo", .noStart),
+    Wall("write /tmp/dev/cpuinfo", .no("what programs need")),
+    Wall(
+      "mount /proc/cpuinfo", .by(["uncovered-cpuinfo"]), only: ["uncovered-cpuinfo"]),
     Wall("mount /tmp#3", .no("where the job may write")),
     Wall("mount /out", .no("where the job may write")),
     Wall("mount /work", .no("where the job may write")),
@@ -146,7 +153,9 @@ enum WallsTable {
   ]
 
   private static let limits: [Wall] = [
-    Wall("rlimit nofile", .by(["many-descriptors"])),
+    Wall(
+      "rlimit nofile", .by(["many-descriptors", "open-files", "files-in-flight"]),
+      only: ["many-descriptors", "open-files", "files-in-flight"]),
     Wall("rlimit memlock", .by(["lock-memory"])),
     Wall("rlimit msgqueue", .by(["message-queue"])),
     Wall("rlimit sigpending", .by(["queued-signals"])),
@@ -167,6 +176,21 @@ enum WallsTable {
       only: ["many-processes", "much-memory"]),
     Wall("pids.max", Missing(limits: ["pids.max"]), .by(["many-processes"])),
     Wall("memory", Missing(limits: ["memory"]), .by(["much-memory"]), only: ["much-memory"]),
+    // Where nothing is swapped, one limit is as good as the other.
+    Wall(
+      "swap", Missing(limits: ["swap"]), .behind(Missing(limits: ["memory"]), ["much-memory"]),
+      only: ["much-memory"]),
+    Wall(
+      "sockets", Missing(limits: ["sockets"]),
+      features.cgroups.memory.isVersion2
+        ? .no("version 2 counts it as memory") : .by(["socket-memory"]), only: ["socket-memory"]),
+    Wall(
+      "processor", Missing(limits: ["processor"]), .by(["much-processor"]),
+      only: ["much-processor"]),
+    // As if the machine's table of files held any number.
+    Wall(
+      "file table", Missing(limits: ["file table"]), .by(["open-files", "files-in-flight"]),
+      only: ["open-files", "files-in-flight"]),
   ]
 
   private static let rules: [Wall] = [
