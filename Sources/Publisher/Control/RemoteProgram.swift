@@ -108,7 +108,8 @@ public final class RemoteProgram {
       switch event {
       case .received(_, let bytes):
         frames.append(bytes)
-        while end == nil, let frame = frames.next() { take(frame, output) }
+        // The first verdict counts: what cannot be printed may come together with a good end.
+        while end == nil, problem == nil, let frame = frames.next() { take(frame, output) }
       case .closed:
         throw .usage(problem ?? "the run does not go on")
       case .descriptorReadable: readInput()
