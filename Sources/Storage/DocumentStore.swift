@@ -54,23 +54,9 @@ public final class DocumentStore {
     return try statement.step() ? try document(statement) : nil
   }
 
-  /// Documents of a kind, the newest first, at most `limit`.
-  public func list(kind: UInt32, limit: UInt32 = 1000) throws(StorageError) -> [StoredDocument] {
-    let statement = try database.prepare(
-      """
-      SELECT kind, id, time, body, sum FROM document WHERE kind = ?
-      ORDER BY time DESC, id LIMIT ?
-      """)
-    try statement.bind(1, UInt64(kind))
-    try statement.bind(2, UInt64(limit))
-    var found: [StoredDocument] = []
-    while try statement.step() { found.append(try document(statement)) }
-    return found
-  }
-
   /// The identifiers of a kind, the newest first, at most `limit`: who reads them one by one needs little
   /// memory, and is not stopped by one that is damaged.
-  public func identifiers(kind: UInt32, limit: UInt32) throws(StorageError) -> [Bytes32] {
+  public func identifiers(kind: UInt32, limit: UInt32 = .max) throws(StorageError) -> [Bytes32] {
     let statement = try database.prepare(
       "SELECT id FROM document WHERE kind = ? ORDER BY time DESC, id LIMIT ?")
     try statement.bind(1, UInt64(kind))

@@ -153,14 +153,14 @@ final class AgentProgram {
 
   private func restore() {
     do throws(StorageError) {
-      for document in try folder.ledger.documents.list(kind: DocumentKind.job) {
-        guard let channel = try folder.ledger.channels.load(document.id), !channel.isClosed
-        else { continue }
-        guard let record = JobRecord.decode(document.body) else {
-          Output.fail(.storage, "the record of contract " + document.id.hex + " cannot be read")
+      for channel in try folder.ledger.channels.all() {
+        let id = channel.contract
+        let document = try folder.ledger.documents.get(kind: DocumentKind.job, id: id)
+        guard let record = document.flatMap({ JobRecord.decode($0.body) }) else {
+          Output.fail(.storage, "the record of contract " + id.hex + " cannot be read")
         }
         do { try machine.restored(record, channelState: channel.state, now) } catch {
-          Output.fail(.storage, "channel " + document.id.hex + ": " + error.message)
+          Output.fail(.storage, "channel " + id.hex + ": " + error.message)
         }
       }
     } catch { Output.fail(error) }

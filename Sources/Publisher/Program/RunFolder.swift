@@ -54,11 +54,8 @@ public final class RunFolder {
 
   /// The newest first.
   public func runs() throws(RunError) -> [RunRecord] {
-    let documents = try storing { () throws(StorageError) in
-      try ledger.documents.list(kind: DocumentKind.run)
-    }
     var records: [RunRecord] = []
-    for document in documents {
+    try forEach(DocumentKind.run) { (document) throws(RunError) in
       guard let record = RunRecord.decode(document.body) else {
         throw .damaged("run " + document.id.hex + " cannot be read")
       }
@@ -94,10 +91,7 @@ public final class RunFolder {
   /// The hires of a run, by worker.
   public func hires(of run: Bytes32) throws(RunError) -> [HireRecord] {
     var found: [HireRecord] = []
-    let documents = try storing { () throws(StorageError) in
-      try ledger.documents.list(kind: DocumentKind.hire)
-    }
-    for document in documents {
+    try forEach(DocumentKind.hire) { (document) throws(RunError) in
       guard let record = HireRecord.decode(document.body) else {
         throw .damaged("hire " + document.id.hex + " cannot be read")
       }
@@ -203,6 +197,19 @@ public final class RunFolder {
     try storing { () throws(StorageError) in
       try ledger.channels.store(
         contract, sequence: sequence, amountSat: amountSat, state: state, unixSeconds: seconds)
+    }
+  }
+
+  /// Every document of a kind, however many there are: each may be about money that waits.
+  private func forEach(
+    _ kind: UInt32, _ use: (StoredDocument) throws(RunError) -> Void
+  ) throws(RunError) {
+    let documents = ledger.documents
+    for id in try storing({ () throws(StorageError) in try documents.identifiers(kind: kind) }) {
+      let document = try storing { () throws(StorageError) in
+        try documents.get(kind: kind, id: id)
+      }
+      if let document { try use(document) }
     }
   }
 

@@ -1,7 +1,9 @@
 import Bitcoin
 import Bytes
 import Foundation
+import Host
 import Market
+import Storage
 import Testing
 
 @testable import Publisher
@@ -33,6 +35,29 @@ struct RunFolderTests {
     }
     try folder.storeChannelIndex(disk.channelIndex)
     return (folder, world)
+  }
+
+  /// The coins of an interrupted run are in its records, however many runs there were since.
+  @Test func noRunIsForgottenForThoseAfterIt() throws {
+    defer { remove() }
+    let (folder, world) = try filled()
+    let first = try folder.run(named: nil)
+    var hire = world.publisher.machine.summaries[0].record
+    hire.run = Bytes32([UInt8](repeating: 1, count: 32))
+    let later = Clock.unixSeconds() + 10
+    try folder.ledger.database.transaction { () throws(StorageError) in
+      for number in 0..<1001 {
+        let ends = [UInt8(number >> 8), UInt8(number & 255)]
+        let id = Bytes32(ends + [UInt8](repeating: 9, count: 30))
+        let kinds = [RunFolder.DocumentKind.hire, RunFolder.DocumentKind.run]
+        for (kind, body) in zip(kinds, [hire.encode(), first.encode()]) {
+          try folder.ledger.documents.put(
+            StoredDocument(kind: kind, id: id, unixSeconds: later, body: body))
+        }
+      }
+    }
+    #expect(try folder.runs().count == 1002)
+    #expect(try folder.hires(of: first.id).count == 1)
   }
 
   @Test func theReceiptIsReadBackFromTheLedger() throws {
