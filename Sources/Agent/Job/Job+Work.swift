@@ -10,7 +10,7 @@ extension Job {
   /// The longest time between two looks at what the job used. For so long sockets may hold more memory
   /// than the job may (``SandboxProcess/usage(nowMs:)``).
   static let maxSampleMs: UInt64 = 250
-  /// The shortest: a look costs some 60 µs, and looking shall not take a thousandth of a processor.
+  /// The shortest: a look costs some 80 µs, and looking shall not take a thousandth of a processor.
   static let minSampleMs: UInt64 = 100
   /// After its start a job is looked at this soon, then at twice its age.
   private static let firstSampleMs: UInt64 = 20

@@ -97,11 +97,10 @@ public struct PastRuns {
     let results = ResultsWriter(
       folder: dataFolder + "/runs/" + name, target: nil, limitBytes: record.offer.maxResultBytes)
     var status = RunStatus(record, hires)
-    for (index, hire) in hires.enumerated() {
-      status.workers[index].status = RunReceipt.status(of: hire.record, record, results)?.code
-    }
+    let statuses = hires.map { RunReceipt.status(of: $0.record, record, results) }
+    for index in hires.indices { status.workers[index].status = statuses[index]?.code }
     status.live = false
-    status.status = RunReceipt.status(of: record, hires.map(\.record), results)?.code
+    status.status = RunReceipt.status(of: record, hires.map(\.record), statuses)?.code
     // Who does not wait for the close has a run whose record never says that it is finished.
     let done = hires.filter { $0.record.stage >= .receipted }
     if record.isFinished || done.count >= Int(record.offer.workers) {

@@ -56,25 +56,27 @@ public struct RunReceipt: Encodable {
     jobs = []
     let results = folder.results(of: run, try folder.options(of: run.id))
     let hires = try folder.hires(of: run.id).filter { $0.stage != .abandoned }
-    for hire in hires {
-      jobs.append(try RunReceipt.job(folder, hire, RunReceipt.status(of: hire, run, results)))
+    let statuses = hires.map { RunReceipt.status(of: $0, run, results) }
+    for (hire, status) in zip(hires, statuses) {
+      jobs.append(try RunReceipt.job(folder, hire, status))
     }
-    status = (end?.status ?? RunReceipt.status(of: run, hires, results))?.code
+    status = (end?.status ?? RunReceipt.status(of: run, hires, statuses))?.code
   }
 
   /// What `zennet run` exited with, or would; nil while that is open.
+  /// - Parameter statuses: of each of its hires.
   static func status(
-    of run: RunRecord, _ hires: [HireRecord], _ results: ResultsWriter
+    of run: RunRecord, _ hires: [HireRecord], _ statuses: [ExitStatus?]
   ) -> ExitStatus? {
     // A place stays empty only where the run was stopped.
-    var statuses = [ExitStatus?](
+    var places = [ExitStatus?](
       repeating: run.isFinished ? .stoppedByPublisher : nil, count: Int(run.offer.workers))
-    for hire in hires {
+    for (hire, status) in zip(hires, statuses) {
       let worker = Int(hire.contract.contract.workerIndex)
-      if worker < statuses.count { statuses[worker] = status(of: hire, run, results) }
+      if worker < places.count { places[worker] = status }
     }
-    let known = statuses.compactMap { $0 }
-    if known.count < statuses.count { return nil }
+    let known = places.compactMap { $0 }
+    if known.count < places.count { return nil }
     return ExitStatus.first(of: known)?.status ?? .success
   }
 
