@@ -96,10 +96,13 @@ let package = Package(
 
     // The publisher's side, the development chain, the simulator: ordinary Swift.
     ordinaryModule(
+      "Wallet",
+      ["Bytes", "Crypto", "Bitcoin", "LightClient", "Channel", "Storage", "Host", "ChainFollower"]),
+    ordinaryModule(
       "Publisher",
       [
         "Bytes", "Crypto", "Bitcoin", "LightClient", "Channel", "Market", "Session", "Capability",
-        "Storage", "Host", "Sandbox", "ChainFollower", "CZlib", "CZstd",
+        "Storage", "Host", "Sandbox", "ChainFollower", "Wallet", "CZlib", "CZstd",
       ]),
     ordinaryModule(
       "Devnet", ["Bytes", "Crypto", "Bitcoin", "Host", "CBitcoinKernel"],
@@ -109,7 +112,7 @@ let package = Package(
     .executableTarget(
       name: "zennet",
       dependencies: [
-        "Publisher", "Devnet", "Host", "Bitcoin", "ChainFollower", "Ini",
+        "Publisher", "Wallet", "Devnet", "Host", "Bitcoin", "ChainFollower", "Ini",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       exclude: ["Manual"], swiftSettings: settings + kernelFlags,
@@ -131,7 +134,7 @@ let package = Package(
       "Fuzzing",
       [
         "Bytes", "Crypto", "Bitcoin", "LightClient", "Channel", "Market", "Session", "Capability",
-        "Sandbox", "Host", "Ini", "ChainFollower", "Agent", "Publisher",
+        "Sandbox", "Host", "Ini", "ChainFollower", "Agent", "Wallet", "Publisher",
       ]),
 
     // Tests: one folder a module.
@@ -154,6 +157,8 @@ let package = Package(
     tests("Host", ["CHost"]),
     tests("ChainFollower", ["Devnet", "Simulator", "Ini"]),
     tests("Agent", ["Devnet", "Ini"]),
+    // The command `zennet wallet` is run as a person runs it.
+    tests("Wallet", ["Devnet", "Host", "zennet"]),
     tests("Publisher", ["Agent", "Devnet"], exclude: ["Bundle/make_images.py"]),
     tests("Devnet", ["Host", "zennet"], exclude: ["bdk_client.py"]),
     tests("MadeChain", ["Devnet", "ChainFollower", "LightClient", "Storage", "Host"]),

@@ -7,6 +7,7 @@ import LightClient
 import Market
 import Publisher
 import Session
+import Wallet
 
 /// A publisher's run, machines that the fuzzer plays over real sessions, and the chain.
 final class FuzzedRun {

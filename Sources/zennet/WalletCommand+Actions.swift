@@ -3,7 +3,7 @@ import Bitcoin
 import Bytes
 import Foundation
 import Host
-import Publisher
+import Wallet
 
 extension WalletCommand {
   struct New: ParsableCommand {

@@ -5,7 +5,7 @@ import ChainFollower
 import Foundation
 import Host
 import Ini
-import Publisher
+import Wallet
 
 /// `zennet wallet …`: the publisher's coins.
 struct WalletCommand: ParsableCommand {

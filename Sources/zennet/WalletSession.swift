@@ -3,7 +3,7 @@ import ChainFollower
 import Foundation
 import Host
 import LightClient
-import Publisher
+import Wallet
 
 /// One run of a wallet command: a poll loop with a light client and the wallet.
 final class WalletSession {

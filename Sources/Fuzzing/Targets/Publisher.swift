@@ -1,6 +1,7 @@
 import Bitcoin
 import Bytes
 import Publisher
+import Wallet
 
 extension FuzzTarget {
   /// What the publisher keeps on disk, what it writes down, and transactions that strangers show to

@@ -1,6 +1,7 @@
 import Host
 import Sandbox
 import Storage
+import Wallet
 
 /// Why a publisher's program ends before its work is done.
 public enum RunError: Error, Equatable {

@@ -4,6 +4,7 @@ import Foundation
 import Host
 import Market
 import Storage
+import Wallet
 
 /// A publisher's data folder: the wallet, and beside it `ledger.db` with runs, hires and channels,
 /// and `runs/NAME` with each run's bundles, options and results.

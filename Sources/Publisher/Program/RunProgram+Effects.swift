@@ -2,6 +2,7 @@ import Bitcoin
 import Bytes
 import Host
 import Storage
+import Wallet
 
 /// What the machine decides, done. A disk that does not take money's state ends the program: nothing
 /// may go on as if it had.

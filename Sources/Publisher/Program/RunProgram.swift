@@ -6,6 +6,7 @@ import Host
 import LightClient
 import Market
 import Storage
+import Wallet
 
 /// The publisher's body: one poll loop that brings events to the ``RunMachine`` and carries out what
 /// it decides, each effect finished before the next.
@@ -246,21 +247,5 @@ public final class RunProgram {
     }
     control.answerWaiting(self)
     if let fault = chain.storageFault { throw .storage(fault) }
-  }
-}
-
-extension WalletFolder {
-  /// A new wallet has no past: blocks before its phrase was made are not looked through.
-  func birth(_ client: LightClient) -> UInt32 {
-    // Header times may be wrong by two hours, and a clock may be too.
-    let marginSeconds: UInt64 = 4 * 60 * 60
-    let earliest = bornUnixSeconds > marginSeconds ? bornUnixSeconds - marginSeconds : 0
-    var height = client.tipHeight
-    while height > client.baseHeight, let time = client.time(at: height),
-      UInt64(time) >= earliest
-    {
-      height -= 1
-    }
-    return height
   }
 }

@@ -3,6 +3,7 @@ import Bytes
 import Channel
 import Market
 import Session
+import Wallet
 
 /// The machines that call: who they are, what they bid, which are hired.
 extension RunMachine {

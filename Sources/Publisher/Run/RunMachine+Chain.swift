@@ -3,6 +3,7 @@ import Bytes
 import Channel
 import LightClient
 import Market
+import Wallet
 
 /// The chain: the wallet's coins, the fundings, the closes.
 extension RunMachine {

@@ -39,5 +39,5 @@ extension Hire {
 
 extension RunMachine {
   /// A new wallet's birth was looked up in the chain. Call before the start.
-  func setWalletBirth(_ height: UInt32) { wallet.birthHeight = height }
+  func setWalletBirth(_ height: UInt32) { wallet.setBirth(height) }
 }

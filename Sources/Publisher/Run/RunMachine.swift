@@ -4,6 +4,7 @@ import Channel
 import LightClient
 import Market
 import Session
+import Wallet
 
 /// A publisher's run: one job for some workers, from the announcement to the last close. It owns the
 /// wallet, the connections and the hires; each ``Hire`` lives its own life. No I/O: call a method
@@ -75,11 +76,7 @@ public final class RunMachine {
   /// Runs and channels are stored before the wallet that paid for them: what a restart relays spends
   /// coins that the wallet on disk may still offer.
   private func noteOwnTransactions() {
-    for case .broadcast(let transaction) in context.effects {
-      let txid = transaction.txid
-      if wallet.entries[txid] != nil { continue }
-      wallet.note(transaction, txid: txid, height: nil, isOwn: true)
-    }
+    for case .broadcast(let transaction) in context.effects { wallet.noteOwn(transaction) }
   }
 
   /// Watches those of the wallet's scripts that are not watched yet.

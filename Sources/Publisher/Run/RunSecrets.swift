@@ -1,5 +1,6 @@
 import Bytes
 import Crypto
+import Wallet
 
 /// The publisher's keys beside its coins, all brought back by the wallet's phrase.
 public struct RunSecrets: Sendable {

@@ -2,6 +2,7 @@ import Bitcoin
 import Bytes
 import Channel
 import Market
+import Wallet
 
 /// One worker of a run, for receipts and displays.
 public struct HireSummary: Equatable, Sendable {

@@ -5,6 +5,7 @@ import Host
 import Market
 import Storage
 import Testing
+import Wallet
 
 @testable import Publisher
 

@@ -3,6 +3,7 @@ import Bytes
 import Channel
 import LightClient
 import TestSupport
+import Wallet
 
 @testable import Publisher
 

@@ -4,6 +4,7 @@ import Channel
 import Market
 import TestSupport
 import Testing
+import Wallet
 
 @testable import Publisher
 

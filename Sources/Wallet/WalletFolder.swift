@@ -2,6 +2,7 @@ import Bitcoin
 import Bytes
 import Foundation
 import Host
+import LightClient
 import Storage
 
 /// Why a wallet's folder cannot be used.
@@ -116,6 +117,20 @@ public final class WalletFolder {
     }
     guard let phrase else { throw .line(path: path, number: lines.count) }
     return (phrase, born)
+  }
+
+  /// Where the wallet's past begins: blocks before its phrase was made are not looked through.
+  public func birth(_ client: LightClient) -> UInt32 {
+    // Header times may be wrong by two hours, and a clock may be too.
+    let marginSeconds: UInt64 = 4 * 60 * 60
+    let earliest = bornUnixSeconds > marginSeconds ? bornUnixSeconds - marginSeconds : 0
+    var height = client.tipHeight
+    while height > client.baseHeight, let time = client.time(at: height),
+      UInt64(time) >= earliest
+    {
+      height -= 1
+    }
+    return height
   }
 
   /// Writes the state durably.

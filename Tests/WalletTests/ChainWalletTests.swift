@@ -7,7 +7,7 @@ import Host
 import LightClient
 import Testing
 
-@testable import Publisher
+@testable import Wallet
 
 extension RunningDevnet {
   fileprivate func hasInMempool(_ txid: Bytes32) -> Bool {

@@ -3,7 +3,7 @@ import Bytes
 import TestSupport
 import Testing
 
-@testable import Publisher
+@testable import Wallet
 
 struct CoinSelectionTests {
   private func coin(_ amountSat: UInt64, _ index: UInt32) -> WalletCoin {

@@ -3,7 +3,7 @@ import Bytes
 import TestSupport
 import Testing
 
-@testable import Publisher
+@testable import Wallet
 
 /// The wallet's file.
 struct WalletDocumentTests: WalletFixtures {

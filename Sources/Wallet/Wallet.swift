@@ -51,6 +51,9 @@ public struct Wallet: Sendable {
     self.birthHeight = birthHeight
   }
 
+  /// The birth of a new wallet was looked up in the chain.
+  public mutating func setBirth(_ height: UInt32) { birthHeight = height }
+
   // MARK: Scripts
 
   /// Every script to look for, in a fixed order.

@@ -3,7 +3,7 @@ import Crypto
 import TestSupport
 import Testing
 
-@testable import Publisher
+@testable import Wallet
 
 struct PhraseTests {
   @Test func theWordListIsTheStandards() {

@@ -5,7 +5,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@testable import Publisher
+@testable import Wallet
 
 struct WalletKeysTests {
   private func keys(_ network: Network) throws -> WalletKeys {

@@ -3,7 +3,7 @@ import Bytes
 import TestSupport
 import Testing
 
-@testable import Publisher
+@testable import Wallet
 
 /// Watching, balances, reorganisations, conflicts.
 struct WalletTests: WalletFixtures {

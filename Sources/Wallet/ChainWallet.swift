@@ -102,19 +102,8 @@ public final class ChainWallet {
     if isDirty || unsavedBlocks >= ChainWallet.blocksBetweenSaves { try save() }
   }
 
-  /// A new wallet has no past: blocks before its phrase was made are not looked through.
   private func findBirth() throws(WalletFolderError) {
-    let client = follower.client
-    // Header times may be wrong by two hours, and a clock may be too.
-    let margin: UInt64 = 4 * 60 * 60
-    let earliest = folder.bornUnixSeconds > margin ? folder.bornUnixSeconds - margin : 0
-    var height = client.tipHeight
-    while height > client.baseHeight, let time = client.time(at: height),
-      UInt64(time) >= earliest
-    {
-      height -= 1
-    }
-    folder.wallet.birthHeight = height
+    folder.wallet.setBirth(folder.birth(follower.client))
     try watchAll()
   }
 

@@ -4,7 +4,7 @@ import Devnet
 import TestSupport
 import Testing
 
-@testable import Publisher
+@testable import Wallet
 
 /// Payments, each judged by libbitcoinkernel.
 struct WalletSpendingTests: WalletFixtures {

@@ -92,6 +92,13 @@ extension Wallet {
     return try extend()
   }
 
+  /// Remembers a transaction that another store kept when this one's was lost: it is relayed again,
+  /// and its coins are taken.
+  public mutating func noteOwn(_ transaction: Transaction) {
+    let txid = transaction.txid
+    if entries[txid] == nil { note(transaction, txid: txid, height: nil, isOwn: true) }
+  }
+
   /// Takes in a transaction that spends or makes coins of the wallet; others leave no trace.
   mutating func note(_ transaction: Transaction, txid: Bytes32, height: UInt32?, isOwn: Bool) {
     guard let paidSat = transaction.totalOutputSat else { return }

@@ -3,7 +3,7 @@ import Bytes
 import TestSupport
 import Testing
 
-@testable import Publisher
+@testable import Wallet
 
 /// A chain of blocks without work: the wallet leaves that to the light client.
 struct FakeChain {
