@@ -12,7 +12,7 @@ public enum MarketSelfTest {
     report("market: bid, signed", bidWorks())
     report("market: session message", messageWorks())
     report("market: rates from a wish and the price of energy", pricingWorks())
-    report("market: frozen, thawed and ended, beyond 32 bits", freezeWorks())
+    report("market: frozen and thawed, beyond 32 bits", freezeWorks())
   }
 
   /// 123 bytes as they stand on a chain.
@@ -36,12 +36,11 @@ public enum MarketSelfTest {
 
   private static var offer: Offer {
     Offer(
-      network: .zero, title: Array("self-test".utf8), arguments: [Array("/bin/true".utf8)],
-      limits: ResourceLimits(
-        memoryMiB: 64, milliCpus: 1000, pids: 32, diskMiB: 16, wallMs: 60_000),
-      priceCeilingSatPerHour: 6000, payoutIntervalMs: 500, providerMaxLossSat: 20,
-      publisherMaxLossSat: 2000, openingPaymentSat: 1000, graceMs: 5000, channelBlocks: 144,
-      maxBundleBytes: 1 << 20, maxResultBytes: 1 << 20)
+      network: .zero, title: Array("self-test".utf8),
+      share: ShareLimits(memoryMiB: 64, milliCpus: 1000, pids: 32, diskMiB: 16),
+      priceCeilingSatPerHour: 6000, traffic: HourlyTraffic(diskKiB: 1 << 20, networkKiB: 1 << 22),
+      payoutIntervalMs: 500, publisherMaxLossSat: 2000, channelBlocks: 144, closeMarginBlocks: 24,
+      feeLadderSatPerKvB: [1000, 5000, 25_000])
   }
 
   private static func offerWorks() -> Bool {
@@ -54,38 +53,43 @@ public enum MarketSelfTest {
 
   private static func priceWorks() -> Bool {
     let rates = RateVector(
-      cpuPsatPerMs: 0xffff_ffff_ffff, memoryPsatPerMiBMs: 123_456_789, wallPsatPerMs: 1)
-    let usage = UsageVector(
-      cpuMs: 987_654_321, memoryMiBMs: 55_555_555_555, wallMs: 10, frozenMs: 9)
+      cpuPsatPerMs: 0xffff_ffff_ffff, memoryPsatPerMiBMs: 123_456_789, reservedPsatPerMs: 1)
+    let usage = LeaseUsage(
+      tasks: UsageVector(cpuMs: 987_654_321, memoryMiBMs: 55_555_555_555, wallMs: 10, frozenMs: 9),
+      reservedMs: 1)
     // (281474976710655 × 987654321 + 123456789 × 55555555555 + 1) / 10^12, rounded up.
     return Price.owedSat(rates, usage) == 278_006_835_713
-      && Price.owedSat(RateVector(cpuPsatPerMs: .max), UsageVector(cpuMs: .max)) == nil
+      && Price.owedSat(
+        RateVector(cpuPsatPerMs: .max), LeaseUsage(tasks: UsageVector(cpuMs: .max))) == nil
   }
 
   private static func bidWorks() -> Bool {
     let identity = Ed25519.KeyPair(seed: Sha256.hash([2]))
     guard let key = try? Secp256k1.publicKey(of: Sha256.hash([4])) else { return false }
-    var bid = Bid(
-      offerDigest: offer.digest, provider: .zero, reportDigest: Sha256.hash([6]),
-      rates: RateVector(cpuPsatPerMs: 1_000_000_000, wallPsatPerMs: 5),
-      payoutScript: Script.p2tr(outputKey: Sha256.hash([7])), providerKey: key)
-    bid.sign(identity)
+    let bid = Bid(
+      offerDigest: offer.digest, provider: identity.publicKey, reportDigest: Sha256.hash([6]),
+      rates: RateVector(cpuPsatPerMs: 1_000_000_000, reservedPsatPerMs: 5), maxLossSat: 20,
+      firstPaymentSat: 330, payoutScript: Script.p2tr(outputKey: Sha256.hash([7])),
+      providerKey: key, debt: Debt(lease: Sha256.hash([8]), amountSat: 3))
+    let signature = bid.sign(identity)
     guard (try? bid.check(against: offer)) != nil, let read = try? Bid.decode(bid.encode()) else {
       return false
     }
     var forged = read
-    forged.rates.wallPsatPerMs += 1
-    return read == bid && (try? forged.verify()) == nil
+    forged.rates.reservedPsatPerMs += 1
+    return read == bid && (try? read.verify(signature, by: identity.publicKey)) != nil
+      && (try? forged.verify(signature, by: identity.publicKey)) == nil
   }
 
   private static func messageWorks() -> Bool {
-    let message = SessionMessage.usage(
-      UsageReport(
-        sequence: 1, usage: UsageVector(cpuMs: 5, wallMs: 9, frozenMs: 1), owedSat: 7,
-        isFrozen: false))
+    let usage = LeaseUsage(
+      tasks: UsageVector(cpuMs: 5, wallMs: 9, frozenMs: 1), reservedMs: 1 << 40)
+    let message = SessionMessage.usage(UsageReport(sequence: 1, usage: usage, owedSat: 7))
     let bytes = message.encode()
     return (try? SessionMessage.decode(bytes)) == message
-      && (try? SessionMessage.decode(bytes + [0])) == nil && bytes.count == 82
+      && (try? SessionMessage.decode(bytes + [0])) == nil && bytes.count == 89
+      && (try? SessionMessage.decode([201, 1, 2])) == .unknown(type: 201)
+      && (try? SessionMessage.decode([202, 1, 2])) == nil
   }
 
   /// The canonical-benchmark pricing: an hour of everything earns the wish, and nothing is sold below
@@ -94,24 +98,29 @@ public enum MarketSelfTest {
     let machine = MachineCapacity(milliCpus: 4000, memoryMiB: 8192)
     let energy = EnergyCost(
       idleMilliwatts: 5000, loadMilliwatts: 65_000, satPerKilowattHour: 100_000)
-    let hourMs: UInt64 = 3_600_000
-    let hour = UsageVector(cpuMs: 4 * hourMs, memoryMiBMs: 8192 * hourMs, wallMs: hourMs)
-    let rates = Pricing.rates(hourlySat: 50_000, runs: [], machine: machine, energy: energy)
-    let least = Pricing.rates(hourlySat: 1, runs: [], machine: machine, energy: energy)
-    guard let owedSat = Price.owedSat(rates, hour), let leastSat = Price.owedSat(least, hour) else {
-      return false
+    let share = ShareLimits(memoryMiB: 4096, milliCpus: 1000, pids: 32, diskMiB: 16)
+    func hourSat(_ wishSat: UInt64, use: Bool) -> UInt64 {
+      let rates = Pricing.rates(
+        for: share, of: machine, Pricing.Wish(hourlySat: wishSat, energy: energy))
+      var usage = Price.fullUse(share, ms: 3_600_000)
+      if !use { usage.tasks = UsageVector() }
+      return Price.owedSat(rates, usage) ?? 0
     }
-    return owedSat >= 49_950 && owedSat <= 50_050 && leastSat == 6501
-      && energy.loadSatPerHour == 6500
+    // Half of the machine by its memory; of its energy half when idle, and one processor of four.
+    return hourSat(50_000, use: true) >= 24_990 && hourSat(50_000, use: true) <= 25_010
+      && hourSat(50_000, use: false) >= 12_490 && hourSat(50_000, use: false) <= 12_510
+      && hourSat(1, use: true) == 1751 && energy.loadSatPerHour == 6500
   }
 
   private static func freezeWorks() -> Bool {
-    let nowMs: UInt64 = 1 << 40
-    var rule = FreezeRule(providerMaxLossSat: 1 << 33, graceMs: 5000, headroomSat: 1)
-    return rule.decide(owedSat: 1 << 34, paidSat: (1 << 33) + 1, nowMs: nowMs) == .run
-      && rule.decide(owedSat: 1 << 34, paidSat: 1 << 33, nowMs: nowMs) == .freeze
-      && rule.decide(owedSat: nil, paidSat: .max, nowMs: nowMs + 4999) == .freeze
-      && rule.decide(owedSat: 1 << 34, paidSat: 1 << 33, nowMs: nowMs + 5000) == .end
-      && rule.decide(owedSat: 1 << 34, paidSat: 1 << 34, nowMs: nowMs + 5000) == .run
+    let rule = FreezeRule(
+      RateVector(reservedPsatPerMs: RateVector.psatPerSat),
+      ShareLimits(memoryMiB: 1, milliCpus: 1, pids: 1, diskMiB: 1), sampleMs: 1)
+    let large: UInt64 = 1 << 34
+    return rule.headroomSat == 1
+      && rule.mayRun(owedSat: large, paidSat: (1 << 33) + 1, allowedSat: 1 << 33)
+      && !rule.mayRun(owedSat: large, paidSat: 1 << 33, allowedSat: 1 << 33)
+      && !rule.mayRun(owedSat: nil, paidSat: .max, allowedSat: .max)
+      && !rule.mayRun(owedSat: .max, paidSat: 0, allowedSat: .max)
   }
 }

@@ -10,10 +10,7 @@ extension Offer {
     text.field("digest", digest.hex)
     text.field("network", network.reversed.hex)
     text.field("title", title)
-    text.field("argv", arguments)
-    text.field("env", environment)
-    text.field("workdir", workdir)
-    limits.write(to: &text)
+    share.write(to: &text)
     text.field("isolation", isolation.text)
     text.key("processors")
     text.beginArray()
@@ -21,42 +18,36 @@ extension Offer {
     text.endArray()
     text.field("workers", UInt64(workers))
     text.field("price_ceiling_sat_per_hour", priceCeilingSatPerHour)
+    text.field("disk_kib_per_hour", traffic.diskKiB)
+    text.field("network_kib_per_hour", traffic.networkKiB)
     text.field("payout_interval_ms", UInt64(payoutIntervalMs))
-    text.field("provider_max_loss_sat", providerMaxLossSat)
     text.field("publisher_max_loss_sat", publisherMaxLossSat)
-    text.field("opening_payment_sat", openingPaymentSat)
-    text.field("grace_ms", UInt64(graceMs))
+    text.field("stop_grace_ms", UInt64(stopGraceMs))
+    text.field("hold_ms", UInt64(holdMs))
+    text.field("notice_ms", UInt64(noticeMs))
     text.field("channel_blocks", UInt64(channelBlocks))
+    text.field("close_margin_blocks", UInt64(closeMarginBlocks))
     text.field("funding_depth", UInt64(fundingDepth))
-    text.key("fee_ladder_sat_per_vb")
+    text.key("fee_ladder_sat_per_kvb")
     text.beginArray()
-    for rate in feeLadderSatPerVb { text.value(UInt64(rate)) }
+    for rate in feeLadderSatPerKvB { text.value(UInt64(rate)) }
     text.endArray()
-    text.field("max_bundle_bytes", maxBundleBytes)
-    text.field("max_result_bytes", maxResultBytes)
     text.endObject()
     return text.string
   }
 
   /// For people, one fact a line.
   public var lines: [String] {
-    var program = ""
-    for argument in arguments {
-      program += (program.utf8.isEmpty ? "" : " ") + TextRules.shown(argument)
-    }
-    return [
+    [
       "title           " + TextRules.shown(title),
-      "program         " + program,
-      "limits          \(limits.memoryMiB) MiB, \(limits.milliCpus) milli-cpus, "
-        + "\(limits.pids) processes, \(limits.diskMiB) MiB disk, \(limits.wallMs) ms",
+      "share           " + share.text,
       "processors      " + processors.text,
       "isolation       " + isolation.text,
       "workers         \(workers)",
       "price ceiling   \(priceCeilingSatPerHour) sat/hour",
-      "payout interval \(payoutIntervalMs) ms, grace \(graceMs) ms",
-      "provider risks  \(providerMaxLossSat) sat",
-      "publisher risks \(publisherMaxLossSat) sat, of which \(openingPaymentSat) sat at the start",
-      "channel         \(channelBlocks) blocks, funded \(fundingDepth) deep",
+      "payout interval \(payoutIntervalMs) ms",
+      "publisher risks \(publisherMaxLossSat) sat",
+      "channel         \(channelBlocks) blocks, closed \(closeMarginBlocks) blocks before its end",
       "offer           " + digest.hex,
     ]
   }

@@ -3,81 +3,133 @@ import Bytes
 import Channel
 import Crypto
 
-/// A job, in full: what to run, on what, and on which conditions. The announcement carries its
-/// digest; the publisher sends it to whoever calls.
-public struct Offer: Equatable, Sendable {
+/// What a publisher wants to lease, in full: a share of a machine, and the conditions. The announcement
+/// carries its digest; the publisher sends it to whoever calls.
+public struct Offer: SignedBody {
   /// The identity of the network that pays (``Network/identity``), wire byte order.
   public var network: Bytes32
   /// UTF-8 without control characters, at most 120 bytes.
   public var title: [UInt8]
-  /// The program and its arguments: at most 64 of at most 4 KiB.
-  public var arguments: [[UInt8]]
-  /// `NAME=value`, at most 64 of at most 4 KiB.
-  public var environment: [[UInt8]]
-  /// Absolute, inside the sandbox.
-  public var workdir: [UInt8]
-  public var limits: ResourceLimits
+  public var share: ShareLimits
   public var isolation: IsolationWanted
   public var processors: ProcessorSet
+  /// How many leases.
   public var workers: UInt16
+  /// The most that an hour may cost (``Price/worstHourlySat(_:_:traffic:)``).
   public var priceCeilingSatPerHour: UInt64
+  public var traffic: HourlyTraffic
   public var payoutIntervalMs: UInt32
-  /// How far owed may pass paid before the job is frozen.
-  public var providerMaxLossSat: UInt64
-  /// How far paid may pass owed.
+  /// The most that the publisher may lose, closing fees and first payments included.
   public var publisherMaxLossSat: UInt64
-  /// Paid before the job starts, so that the first close is above dust and the lowest fee.
-  public var openingPaymentSat: UInt64
-  /// How long a frozen job waits for its payment.
-  public var graceMs: UInt32
-  /// Lifetime of the channel, in blocks from the contract on.
+  /// Use that is paid for after a stop.
+  public var stopGraceMs: UInt32
+  /// How long results, frozen tasks and the lease wait for an absent publisher.
+  public var holdMs: UInt32
+  /// What the owner announces before it ends the lease.
+  public var noticeMs: UInt32
+  /// Lifetime of the first channel, in blocks from the contract on.
   public var channelBlocks: UInt32
-  /// Confirmations that the funding needs before work begins.
+  /// Blocks before its expiry at which the provider closes a channel.
+  public var closeMarginBlocks: UInt32
+  /// Confirmations that a funding needs before its payments count.
   public var fundingDepth: UInt32
-  public var feeLadderSatPerVb: [UInt32]
-  public var maxBundleBytes: UInt64
-  public var maxResultBytes: UInt64
+  public var feeLadderSatPerKvB: [UInt32]
+
+  public static let name: StaticReason = "offer"
+  public static let tag = "zennet/offer"
+  static let version: UInt8 = 2
 
   public init(
-    network: Bytes32, title: [UInt8], arguments: [[UInt8]], environment: [[UInt8]] = [],
-    workdir: [UInt8] = Array("/work".utf8), limits: ResourceLimits,
-    isolation: IsolationWanted = .any, processors: ProcessorSet = .all, workers: UInt16 = 1,
-    priceCeilingSatPerHour: UInt64, payoutIntervalMs: UInt32, providerMaxLossSat: UInt64,
-    publisherMaxLossSat: UInt64, openingPaymentSat: UInt64, graceMs: UInt32,
-    channelBlocks: UInt32, fundingDepth: UInt32 = 1, feeLadderSatPerVb: [UInt32] = [1, 5, 25],
-    maxBundleBytes: UInt64, maxResultBytes: UInt64
+    network: Bytes32, title: [UInt8], share: ShareLimits, isolation: IsolationWanted = .any,
+    processors: ProcessorSet = .all, workers: UInt16 = 1, priceCeilingSatPerHour: UInt64,
+    traffic: HourlyTraffic, payoutIntervalMs: UInt32, publisherMaxLossSat: UInt64,
+    stopGraceMs: UInt32 = 2_000, holdMs: UInt32 = 21_600_000, noticeMs: UInt32 = 600_000,
+    channelBlocks: UInt32, closeMarginBlocks: UInt32, fundingDepth: UInt32 = 1,
+    feeLadderSatPerKvB: [UInt32]
   ) {
     self.network = network
     self.title = title
-    self.arguments = arguments
-    self.environment = environment
-    self.workdir = workdir
-    self.limits = limits
+    self.share = share
     self.isolation = isolation
     self.processors = processors
     self.workers = workers
     self.priceCeilingSatPerHour = priceCeilingSatPerHour
+    self.traffic = traffic
     self.payoutIntervalMs = payoutIntervalMs
-    self.providerMaxLossSat = providerMaxLossSat
     self.publisherMaxLossSat = publisherMaxLossSat
-    self.openingPaymentSat = openingPaymentSat
-    self.graceMs = graceMs
+    self.stopGraceMs = stopGraceMs
+    self.holdMs = holdMs
+    self.noticeMs = noticeMs
     self.channelBlocks = channelBlocks
+    self.closeMarginBlocks = closeMarginBlocks
     self.fundingDepth = fundingDepth
-    self.feeLadderSatPerVb = feeLadderSatPerVb
-    self.maxBundleBytes = maxBundleBytes
-    self.maxResultBytes = maxResultBytes
+    self.feeLadderSatPerKvB = feeLadderSatPerKvB
   }
 
-  public var digest: Bytes32 { Sha256.tagged("zennet/offer", encode()) }
+  // MARK: Encoding: fixed order, little-endian, CompactSize counts and lengths; version byte first
 
-  /// The announcement that says this offer's conditions.
+  public func encode() -> [UInt8] {
+    var writer = ByteWriter(reserving: 320)
+    writer.u8(Offer.version)
+    writer.append(network)
+    writer.lengthPrefixed(title)
+    share.encode(to: &writer)
+    writer.u8(isolation.rawValue)
+    writer.u16le(processors.rawValue)
+    writer.u16le(workers)
+    writer.u64le(priceCeilingSatPerHour)
+    traffic.encode(to: &writer)
+    writer.u32le(payoutIntervalMs)
+    writer.u64le(publisherMaxLossSat)
+    writer.u32le(stopGraceMs)
+    writer.u32le(holdMs)
+    writer.u32le(noticeMs)
+    writer.u32le(channelBlocks)
+    writer.u32le(closeMarginBlocks)
+    writer.u32le(fundingDepth)
+    writer.compactSize(feeLadderSatPerKvB.count)
+    for rate in feeLadderSatPerKvB { writer.u32le(rate) }
+    return writer.bytes
+  }
+
+  /// Throws `malformed` or `refused`, naming the field and the byte.
+  public static func decode(_ bytes: [UInt8]) throws(MarketError) -> Offer {
+    var reader = DocumentReader(bytes)
+    try reader.version(version)
+    let offer = Offer(
+      network: try reader.bytes32("network"),
+      title: try reader.plainText("title", 0...Limits.maxTitleBytes),
+      share: try ShareLimits.decode(&reader),
+      isolation: IsolationWanted(rawValue: try reader.u8("isolation", 0...2)) ?? .full,
+      processors: ProcessorSet(rawValue: try reader.u16("processors", 1...UInt16.max)),
+      workers: try reader.u16("workers", 1...UInt16.max),
+      priceCeilingSatPerHour: try reader.u64("price ceiling", Limits.amountSat),
+      traffic: try HourlyTraffic.decode(&reader),
+      payoutIntervalMs: try reader.u32("payout interval", Limits.payoutIntervalMs),
+      publisherMaxLossSat: try reader.u64("publisher's loss", Limits.amountSat),
+      stopGraceMs: try reader.u32("stop grace", Limits.stopGraceMs),
+      holdMs: try reader.u32("hold time", Limits.holdMs),
+      noticeMs: try reader.u32("notice", Limits.noticeMs),
+      channelBlocks: try reader.u32("channel lifetime", Limits.lifetimeBlocks),
+      closeMarginBlocks: try reader.u32("close margin", Limits.lifetimeBlocks),
+      fundingDepth: try reader.u32("funding depth", Limits.fundingDepth),
+      feeLadderSatPerKvB: try reader.feeLadder())
+    if offer.closeMarginBlocks >= offer.channelBlocks {
+      throw reader.refuse("close margin", at: reader.offset, "not below the channel's lifetime")
+    }
+    try reader.finish()
+    return offer
+  }
+
+  // MARK: The announcement
+
+  /// The announcement that carries this offer's conditions.
   public func announcement(
     publisher: Bytes32, endpoint: Endpoint, expiryHeight: UInt32
   ) -> Announcement {
     Announcement(
       publisher: publisher, endpoint: endpoint, workers: workers, processors: processors,
-      ramMiB: limits.memoryMiB, isolation: isolation,
+      ramMiB: share.memoryMiB, isolation: isolation,
       priceCeilingSatPerHour: priceCeilingSatPerHour, payoutIntervalMs: payoutIntervalMs,
       expiryHeight: expiryHeight, offerDigest: digest)
   }
@@ -93,7 +145,7 @@ public struct Offer: Equatable, Sendable {
     }
     if workers != announcement.workers { throw MarketError.differs(field: "workers") }
     if processors != announcement.processors { throw MarketError.differs(field: "processors") }
-    if limits.memoryMiB != announcement.ramMiB { throw MarketError.differs(field: "RAM") }
+    if share.memoryMiB != announcement.ramMiB { throw MarketError.differs(field: "RAM") }
     if isolation != announcement.isolation { throw MarketError.differs(field: "isolation") }
     if priceCeilingSatPerHour != announcement.priceCeilingSatPerHour {
       throw MarketError.differs(field: "price ceiling")

@@ -1,14 +1,15 @@
 import Bitcoin
 
-/// What use costs: the inner product of rates and usage, computed identically by both ends.
+/// What a lease costs: the inner product of rates and usage, computed identically by both ends.
 public enum Price {
-  /// What is owed, in sat: the exact sum of all products, rounded up once. Nil where it does not
-  /// fit 64 bits. Never falls when a counter of `usage` grows, frozen time excepted.
-  public static func owedSat(_ rates: RateVector, _ usage: UsageVector) -> UInt64? {
+  /// What is owed, in sat: the exact sum of all products, rounded up once a lease. Nil where it does
+  /// not fit 64 bits. Never falls when a counter of `usage` grows.
+  public static func owedSat(_ rates: RateVector, _ usage: LeaseUsage) -> UInt64? {
     var sum = WideSum()
+    let tasks = usage.tasks
     let quantities = [
-      usage.cpuMs, usage.memoryMiBMs, usage.diskReadKiB, usage.diskWriteKiB, usage.networkKiB,
-      usage.runningMs,
+      tasks.cpuMs, tasks.memoryMiBMs, tasks.diskReadKiB, tasks.diskWriteKiB, tasks.networkKiB,
+      usage.reservedMs,
     ]
     let all = rates.all
     for index in all.indices { sum.add(all[index], times: quantities[index]) }
@@ -18,19 +19,32 @@ public enum Price {
     return sum.value
   }
 
-  /// The price of one hour in which a job uses all that its limits allow: all of its processors and
-  /// memory, its disk written and read once, no network. Nil where it does not fit 64 bits.
-  public static func hourlySat(_ rates: RateVector, _ limits: ResourceLimits) -> UInt64? {
-    owedSat(rates, fullUse(limits, ms: 3_600_000))
+  /// The price of one hour of full use of a share: processors and memory in use, reserved all the
+  /// time, no disk, no network. Nil where it does not fit 64 bits.
+  public static func hourlySat(_ rates: RateVector, _ share: ShareLimits) -> UInt64? {
+    owedSat(rates, fullUse(share, ms: 3_600_000))
   }
 
-  /// The most that a job can use in `ms` milliseconds, its disk once.
-  static func fullUse(_ limits: ResourceLimits, ms: UInt64) -> UsageVector {
-    let diskKiB = UInt64(limits.diskMiB) * 1024
-    return UsageVector(
-      cpuMs: saturating(ms, UInt64(limits.milliCpus)) / 1000,
-      memoryMiBMs: saturating(ms, UInt64(limits.memoryMiB)), diskReadKiB: diskKiB,
-      diskWriteKiB: diskKiB, wallMs: ms)
+  /// The most that an hour can cost by what a publisher's own rule accepts (``UsageRule``): full use,
+  /// and disk and network at the contract's amounts. Bids are ranked and capped by it. Nil where it
+  /// does not fit 64 bits.
+  public static func worstHourlySat(
+    _ rates: RateVector, _ share: ShareLimits, traffic: HourlyTraffic
+  ) -> UInt64? {
+    var usage = fullUse(share, ms: 3_600_000)
+    usage.tasks.diskReadKiB = traffic.diskKiB
+    usage.tasks.diskWriteKiB = traffic.diskKiB
+    usage.tasks.networkKiB = traffic.networkKiB
+    return owedSat(rates, usage)
+  }
+
+  /// The most that tasks can use of a share in `ms` milliseconds, disk and network apart.
+  public static func fullUse(_ share: ShareLimits, ms: UInt64) -> LeaseUsage {
+    LeaseUsage(
+      tasks: UsageVector(
+        cpuMs: saturating(ms, UInt64(share.milliCpus)) / 1000,
+        memoryMiBMs: saturating(ms, UInt64(share.memoryMiB))),
+      reservedMs: ms)
   }
 
   static func saturating(_ left: UInt64, _ right: UInt64) -> UInt64 {

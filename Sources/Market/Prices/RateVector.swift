@@ -12,25 +12,25 @@ public struct RateVector: Equatable, Sendable {
   public var diskReadPsatPerKiB: UInt64
   public var diskWritePsatPerKiB: UInt64
   public var networkPsatPerKiB: UInt64
-  /// For every millisecond that the job is not frozen.
-  public var wallPsatPerMs: UInt64
+  /// For every millisecond that the share is reserved (``ReservationClock``).
+  public var reservedPsatPerMs: UInt64
 
   public init(
     cpuPsatPerMs: UInt64 = 0, memoryPsatPerMiBMs: UInt64 = 0, diskReadPsatPerKiB: UInt64 = 0,
-    diskWritePsatPerKiB: UInt64 = 0, networkPsatPerKiB: UInt64 = 0, wallPsatPerMs: UInt64 = 0
+    diskWritePsatPerKiB: UInt64 = 0, networkPsatPerKiB: UInt64 = 0, reservedPsatPerMs: UInt64 = 0
   ) {
     self.cpuPsatPerMs = cpuPsatPerMs
     self.memoryPsatPerMiBMs = memoryPsatPerMiBMs
     self.diskReadPsatPerKiB = diskReadPsatPerKiB
     self.diskWritePsatPerKiB = diskWritePsatPerKiB
     self.networkPsatPerKiB = networkPsatPerKiB
-    self.wallPsatPerMs = wallPsatPerMs
+    self.reservedPsatPerMs = reservedPsatPerMs
   }
 
   var all: [UInt64] {
     [
       cpuPsatPerMs, memoryPsatPerMiBMs, diskReadPsatPerKiB, diskWritePsatPerKiB,
-      networkPsatPerKiB, wallPsatPerMs,
+      networkPsatPerKiB, reservedPsatPerMs,
     ]
   }
 
@@ -43,7 +43,7 @@ public struct RateVector: Equatable, Sendable {
       diskReadPsatPerKiB: try reader.u64("disk read rate"),
       diskWritePsatPerKiB: try reader.u64("disk write rate"),
       networkPsatPerKiB: try reader.u64("network rate"),
-      wallPsatPerMs: try reader.u64("wall rate"))
+      reservedPsatPerMs: try reader.u64("reservation rate"))
   }
 
   func write(to text: inout JsonText) {
@@ -54,7 +54,7 @@ public struct RateVector: Equatable, Sendable {
     text.field("disk_read_kib", diskReadPsatPerKiB)
     text.field("disk_write_kib", diskWritePsatPerKiB)
     text.field("network_kib", networkPsatPerKiB)
-    text.field("wall_ms", wallPsatPerMs)
+    text.field("reserved_ms", reservedPsatPerMs)
     text.endObject()
   }
 
@@ -66,7 +66,7 @@ public struct RateVector: Equatable, Sendable {
       "disk read  \(diskReadPsatPerKiB) psat/KiB",
       "disk write \(diskWritePsatPerKiB) psat/KiB",
       "network    \(networkPsatPerKiB) psat/KiB",
-      "time       \(wallPsatPerMs) psat/ms",
+      "reserved   \(reservedPsatPerMs) psat/ms",
     ]
   }
 }

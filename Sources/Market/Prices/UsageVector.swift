@@ -1,7 +1,7 @@
 import Bitcoin
 import Bytes
 
-/// What a job has used since it started: cumulative, no counter ever falls.
+/// What a task, or several, used: cumulative, no counter ever falls.
 public struct UsageVector: Equatable, Sendable {
   /// Processor time of all its processes.
   public var cpuMs: UInt64
@@ -42,6 +42,24 @@ public struct UsageVector: Equatable, Sendable {
       ("disk_read_kib", diskReadKiB), ("disk_write_kib", diskWriteKiB),
       ("network_kib", networkKiB), ("wall_ms", wallMs), ("frozen_ms", frozenMs),
     ]
+  }
+
+  /// The sum of both, at most what fits; of the peaks the higher one.
+  public func adding(_ other: UsageVector) -> UsageVector {
+    UsageVector(
+      cpuMs: UsageVector.sum(cpuMs, other.cpuMs),
+      memoryMiBMs: UsageVector.sum(memoryMiBMs, other.memoryMiBMs),
+      memoryPeakKiB: max(memoryPeakKiB, other.memoryPeakKiB),
+      diskReadKiB: UsageVector.sum(diskReadKiB, other.diskReadKiB),
+      diskWriteKiB: UsageVector.sum(diskWriteKiB, other.diskWriteKiB),
+      networkKiB: UsageVector.sum(networkKiB, other.networkKiB),
+      wallMs: UsageVector.sum(wallMs, other.wallMs),
+      frozenMs: UsageVector.sum(frozenMs, other.frozenMs))
+  }
+
+  private static func sum(_ left: UInt64, _ right: UInt64) -> UInt64 {
+    let (sum, overflow) = left.addingReportingOverflow(right)
+    return overflow ? UInt64.max : sum
   }
 
   /// Whether every counter is at least what it is in `earlier`.

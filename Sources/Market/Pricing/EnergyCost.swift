@@ -37,6 +37,6 @@ public struct EnergyCost: Equatable, Sendable {
     let cpus = UInt64(max(milliCpus, 1))
     let needed = Price.saturating(load > idle ? load - idle : 0, 1000)
     return RateVector(
-      cpuPsatPerMs: needed / cpus + (needed % cpus == 0 ? 0 : 1), wallPsatPerMs: idle)
+      cpuPsatPerMs: needed / cpus + (needed % cpus == 0 ? 0 : 1), reservedPsatPerMs: idle)
   }
 }

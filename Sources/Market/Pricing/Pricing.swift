@@ -19,48 +19,66 @@ public struct MachineCapacity: Equatable, Sendable {
   }
 }
 
-/// Rates from what an owner can say: what a full hour should earn, what electricity costs.
+/// Rates for a share of a machine, from what its owner can say: what an hour of the whole machine should
+/// earn, what electricity costs, and how much of the price is for the reservation.
 ///
-/// This is Zennet's canonical-benchmark pricing: each benchmark run has a usage vector and a price,
-/// and the rates are the non-negative least squares solution. A run's price is its share of the
-/// wish: the largest fraction that it takes of any one of the machine's resources.
+/// An hour of full use, reservation included, costs the share's part of the wish, or of the energy where
+/// that is more. A share counts as the larger of its processor and memory fractions, as nobody else can
+/// use what it leaves. The reservation is `occupancyMilli` of the hour, and never below the energy of the
+/// idle machine; the use rates share out the rest.
 ///
-/// Only the machine that bids computes this, once, in floating point; the rates are rounded to
+/// How the rest is shared out is Zennet's canonical-benchmark pricing: each benchmark run has a usage
+/// vector and a price, and the rates are the non-negative least squares solution.
+///
+/// Only the provider that bids computes this, once, in floating point; the rates are rounded to
 /// integers, and from there on both ends compute alike.
 public enum Pricing {
-  /// Rates at which an hour of all processors and all memory costs `hourlySat`, or its energy where
-  /// that is more. The energy comes first, so that no mix of use is sold below what it draws; what
-  /// the wish leaves above it is shared out as the benchmark runs have it.
-  ///
+  /// What an owner wants for the whole machine.
+  public struct Wish: Equatable, Sendable {
+    public var hourlySat: UInt64
+    public var energy: EnergyCost?
+    /// The reservation's part of an hour of full use, thousandths.
+    public var occupancyMilli: UInt32
+
+    public init(hourlySat: UInt64, energy: EnergyCost? = nil, occupancyMilli: UInt32 = 500) {
+      self.hourlySat = hourlySat
+      self.energy = energy
+      self.occupancyMilli = min(occupancyMilli, 1000)
+    }
+  }
+
   /// - Parameter runs: usage of each benchmark run; where empty, ``typicalRuns(_:)``.
   public static func rates(
-    hourlySat: UInt64, runs: [UsageVector], machine: MachineCapacity, energy: EnergyCost?
+    for share: ShareLimits, of machine: MachineCapacity, _ wish: Wish, runs: [UsageVector] = []
   ) -> RateVector {
-    let least = energy?.rates(milliCpus: machine.milliCpus) ?? RateVector()
-    let leastPsatPerMs = full(
-      Double(least.cpuPsatPerMs), 0, Double(least.wallPsatPerMs), machine)
-    let wishPsatPerMs = Double(hourlySat) * Double(RateVector.psatPerSat) / 3_600_000
-    if wishPsatPerMs <= leastPsatPerMs { return least }
+    let cpus = Double(share.milliCpus) / 1000
+    let fraction = fraction(of: share, machine)
+    let least = wish.energy?.rates(milliCpus: machine.milliCpus) ?? RateVector()
+    let leastCpu = Double(least.cpuPsatPerMs)
+    let leastReserved = Double(least.reservedPsatPerMs) * fraction
+    let wished = Double(wish.hourlySat) * Double(RateVector.psatPerSat) / 3_600_000 * fraction
+    let hour = max(wished, leastReserved + leastCpu * cpus)
+    let reserved = min(
+      max(hour * Double(wish.occupancyMilli) / 1000, leastReserved), hour - leastCpu * cpus)
+    let rest = hour - reserved - leastCpu * cpus
     let used = runs.filter { $0.runningMs > 0 }
-    let rest = fit(
-      used.isEmpty ? typicalRuns(machine) : used, wishPsatPerMs - leastPsatPerMs, machine)
+    let split = fit(used.isEmpty ? typicalRuns(machine) : used, machine)
+    let full = split.cpu * cpus + split.memory * Double(share.memoryMiB)
+    if !(full > 0) {
+      return RateVector(
+        cpuPsatPerMs: rounded(leastCpu), reservedPsatPerMs: rounded(reserved + max(rest, 0)))
+    }
+    let factor = max(rest, 0) / full
     return RateVector(
-      cpuPsatPerMs: saturatingSum(least.cpuPsatPerMs, rest.cpuPsatPerMs),
-      memoryPsatPerMiBMs: rest.memoryPsatPerMiBMs, diskReadPsatPerKiB: rest.diskReadPsatPerKiB,
-      diskWritePsatPerKiB: rest.diskWritePsatPerKiB, networkPsatPerKiB: rest.networkPsatPerKiB,
-      wallPsatPerMs: saturatingSum(least.wallPsatPerMs, rest.wallPsatPerMs))
+      cpuPsatPerMs: rounded(leastCpu + split.cpu * factor),
+      memoryPsatPerMiBMs: rounded(split.memory * factor), reservedPsatPerMs: rounded(reserved))
   }
 
-  /// What a millisecond of all processors and all memory costs.
-  private static func full(
-    _ cpu: Double, _ memory: Double, _ wall: Double, _ machine: MachineCapacity
-  ) -> Double {
-    cpu * Double(machine.milliCpus) / 1000 + memory * Double(machine.memoryMiB) + wall
-  }
-
-  private static func saturatingSum(_ left: UInt64, _ right: UInt64) -> UInt64 {
-    let (sum, overflow) = left.addingReportingOverflow(right)
-    return overflow ? UInt64.max : sum
+  /// The larger of both fractions, at most 1.
+  static func fraction(of share: ShareLimits, _ machine: MachineCapacity) -> Double {
+    let cpus = Double(share.milliCpus) / Double(max(machine.milliCpus, 1))
+    let memory = Double(share.memoryMiB) / Double(max(machine.memoryMiB, 1))
+    return min(max(cpus, memory), 1)
   }
 
   /// One hour each of: waiting, one busy processor, all of them, all memory held, the disk read, the
@@ -83,30 +101,21 @@ public enum Pricing {
     ]
   }
 
+  /// What a millisecond of a processor and of a MiB are worth beside each other, where an hour of the
+  /// whole machine is worth 1 a millisecond.
   private static func fit(
-    _ runs: [UsageVector], _ psatPerMs: Double, _ machine: MachineCapacity
-  ) -> RateVector {
+    _ runs: [UsageVector], _ machine: MachineCapacity
+  ) -> (cpu: Double, memory: Double) {
     // Per millisecond, so that a long run weighs no more than a short one.
     var rows: [[Double]] = []
     var targets: [Double] = []
     for run in runs {
       let ms = Double(run.runningMs)
-      rows.append([
-        Double(run.cpuMs) / ms, Double(run.memoryMiBMs) / ms, Double(run.diskReadKiB) / ms,
-        Double(run.diskWriteKiB) / ms, Double(run.networkKiB) / ms, 1,
-      ])
-      targets.append(psatPerMs * share(of: run, machine))
+      rows.append([Double(run.cpuMs) / ms, Double(run.memoryMiBMs) / ms])
+      targets.append(share(of: run, machine))
     }
     let solved = NonNegativeLeastSquares.solve(rows: rows, targets: targets)
-    // A full hour uses several resources to the full, and costs the wish, not the sum.
-    let full = full(solved[0], solved[1], solved[5], machine)
-    let factor = full > 0 ? psatPerMs / full : 0
-    if factor == 0 { return RateVector(wallPsatPerMs: rounded(psatPerMs)) }
-    return RateVector(
-      cpuPsatPerMs: rounded(solved[0] * factor), memoryPsatPerMiBMs: rounded(solved[1] * factor),
-      diskReadPsatPerKiB: rounded(solved[2] * factor),
-      diskWritePsatPerKiB: rounded(solved[3] * factor),
-      networkPsatPerKiB: rounded(solved[4] * factor), wallPsatPerMs: rounded(solved[5] * factor))
+    return (solved[0], solved[1])
   }
 
   /// The largest fraction of any resource that the run took, 0 to 1, and at least a tenth: a machine

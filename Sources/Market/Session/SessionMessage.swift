@@ -1,167 +1,84 @@
 import Bitcoin
 import Bytes
 import Channel
+import Crypto
 
-/// Where a job stands. Ordered: a job only moves forward.
-public enum JobPhase: UInt8, Comparable, Sendable {
-  case agreed = 0
-  case funded = 1
-  case transferring = 2
-  case running = 3
-  case frozen = 4
-  case exited = 5
-  case receipted = 6
-
-  public static func < (left: JobPhase, right: JobPhase) -> Bool { left.rawValue < right.rawValue }
-
-  public var text: String {
-    switch self {
-    case .agreed: return "agreed"
-    case .funded: return "funded"
-    case .transferring: return "transferring"
-    case .running: return "running"
-    case .frozen: return "frozen"
-    case .exited: return "exited"
-    case .receipted: return "receipted"
-    }
-  }
-}
-
-/// Why one side refuses to go on.
-public enum RefusalCode: UInt8, Equatable, Sendable {
-  /// The message does not decode, or makes no sense now.
-  case badMessage = 0
-  /// The announcement, offer, bid or contract is not acceptable.
-  case unacceptable = 1
-  /// The price is too high or too low.
-  case price = 2
-  /// The machine does not fit: processor, memory, isolation.
-  case machine = 3
-  /// No place is free: enough workers are hired, or the machine is busy.
-  case taken = 4
-  /// The contract is not known here (any more).
-  case unknownContract = 5
-  /// The bundle is not what the contract says.
-  case bundle = 6
-  /// The funding or a payment is not what the contract says.
-  case money = 7
-  /// A fault on the refusing side.
-  case internalFault = 8
-}
-
-/// What is said on the control stream of a session, between the handshake and the receipt. The
-/// provider speaks first. Bundle and results travel on streams of their own. Every message may be
-/// said again after a broken connection.
+/// What is sent on the control stream of a session. Bundles, results and the tasks' standard streams
+/// travel on streams of their own. Every message may be sent again after a broken connection.
+///
+/// One type byte, then the fields in fixed order: little-endian integers, CompactSize lengths. A reader
+/// passes over odd types that it does not know, and refuses even ones.
 public enum SessionMessage: Equatable, Sendable {
-  /// Provider: I call about the announcement in this transaction (wire byte order).
-  case hello(announcementTxid: Bytes32)
-  /// Provider: I call again about a contract.
-  case resume(ResumeState)
+  /// Provider, first: what I call about.
+  case hello(features: PeerFeatures, subject: CallSubject)
+  /// Publisher, first.
+  case welcome(features: PeerFeatures)
   /// Publisher: an ``Offer``'s bytes.
   case offer([UInt8])
-  /// Provider: a capability report's bytes and a ``Bid``'s bytes.
-  case bid(report: [UInt8], bid: [UInt8])
+  /// Provider: a capability report's bytes, a ``Bid``'s bytes and its signature.
+  case bid(report: [UInt8], bid: [UInt8], signature: [UInt8])
   /// Publisher: a ``Contract``'s bytes, signed.
   case contract(body: [UInt8], publisherSignature: [UInt8])
-  /// Provider: I sign too.
-  case accept(providerSignature: [UInt8])
+  /// Provider: signs the contract too, and gives its key for the next channel.
+  case accept(providerSignature: [UInt8], nextKey: [UInt8])
   /// Either: I do not go on. At most 256 bytes of plain text.
   case refuse(code: RefusalCode, text: [UInt8])
-  /// Publisher: the channel's funding is, or will be, this output.
-  case funding(outPoint: OutPoint, amountSat: UInt64)
-  /// Provider: I see the funding, deep enough.
-  case funded(height: UInt32)
-  /// Provider: the whole bundle is here and has the contract's digest.
-  case bundleComplete
-  /// Provider: the job runs, since this time on my clock.
-  case started(unixSeconds: UInt64)
-  /// Provider: what was used so far, and what I take to be owed.
+  /// Either, after `hello` and `welcome` of a lease that exists: the publisher first.
+  case state(LeaseState)
+  /// Publisher: the transaction that funds a channel, and which of its outputs does.
+  case funding(channel: UInt8, transaction: [UInt8], output: UInt32)
+  /// Provider: what it sees of a channel's funding.
+  case fundingState(channel: UInt8, sight: FundingSight)
+  /// Publisher: a task. The streams of its output may be opened right behind it.
+  case task(TaskOrder)
+  /// Provider: where a task stands.
+  case taskState(number: UInt32, state: TaskState)
+  /// Provider: a task's line.
+  case taskEnded(TaskLine)
+  /// Publisher: it holds so many lines for good.
+  case linesStored(count: UInt32)
+  /// Publisher: end a task; at most 256 bytes of plain text.
+  case taskStop(number: UInt32, text: [UInt8])
+  /// Provider: what was used so far, and what it takes to be owed.
   case usage(UsageReport)
   /// Publisher: a payment.
-  case payment(ChannelPayment)
-  /// Provider: the payment with this number is on my disk.
-  case paymentStored(sequence: UInt64)
-  /// Provider: the job is frozen until the next payment.
-  case frozen
-  case thawed
-  /// Provider: its owner needs the machine, for this reason; the job stands still, unpaid, until
-  /// `thawed`. At most 256 bytes of plain text.
-  case paused(text: [UInt8])
-  /// Publisher: end the job. Either: I stop for this reason; at most 256 bytes of plain text.
-  case stop(text: [UInt8])
-  /// Provider: the job has ended.
-  case exited(JobExit)
-  /// Provider: a ``Receipt``'s bytes, signed.
-  case receipt(body: [UInt8], providerSignature: [UInt8])
-  /// Publisher: I sign the receipt too.
+  case payment(channel: UInt8, payment: ChannelPayment)
+  /// Provider: the payment with this number is on its disk.
+  case paymentStored(channel: UInt8, sequence: UInt64)
+  /// Provider: a ``Statement``'s bytes, signed.
+  case statement(body: [UInt8], providerSignature: [UInt8])
+  /// Publisher: signs the statement with this digest too.
+  case statementSigned(digest: Bytes32, publisherSignature: [UInt8])
+  /// Publisher: the lease ends; no more tasks. Tasks that run end as stopped.
+  case end(text: [UInt8])
+  /// Provider: its owner ends the lease after so long; no more tasks.
+  case leaving(noticeMs: UInt32, text: [UInt8])
+  /// Provider: the final statement, signed, and its signatures over the close of every channel.
+  case receipt(body: [UInt8], providerSignature: [UInt8], closes: [SignedClose])
+  /// Publisher: signs the final statement too.
   case receiptSigned(publisherSignature: [UInt8])
-  /// Publisher's answer to `resume`: where I stand.
-  case resumeState(ResumeState)
-  /// Publisher: start a further program beside the job.
-  case execute(ProgramRequest)
+  /// Publisher: sign the close of a channel at more rungs: those from this one on.
+  case closeWanted(channel: UInt8, fromRung: UInt8)
+  /// Provider: the answer, or an early close that both want.
+  case closeSigned(SignedClose)
+  /// Provider: whether tasks run; at most 256 bytes of plain text.
+  case standing(Standing, text: [UInt8])
+  /// Publisher: a ``TopUp``'s bytes, signed.
+  case topUp(body: [UInt8], publisherSignature: [UInt8])
+  /// Provider: signs the top-up too, and gives its key for the next channel.
+  case topUpAccepted(number: UInt8, providerSignature: [UInt8], nextKey: [UInt8])
+  /// Provider: fees have risen: the next channel's ladder should reach at least this rate.
+  case topUpWanted(topRungSatPerKvB: UInt32)
+  /// Publisher: start an exec session.
+  case execute(ExecRequest)
   /// Provider: it runs; its streams may be opened.
-  case programStarted(id: UInt32)
-  /// Provider: it has ended, or could not be started. What it printed may still be on its way.
-  case programEnded(ProgramEnd)
-  /// Publisher: to the program's process group.
-  case programSignal(id: UInt32, number: UInt8)
-  /// Publisher: the terminal has another size now.
-  case programResize(id: UInt32, TerminalSize)
-}
-
-/// Where one side stands, so that both can go on after a broken connection.
-public struct ResumeState: Equatable, Sendable {
-  public var contract: Bytes32
-  public var phase: JobPhase
-  /// The last payment stored (provider) or signed (publisher); 0 for none.
-  public var paymentSequence: UInt64
-  public var paidSat: UInt64
-  /// Bytes of the bundle that the provider holds, or that the publisher has sent.
-  public var bundleBytes: UInt64
-  /// Bytes of the results that the provider has sent, or that the publisher holds.
-  public var resultBytes: UInt64
-
-  public init(
-    contract: Bytes32, phase: JobPhase, paymentSequence: UInt64, paidSat: UInt64,
-    bundleBytes: UInt64, resultBytes: UInt64
-  ) {
-    self.contract = contract
-    self.phase = phase
-    self.paymentSequence = paymentSequence
-    self.paidSat = paidSat
-    self.bundleBytes = bundleBytes
-    self.resultBytes = resultBytes
-  }
-}
-
-/// A provider's account of a running job.
-public struct UsageReport: Equatable, Sendable {
-  /// Counts from 1.
-  public var sequence: UInt64
-  public var usage: UsageVector
-  public var owedSat: UInt64
-  public var isFrozen: Bool
-
-  public init(sequence: UInt64, usage: UsageVector, owedSat: UInt64, isFrozen: Bool) {
-    self.sequence = sequence
-    self.usage = usage
-    self.owedSat = owedSat
-    self.isFrozen = isFrozen
-  }
-}
-
-/// How a job ended, and what results wait.
-public struct JobExit: Equatable, Sendable {
-  public var kind: ExitKind
-  public var status: Int32
-  public var resultBytes: UInt64
-  /// SHA-256 of the results' bytes; zero without results.
-  public var resultDigest: Bytes32
-
-  public init(kind: ExitKind, status: Int32, resultBytes: UInt64, resultDigest: Bytes32) {
-    self.kind = kind
-    self.status = status
-    self.resultBytes = resultBytes
-    self.resultDigest = resultDigest
-  }
+  case execStarted(id: UInt32)
+  /// Provider: it has ended, or could not be started. Its output may still be under way.
+  case execEnded(ExecEnd)
+  /// Publisher: to the session's process group.
+  case execSignal(id: UInt32, number: UInt8)
+  /// Publisher: the terminal's new size.
+  case execResize(id: UInt32, TerminalSize)
+  /// A type that this version does not know, and may pass over.
+  case unknown(type: UInt8)
 }

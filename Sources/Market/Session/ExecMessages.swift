@@ -2,13 +2,13 @@ import Bitcoin
 import Bytes
 import Crypto
 
-/// What a further program beside a job is.
-public enum ProgramTask: UInt8, Sendable {
+/// What an exec session runs.
+public enum ExecKind: UInt8, Sendable {
   /// A program of the bundle.
   case run = 0
-  /// The machine's own packer: a tar of the path that is the only argument goes to standard output.
+  /// The agent's own packer: a tar of the path that is the only argument goes to standard output.
   case copyOut = 1
-  /// The machine's own unpacker: standard input is a tar for the path that is the only argument.
+  /// The agent's own unpacker: standard input is a tar for the path that is the only argument.
   case copyIn = 2
 }
 
@@ -22,40 +22,43 @@ public struct TerminalSize: Equatable, Sendable {
   }
 }
 
-/// Publisher: start a further program beside the running job, behind the same walls and at the cost
-/// of the same limits. It ends with the job, and with the connection: it is never resumed.
-public struct ProgramRequest: Equatable, Sendable {
-  /// The publisher's number for it; above zero, not that of another program that still runs.
+/// Publisher: start an exec session, a program in the sandbox of a running task and within its limits. It
+/// ends with the task, and with the connection: it is never resumed.
+public struct ExecRequest: Equatable, Sendable {
+  /// The publisher's number for it; above zero, not that of another session that still runs.
   public var id: UInt32
-  public var task: ProgramTask
+  /// The number of the task.
+  public var task: UInt32
+  public var kind: ExecKind
   /// Its terminal's size; nil gives it three pipes.
   public var terminal: TerminalSize?
   /// The program (looked up in PATH when its name has no slash) and its arguments: at most 64 of at
   /// most 4 KiB.
   public var arguments: [[UInt8]]
-  /// `NAME=value`, in addition to the job's own, which these replace: at most 64.
+  /// `NAME=value`, in addition to the task's own, which these replace: at most 64.
   public var environment: [[UInt8]]
-  /// Absolute; empty is the job's own.
+  /// Absolute; empty is the task's own.
   public var workdir: [UInt8]
 
   public init(
-    id: UInt32, task: ProgramTask = .run, terminal: TerminalSize? = nil, arguments: [[UInt8]],
+    id: UInt32, task: UInt32, kind: ExecKind = .run, terminal: TerminalSize? = nil, arguments: [[UInt8]],
     environment: [[UInt8]] = [], workdir: [UInt8] = []
   ) {
     self.id = id
     self.task = task
+    self.kind = kind
     self.terminal = terminal
     self.arguments = arguments
     self.environment = environment
     self.workdir = workdir
   }
 
-  /// What the program's streams are called in a session of this contract.
+  /// What the session's streams are called, in a lease.
   public static func streamKey(contract: Bytes32, id: UInt32) -> Bytes32 {
     var writer = ByteWriter()
     writer.append(contract)
     writer.u32le(id)
-    return Sha256.tagged("zennet/program", writer.bytes)
+    return Sha256.tagged("zennet/exec", writer.bytes)
   }
 
   /// Of signals that may be asked for.
@@ -63,7 +66,8 @@ public struct ProgramRequest: Equatable, Sendable {
 
   func encode(to writer: inout ByteWriter) {
     writer.u32le(id)
-    writer.u8(task.rawValue)
+    writer.u32le(task)
+    writer.u8(kind.rawValue)
     writer.u16le(terminal?.rows ?? 0)
     writer.u16le(terminal?.columns ?? 0)
     writer.u8(terminal == nil ? 0 : 1)
@@ -74,36 +78,33 @@ public struct ProgramRequest: Equatable, Sendable {
     writer.lengthPrefixed(workdir)
   }
 
-  static func decode(_ reader: inout DocumentReader) throws(MarketError) -> ProgramRequest {
-    let id = try reader.u32("program", 1...UInt32.max)
-    let task = ProgramTask(rawValue: try reader.u8("task", 0...2)) ?? .run
+  static func decode(_ reader: inout DocumentReader) throws(MarketError) -> ExecRequest {
+    let id = try reader.u32("exec session", 1...UInt32.max)
+    let task = try reader.u32("task", 1...UInt32.max)
+    let kind = ExecKind(rawValue: try reader.u8("exec kind", 0...2)) ?? .run
     let sizeOffset = reader.offset
     let size = TerminalSize(rows: try reader.u16("rows"), columns: try reader.u16("columns"))
     let hasTerminal = try reader.bool("terminal")
     if !hasTerminal && (size.rows != 0 || size.columns != 0) {
       throw reader.refuse("rows", at: sizeOffset, "of a program without a terminal")
     }
-    let arguments = try Offer.strings(&reader, "arguments", 1...Offer.maxArguments)
-    if arguments[0].isEmpty || (task != .run && (arguments.count != 1 || hasTerminal)) {
-      throw reader.refuse("arguments", at: reader.offset, "not what this task takes")
-    }
-    let environment = try Offer.readEnvironment(&reader)
     let start = reader.offset
-    let workdir = try reader.bytes("workdir", 0...Limits.maxTextBytes)
-    if !workdir.isEmpty && (workdir[0] != 0x2f || TextRules.hasZero(workdir)) {
-      throw reader.refuse("workdir", at: start, "not an absolute path")
+    let arguments = try reader.arguments()
+    if kind != .run && (arguments.count != 1 || hasTerminal) {
+      throw reader.refuse("arguments", at: start, "not what this kind takes")
     }
-    return ProgramRequest(
-      id: id, task: task, terminal: hasTerminal ? size : nil, arguments: arguments,
-      environment: environment, workdir: workdir)
+    return ExecRequest(
+      id: id, task: task, kind: kind, terminal: hasTerminal ? size : nil, arguments: arguments,
+      environment: try reader.environment(),
+      workdir: try reader.path("workdir", allowsEmpty: true))
   }
 }
 
-/// Provider: how a further program ended.
-public struct ProgramEnd: Equatable, Sendable {
+/// Provider: how an exec session ended.
+public struct ExecEnd: Equatable, Sendable {
   public var id: UInt32
   public var kind: ExitKind
-  /// As in ``JobExit``.
+  /// As in ``TaskLine``.
   public var status: Int32
 
   public init(id: UInt32, kind: ExitKind, status: Int32) {

@@ -1,8 +1,8 @@
 /// A moment, as the driver gives it with every event.
 public struct Instant: Equatable, Sendable {
-  /// A clock that never goes back and has no meaning by itself.
+  /// A monotonic clock without a meaning of its own.
   public var nowMs: UInt64
-  /// Seconds since 1970, by the machine's clock, right or wrong.
+  /// Seconds since 1970, by this machine's calendar, right or wrong.
   public var unixSeconds: UInt64
 
   public init(nowMs: UInt64, unixSeconds: UInt64) {
