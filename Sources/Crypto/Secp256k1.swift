@@ -96,14 +96,35 @@ public enum Secp256k1 {
     return Array(bytes[0..<length])
   }
 
-  /// Strict DER, low S only, as Bitcoin's standardness rules ask. `publicKey` may be compressed or
-  /// uncompressed. `allowsHighS` judges as blocks are judged, where either S is valid.
+  /// A public key that was parsed once: parsing takes a square root. Who verifies many signatures
+  /// by one key keeps it in this form.
+  public struct PublicKey: Sendable {
+    fileprivate var point = secp256k1_pubkey()
+
+    /// Nil for bytes that are no point in compressed (33) or uncompressed (65) form.
+    public init?(_ bytes: [UInt8]) {
+      if !Secp256k1.parse(bytes, &point) { return nil }
+    }
+
+    /// Strict DER, low S only, as Bitcoin's standardness rules ask. `allowsHighS` judges as blocks
+    /// are judged, where either S is valid.
+    public func verifies(der: [UInt8], digest: Bytes32, allowsHighS: Bool = false) -> Bool {
+      Secp256k1.verify(der, digest, self, allowsHighS)
+    }
+  }
+
+  /// As ``PublicKey/verifies(der:digest:allowsHighS:)``, with a key that is parsed for this call.
   public static func verifyEcdsa(
     der: [UInt8], digest: Bytes32, publicKey: [UInt8], allowsHighS: Bool = false
   ) -> Bool {
-    var key = secp256k1_pubkey()
+    guard let key = PublicKey(publicKey) else { return false }
+    return key.verifies(der: der, digest: digest, allowsHighS: allowsHighS)
+  }
+
+  private static func verify(
+    _ der: [UInt8], _ digest: Bytes32, _ key: PublicKey, _ allowsHighS: Bool
+  ) -> Bool {
     var signature = secp256k1_ecdsa_signature()
-    if !parse(publicKey, &key) { return false }
     if secp256k1_ecdsa_signature_parse_der(context, &signature, der, der.count) != 1 {
       return false
     }
@@ -112,7 +133,13 @@ public enum Secp256k1 {
       _ = secp256k1_ecdsa_signature_normalize(context, &normal, &signature)
       signature = normal
     }
-    return secp256k1_ecdsa_verify(context, &signature, digest.array, &key) == 1
+    return withUnsafeTemporaryAllocation(byteCount: 32, alignment: 8) { memory in
+      digest.store(into: memory)
+      let start = memory.baseAddress!.assumingMemoryBound(to: UInt8.self)
+      return withUnsafePointer(to: key.point) { point in
+        secp256k1_ecdsa_verify(context, &signature, start, point) == 1
+      }
+    }
   }
 
   // MARK: Schnorr

@@ -2,7 +2,7 @@ import Bytes
 import CSodium
 
 /// SHA-256 (FIPS 180-4) and Bitcoin's double SHA-256, by libsodium.
-public struct Sha256 {
+public struct Sha256: Sendable {
   private var state = crypto_hash_sha256_state()
 
   public init() { crypto_hash_sha256_init(&state) }
@@ -11,13 +11,29 @@ public struct Sha256 {
     crypto_hash_sha256_update(&state, bytes, UInt64(bytes.count))
   }
 
-  /// Ends the hash. The value must not be used again.
+  public mutating func update(_ bytes: Bytes32) {
+    withUnsafeTemporaryAllocation(byteCount: 32, alignment: 8) { memory in
+      bytes.store(into: memory)
+      crypto_hash_sha256_update(
+        &state, memory.baseAddress!.assumingMemoryBound(to: UInt8.self), 32)
+    }
+  }
+
+  /// Ends the hash. The value must not be used again; a copy made before may be.
   public mutating func finish() -> Bytes32 {
     Sha256.digest { crypto_hash_sha256_final(&state, $0) }
   }
 
   public static func hash(_ bytes: [UInt8]) -> Bytes32 {
     digest { crypto_hash_sha256($0, bytes, UInt64(bytes.count)) }
+  }
+
+  /// SHA-256 of a digest, the second half of SHA-256 of SHA-256.
+  public static func hash(_ bytes: Bytes32) -> Bytes32 {
+    digest { digest in
+      bytes.store(into: UnsafeMutableRawBufferPointer(start: digest, count: 32))
+      crypto_hash_sha256(digest, digest, 32)
+    }
   }
 
   /// SHA-256 of SHA-256: transaction ids, block hashes, checksums.
