@@ -14,17 +14,22 @@ public indirect enum ChannelError: Error, Equatable, Sendable {
   case funding(StaticReason)
   /// The expiry is `actual` blocks away, and the policy wants at least `least`.
   case expiryTooNear(least: UInt32, actual: UInt32)
+  /// The contract closes the channel `actual` blocks before its expiry, and the policy wants at least
+  /// `least`.
+  case closeMarginTooShort(least: UInt32, actual: UInt32)
   /// A payment of `offered` sat, after one of `paid` sat.
   case amountShrinks(paidSat: UInt64, offeredSat: UInt64)
-  /// A payment above what the channel holds.
-  case aboveCapacity(capacitySat: UInt64, offeredSat: UInt64)
+  /// An amount above what can be paid through the channel.
+  case aboveCapacity(maxPayableSat: UInt64, offeredSat: UInt64)
   /// A sequence number that is not above the last one.
   case staleSequence(last: UInt64, offered: UInt64)
-  /// An amount of which nothing is left after the lowest fee and the dust limit.
+  /// A payment below the dust limit, which no close could pay out.
   case belowLeastPayable(leastSat: UInt64, offeredSat: UInt64)
   /// The signature at this rung of the fee ladder is missing, superfluous or wrong.
   case wrongSignature(rung: Int)
-  /// No payment was ever received: there is nothing to close with.
+  /// The provider's signatures are over a close of another amount than the publisher's books have.
+  case closeDiffers(expectedSat: UInt64, offeredSat: UInt64)
+  /// There is nothing to close with: no payment, or none of the provider's signatures.
   case nothingToCollect
   /// The operation does not fit the channel's phase.
   case wrongPhase(StaticReason)
@@ -34,6 +39,8 @@ public indirect enum ChannelError: Error, Equatable, Sendable {
   case refundIsDust
   /// Stored state that does not carry its own digest.
   case damagedState
+  /// Stored state of a version that this program does not read.
+  case unknownVersion(UInt8)
 
   /// One line for people.
   public var message: String {
@@ -46,19 +53,25 @@ public indirect enum ChannelError: Error, Equatable, Sendable {
       return "the channel expires in \(actual) blocks, at least \(least) are needed"
     case .amountShrinks(let paidSat, let offeredSat):
       return "payment of \(offeredSat) sat is below the \(paidSat) sat paid before"
-    case .aboveCapacity(let capacitySat, let offeredSat):
-      return "payment of \(offeredSat) sat is above the channel's \(capacitySat) sat"
+    case .closeMarginTooShort(let least, let actual):
+      return "the channel closes \(actual) blocks before it expires, at least \(least) are needed"
+    case .aboveCapacity(let maxPayableSat, let offeredSat):
+      return "payment of \(offeredSat) sat is above the \(maxPayableSat) sat that can be paid"
     case .staleSequence(let last, let offered):
       return "payment number \(offered) does not follow number \(last)"
     case .belowLeastPayable(let leastSat, let offeredSat):
       return "payment of \(offeredSat) sat cannot be collected: the least is \(leastSat) sat"
     case .wrongSignature(let rung): return "wrong signature at rung \(rung) of the fee ladder"
-    case .nothingToCollect: return "there is no payment to close the channel with"
+    case .nothingToCollect: return "there is no payment or signature to close the channel with"
+    case .closeDiffers(let expectedSat, let offeredSat):
+      return "the close pays \(offeredSat) sat, \(expectedSat) sat were expected"
     case .wrongPhase(let reason): return reason.text
     case .refundTooEarly(let expiryHeight):
       return "the refund has to wait for block \(expiryHeight)"
     case .refundIsDust: return "nothing is left of the refund after its fee"
     case .damagedState: return "the stored channel state is damaged"
+    case .unknownVersion(let version):
+      return "the stored channel state is of version \(version), which this program does not read"
     }
   }
 }

@@ -9,7 +9,7 @@ public struct ChannelPayment: Equatable, Sendable {
   public var sequence: UInt64
   /// All that was paid so far.
   public var amountSat: UInt64
-  /// DER without hash type; empty where the payout of the rung would be dust.
+  /// DER without hash type, one a rung.
   public var signatures: [[UInt8]]
 
   public init(sequence: UInt64, amountSat: UInt64, signatures: [[UInt8]]) {
@@ -18,58 +18,52 @@ public struct ChannelPayment: Equatable, Sendable {
     self.signatures = signatures
   }
 
-  /// Signs up the whole ladder. Throws `aboveCapacity`, `belowLeastPayable` or `wrongSecret`.
+  /// Signs up the whole ladder. Throws `terms`, `aboveCapacity`, `belowLeastPayable` or
+  /// `wrongSecret`.
   public static func sign(
     _ terms: ChannelTerms, funding: OutPoint, sequence: UInt64, amountSat: UInt64, secret: Bytes32
   ) throws(ChannelError) -> ChannelPayment {
-    try checkAmount(terms, amountSat)
+    try sign(
+      try ChannelCloses(terms, funding: funding), sequence: sequence, amountSat: amountSat,
+      secret: secret)
+  }
+
+  /// As ``sign(_:funding:sequence:amountSat:secret:)``, of a channel whose closes are at hand.
+  public static func sign(
+    _ closes: ChannelCloses, sequence: UInt64, amountSat: UInt64, secret: Bytes32
+  ) throws(ChannelError) -> ChannelPayment {
+    try checkAmount(closes.terms, amountSat)
     var signatures: [[UInt8]] = []
-    for rung in terms.feeLadderSatPerVb.indices {
-      guard
-        let close = ClosingTransaction.build(
-          terms, funding: funding, amountSat: amountSat, rung: rung)
-      else {
-        signatures.append([])
-        continue
-      }
-      let digest = ClosingTransaction.digest(terms, close)
-      do { signatures.append(try Secp256k1.signEcdsa(digest: digest, secret: secret)) } catch {
-        throw ChannelError.wrongSecret
-      }
+    for rung in closes.rungs {
+      signatures.append(try closes.sign(amountSat: amountSat, rung: rung, secret: secret))
     }
     return ChannelPayment(sequence: sequence, amountSat: amountSat, signatures: signatures)
   }
 
-  /// Throws unless the amount can be collected and every rung carries exactly what it should.
+  /// Throws unless the amount can be collected at every rung.
   public func verify(_ terms: ChannelTerms, funding: OutPoint) throws(ChannelError) {
-    try ChannelPayment.checkAmount(terms, amountSat)
-    if signatures.count != terms.feeLadderSatPerVb.count {
-      throw ChannelError.wrongSignature(rung: min(signatures.count, terms.feeLadderSatPerVb.count))
+    try verify(try ChannelCloses(terms, funding: funding))
+  }
+
+  /// As ``verify(_:funding:)``, of a channel whose closes are at hand.
+  public func verify(_ closes: ChannelCloses) throws(ChannelError) {
+    try ChannelPayment.checkAmount(closes.terms, amountSat)
+    if signatures.count != closes.rungs.count {
+      throw ChannelError.wrongSignature(rung: min(signatures.count, closes.rungs.count))
     }
-    for rung in signatures.indices {
-      guard
-        let close = ClosingTransaction.build(
-          terms, funding: funding, amountSat: amountSat, rung: rung)
-      else {
-        if !signatures[rung].isEmpty { throw ChannelError.wrongSignature(rung: rung) }
-        continue
-      }
-      let digest = ClosingTransaction.digest(terms, close)
-      if !Secp256k1.verifyEcdsa(
-        der: signatures[rung], digest: digest, publicKey: terms.publisherKey)
-      {
-        throw ChannelError.wrongSignature(rung: rung)
-      }
+    for rung in closes.rungs
+    where !closes.isPublishers(signatures[rung], amountSat: amountSat, rung: rung) {
+      throw ChannelError.wrongSignature(rung: rung)
     }
   }
 
+  /// A payment that no close could pay out counts for nothing, and is refused.
   private static func checkAmount(_ terms: ChannelTerms, _ amountSat: UInt64) throws(ChannelError) {
-    if amountSat > terms.capacitySat {
-      throw ChannelError.aboveCapacity(capacitySat: terms.capacitySat, offeredSat: amountSat)
+    if amountSat > terms.maxPayableSat {
+      throw ChannelError.aboveCapacity(maxPayableSat: terms.maxPayableSat, offeredSat: amountSat)
     }
-    if ClosingTransaction.payoutSat(terms, amountSat: amountSat, rung: 0) == nil {
-      throw ChannelError.belowLeastPayable(
-        leastSat: ClosingTransaction.leastPayableSat(terms), offeredSat: amountSat)
+    if amountSat < Amount.dustSat {
+      throw ChannelError.belowLeastPayable(leastSat: Amount.dustSat, offeredSat: amountSat)
     }
   }
 
@@ -78,11 +72,7 @@ public struct ChannelPayment: Equatable, Sendable {
   public func encode(to writer: inout ByteWriter) {
     writer.u64le(sequence)
     writer.u64le(amountSat)
-    writer.u8(UInt8(truncatingIfNeeded: signatures.count))
-    for signature in signatures {
-      writer.u8(UInt8(truncatingIfNeeded: signature.count))
-      writer.append(signature)
-    }
+    encodeSignatures(signatures, to: &writer)
   }
 
   public func encode() -> [UInt8] {
@@ -94,12 +84,9 @@ public struct ChannelPayment: Equatable, Sendable {
   public static func decode(_ reader: inout ByteReader) throws(BytesError) -> ChannelPayment {
     let sequence = try reader.u64le()
     let amountSat = try reader.u64le()
-    let count = try shortLength(&reader, limit: ChannelTerms.maxRungs)
-    var signatures: [[UInt8]] = []
-    for _ in 0..<count {
-      let length = try shortLength(&reader, limit: ClosingTransaction.largestSignature)
-      signatures.append(try reader.take(length))
-    }
+    let start = reader.offset
+    let signatures = try decodeSignatures(&reader)
+    for signature in signatures where signature.isEmpty { throw BytesError.invalid(offset: start) }
     return ChannelPayment(sequence: sequence, amountSat: amountSat, signatures: signatures)
   }
 
@@ -111,4 +98,24 @@ public struct ChannelPayment: Equatable, Sendable {
       return payment
     }
   }
+}
+
+/// One signature a rung, the empty ones included.
+func encodeSignatures(_ signatures: [[UInt8]], to writer: inout ByteWriter) {
+  writer.u8(UInt8(truncatingIfNeeded: signatures.count))
+  for signature in signatures {
+    writer.u8(UInt8(truncatingIfNeeded: signature.count))
+    writer.append(signature)
+  }
+}
+
+/// At most ``ChannelTerms/maxRungs`` signatures, each at most as long as a signature can be.
+func decodeSignatures(_ reader: inout ByteReader) throws(BytesError) -> [[UInt8]] {
+  let count = try shortLength(&reader, limit: ChannelTerms.maxRungs)
+  var signatures: [[UInt8]] = []
+  for _ in 0..<count {
+    let length = try shortLength(&reader, limit: ClosingTransaction.largestDer)
+    signatures.append(try reader.take(length))
+  }
+  return signatures
 }

@@ -13,16 +13,16 @@ public struct ChannelSpend: Equatable, Sendable {
   public var kind: Kind
   /// Wire byte order.
   public var txid: Bytes32
-  /// What the owner's payout script received.
+  /// What the owner's payout script received from a close.
   public var payoutSat: UInt64
-  /// What the publisher's change script received.
-  public var changeSat: UInt64
+  /// What the publisher received: from a close by its return script, from a refund by any.
+  public var returnSat: UInt64
 
-  init(kind: Kind, txid: Bytes32, payoutSat: UInt64, changeSat: UInt64) {
+  init(kind: Kind, txid: Bytes32, payoutSat: UInt64, returnSat: UInt64) {
     self.kind = kind
     self.txid = txid
     self.payoutSat = payoutSat
-    self.changeSat = changeSat
+    self.returnSat = returnSat
   }
 
   /// Nil unless `transaction` spends `funding`. The chain has already judged its signatures; its amounts
@@ -34,18 +34,37 @@ public struct ChannelSpend: Equatable, Sendable {
     kind = input.witness.count == 4 ? .close : .refund
     txid = transaction.txid
     payoutSat = 0
-    changeSat = 0
-    for (index, output) in transaction.outputs.enumerated() {
-      // Both scripts may be the same: then the position tells, as in every close.
-      if kind == .close && index == 0 && output.scriptPubKey == terms.payoutScript {
+    returnSat = 0
+    let returnScript = terms.returnScript
+    for output in transaction.outputs {
+      if kind == .refund || output.scriptPubKey == returnScript {
+        returnSat = ChannelSpend.sum(returnSat, output.amountSat)
+      } else if output.scriptPubKey == terms.payoutScript {
         payoutSat = ChannelSpend.sum(payoutSat, output.amountSat)
-      } else if output.scriptPubKey == terms.changeScript {
-        changeSat = ChannelSpend.sum(changeSat, output.amountSat)
       }
     }
   }
 
   private static func sum(_ left: UInt64, _ right: UInt64) -> UInt64 {
     min(left + min(right, Amount.maxSat), Amount.maxSat)
+  }
+
+  // MARK: Encoding within a stored state
+
+  func encode(to writer: inout ByteWriter) {
+    writer.u8(kind.rawValue)
+    writer.append(txid)
+    writer.u64le(payoutSat)
+    writer.u64le(returnSat)
+  }
+
+  static func decode(_ reader: inout ByteReader) throws(BytesError) -> ChannelSpend {
+    let start = reader.offset
+    guard let kind = Kind(rawValue: try reader.u8()) else {
+      throw BytesError.invalid(offset: start)
+    }
+    return ChannelSpend(
+      kind: kind, txid: try reader.bytes32(), payoutSat: try reader.u64le(),
+      returnSat: try reader.u64le())
   }
 }

@@ -10,74 +10,136 @@ public struct ChannelTerms: Equatable, Sendable {
   public var publisherKey: [UInt8]
   /// From this height on the publisher can take the channel back (BIP65).
   public var expiryHeight: UInt32
+  /// The provider closes the channel this many blocks before it expires.
+  public var closeMarginBlocks: UInt32
   /// The amount of the funding output.
   public var capacitySat: UInt64
-  /// Fee rates of the closing transactions that each payment signs, strictly ascending.
-  public var feeLadderSatPerVb: [UInt32]
+  /// The part of the capacity that is not paid with, from which the close takes its fee; what the
+  /// fee leaves of it goes back to the publisher.
+  public var reserveSat: UInt64
+  /// Fee rates of the closes that each payment signs, in sat per 1000 virtual bytes, strictly
+  /// ascending.
+  public var feeLadderSatPerKvB: [UInt32]
   /// Where the close pays the machine's owner: P2WPKH, P2WSH or P2TR.
   public var payoutScript: [UInt8]
-  /// Where the publisher's remainder and its refund go: P2WPKH, P2WSH or P2TR.
-  public var changeScript: [UInt8]
+  /// The compressed public key that the close returns the rest to, under ``ReturnScript``.
+  public var returnKey: [UInt8]
 
-  public static let version: UInt8 = 1
+  public static let version: UInt8 = 2
   public static let maxRungs = 8
-  public static let maxFeeRateSatPerVb: UInt32 = 10_000
+  /// What the networks with the lowest fees relay: 0.1 sat/vB.
+  public static let minFeeRateSatPerKvB: UInt32 = 100
+  public static let maxFeeRateSatPerKvB: UInt32 = 10_000_000
   /// Lock times from here on are times, not heights.
   public static let heightLimit: UInt32 = 500_000_000
   /// More than any valid encoding takes.
   public static let maxBytes = 256
+  /// Bytes of a funding transaction, at most: both sides store it with the channel.
+  public static let maxFundingBytes = 10_000
 
   public init(
-    providerKey: [UInt8], publisherKey: [UInt8], expiryHeight: UInt32, capacitySat: UInt64,
-    feeLadderSatPerVb: [UInt32], payoutScript: [UInt8], changeScript: [UInt8]
+    providerKey: [UInt8], publisherKey: [UInt8], expiryHeight: UInt32, closeMarginBlocks: UInt32,
+    capacitySat: UInt64, reserveSat: UInt64, feeLadderSatPerKvB: [UInt32], payoutScript: [UInt8],
+    returnKey: [UInt8]
   ) {
     self.providerKey = providerKey
     self.publisherKey = publisherKey
     self.expiryHeight = expiryHeight
+    self.closeMarginBlocks = closeMarginBlocks
     self.capacitySat = capacitySat
-    self.feeLadderSatPerVb = feeLadderSatPerVb
+    self.reserveSat = reserveSat
+    self.feeLadderSatPerKvB = feeLadderSatPerKvB
     self.payoutScript = payoutScript
-    self.changeScript = changeScript
+    self.returnKey = returnKey
   }
+
+  // MARK: What follows from them
+
+  public var lock: ChannelLock {
+    ChannelLock(
+      providerKey: providerKey, publisherKey: publisherKey, expiryHeight: expiryHeight)
+  }
+
+  /// The P2WSH output script of what a close returns to the publisher.
+  public var returnScript: [UInt8] { ReturnScript.scriptPubKey(returnKey: returnKey) }
+
+  /// The most that can be paid in total.
+  public var maxPayableSat: UInt64 { capacitySat - min(reserveSat, capacitySat) }
+
+  /// From this height on the channel has to be closed, and takes no more work.
+  public var closeHeight: UInt32 { expiryHeight - min(closeMarginBlocks, expiryHeight) }
+
+  /// The rate of the highest rung.
+  public var topRateSatPerKvB: UInt32 { feeLadderSatPerKvB.last ?? 0 }
+
+  /// Whether the ladder is too low for the fees of the day: twice the estimate is above its top.
+  /// Then the provider asks for a channel with a higher ladder, or closes.
+  public func needsHigherLadder(estimateSatPerKvB: UInt64) -> Bool {
+    estimateSatPerKvB > UInt64(topRateSatPerKvB) / 2
+  }
+
+  // MARK: Rules
 
   /// Throws `terms` naming the first field that breaks a rule.
   public func check() throws(ChannelError) {
-    if !Secp256k1.isValidPublicKey(providerKey) {
-      throw ChannelError.terms(field: "provider key", problem: "not a compressed public key")
-    }
-    if !Secp256k1.isValidPublicKey(publisherKey) {
-      throw ChannelError.terms(field: "publisher key", problem: "not a compressed public key")
-    }
+    try ChannelTerms.checkKey(providerKey, "provider key")
+    try ChannelTerms.checkKey(publisherKey, "publisher key")
     if expiryHeight == 0 || expiryHeight >= ChannelTerms.heightLimit {
       throw ChannelError.terms(field: "expiry height", problem: "not a block height")
     }
-    if feeLadderSatPerVb.isEmpty || feeLadderSatPerVb.count > ChannelTerms.maxRungs {
-      throw ChannelError.terms(field: "fee ladder", problem: "needs 1 to 8 rungs")
+    if closeMarginBlocks == 0 || closeMarginBlocks >= expiryHeight {
+      throw ChannelError.terms(
+        field: "close margin", problem: "not between 1 and the expiry height")
     }
-    var last: UInt32 = 0
-    for rate in feeLadderSatPerVb {
-      if rate <= last {
-        throw ChannelError.terms(field: "fee ladder", problem: "the rungs do not ascend from 1")
-      }
-      if rate > ChannelTerms.maxFeeRateSatPerVb {
-        throw ChannelError.terms(field: "fee ladder", problem: "above 10,000 sat/vB")
-      }
-      last = rate
-    }
+    try checkLadder()
     if !ChannelScript.isPayable(payoutScript) {
       throw ChannelError.terms(
         field: "payout script", problem: "not a standard segwit output script")
     }
-    if !ChannelScript.isPayable(changeScript) {
+    try ChannelTerms.checkKey(returnKey, "return key")
+    if payoutScript == returnScript {
       throw ChannelError.terms(
-        field: "change script", problem: "not a standard segwit output script")
+        field: "payout script", problem: "the same as the publisher's return script")
     }
+    try checkAmounts()
+  }
+
+  private static func checkKey(_ key: [UInt8], _ field: StaticReason) throws(ChannelError) {
+    if !Secp256k1.isValidPublicKey(key) {
+      throw ChannelError.terms(field: field, problem: "not a compressed public key")
+    }
+  }
+
+  private func checkLadder() throws(ChannelError) {
+    if feeLadderSatPerKvB.isEmpty || feeLadderSatPerKvB.count > ChannelTerms.maxRungs {
+      throw ChannelError.terms(field: "fee ladder", problem: "needs 1 to 8 rungs")
+    }
+    var last: UInt32 = 0
+    for rate in feeLadderSatPerKvB {
+      if rate <= last {
+        throw ChannelError.terms(field: "fee ladder", problem: "the rungs do not ascend")
+      }
+      if rate < ChannelTerms.minFeeRateSatPerKvB {
+        throw ChannelError.terms(field: "fee ladder", problem: "below 0.1 sat/vB")
+      }
+      if rate > ChannelTerms.maxFeeRateSatPerKvB {
+        throw ChannelError.terms(field: "fee ladder", problem: "above 10,000 sat/vB")
+      }
+      last = rate
+    }
+  }
+
+  private func checkAmounts() throws(ChannelError) {
     if capacitySat > Amount.maxSat {
       throw ChannelError.terms(field: "capacity", problem: "more coins than there are")
     }
-    if capacitySat < ClosingTransaction.leastPayableSat(self) {
+    if reserveSat < ClosingTransaction.feeSat(self, rung: feeLadderSatPerKvB.count - 1) {
       throw ChannelError.terms(
-        field: "capacity", problem: "below what the cheapest close needs")
+        field: "reserve", problem: "below the fee of the highest rung of the ladder")
+    }
+    if maxPayableSat < Amount.dustSat {
+      throw ChannelError.terms(
+        field: "capacity", problem: "less than 330 sat above the reserve")
     }
   }
 
@@ -88,17 +150,18 @@ public struct ChannelTerms: Equatable, Sendable {
     writer.append(providerKey)
     writer.append(publisherKey)
     writer.u32le(expiryHeight)
+    writer.u32le(closeMarginBlocks)
     writer.u64le(capacitySat)
-    writer.u8(UInt8(truncatingIfNeeded: feeLadderSatPerVb.count))
-    for rate in feeLadderSatPerVb { writer.u32le(rate) }
+    writer.u64le(reserveSat)
+    writer.u8(UInt8(truncatingIfNeeded: feeLadderSatPerKvB.count))
+    for rate in feeLadderSatPerKvB { writer.u32le(rate) }
     writer.u8(UInt8(truncatingIfNeeded: payoutScript.count))
     writer.append(payoutScript)
-    writer.u8(UInt8(truncatingIfNeeded: changeScript.count))
-    writer.append(changeScript)
+    writer.append(returnKey)
   }
 
   public func encode() -> [UInt8] {
-    var writer = ByteWriter(reserving: 192)
+    var writer = ByteWriter(reserving: 224)
     encode(to: &writer)
     return writer.bytes
   }
@@ -125,16 +188,17 @@ public struct ChannelTerms: Equatable, Sendable {
     let providerKey = try reader.take(33)
     let publisherKey = try reader.take(33)
     let expiryHeight = try reader.u32le()
+    let closeMarginBlocks = try reader.u32le()
     let capacitySat = try reader.u64le()
+    let reserveSat = try reader.u64le()
     let rungs = try shortLength(&reader, limit: maxRungs)
     var ladder: [UInt32] = []
     for _ in 0..<rungs { ladder.append(try reader.u32le()) }
     let payoutScript = try reader.take(try shortLength(&reader, limit: 34))
-    let changeScript = try reader.take(try shortLength(&reader, limit: 34))
     return ChannelTerms(
       providerKey: providerKey, publisherKey: publisherKey, expiryHeight: expiryHeight,
-      capacitySat: capacitySat, feeLadderSatPerVb: ladder, payoutScript: payoutScript,
-      changeScript: changeScript)
+      closeMarginBlocks: closeMarginBlocks, capacitySat: capacitySat, reserveSat: reserveSat,
+      feeLadderSatPerKvB: ladder, payoutScript: payoutScript, returnKey: try reader.take(33))
   }
 }
 

@@ -5,68 +5,75 @@ import Crypto
 /// The transaction that closes a channel: a function of the terms, the funding output point, the
 /// amount paid and a rung of the fee ladder. Both sides compute it; only signatures travel.
 ///
-/// Output 0 pays the owner what was paid less the fee of the rung; output 1 returns the rest to the
-/// publisher, unless the rest is dust, which then adds to the fee. The input signals replacement
-/// (BIP125), so that the provider can follow a rising fee up the ladder with a second close.
+/// The first output pays the owner exactly what was paid, the second returns the rest to the
+/// publisher, less the fee of the rung, which the reserve covers. An output below the dust limit of
+/// 330 sat is left out and its amount goes to the other side. The input signals replacement (BIP125),
+/// so that a second close can follow a rising fee up the ladder.
 public enum ClosingTransaction {
   /// A low-S signature of the largest size, with its hash type byte.
   static let largestSignature = 72
+  /// The same without the hash type byte, as signatures travel.
+  public static let largestDer = 71
 
-  /// The unsigned close; nil where the payout would be dust, or the amount above the capacity, or
-  /// the rung not in the ladder.
-  public static func build(
-    _ terms: ChannelTerms, funding: OutPoint, amountSat: UInt64, rung: Int
-  ) -> Transaction? {
-    guard let payoutSat = payoutSat(terms, amountSat: amountSat, rung: rung) else { return nil }
-    var outputs = [TransactionOutput(amountSat: payoutSat, scriptPubKey: terms.payoutScript)]
-    let changeSat = terms.capacitySat - amountSat
-    if changeSat >= Amount.dustSat {
-      outputs.append(TransactionOutput(amountSat: changeSat, scriptPubKey: terms.changeScript))
-    }
-    return Transaction(
-      inputs: [TransactionInput(previous: funding, sequence: 0xffff_fffd)], outputs: outputs)
+  // MARK: Fees
+
+  /// The fee of a rung, whatever the amount: for two outputs and the largest signatures, rounded up.
+  public static func feeSat(_ terms: ChannelTerms, rung: Int) -> UInt64 {
+    feeSat(rateSatPerKvB: terms.feeLadderSatPerKvB[rung], virtualSize: virtualSize(terms))
   }
 
-  /// What the owner receives from a close; nil where ``build(_:funding:amountSat:rung:)`` is.
-  public static func payoutSat(_ terms: ChannelTerms, amountSat: UInt64, rung: Int) -> UInt64? {
-    if rung < 0 || rung >= terms.feeLadderSatPerVb.count || amountSat > terms.capacitySat {
-      return nil
-    }
-    let withChange = terms.capacitySat - amountSat >= Amount.dustSat
-    let feeSat = feeSat(terms, rung: rung, withChange: withChange)
-    if amountSat < feeSat + Amount.dustSat { return nil }
-    return amountSat - feeSat
+  /// The least reserve that any terms with this highest rung need, in sat: for who chooses the
+  /// reserve before the terms are known.
+  public static func reserveSat(topRateSatPerKvB: UInt32) -> UInt64 {
+    feeSat(rateSatPerKvB: topRateSatPerKvB, virtualSize: maxVirtualSize)
   }
 
-  /// The fee that the owner pays at a rung, for a transaction of the largest signatures.
-  public static func feeSat(_ terms: ChannelTerms, rung: Int, withChange: Bool) -> UInt64 {
-    UInt64(terms.feeLadderSatPerVb[rung]) * UInt64(virtualSize(terms, withChange: withChange))
+  static func feeSat(rateSatPerKvB: UInt32, virtualSize: Int) -> UInt64 {
+    (UInt64(rateSatPerKvB) * UInt64(virtualSize) + 999) / 1000
   }
 
-  /// The least amount that can be collected: what is left of it at the lowest rung is not dust.
-  public static func leastPayableSat(_ terms: ChannelTerms) -> UInt64 {
-    let feeSat = feeSat(terms, rung: 0, withChange: true)
-    return feeSat + Amount.dustSat
+  /// Virtual bytes of the signed close with two outputs and the largest signatures.
+  public static func virtualSize(_ terms: ChannelTerms) -> Int {
+    virtualSize(
+      payoutScriptBytes: terms.payoutScript.count, witnessScript: terms.lock.witnessScript)
   }
 
-  /// Virtual bytes of the signed close with the largest signatures.
-  static func virtualSize(_ terms: ChannelTerms, withChange: Bool) -> Int {
-    var outputs = [TransactionOutput(amountSat: 0, scriptPubKey: terms.payoutScript)]
-    if withChange {
-      outputs.append(TransactionOutput(amountSat: 0, scriptPubKey: terms.changeScript))
-    }
+  /// The most that ``virtualSize(_:)`` gives for any terms.
+  public static let maxVirtualSize: Int = {
+    let key = [UInt8](repeating: 2, count: 33)
+    let lock = ChannelLock(
+      providerKey: key, publisherKey: key, expiryHeight: ChannelTerms.heightLimit - 1)
+    return virtualSize(payoutScriptBytes: 34, witnessScript: lock.witnessScript)
+  }()
+
+  private static func virtualSize(payoutScriptBytes: Int, witnessScript: [UInt8]) -> Int {
     let signature = [UInt8](repeating: 0, count: largestSignature)
     let input = TransactionInput(
       previous: OutPoint(txid: .zero, index: 0),
-      witness: [signature, signature, [1], ChannelScript.witnessScript(terms)])
+      witness: [signature, signature, [1], witnessScript])
+    let scriptBytes = [payoutScriptBytes, 34]
+    let outputs = scriptBytes.map {
+      TransactionOutput(amountSat: 0, scriptPubKey: [UInt8](repeating: 0, count: $0))
+    }
     return Transaction(inputs: [input], outputs: outputs).virtualSize
+  }
+
+  // MARK: Building
+
+  /// The unsigned close. Nil where the amount is above ``ChannelTerms/maxPayableSat`` or the ladder
+  /// has no such rung.
+  public static func build(
+    _ terms: ChannelTerms, funding: OutPoint, amountSat: UInt64, rung: Int
+  ) -> Transaction? {
+    guard let closes = try? ChannelCloses(terms, funding: funding) else { return nil }
+    return closes.unsigned(amountSat: amountSat, rung: rung)
   }
 
   /// What both sides sign (BIP143, SIGHASH_ALL). `transaction` spends the channel with its first
   /// and only input.
   public static func digest(_ terms: ChannelTerms, _ transaction: Transaction) -> Bytes32 {
     Sighash.segwitV0(
-      transaction, inputIndex: 0, scriptCode: ChannelScript.witnessScript(terms),
+      transaction, inputIndex: 0, scriptCode: terms.lock.witnessScript,
       amountSat: terms.capacitySat)
   }
 
@@ -75,10 +82,15 @@ public enum ClosingTransaction {
   public static func signed(
     _ transaction: Transaction, _ terms: ChannelTerms, publisher: [UInt8], provider: [UInt8]
   ) -> Transaction {
+    signed(transaction, terms.lock.witnessScript, publisher: publisher, provider: provider)
+  }
+
+  static func signed(
+    _ transaction: Transaction, _ witnessScript: [UInt8], publisher: [UInt8], provider: [UInt8]
+  ) -> Transaction {
     var transaction = transaction
-    transaction.inputs[0].witness = [
-      publisher + [1], provider + [1], [1], ChannelScript.witnessScript(terms),
-    ]
+    let all = Sighash.HashType.all
+    transaction.inputs[0].witness = [publisher + [all], provider + [all], [1], witnessScript]
     return transaction
   }
 }

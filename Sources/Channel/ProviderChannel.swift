@@ -6,227 +6,268 @@ import Crypto
 /// closes in time. Every method either throws and changes nothing, or leaves effects, to be taken
 /// with ``nextEffect()`` and carried out in their order.
 ///
-/// A payment counts only when its state was stored: the acknowledgement is given after
-/// ``stored(revision:)``, so the publisher never believes in a payment that a power cut can undo.
+/// The order is the guarantee: `store` stands before the acknowledgement or the close that relies on
+/// it, so the publisher never believes in a payment that a power cut can undo.
 public struct ProviderChannel: Sendable {
-  public let terms: ChannelTerms
   public let policy: ProviderPolicy
-  let secret: Bytes32
+  private let secret: Bytes32
+  private var state: ProviderState
 
-  var watch = FundingWatch()
-  /// The payment of the highest amount: what a close collects.
-  public internal(set) var best: ChannelPayment?
-  /// The rung of the last close that was made; nil while the channel takes payments.
-  public internal(set) var closingRung: Int?
-  /// Payments received since the channel was made, duplicates not counted.
-  public internal(set) var paymentCount: UInt64 = 0
-
-  var revision: UInt64 = 0
-  var storedRevision: UInt64 = 0
-  /// The acknowledgement that waits for a revision to be stored.
-  var waiting: (revision: UInt64, sequence: UInt64, amountSat: UInt64)?
-  var tipHeight: UInt32 = 0
-  var authenticatedHeight: UInt32 = 0
-  var toldFunded = false
-  var closedAtHeight: UInt32 = 0
+  private var tipHeight: UInt32 = 0
+  private var authenticatedHeight: UInt32 = 0
+  /// `funded` was given, and the funding has not been lost since.
+  private var saidFunded = false
+  /// From where the blocks are counted that a close waits for; nil until the next tip.
+  private var closeSince: UInt32?
   private var effects: [ProviderEffect] = []
 
   /// A new channel. `secret` is the key of `terms.providerKey`; it is never part of the state.
   ///
-  /// Throws `terms`, `wrongSecret`, or `expiryTooNear` seen from `tipHeight`.
+  /// Throws `terms`, `wrongSecret`, and what the policy objects to, seen from `tipHeight`:
+  /// `closeMarginTooShort` or `expiryTooNear`.
   public init(
     terms: ChannelTerms, secret: Bytes32, policy: ProviderPolicy, tipHeight: UInt32
   ) throws(ChannelError) {
     try terms.check()
     try checkSecret(secret, terms.providerKey)
-    let left = terms.expiryHeight > tipHeight ? terms.expiryHeight - tipHeight : 0
-    if left < policy.leastLifetimeBlocks || left <= policy.closeMarginBlocks {
-      throw ChannelError.expiryTooNear(
-        least: max(policy.leastLifetimeBlocks, policy.closeMarginBlocks + 1), actual: left)
-    }
-    self.terms = terms
+    try policy.check(terms, tipHeight: tipHeight)
     self.policy = policy
     self.secret = secret
     self.tipHeight = tipHeight
+    state = ProviderState(terms: terms, stage: .unfunded)
     store()
   }
 
-  /// For `init(restoring:)`: a channel as it was stored, with nothing left to do.
-  init(restored terms: ChannelTerms, secret: Bytes32, policy: ProviderPolicy) {
-    self.terms = terms
+  /// A channel as it was stored. Its close, if one was made, is broadcast again; a payment that was
+  /// stored and perhaps not acknowledged is acknowledged when the publisher sends it again.
+  ///
+  /// Throws `damagedState`, `unknownVersion` or `malformed` for bytes that this class has not
+  /// written, `wrongSecret` for another channel's key, `wrongSignature` for a payment that cannot be
+  /// collected.
+  public init(
+    restoring stored: [UInt8], secret: Bytes32, policy: ProviderPolicy
+  ) throws(ChannelError) {
+    state = try ProviderState.decode(stored)
+    try checkSecret(secret, state.terms.providerKey)
     self.policy = policy
     self.secret = secret
+    broadcastClose()
   }
+
+  /// The state as it has to be on disk. Holds no secret.
+  public func encodedState() -> [UInt8] { state.encode() }
 
   /// Takes the next effect, in order; nil when there is none.
   public mutating func nextEffect() -> ProviderEffect? {
     effects.isEmpty ? nil : effects.removeFirst()
   }
 
-  mutating func emit(_ effect: ProviderEffect) { effects.append(effect) }
+  private mutating func emit(_ effect: ProviderEffect) { effects.append(effect) }
 
-  mutating func store() {
-    revision += 1
-    emit(.store(revision: revision, state: encodedState()))
+  private mutating func store() { emit(.store(state: state.encode())) }
+
+  private mutating func store(_ funded: ProviderState.Funded) {
+    state.stage = .funded(funded)
+    store()
   }
 
   // MARK: What can be asked
 
-  /// The channel's output, once the publisher has named it.
-  public var funding: OutPoint? { watch.outPoint }
+  public var terms: ChannelTerms { state.terms }
+
+  private var funded: ProviderState.Funded? {
+    if case .funded(let funded) = state.stage { return funded }
+    return nil
+  }
+
+  /// The channel's output, once the publisher has handed over its transaction.
+  public var funding: OutPoint? { funded?.funding.outPoint }
+  /// The funding as it was handed over, to be relayed while no block holds it.
+  public var fundingTransaction: Transaction? { funded?.funding.transaction }
   /// The block that holds the funding; nil while none does.
-  public var fundingHeight: UInt32? { watch.height }
+  public var fundingHeight: UInt32? { funded?.coins.fundingHeight }
   /// How and where the coins left the channel.
-  public var spend: ChannelSpend? { watch.spend }
-  public var spendHeight: UInt32? { watch.spendHeight }
+  public var spend: ChannelSpend? { funded?.coins.spend }
+  public var spendHeight: UInt32? { funded?.coins.spendHeight }
+  /// The transaction in a block that spent what was to fund the channel, in wire byte order.
+  public var conflict: Bytes32? {
+    if case .conflicted(let txid, _)? = funded?.coins { return txid }
+    return nil
+  }
 
-  /// What the publisher has paid so far, in total.
+  /// The payment of the highest amount: what a close collects.
+  public var best: ChannelPayment? { funded?.received?.best }
+  /// What the publisher has paid so far, in total. It counts as far as ``isConfirmed``.
   public var paidSat: UInt64 { best?.amountSat ?? 0 }
+  /// Payments received since the channel was made, duplicates not counted.
+  public var paymentCount: UInt64 { funded?.received?.count ?? 0 }
 
-  /// Whether the funding is deep enough, below the authenticated height, and unspent.
-  public var isFunded: Bool {
-    guard let height = fundingHeight, spend == nil else { return false }
+  /// Whether the channel takes payments.
+  public var isOpen: Bool {
+    guard let funded, (try? funded.coins.checkUsable()) != nil else { return false }
+    return funded.settlement == .open
+  }
+
+  /// The rung of the last close that the provider made; nil before.
+  public var closingRung: Int? {
+    if case .closing(let rung)? = funded?.settlement { return rung }
+    return nil
+  }
+
+  /// Whether the funding is as deep as the policy asks, below the authenticated height, and unspent.
+  public var isConfirmed: Bool {
+    guard case .confirmed(let height)? = funded?.coins else { return false }
     return UInt64(authenticatedHeight) + 1 >= UInt64(height) + UInt64(max(policy.fundingDepth, 1))
   }
 
-  /// Whether the channel has to be closed at this height: the margin before the expiry is reached.
-  public func closeIsDue(atHeight height: UInt32) -> Bool {
-    spend == nil && best != nil
-      && UInt64(height) + UInt64(policy.closeMarginBlocks) >= UInt64(terms.expiryHeight)
+  /// Whether the ladder is too low for the fees of the day; see
+  /// ``ChannelTerms/needsHigherLadder(estimateSatPerKvB:)``.
+  public func needsHigherLadder(estimateSatPerKvB: UInt64) -> Bool {
+    terms.needsHigherLadder(estimateSatPerKvB: estimateSatPerKvB)
   }
 
   // MARK: Funding
 
-  /// The publisher named the funding output, perhaps before it is in a block.
+  /// The publisher handed over the raw funding, perhaps before it is in a block. The effect is
+  /// `store`; relaying the transaction and asking nodes for it is the caller's.
   ///
-  /// Throws `wrongPhase` when another output was named before: signatures name the output.
-  public mutating func fundingAnnounced(_ outPoint: OutPoint) throws(ChannelError) {
-    if let known = funding {
-      if known == outPoint { return }
-      throw ChannelError.wrongPhase("the publisher named another funding output before")
+  /// Throws `funding` where it cannot fund the channel, `wrongPhase` when another one was handed
+  /// over before: signatures name the output.
+  public mutating func fundingOffered(_ transaction: Transaction) throws(ChannelError) {
+    let funding = try FundingDocument(transaction, terms)
+    if let known = self.funding {
+      if known == funding.outPoint { return }
+      throw ChannelError.wrongPhase("the publisher handed over another funding before")
     }
-    watch.outPoint = outPoint
-    store()
+    store(
+      ProviderState.Funded(
+        funding: funding, closes: try ChannelCloses(terms, funding: funding.outPoint)))
   }
 
-  /// A block of the best chain at `height` holds `transaction`, which has the id that was named.
+  /// A block of the best chain at `height` holds the funding.
   ///
-  /// Throws `funding` for a wrong amount or script: then the channel must not be used.
+  /// Throws `funding` for another transaction, `wrongPhase` before ``fundingOffered(_:)``.
   public mutating func fundingConfirmed(
     _ transaction: Transaction, height: UInt32
   ) throws(ChannelError) {
-    guard let funding else {
-      throw ChannelError.wrongPhase("the publisher has not named a funding output")
+    var funded = try state.funded()
+    if transaction.txid != funded.funding.outPoint.txid {
+      throw ChannelError.funding("this is not the transaction that the publisher handed over")
     }
-    if transaction.txid != funding.txid {
-      throw ChannelError.funding("this is not the transaction that the publisher named")
-    }
-    if transaction.isCoinbase { throw ChannelError.funding("a coinbase cannot fund a channel") }
-    if UInt64(funding.index) >= UInt64(transaction.outputs.count) {
-      throw ChannelError.funding("the transaction has no such output")
-    }
-    let output = transaction.outputs[Int(funding.index)]
-    if output.amountSat != terms.capacitySat {
-      throw ChannelError.funding("the amount differs from the contract's")
-    }
-    if output.scriptPubKey != ChannelScript.scriptPubKey(terms) {
-      throw ChannelError.funding("the script differs from the contract's")
-    }
-    if fundingHeight != height {
-      watch.height = height
-      store()
-    }
-    tellFunded()
+    if funded.coins.fundingSeen(height: height) { store(funded) }
+    sayFunded()
   }
 
-  private mutating func tellFunded() {
-    if toldFunded || !isFunded { return }
-    toldFunded = true
+  /// A block of the best chain at `height` holds the transaction `txid` (wire byte order), which
+  /// spends an input of the funding. What was paid is lost, unless a reorganisation follows.
+  public mutating func fundingConflicted(by txid: Bytes32, height: UInt32) {
+    guard var funded, funded.coins.conflictSeen(by: txid, height: height) else { return }
+    store(funded)
+    emit(.fundingConflicted(by: txid))
+  }
+
+  private mutating func sayFunded() {
+    if saidFunded || !isConfirmed { return }
+    saidFunded = true
     if let height = fundingHeight { emit(.funded(height: height)) }
   }
 
   // MARK: Payments
 
-  /// A payment arrived. The effects are `store`, and `acknowledge` after it was stored. A payment
-  /// that is held already is acknowledged again.
+  /// A payment arrived. The effects are `store` and `acknowledge`. A payment that is held already is
+  /// acknowledged again.
   ///
   /// Throws `wrongPhase`, `staleSequence`, `amountShrinks`, `aboveCapacity`, `belowLeastPayable`
   /// or `wrongSignature`; the payments held before stay as they are.
   public mutating func received(_ payment: ChannelPayment) throws(ChannelError) {
-    guard let funding else {
-      throw ChannelError.wrongPhase("the publisher has not named a funding output")
-    }
-    if let best, payment == best {
-      if let waiting, waiting.sequence == best.sequence { return }
-      emit(.acknowledge(sequence: best.sequence, amountSat: best.amountSat))
-      return
-    }
-    if closingRung != nil || spend != nil {
+    var funded = try state.funded()
+    let acknowledge = ProviderEffect.acknowledge(
+      sequence: payment.sequence, amountSat: payment.amountSat)
+    if payment == funded.received?.best { return emit(acknowledge) }
+    try funded.coins.checkUsable()
+    if funded.settlement != .open {
       throw ChannelError.wrongPhase("the channel is closed")
     }
-    let last = best?.sequence ?? 0
+    let last = funded.received?.best.sequence ?? 0
     if payment.sequence <= last {
       throw ChannelError.staleSequence(last: last, offered: payment.sequence)
     }
+    let paidSat = funded.received?.best.amountSat ?? 0
     if payment.amountSat < paidSat {
       throw ChannelError.amountShrinks(paidSat: paidSat, offeredSat: payment.amountSat)
     }
-    try payment.verify(terms, funding: funding)
-    best = payment
-    paymentCount += 1
-    store()
-    waiting = (revision, payment.sequence, payment.amountSat)
-  }
-
-  /// The state of `revision`, and so of all before it, is on disk.
-  public mutating func stored(revision: UInt64) {
-    storedRevision = max(storedRevision, min(revision, self.revision))
-    guard let waiting, waiting.revision <= storedRevision else { return }
-    self.waiting = nil
-    emit(.acknowledge(sequence: waiting.sequence, amountSat: waiting.amountSat))
+    try payment.verify(funded.closes)
+    let count = (funded.received?.count ?? 0) + 1
+    funded.received = ProviderState.Received(best: payment, count: count)
+    store(funded)
+    emit(acknowledge)
   }
 
   // MARK: Closing
 
-  /// Signs the close of the best payment, at the lowest rung that pays `feeRateSatPerVb` or, where
+  /// Signs the closes of all that was paid, 0 where nothing was, for the publisher to send: at the
+  /// lowest rung that pays `feeRateSatPerKvB` and at every higher one. From then on the channel takes
+  /// no payments. The effect is `store`; it stands before whatever carries the signatures. Calling it
+  /// again is harmless.
+  ///
+  /// Throws `wrongPhase` before the funding was handed over, and when the coins are gone.
+  public mutating func signClose(feeRateSatPerKvB: UInt64) throws(ChannelError) -> CloseSignatures {
+    var funded = try state.funded()
+    try funded.coins.checkUsable()
+    let lowest = funded.closes.rung(paying: feeRateSatPerKvB) ?? 0
+    let amountSat = paidSat
+    var signatures: [[UInt8]] = []
+    for rung in funded.closes.rungs {
+      signatures.append(
+        rung < lowest
+          ? [] : try funded.closes.sign(amountSat: amountSat, rung: rung, secret: secret))
+    }
+    if funded.settlement == .open {
+      funded.settlement = .released
+      store(funded)
+    }
+    return CloseSignatures(amountSat: amountSat, signatures: signatures)
+  }
+
+  /// Signs the close of the best payment, at the lowest rung that pays `feeRateSatPerKvB` or, where
   /// none does, the highest there is; never at a lower rung than an earlier close. The effects are
   /// `store` and `broadcast`. Calling it again is harmless.
   ///
   /// Throws `nothingToCollect` without a payment, `wrongPhase` when the coins are gone.
   @discardableResult
-  public mutating func close(feeRateSatPerVb: UInt64) throws(ChannelError) -> Transaction {
-    if spend != nil { throw ChannelError.wrongPhase("the channel is spent") }
-    guard let best else { throw ChannelError.nothingToCollect }
-    var chosen = 0
-    for rung in best.signatures.indices where !best.signatures[rung].isEmpty {
-      chosen = rung
-      if UInt64(terms.feeLadderSatPerVb[rung]) >= feeRateSatPerVb { break }
-    }
-    chosen = max(chosen, closingRung ?? 0)
-    let transaction = try closingTransaction(rung: chosen)
-    if closingRung != chosen {
-      closingRung = chosen
-      closedAtHeight = tipHeight
-      store()
+  public mutating func close(feeRateSatPerKvB: UInt64) throws(ChannelError) -> Transaction {
+    var funded = try state.funded()
+    try funded.coins.checkUsable()
+    let rung = max(funded.closes.rung(paying: feeRateSatPerKvB) ?? 0, closingRung ?? 0)
+    let transaction = try closingTransaction(rung: rung)
+    if funded.settlement != .closing(rung: rung) {
+      funded.settlement = .closing(rung: rung)
+      closeSince = tipHeight
+      store(funded)
     }
     emit(.broadcast(transaction))
     return transaction
   }
 
-  /// The signed close of the best payment at a rung.
+  /// The signed close of the best payment at a rung of the ladder, as ``close(feeRateSatPerKvB:)``
+  /// makes it. Throws `nothingToCollect` without a payment.
   public func closingTransaction(rung: Int) throws(ChannelError) -> Transaction {
-    guard let best, let funding else { throw ChannelError.nothingToCollect }
+    guard let funded, let best = funded.received?.best else { throw ChannelError.nothingToCollect }
+    guard funded.closes.rungs.contains(rung) else { throw ChannelError.wrongSignature(rung: rung) }
+    let own = try funded.closes.sign(amountSat: best.amountSat, rung: rung, secret: secret)
     guard
-      let close = ClosingTransaction.build(
-        terms, funding: funding, amountSat: best.amountSat, rung: rung)
+      let close = funded.closes.signed(
+        amountSat: best.amountSat, rung: rung, publisher: best.signatures[rung], provider: own)
     else { throw ChannelError.wrongSignature(rung: rung) }
-    let digest = ClosingTransaction.digest(terms, close)
-    let signature: [UInt8]
-    do { signature = try Secp256k1.signEcdsa(digest: digest, secret: secret) } catch {
-      throw ChannelError.wrongSecret
-    }
-    return ClosingTransaction.signed(
-      close, terms, publisher: best.signatures[rung], provider: signature)
+    return close
+  }
+
+  /// The close that was made, where the coins have not left the channel.
+  private mutating func broadcastClose() {
+    guard let rung = closingRung, spend == nil,
+      let close = try? closingTransaction(rung: rung)
+    else { return }
+    emit(.broadcast(close))
   }
 
   // MARK: The chain
@@ -236,52 +277,53 @@ public struct ProviderChannel: Sendable {
   public mutating func tipChanged(height: UInt32, authenticatedHeight: UInt32) {
     tipHeight = height
     self.authenticatedHeight = min(authenticatedHeight, height)
-    if toldFunded && !isFunded && spend == nil {
-      toldFunded = false
+    if saidFunded && !isConfirmed && spend == nil {
+      saidFunded = false
       emit(.fundingLost)
     }
-    tellFunded()
-    if spend != nil { return }
-    if let rung = closingRung {
-      climb(from: rung)
-    } else if closeIsDue(atHeight: height) {
+    sayFunded()
+    guard let funded, (try? funded.coins.checkUsable()) != nil else { return }
+    if case .closing(let rung) = funded.settlement {
+      climb(funded.closes, from: rung)
+    } else if height >= terms.closeHeight {
       emit(.closeIsDue)
     }
   }
 
-  /// A close that no block takes follows the fees upwards.
-  private mutating func climb(from rung: Int) {
-    // A restored channel does not know when it was closed: it waits from the first tip that it sees.
-    if closedAtHeight == 0 { closedAtHeight = tipHeight }
-    guard let best, UInt64(tipHeight) >= UInt64(closedAtHeight) + UInt64(policy.climbAfterBlocks)
-    else { return }
-    let next = rung + 1
-    if next < best.signatures.count && !best.signatures[next].isEmpty {
-      _ = try? close(feeRateSatPerVb: UInt64(terms.feeLadderSatPerVb[next]))
-    }
+  /// A close that no block takes follows the fees upwards: to the lowest rung of at least twice its
+  /// rate, for a replacement has to pay for its own relay too, or else to the highest.
+  private mutating func climb(_ closes: ChannelCloses, from rung: Int) {
+    let since = closeSince ?? tipHeight
+    closeSince = since
+    let isWaiting = UInt64(tipHeight) < UInt64(since) + UInt64(policy.climbAfterBlocks)
+    if isWaiting || rung + 1 >= closes.rungs.count { return }
+    let rateSatPerKvB = UInt64(closes.terms.feeLadderSatPerKvB[rung])
+    _ = try? close(feeRateSatPerKvB: 2 * rateSatPerKvB)
   }
 
   /// A block of the best chain at `height` holds `transaction`. Whatever does not spend the channel
   /// is ignored.
   public mutating func spendSeen(_ transaction: Transaction, height: UInt32) {
-    guard let seen = watch.saw(transaction, height: height, terms) else { return }
-    store()
-    emit(.closed(seen, height: height))
+    guard var funded,
+      let spend = ChannelSpend(transaction, of: funded.funding.outPoint, terms),
+      funded.coins.spendSeen(spend, height: height)
+    else { return }
+    store(funded)
+    emit(.closed(spend, height: height))
   }
 
   /// The blocks from `height` on are no longer in the best chain. What they held is forgotten: a
   /// close is broadcast again, a funding is waited for again.
   public mutating func blocksDisconnected(fromHeight height: UInt32) {
-    let lost = watch.disconnected(fromHeight: height)
-    if !lost.funding && !lost.spend { return }
-    if lost.funding && toldFunded {
-      toldFunded = false
+    guard var funded else { return }
+    let lost = funded.coins.disconnected(fromHeight: height)
+    if !lost.any { return }
+    store(funded)
+    if lost.funding && saidFunded {
+      saidFunded = false
       emit(.fundingLost)
     }
-    store()
-    if spend == nil, let rung = closingRung, let close = try? closingTransaction(rung: rung) {
-      emit(.broadcast(close))
-    }
+    broadcastClose()
   }
 }
 

@@ -1,14 +1,12 @@
-import Bitcoin
-
-/// The provider's own rules about time, counted in blocks. The contract says nothing about them.
+/// The owner's rules about time, counted in blocks.
 public struct ProviderPolicy: Equatable, Sendable {
-  /// The channel is closed this many blocks before it expires.
+  /// A contract with a smaller margin between close and expiry is not accepted.
   public var closeMarginBlocks: UInt32
   /// A channel that expires sooner than this is not accepted.
   public var leastLifetimeBlocks: UInt32
   /// Blocks, the funding's own included, that must stand on the funding before it is believed.
   public var fundingDepth: UInt32
-  /// A close that is still unconfirmed after so many blocks climbs one rung of the fee ladder.
+  /// A close that is still unconfirmed after so many blocks climbs the fee ladder.
   public var climbAfterBlocks: UInt32
 
   public init(
@@ -20,22 +18,17 @@ public struct ProviderPolicy: Equatable, Sendable {
     self.fundingDepth = fundingDepth
     self.climbAfterBlocks = climbAfterBlocks
   }
-}
 
-/// What the provider's channel asks its caller to do, in the order given.
-public enum ProviderEffect: Equatable, Sendable {
-  /// Write `state` durably, replacing what was stored, then call `stored(revision:)`.
-  case store(revision: UInt64, state: [UInt8])
-  /// The payment is stored: tell the publisher.
-  case acknowledge(sequence: UInt64, amountSat: UInt64)
-  /// The funding is as deep as the policy asks, below the authenticated height: work may begin.
-  case funded(height: UInt32)
-  /// The funding was taken out of the chain by a reorganisation: stop work until `funded` again.
-  case fundingLost
-  /// Relay this close, and again until it confirms.
-  case broadcast(Transaction)
-  /// The expiry comes near: end the work and call `close(feeRateSatPerVb:)`.
-  case closeIsDue
-  /// The coins left the channel in a block.
-  case closed(ChannelSpend, height: UInt32)
+  /// Throws `closeMarginTooShort`, or `expiryTooNear` seen from `tipHeight`.
+  func check(_ terms: ChannelTerms, tipHeight: UInt32) throws(ChannelError) {
+    if terms.closeMarginBlocks < closeMarginBlocks {
+      throw ChannelError.closeMarginTooShort(
+        least: closeMarginBlocks, actual: terms.closeMarginBlocks)
+    }
+    let left = terms.expiryHeight > tipHeight ? terms.expiryHeight - tipHeight : 0
+    if left < leastLifetimeBlocks || left <= terms.closeMarginBlocks {
+      throw ChannelError.expiryTooNear(
+        least: max(leastLifetimeBlocks, terms.closeMarginBlocks + 1), actual: left)
+    }
+  }
 }

@@ -4,34 +4,47 @@ import Crypto
 
 /// The publisher's way out: from the expiry height on, everything goes back.
 public enum RefundTransaction {
-  /// The signed refund at a fee rate. Valid in blocks above the expiry height only.
+  /// The signed refund of a channel to a script of the publisher's wallet. Valid in blocks above the
+  /// expiry height only. `secret` is the key of the terms' publisher key.
   ///
   /// Throws `refundIsDust` where nothing would be left, `wrongSecret` for a bad key.
   public static func build(
-    _ terms: ChannelTerms, funding: OutPoint, feeRateSatPerVb: UInt64, secret: Bytes32
+    _ terms: ChannelTerms, funding: OutPoint, to script: [UInt8], feeRateSatPerKvB: UInt64,
+    secret: Bytes32
   ) throws(ChannelError) -> Transaction {
-    let script = ChannelScript.witnessScript(terms)
+    try build(
+      terms.lock, capacitySat: terms.capacitySat, funding: funding, to: script,
+      feeRateSatPerKvB: feeRateSatPerKvB, secret: secret)
+  }
+
+  /// The same for a channel of which only the lock and the amount are known.
+  public static func build(
+    _ lock: ChannelLock, capacitySat: UInt64, funding: OutPoint, to script: [UInt8],
+    feeRateSatPerKvB: UInt64, secret: Bytes32
+  ) throws(ChannelError) -> Transaction {
+    let witnessScript = lock.witnessScript
     let largest = [UInt8](repeating: 0, count: ClosingTransaction.largestSignature)
     var transaction = Transaction(
       inputs: [
-        TransactionInput(previous: funding, sequence: 0xffff_fffd, witness: [largest, [], script])
+        TransactionInput(
+          previous: funding, sequence: 0xffff_fffd, witness: [largest, [], witnessScript])
       ],
-      outputs: [TransactionOutput(amountSat: 0, scriptPubKey: terms.changeScript)],
-      lockTime: terms.expiryHeight)
-    let (feeSat, overflow) = feeRateSatPerVb.multipliedReportingOverflow(
+      outputs: [TransactionOutput(amountSat: 0, scriptPubKey: script)],
+      lockTime: lock.expiryHeight)
+    let (product, overflow) = feeRateSatPerKvB.multipliedReportingOverflow(
       by: UInt64(transaction.virtualSize))
-    if overflow || terms.capacitySat < Amount.dustSat
-      || feeSat > terms.capacitySat - Amount.dustSat
-    {
+    let feeSat = product / 1000 + (product % 1000 == 0 ? 0 : 1)
+    if overflow || capacitySat < Amount.dustSat || feeSat > capacitySat - Amount.dustSat {
       throw ChannelError.refundIsDust
     }
-    transaction.outputs[0].amountSat = terms.capacitySat - feeSat
-    let digest = ClosingTransaction.digest(terms, transaction)
+    transaction.outputs[0].amountSat = capacitySat - feeSat
+    let digest = Sighash.segwitV0(
+      transaction, inputIndex: 0, scriptCode: witnessScript, amountSat: capacitySat)
     let signature: [UInt8]
     do { signature = try Secp256k1.signEcdsa(digest: digest, secret: secret) } catch {
       throw ChannelError.wrongSecret
     }
-    transaction.inputs[0].witness = [signature + [1], [], script]
+    transaction.inputs[0].witness = [signature + [Sighash.HashType.all], [], witnessScript]
     return transaction
   }
 }
