@@ -23,6 +23,17 @@ TREE = Path(__file__).resolve().parents[1]
 # Whoever started this program in the background had it ignore interrupts, and so would all that it starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 COINS_SAT = 1_000_000_000
+# Of an hour: enough for payments that follow each other within a second.
+HOUR_SAT = 400_000
+# What a machine lets a publisher owe whom it does not know: five minutes of its price within these bounds.
+RISK_MS, LEAST_RISK_SAT, MOST_RISK_SAT = 300_000, 10, 100
+# The least that a channel's first payment is: what an output has to hold.
+FIRST_PAYMENT_SAT = 330
+# Of a run of one lease on a chain without congestion: announcement with its beacon (619 sat), funding, close.
+# Another one of any of them would show.
+FEES_SAT = 1_200
+# The same of another channel of a lease: its funding and its close.
+TOP_UP_FEES_SAT = 450
 # Beyond the two programs' own files, nothing may lie in their folders when all is over.
 AGENT_FILES = re.compile(r"(seed|lock|status|bundles/[0-9a-f]{64}|(ledger|chain)\.db(-wal|-shm)?)")
 PUBLISHER_FILES = re.compile(
@@ -164,12 +175,27 @@ class Program:
         return self.code
 
 
-class Scene:
-    """A chain with one machine and one publisher."""
+def risk_sat(hour_sat):
+    """What a machine that asks this price lets a publisher owe whom it does not know."""
+    return min(max(hour_sat * RISK_MS // 3_600_000, LEAST_RISK_SAT), MOST_RISK_SAT)
 
-    def __init__(self, folder, bin, hour_sat=200_000_000, max_loss_sat=20_000):
+
+def is_running(job):
+    """Whether a task of this lease runs now (or stands still), by the agent's status."""
+    return job.get("stage") == "open" and job.get("running", 0) > 0
+
+
+class Scene:
+    """A chain with one machine and one publisher.
+
+    `max_loss_sat` is what the publisher may lose beyond the chain's costs: paid ahead of what is owed."""
+
+    block_interval_s = 1
+
+    def __init__(self, folder, bin, hour_sat=HOUR_SAT, max_loss_sat=1_000):
         self.folder, self.bin = Path(folder), Path(bin)
         self.hour_sat, self.max_loss_sat = hour_sat, max_loss_sat
+        self.risk_sat = risk_sat(hour_sat)
         self.folder.mkdir(parents=True)
         self.node_port, self.publisher_port = free_port(), free_port()
         self.node = self.agent = self.publisher = None
@@ -215,7 +241,7 @@ class Scene:
     def start_node(self):
         self.node = Program(
             [self.bin / "zennet", "devnet", "run", "--data", self.path("devnet"), "--port",
-             self.node_port, "--block-interval", 1], self.path("devnet.log"))
+             self.node_port, "--block-interval", self.block_interval_s], self.path("devnet.log"))
 
         def answers():
             if self.node.code is not None:
@@ -228,14 +254,18 @@ class Scene:
         until("the node", 40, answers)
 
     def prepare(self):
-        """A chain, coins for the publisher, an address for the machine's owner, a job."""
+        """A chain, coins for the publisher, an address for the machine's owner."""
         self.start_node()
         wallet = self.new_wallet("publisher")
         self.devnet("faucet", wallet["address"], COINS_SAT)
         self.devnet("mine", 1)
         self.payout_address = self.new_wallet("owner")["address"]
-        self.path("agent.conf").write_text(f"""[agent]
-data = {self.path("agent")}
+        self.configure("agent")
+
+    def configure(self, name, memory_mib=96, cpus=0.8, disk_mib=64, pids=64):
+        """Writes `name`.conf for a machine whose folder is `name`."""
+        self.path(f"{name}.conf").write_text(f"""[agent]
+data = {self.path(name)}
 bench_ms = 60
 [network]
 {self.network_lines}
@@ -244,12 +274,10 @@ address = {self.payout_address}
 [price]
 hour_sat = {self.hour_sat}
 [limits]
-memory_mib = 96
-cpus = 0.8
-disk_mib = 64
-pids = 64
-[risk]
-max_loss_sat = {self.max_loss_sat}
+memory_mib = {memory_mib}
+cpus = {cpus}
+disk_mib = {disk_mib}
+pids = {pids}
 """)
 
     def new_wallet(self, name):
@@ -334,7 +362,7 @@ max_loss_sat = {self.max_loss_sat}
         if (self.path("publisher") / "runs").exists():
             receipt = json.loads(self.zennet(
                 "receipt", "--data", self.path("publisher"), "--network", self.network))
-        told, due_sat, paid_sat = [], 0, 0
+        told, due_sat, paid_sat, channels = [], 0, 0, 0
         theirs = {job["contract"]: job for job in receipt["jobs"]}
         for contract in sorted(set(theirs) | set(self.jobs)):
             hire, job = theirs.get(contract), self.jobs.get(contract)
@@ -342,15 +370,19 @@ max_loss_sat = {self.max_loss_sat}
             signed_sat = (hire or {}).get("paid_sat", 0)
             collected_sat = (job or {}).get("paid_sat", 0)
             name = contract[:8]
-            if owed_sat - collected_sat > self.max_loss_sat:
+            if owed_sat - collected_sat > self.risk_sat:
                 raise Trouble(f"{name}: the machine loses {owed_sat - collected_sat} sat")
-            if signed_sat - owed_sat > self.max_loss_sat:
+            top_ups = (hire or {}).get("top_ups", [])
+            channels += len(top_ups)
+            # A channel's first payment may be more than what is owed.
+            ahead_sat = FIRST_PAYMENT_SAT * (1 + len(top_ups)) + self.max_loss_sat
+            if signed_sat - owed_sat > ahead_sat:
                 raise Trouble(f"{name}: the publisher loses {signed_sat - owed_sat} sat")
             line = f"owed {owed_sat} paid {collected_sat}"
-            if collected_sat > 0:
-                payout_sat = self.check_close(name, job)
+            if collected_sat > 0 or (job or {}).get("close_txid"):
+                self.check_closes(name, job)
                 paid_sat += collected_sat
-                line += f" collected {payout_sat}"
+                line += " collected"
             elif hire and hire.get("funding_height"):
                 due_sat += hire["capacity_sat"]
                 line += f" refund of {hire['capacity_sat']} due at the channel's expiry"
@@ -359,28 +391,27 @@ max_loss_sat = {self.max_loss_sat}
             "wallet", "balance", "--json", "--data", self.path("publisher"), "--network",
             self.network, "--peer", f"127.0.0.1:{self.node_port}"))
         gone_sat = COINS_SAT - balance["total_sat"] - paid_sat - due_sat
-        # One announcement with its beacon (619 sat) and one funding: two of either would show. The
-        # close's fee is part of what was paid.
-        if not 0 <= gone_sat <= 1_200 * self.runs:
+        if not 0 <= gone_sat <= FEES_SAT * self.runs + TOP_UP_FEES_SAT * channels:
             raise Trouble(f"the publisher misses {gone_sat} sat")
         self.check_leftovers()
         return "; ".join(told or ["no contract"]) + f"; fees {gone_sat}"
 
-    def check_close(self, name, job):
-        """What was paid is the owner's, on the chain; returns how much came."""
-        if "close_txid" not in job:
-            raise Trouble(f"{name}: paid {job['paid_sat']} sat, stage {job['stage']}, no close")
-        close = json.loads(self.devnet("tx", job["close_txid"]))
-        if close.get("height") is None:
-            raise Trouble(f"{name}: the close is in no block")
-        payout_sat = sum(
-            output["amountSat"] for output in close["outputs"]
-            if output.get("address") == self.payout_address)
-        if payout_sat != job["payout_sat"] or not 0 < payout_sat <= job["paid_sat"]:
+    def check_closes(self, name, job):
+        """What was paid is the owner's, on the chain, to the sat: fees are the publisher's."""
+        payout_sat = 0
+        for channel in (job, *job.get("top_ups", [])):
+            if "close_txid" not in channel:
+                raise Trouble(f"{name}: paid {job['paid_sat']} sat, stage {job['stage']}, no close")
+            close = json.loads(self.devnet("tx", channel["close_txid"]))
+            if close.get("height") is None:
+                raise Trouble(f"{name}: the close is in no block")
+            payout_sat += sum(
+                output["amountSat"] for output in close["outputs"]
+                if output.get("address") == self.payout_address)
+        if not payout_sat == job["payout_sat"] == job["paid_sat"]:
             raise Trouble(
                 f"{name}: {job['paid_sat']} sat paid, {job['payout_sat']} sat told, {payout_sat} sat"
                 " on the chain")
-        return payout_sat
 
     def check_leftovers(self):
         """Ends the agent; then nothing of its jobs may exist."""

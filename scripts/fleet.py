@@ -1,0 +1,155 @@
+"""Several machines on one chain, and `zennet map` as a program that is fed tasks one by one: for measurements
+and checks of many tasks.
+
+`zennet map` reads its tasks from a pipe with a name: a line is a task from the moment that it is written, and
+leases stay open until the pipe is closed. So hiring and working are told apart.
+"""
+
+import errno
+import json
+import os
+import select
+import subprocess
+import threading
+import time
+
+from flow import Program, Scene, Trouble, asked, until
+
+
+class Fleet(Scene):
+    """A scene with machines `machine0`, `machine1` … instead of one `agent`."""
+
+    def __init__(self, folder, bin, agent_file, count, **options):
+        super().__init__(folder, bin, **options)
+        self.agent_file, self.count = agent_file, count
+        self.machines, self.mappings = [], []
+
+    def start(self, **limits):
+        """A chain, coins, and machines that are ready to be hired."""
+        self.prepare()
+        for number in range(self.count):
+            name = f"machine{number}"
+            self.configure(name, **limits)
+            self.machines.append(Program(
+                [self.agent_file, "run", "--config", self.path(f"{name}.conf")],
+                self.path(f"{name}.log")))
+        until("the machines' reports", 120, lambda: all(
+            (status or {}).get("report") for status in self.statuses()))
+
+    def statuses(self):
+        """What each machine says of itself; None of one that does not answer."""
+        return [asked(self.path(f"machine{number}") / "status") for number in range(self.count)]
+
+    def open_leases(self):
+        return sum(
+            job["stage"] == "open" for status in self.statuses() if status for job in status["jobs"])
+
+    def map(self, *options, command, name="map"):
+        self.mappings.append(Mapping(self, name, options, command))
+        return self.mappings[-1]
+
+    def close(self):
+        for mapping in self.mappings:
+            mapping.stop()
+        for machine in self.machines:
+            if machine.code is None:
+                machine.kill()
+        super().close()
+
+
+class Mapping:
+    """A running `zennet map`."""
+
+    def __init__(self, scene, name, options, command):
+        self.scene, self.ended = scene, []
+        pipe, log = scene.path(f"{name}.pipe"), scene.path(f"{name}.log")
+        os.mkfifo(pipe)
+        with open(log, "ab") as errors:
+            self.process = subprocess.Popen(
+                [str(word) for word in [
+                    scene.bin / "zennet", "map", "--data", scene.path("publisher"), "--network",
+                    scene.network, "--peer", f"127.0.0.1:{scene.node_port}", "--price-ceiling",
+                    2 * scene.hour_sat, "--json", "--receipt", scene.path(f"{name}.receipt"), *options,
+                    "-a", pipe, "--", *command]],
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors,
+                start_new_session=True)
+        self.log, self.tail = log, b""
+        try:
+            self.pipe = until("zennet map to read its tasks", 120, lambda: self.opened(pipe))
+        except Trouble:
+            self.stop()
+            raise
+
+    def opened(self, pipe):
+        if self.process.poll() is not None:
+            raise Trouble(f"zennet map ended with {self.process.returncode}: {self.last_words()}")
+        try:
+            pipe = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError as error:
+            if error.errno != errno.ENXIO:  # Nobody reads yet.
+                raise
+            return None
+        os.set_blocking(pipe, True)
+        return os.fdopen(pipe, "wb", buffering=0)
+
+    def last_words(self):
+        return self.log.read_text(errors="replace")[-300:].strip()
+
+    def give(self, arguments):
+        """Writes tasks, in the background where they are more than the pipe holds."""
+        data = "".join(f"{argument}\n" for argument in arguments).encode()
+        if len(data) <= select.PIPE_BUF:
+            self.pipe.write(data)
+            return
+        threading.Thread(target=self.write, args=(memoryview(data),), daemon=True).start()
+
+    def write(self, data):
+        while data:
+            data = data[self.pipe.write(data):]
+
+    def take(self, count, seconds=120):
+        """Waits for the ends of so many tasks; returns their lines."""
+        end, taken = time.monotonic() + seconds, []
+        while len(taken) < count:
+            line = self.line(end)
+            told = json.loads(line)
+            if "task" in told:
+                taken.append(told)
+                if told["status"] != 0:
+                    raise Trouble(f"task {told['task']} ended with {told}")
+        self.ended += taken
+        return taken
+
+    def line(self, end):
+        while b"\n" not in self.tail:
+            if not select.select([self.process.stdout], [], [], max(0, end - time.monotonic()))[0]:
+                raise Trouble(f"no task ends: {self.last_words()}")
+            piece = os.read(self.process.stdout.fileno(), 65536)
+            if not piece:
+                raise Trouble(f"zennet map ended with {self.process.wait()}: {self.last_words()}")
+            self.tail += piece
+        line, self.tail = self.tail.split(b"\n", 1)
+        return line
+
+    def run(self, arguments, seconds=120):
+        """Gives tasks and waits for all of them."""
+        arguments = list(arguments)
+        self.give(arguments)
+        return self.take(len(arguments), seconds)
+
+    def finish(self, seconds=120):
+        """No more tasks: waits for the end of the leases, and returns the receipt."""
+        self.pipe.close()
+        try:
+            self.process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            self.stop()
+            raise Trouble(f"zennet map does not end: {self.last_words()}") from None
+        if self.process.returncode != 0:
+            raise Trouble(f"zennet map ended with {self.process.returncode}: {self.last_words()}")
+        return json.loads(self.scene.text(self.log.name.replace(".log", ".receipt")))
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
