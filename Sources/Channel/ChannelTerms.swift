@@ -28,7 +28,7 @@ public struct ChannelTerms: Equatable, Sendable {
   public static let version: UInt8 = 2
   public static let maxRungs = 8
   /// What the networks with the lowest fees relay: 0.1 sat/vB.
-  public static let minFeeRateSatPerKvB: UInt32 = 100
+  public static let leastFeeRateSatPerKvB: UInt32 = 100
   public static let maxFeeRateSatPerKvB: UInt32 = 10_000_000
   /// Lock times from here on are times, not heights.
   public static let heightLimit: UInt32 = 500_000_000
@@ -119,7 +119,7 @@ public struct ChannelTerms: Equatable, Sendable {
       if rate <= last {
         throw ChannelError.terms(field: "fee ladder", problem: "the rungs do not ascend")
       }
-      if rate < ChannelTerms.minFeeRateSatPerKvB {
+      if rate < ChannelTerms.leastFeeRateSatPerKvB {
         throw ChannelError.terms(field: "fee ladder", problem: "below 0.1 sat/vB")
       }
       if rate > ChannelTerms.maxFeeRateSatPerKvB {
