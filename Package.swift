@@ -99,10 +99,12 @@ let package = Package(
       "Wallet",
       ["Bytes", "Crypto", "Bitcoin", "LightClient", "Channel", "Storage", "Host", "ChainFollower"]),
     ordinaryModule(
+      "Bundles", ["Bytes", "Crypto", "Market", "Host", "Sandbox", "CZlib", "CZstd"]),
+    ordinaryModule(
       "Publisher",
       [
         "Bytes", "Crypto", "Bitcoin", "LightClient", "Channel", "Market", "Session", "Capability",
-        "Storage", "Host", "Sandbox", "ChainFollower", "Wallet", "CZlib", "CZstd",
+        "Storage", "Host", "Sandbox", "ChainFollower", "Wallet", "Bundles",
       ]),
     ordinaryModule(
       "Devnet", ["Bytes", "Crypto", "Bitcoin", "Host", "CBitcoinKernel"],
@@ -112,7 +114,7 @@ let package = Package(
     .executableTarget(
       name: "zennet",
       dependencies: [
-        "Publisher", "Wallet", "Devnet", "Host", "Bitcoin", "ChainFollower", "Ini",
+        "Publisher", "Bundles", "Wallet", "Devnet", "Host", "Bitcoin", "ChainFollower", "Ini",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       exclude: ["Manual"], swiftSettings: settings + kernelFlags,
@@ -134,7 +136,7 @@ let package = Package(
       "Fuzzing",
       [
         "Bytes", "Crypto", "Bitcoin", "LightClient", "Channel", "Market", "Session", "Capability",
-        "Sandbox", "Host", "Ini", "ChainFollower", "Agent", "Wallet", "Publisher",
+        "Sandbox", "Host", "Ini", "ChainFollower", "Agent", "Wallet", "Bundles", "Publisher",
       ]),
 
     // Tests: one folder a module.
@@ -159,7 +161,8 @@ let package = Package(
     tests("Agent", ["Devnet", "Ini"]),
     // The command `zennet wallet` is run as a person runs it.
     tests("Wallet", ["Devnet", "Host", "zennet"]),
-    tests("Publisher", ["Agent", "Devnet"], exclude: ["Bundle/make_images.py"]),
+    tests("Bundles", exclude: ["make_images.py"]),
+    tests("Publisher", ["Agent", "Devnet"]),
     tests("Devnet", ["Host", "zennet"], exclude: ["bdk_client.py"]),
     tests("MadeChain", ["Devnet", "ChainFollower", "LightClient", "Storage", "Host"]),
     tests("Simulator", ["Devnet"]),

@@ -1,6 +1,6 @@
 import ArgumentParser
+import Bundles
 import Bytes
-import Publisher
 
 /// `zennet bundle SOURCE`: files for jobs, from a folder or an image.
 struct BundleCommand: ParsableCommand {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Host
+import Bundles
 import Publisher
 
 /// `zennet cp JOB:PATH LOCAL`, `zennet cp LOCAL JOB:PATH`: files to and from a running job.

@@ -4,6 +4,7 @@ import Bytes
 import Foundation
 import Host
 import Market
+import Bundles
 import Publisher
 
 /// `zennet run … -- PROGRAM …`: one job on some workers, paid for as it runs.

@@ -1,4 +1,6 @@
+import Bundles
 import Foundation
+import Host
 import Publisher
 import Sandbox
 

@@ -1,7 +1,7 @@
+import Bundles
 import Bytes
 import Crypto
 import Foundation
-import Publisher
 import Sandbox
 
 extension FuzzTarget {

@@ -1,5 +1,5 @@
+import Bundles
 import Host
-import Sandbox
 import Storage
 import Wallet
 
@@ -11,7 +11,7 @@ public enum RunError: Error, Equatable {
   case storage(StorageError)
   case wallet(WalletError)
   case folder(WalletFolderError)
-  case bundle(path: String, BundleError)
+  case bundles(BundlesError)
   /// A file of the data folder that cannot be read, and that nobody should guess.
   case damaged(String)
 
@@ -22,7 +22,7 @@ public enum RunError: Error, Equatable {
     case .storage(let error): return error.message
     case .wallet(let error): return error.message
     case .folder(let error): return error.message
-    case .bundle(let path, let error): return path + ": " + error.message
+    case .bundles(let error): return error.message
     }
   }
 }

@@ -4,7 +4,7 @@ import Host
 import Sandbox
 import Testing
 
-@testable import Publisher
+@testable import Bundles
 
 /// Bundles from images that Python made, and from folders.
 final class ImageBundleTests {

@@ -9,7 +9,7 @@ public enum FolderBundle {
 
   /// - Parameter limit: the most that the bundle may have, bytes. The folder may hold more: it is compressed
   ///   as it is read.
-  public static func make(_ folder: String, limit: Int = maxBytes) throws(RunError) -> [UInt8] {
+  public static func make(_ folder: String, limit: Int = maxBytes) throws(BundlesError) -> [UInt8] {
     let tar = try FolderTar(folder, isNamed: false)
     var bundle: [UInt8] = []
     let compressor = BundleCompressor(level: 9)
@@ -22,12 +22,12 @@ public enum FolderBundle {
     return bundle
   }
 
-  private static func tooLarge(_ path: String, _ limit: Int) -> RunError {
+  private static func tooLarge(_ path: String, _ limit: Int) -> BundlesError {
     .usage("\(path): as a bundle it is larger than \(limit) bytes, which is the most for a job")
   }
 
   /// A bundle that was made before.
-  public static func read(_ path: String, limit: Int = maxBytes) throws(RunError) -> [UInt8] {
+  public static func read(_ path: String, limit: Int = maxBytes) throws(BundlesError) -> [UInt8] {
     do throws(HostError) { return try Files.read(path, limit: limit) } catch {
       if case .tooLarge = error { throw tooLarge(path, limit) }
       throw .host(error)

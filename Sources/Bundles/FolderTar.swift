@@ -18,7 +18,7 @@ public final class FolderTar {
   public static let pieceBytes = 65_536
 
   /// What is below a folder, or, under its own name, a file or a folder.
-  public init(_ path: String, isNamed: Bool) throws(RunError) {
+  public init(_ path: String, isNamed: Bool) throws(BundlesError) {
     var writer = BundleWriter()
     self.isNamed = isNamed
     do throws(HostError) {
@@ -32,7 +32,7 @@ public final class FolderTar {
   deinit { try? open?.close() }
 
   /// What comes next of the archive; nil at its end. A file that gets shorter meanwhile is an error.
-  public func next() throws(RunError) -> [UInt8]? {
+  public func next() throws(BundlesError) -> [UInt8]? {
     while index < pieces.count {
       switch pieces[index] {
       case .bytes(let bytes):
@@ -47,7 +47,7 @@ public final class FolderTar {
     return nil
   }
 
-  private func content(_ path: String, _ sizeBytes: UInt64) throws(RunError) -> [UInt8] {
+  private func content(_ path: String, _ sizeBytes: UInt64) throws(BundlesError) -> [UInt8] {
     do {
       if open == nil {
         open = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))

@@ -6,6 +6,7 @@ import Sandbox
 public protocol CopyProblem: Error { var message: String { get } }
 extension BundleError: CopyProblem {}
 extension HostError: CopyProblem {}
+extension BundlesError: CopyProblem {}
 
 /// Files that a running job sends, unpacked as they come. They come from a machine that nobody trusts:
 /// only regular files and folders are made, a link that is in the way is not followed.

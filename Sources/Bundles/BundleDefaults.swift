@@ -25,7 +25,9 @@ public struct BundleDefaults: Codable, Equatable, Sendable {
 
   func frame() -> [UInt8] {
     if isEmpty { return [] }
-    let json = ControlJson.encode(self)
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    let json = (try? encoder.encode(self)).map { Array($0) } ?? []
     let size = (0..<4).map { UInt8(truncatingIfNeeded: json.count >> (8 * $0)) }
     return BundleDefaults.magic + size + json
   }
@@ -36,7 +38,8 @@ public struct BundleDefaults: Codable, Equatable, Sendable {
     guard bundle.count >= 8, bundle.starts(with: BundleDefaults.magic) else { return }
     let size = (0..<4).reduce(0) { $0 | Int(bundle[4 + $1]) << (8 * $1) }
     guard size <= BundleDefaults.longest, bundle.count >= 8 + size,
-      let found = ControlJson.decode(BundleDefaults.self, Array(bundle[8..<(8 + size)]))
+      let found = try? JSONDecoder().decode(
+        BundleDefaults.self, from: Data(bundle[8..<(8 + size)]))
     else { return }
     self = found
   }

@@ -11,7 +11,7 @@ public enum ProcessorChoice {
   public static func processors(
     wanted: ProcessorSet?, ofImage: ProcessorSet?, programs: [ProgramFinder],
     arguments: [String], environment: [String], workdir: String
-  ) throws(RunError) -> ProcessorSet {
+  ) throws(BundlesError) -> ProcessorSet {
     let name = arguments.first ?? ""
     var known: ProcessorSet?
     for program in programs {

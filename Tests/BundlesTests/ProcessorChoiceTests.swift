@@ -2,7 +2,7 @@ import Market
 import Sandbox
 import Testing
 
-@testable import Publisher
+@testable import Bundles
 
 /// The job's program says which machines it is for.
 struct ProcessorChoiceTests {
@@ -20,6 +20,7 @@ struct ProcessorChoiceTests {
     for (path, bytes, mode) in files { writer.addFile(path, bytes, mode: mode) }
     for (path, target) in links { writer.addSymlink(path, to: target) }
     return try BundleCheck.check(try writer.finish(), name: "it", diskMiB: 1, memoryMiB: 8)
+      .programs
   }
 
   private func choice(
@@ -35,7 +36,7 @@ struct ProcessorChoiceTests {
     do {
       _ = try body()
       return nil
-    } catch { return (error as? RunError)?.message }
+    } catch { return (error as? BundlesError)?.message }
   }
 
   private static let kinds: [(UInt8, bits: Int, ProcessorSet)] = [

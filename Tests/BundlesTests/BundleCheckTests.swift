@@ -1,12 +1,12 @@
 import Sandbox
 import Testing
 
-@testable import Publisher
+@testable import Bundles
 
 /// A bundle that no machine would take is not paid for.
 struct BundleCheckTests {
   private func problem(_ bundle: [UInt8], diskMiB: UInt32 = 4, memoryMiB: UInt32 = 4) -> String? {
-    do throws(RunError) {
+    do throws(BundlesError) {
       try BundleCheck.check(bundle, name: "it", diskMiB: diskMiB, memoryMiB: memoryMiB)
       return nil
     } catch { return error.message }

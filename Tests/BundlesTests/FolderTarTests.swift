@@ -3,7 +3,7 @@ import Sandbox
 import TestSupport
 import Testing
 
-@testable import Publisher
+@testable import Bundles
 
 /// A folder on its way into an archive that is never whole in memory.
 struct FolderTarTests {
@@ -106,7 +106,7 @@ struct FolderTarTests {
       let file = name.withUnsafeBufferPointer { open($0.baseAddress!, O_CREAT | O_WRONLY, 0o644) }
       #expect(file >= 0)
       close(file)
-      #expect(throws: RunError.self) { try FolderTar(folder + "/tree", isNamed: false) }
+      #expect(throws: BundlesError.self) { try FolderTar(folder + "/tree", isNamed: false) }
       #expect(throws: ImageError.self) {
         try ImageBundle().make(of: folder + "/tree", to: folder + "/made.tar.zst")
       }
@@ -115,13 +115,13 @@ struct FolderTarTests {
 
   @Test func whatCannotBeReadIsNamed() throws {
     try withFolder { folder in
-      #expect(throws: RunError.self) { try FolderTar(folder + "/none", isNamed: true) }
-      #expect(throws: RunError.self) { try FolderTar("/dev/null", isNamed: true) }
+      #expect(throws: BundlesError.self) { try FolderTar(folder + "/none", isNamed: true) }
+      #expect(throws: BundlesError.self) { try FolderTar("/dev/null", isNamed: true) }
       let file = folder + "/tree/shrinks"
       try write([UInt8](repeating: 7, count: 200_000), to: file)
       let tar = try FolderTar(folder + "/tree", isNamed: false)
       try write([UInt8](repeating: 7, count: 100_000), to: file)
-      #expect(throws: RunError.usage("\(file): became shorter while it was read")) {
+      #expect(throws: BundlesError.usage("\(file): became shorter while it was read")) {
         try all(tar)
       }
     }
@@ -148,12 +148,12 @@ struct FolderTarTests {
       #expect(sizes == [300_000])
       let path = folder + "/tree"
       #expect(
-        throws: RunError.usage(
+        throws: BundlesError.usage(
           "\(path): as a bundle it is larger than 299999 bytes, which is the most for a job")
       ) { try FolderBundle.make(path, limit: 299_999) }
       try write(whole, to: folder + "/made")
       #expect(
-        throws: RunError.usage(
+        throws: BundlesError.usage(
           "\(folder)/made: as a bundle it is larger than 1000 bytes, which is the most for a job")
       ) { try FolderBundle.read(folder + "/made", limit: 1000) }
     }

@@ -1,0 +1,60 @@
+import Foundation
+import Host
+import Sandbox
+
+/// Unpacks the archive of a task's results. It comes from a machine that nobody trusts: only regular
+/// files and folders are made, in a folder that is new, so no link can lead elsewhere.
+public enum ArchiveUnpacker {
+  public static let maxEntries: UInt64 = 100_000
+
+  /// Makes `root` anew; returns what was left out.
+  /// - Parameters:
+  ///   - archive: path of a tar.
+  ///   - root: path of the folder that gets its files; what is there is removed.
+  ///   - limitBytes: of all files.
+  public static func unpack(
+    _ archive: String, to root: String, limitBytes: UInt64
+  ) throws -> LeftOut {
+    var leftOut = LeftOut()
+    try Files.removeTree(root)
+    try Files.makeFolder(root, mode: 0o755)
+    let file = try FileHandle(forReadingFrom: URL(fileURLWithPath: archive))
+    defer { try? file.close() }
+    var reader = BundleReader(
+      limits: BundleLimits(entries: maxEntries, bytes: limitBytes), isLenient: true)
+    var output: FileHandle?
+    while let data = try file.read(upToCount: 65_536), !data.isEmpty {
+      var items: [BundleItem] = []
+      try reader.feed(Array(data)[...]) { item, _ throws(BundleError) in items.append(item) }
+      for item in items {
+        leftOut.add(item)
+        try write(item, below: root, &output)
+      }
+    }
+    try reader.finish()
+    return leftOut
+  }
+
+  private static func write(
+    _ item: BundleItem, below root: String, _ output: inout FileHandle?
+  ) throws {
+    switch item {
+    case .directory(let path, _):
+      try Files.makeFolder(root + "/" + LocalName.text(path), mode: 0o755)
+    case .file(let path, let mode, _):
+      let name = root + "/" + LocalName.text(path)
+      try Files.makeFolder(Files.parent(of: name), mode: 0o755)
+      try Files.remove(name)
+      let made = FileManager.default.createFile(
+        atPath: name, contents: nil,
+        attributes: [.posixPermissions: mode & 0o111 == 0 ? 0o644 : 0o755])
+      if !made { throw HostError.notAFile(path: name) }
+      output = try FileHandle(forWritingTo: URL(fileURLWithPath: name))
+    case .data(let bytes): try output?.write(contentsOf: Data(bytes))
+    case .fileEnded:
+      try output?.close()
+      output = nil
+    case .symlink, .hardlink, .leftOut: break
+    }
+  }
+}

@@ -1,0 +1,72 @@
+import Sandbox
+
+/// What a bundle holds, as a machine would find it: alone, or on top of those below it in a task's stack.
+public struct CheckedBundle {
+  /// The programs of the bundle, and of those below it.
+  public fileprivate(set) var programs = ProgramFinder()
+  /// Files' bytes and entries of the stack so far.
+  public fileprivate(set) var fileBytes: UInt64 = 0
+  public fileprivate(set) var entries: UInt64 = 0
+
+  /// Nothing: what is below the first bundle of a stack.
+  public init() {}
+
+  /// The same sizes without the programs, for many bundles on top of one that has the program.
+  public var sizes: CheckedBundle {
+    var sizes = CheckedBundle()
+    sizes.fileBytes = fileBytes
+    sizes.entries = entries
+    return sizes
+  }
+}
+
+/// What a machine would refuse of a bundle is refused before anything is announced or paid.
+public enum BundleCheck {
+  /// Unpacks to nowhere; what is found on the way tells what the task's program is for.
+  /// - Parameters:
+  ///   - name: of the bundle, for the error.
+  ///   - diskMiB: what the task's files may have.
+  ///   - memoryMiB: what the task may have, its files included.
+  ///   - below: the bundles below this one.
+  @discardableResult public static func check(
+    _ bundle: [UInt8], name: String, diskMiB: UInt32, memoryMiB: UInt32,
+    on below: CheckedBundle = CheckedBundle()
+  ) throws(BundlesError) -> CheckedBundle {
+    let mostMiB = min(diskMiB, memoryMiB)
+    let most = UInt64(mostMiB) << 20
+    let limits = BundleLimits(
+      entries: JobLimits.ordinaryFiles - min(below.entries, JobLimits.ordinaryFiles),
+      bytes: most - min(below.fileBytes, most))
+    var reader = BundleReader(limits: limits)
+    let unzstd = Unzstd(ratio: limits.ratio)
+    var last: [UInt8] = []
+    var checked = below
+    do throws(BundleError) {
+      try unzstd.feed(bundle) { (piece) throws(BundleError) in
+        try reader.feed(piece) { (item, _) throws(BundleError) in
+          switch item {
+          case .directory(let path, _), .file(let path, _, _), .symlink(let path, _),
+            .hardlink(let path, _), .leftOut(let path):
+            last = path
+            checked.entries += 1
+          case .data, .fileEnded: break
+          }
+          checked.programs.take(item)
+        } useData: { (bytes, _) throws(BundleError) in
+          checked.fileBytes += UInt64(bytes.count)
+          checked.programs.take(data: bytes)
+        }
+      }
+      try unzstd.finish()
+      try reader.finish()
+    } catch {
+      if case .tooLarge = error {
+        let option = mostMiB < diskMiB ? "--memory, of which files are a part" : "--disk"
+        let all = below.entries > 0 ? "with what is below it, its files" : "its files"
+        throw .usage("\(name): \(all) have more than \(mostMiB) MiB (\(option))")
+      }
+      throw .bundle(path: name + (last.isEmpty ? "" : ", after " + LayerReader.shown(last)), error)
+    }
+    return checked
+  }
+}
