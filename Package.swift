@@ -101,10 +101,16 @@ let package = Package(
     ordinaryModule(
       "Bundles", ["Bytes", "Crypto", "Market", "Host", "Sandbox", "CZlib", "CZstd"]),
     ordinaryModule(
+      "Hiring",
+      [
+        "Bytes", "Crypto", "Bitcoin", "LightClient", "Channel", "Market", "Session", "Capability",
+        "Wallet",
+      ]),
+    ordinaryModule(
       "Publisher",
       [
         "Bytes", "Crypto", "Bitcoin", "LightClient", "Channel", "Market", "Session", "Capability",
-        "Storage", "Host", "Sandbox", "ChainFollower", "Wallet", "Bundles",
+        "Storage", "Host", "Sandbox", "ChainFollower", "Wallet", "Bundles", "Hiring",
       ]),
     ordinaryModule(
       "Devnet", ["Bytes", "Crypto", "Bitcoin", "Host", "CBitcoinKernel"],
