@@ -1,6 +1,6 @@
 """Completes the demo's receipt and checks it against the chain and the agents' own state.
 
-Called by scripts/demo: demo-receipt.py WORK BEGAN_NS AGENT…
+Called by scripts/demo: demo-receipt.py WORK BEGAN_NS TASKS AGENT…
 """
 
 import hashlib
@@ -9,6 +9,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+
+
+# What has to be seen of a lease: it is paid while it works.
+LEAST_PAYMENTS = 5
 
 
 def fail(reason):
@@ -20,7 +24,7 @@ def sha256(path):
 
 
 def main():
-    work, began_ns, agents = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
+    work, began_ns, count, agents = Path(sys.argv[1]), *map(int, sys.argv[2:4]), sys.argv[4:]
     path = work / "receipt.json"
     receipt = json.loads(path.read_text())
     receipt["seconds"] = round((time.time_ns() - began_ns) / 1e9, 3)
@@ -43,35 +47,52 @@ def main():
         for job in status["jobs"]:
             own[job["contract"]] = (status["identity"], job)
 
-    jobs = receipt["jobs"]
-    if len(jobs) != len(agents):
-        fail(f"{len(jobs)} jobs in the receipt, {len(agents)} machines were hired")
-    for job in jobs:
-        if job["contract"] not in own:
-            fail(f"no agent knows contract {job['contract']}")
-        identity, mine = own[job["contract"]]
-        for field, theirs in [
-            ("worker", identity), ("owed_sat", mine["owed_sat"]), ("paid_sat", mine["paid_sat"]),
-            ("close_txid", mine.get("close_txid")), ("close_height", mine.get("close_height")),
-            ("payout_sat", mine["payout_sat"]), ("exit_status", mine.get("exit_status")),
-        ]:
-            if job[field] != theirs:
-                fail(f"{field}: the publisher says {job[field]}, the agent says {theirs}")
-        if not job["report_signature_ok"]:
-            fail("a report's signature is wrong")
-        if job["exit_status"] != 0:
-            fail(f"a job ended with status {job['exit_status']}")
-        if not job["paid_sat"] >= job["owed_sat"] > 0:
-            fail(f"{job['owed_sat']} sat owed, {job['paid_sat']} sat paid")
-        if not 0 < job["payout_sat"] <= job["paid_sat"]:
-            fail(f"{job['paid_sat']} sat paid, {job['payout_sat']} sat collected")
-        print(
-            f"  worker {job['worker'][:8]}: {job['payments']} payments, {job['owed_sat']} sat owed,"
-            f" {job['paid_sat']} sat paid, {job['payout_sat']} sat collected at height"
-            f" {job['close_height']} by {job['close_txid'][:16]}…")
+    leases = receipt["jobs"]
+    if len(leases) != len(agents):
+        fail(f"{len(leases)} leases in the receipt, {len(agents)} machines were hired")
+    for lease in leases:
+        if lease["contract"] not in own:
+            fail(f"no agent knows contract {lease['contract']}")
+        check(lease, *own[lease["contract"]])
+    ran = sorted(task["task"] for lease in leases for task in lease["tasks"])
+    if ran != list(range(count)):
+        fail(f"of {count} tasks these ended: {ran}")
+    if not any(lease["top_ups"] for lease in leases):
+        fail("no lease was topped up")
     print(
         f"  words agree: {receipt['result_sha256'][:16]}…; {receipt['seconds']} s from an empty chain"
         " to the last close")
+
+
+def check(lease, identity, mine):
+    """A lease in the receipt, beside what the agent says of it."""
+    for field, theirs in [
+        ("worker", identity), ("owed_sat", mine["owed_sat"]), ("paid_sat", mine["paid_sat"]),
+        ("close_txid", mine.get("close_txid")), ("close_height", mine.get("close_height")),
+        ("payout_sat", mine["payout_sat"]), ("exit_status", mine.get("exit_status")),
+        ("payments", mine["payments"]),
+    ]:
+        if lease[field] != theirs:
+            fail(f"{field}: the publisher says {lease[field]}, the agent says {theirs}")
+    if not lease["report_signature_ok"]:
+        fail("a report's signature is wrong")
+    if not lease["tasks"]:
+        fail("a machine had no task")
+    for task in lease["tasks"]:
+        if task["exit_status"] != 0:
+            fail(f"task {task['task']} ended with status {task['exit_status']}")
+    if not lease["paid_sat"] >= lease["owed_sat"] > 0:
+        fail(f"{lease['owed_sat']} sat owed, {lease['paid_sat']} sat paid")
+    if lease["payout_sat"] != lease["paid_sat"]:
+        fail(f"{lease['paid_sat']} sat paid, {lease['payout_sat']} sat collected")
+    if lease["payments"] < LEAST_PAYMENTS:
+        fail(f"{lease['payments']} payments while it worked, at least {LEAST_PAYMENTS} were expected")
+    channels = [lease, *lease["top_ups"]]
+    print(
+        f"  worker {lease['worker'][:8]}: {len(lease['tasks'])} tasks, {lease['payments']} payments through"
+        f" {len(channels)} channels, {lease['owed_sat']} sat owed, {lease['paid_sat']} sat paid and collected;"
+        f" closed at height {max(channel['close_height'] for channel in channels)} by "
+        + ", ".join(channel["close_txid"][:16] + "…" for channel in channels))
 
 
 main()
