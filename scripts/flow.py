@@ -185,6 +185,12 @@ def is_running(job):
     return job.get("stage") == "open" and job.get("running", 0) > 0
 
 
+def is_over(job):
+    """Whether no coins wait for this lease, by the agent's status: it is closed, or was never funded."""
+    return job["stage"] in ("negotiating", "closed") or (
+        job["stage"] == "awaiting-funding" and "funding" not in job)
+
+
 class Scene:
     """A chain with one machine and one publisher.
 
@@ -340,19 +346,17 @@ pids = {pids}
             self.samples.append((time.monotonic(), job))
         return status
 
+    def job(self):
+        """The machine's word of the first lease that it ever had here; an empty one before that."""
+        self.status()
+        return next(iter(self.jobs.values()), {})
+
     def is_settled(self):
-        """The publisher's program is done, and the machine has no open job."""
+        """The publisher's program is done, and the machine has no open lease."""
         status = self.status()
         if status is None or self.publisher.code is None:
             return False
-        for job in status["jobs"]:
-            if job["stage"] in ("negotiating", "closed"):
-                continue
-            # Nothing was promised by anybody's coins.
-            if job["stage"] == "awaiting-funding" and "funding_height" not in job:
-                continue
-            return False
-        return True
+        return all(is_over(job) for job in status["jobs"])
 
     # What must hold in the end
 
