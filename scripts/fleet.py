@@ -13,36 +13,29 @@ import subprocess
 import threading
 import time
 
-from flow import Program, Scene, Trouble, asked, until
+from flow import Scene
+from processes import Trouble, until
 
 
 class Fleet(Scene):
-    """A scene with machines `machine0`, `machine1` … instead of one `agent`."""
+    """A scene with machines `machine0`, `machine1` …"""
 
-    def __init__(self, folder, bin, agent_file, count, **options):
+    def __init__(self, folder, bin, count, **options):
+        self.machine_names = tuple(f"machine{number}" for number in range(count))
         super().__init__(folder, bin, **options)
-        self.agent_file, self.count = agent_file, count
-        self.machines, self.mappings = [], []
+        self.mappings = []
 
     def start(self, **limits):
         """A chain, coins, and machines that are ready to be hired."""
-        self.prepare()
-        for number in range(self.count):
-            name = f"machine{number}"
-            self.configure(name, **limits)
-            self.machines.append(Program(
-                [self.agent_file, "run", "--config", self.path(f"{name}.conf")],
-                self.path(f"{name}.log")))
-        until("the machines' reports", 120, lambda: all(
-            (status or {}).get("report") for status in self.statuses()))
-
-    def statuses(self):
-        """What each machine says of itself; None of one that does not answer."""
-        return [asked(self.path(f"machine{number}") / "status") for number in range(self.count)]
+        self.prepare(**limits)
+        for machine in self.machines:
+            machine.start()
+        self.agent_is_ready()
 
     def open_leases(self):
         return sum(
-            job["stage"] == "open" for status in self.statuses() if status for job in status["jobs"])
+            job["stage"] == "open" for machine in self.machines
+            for job in (machine.status() or {"jobs": []})["jobs"])
 
     def map(self, *options, command, name="map"):
         self.mappings.append(Mapping(self, name, options, command))
@@ -51,9 +44,6 @@ class Fleet(Scene):
     def close(self):
         for mapping in self.mappings:
             mapping.stop()
-        for machine in self.machines:
-            if machine.code is None:
-                machine.kill()
         super().close()
 
 

@@ -1,28 +1,20 @@
-"""The main job's programs as real processes, for checks of what they survive.
+"""The main job's programs, for checks of what they survive.
 
-One `Scene` is a chain, a machine and a publisher of their own, in a folder of their own; nothing of
-it outlives `close`. Every program writes to a file, never to a pipe that a child could keep open.
+One `Scene` is a chain, machines and a publisher of their own, in a folder of their own; nothing of it outlives
+`close`.
 """
 
 import json
 import os
 import re
 import shutil
-import signal
-import socket
 import subprocess
-import threading
 import time
-from functools import partial
 from pathlib import Path
 
-from parent import end_with
 from ports import free_port
+from processes import Program, Trouble, asked, cgroups_of, mounts, processes_of, until
 
-TREE = Path(__file__).resolve().parents[1]
-# Whoever started this program in the background had it ignore interrupts, and so would all that it starts.
-signal.signal(signal.SIGINT, signal.default_int_handler)
-COINS_SAT = 1_000_000_000
 # Of an hour: enough for payments that follow each other within a second.
 HOUR_SAT = 400_000
 # What a machine lets a publisher owe whom it does not know: five minutes of its price within these bounds.
@@ -41,140 +33,6 @@ PUBLISHER_FILES = re.compile(
     r"|runs/[0-9a-f]{12}/(bundle-\d+\.tar\.zst|options\.json|control|worker-\d+(\.[a-z.]+|/.*)?))")
 
 
-class Trouble(Exception):
-    """Something that must not be."""
-
-
-def until(what, seconds, ready):
-    """Waits until `ready` answers something true, and returns it."""
-    end = time.monotonic() + seconds
-    while True:
-        answer = ready()
-        if answer:
-            return answer
-        if time.monotonic() > end:
-            raise Trouble(f"gave up waiting for {what} after {seconds} s")
-        time.sleep(0.02)
-
-
-def cgroups_of(owner):
-    """Control groups of this machine's jobs that still exist."""
-    found = []
-    for base, folders, _ in os.walk("/sys/fs/cgroup"):
-        found += [f"{base}/{name}" for name in folders if name.startswith(owner + ".")]
-    return found
-
-
-def processes_of(folder, owner):
-    """Processes that name this folder on their command line, or sit in a job's control group."""
-    found = []
-    for entry in os.listdir("/proc"):
-        if not entry.isdigit() or int(entry) == os.getpid():
-            continue
-        try:
-            line = Path(f"/proc/{entry}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-            groups = Path(f"/proc/{entry}/cgroup").read_text()
-            state = Path(f"/proc/{entry}/stat").read_text().rsplit(")", 1)[1].split()[0]
-        except OSError:
-            continue
-        # Dead, and only not waited for by this machine's init.
-        if state in "ZX":
-            continue
-        if str(folder) in line or (owner and f"/{owner}." in groups):
-            found.append(f"{entry} {line.strip()[:60]}")
-    return found
-
-
-def children(pid):
-    """Processes that this one made, the oldest first; none where it is gone."""
-    try:
-        words = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except OSError:
-        return []
-    return [int(word) for word in words]
-
-
-def mounts():
-    try:
-        return {line.split()[4] for line in open("/proc/self/mountinfo")}
-    except OSError:
-        return set()
-
-
-def asked(path):
-    """What the agent whose status socket this is says of itself; nil when it does not answer."""
-    try:
-        with socket.socket(socket.AF_UNIX) as client:
-            client.settimeout(2)
-            client.connect(str(path))
-            client.sendall(b"json\n")
-            answer = b""
-            while chunk := client.recv(65536):
-                answer += chunk
-        return json.loads(answer)
-    except (OSError, ValueError):
-        return None
-
-
-class Program:
-    """A process whose output is a file."""
-
-    # Whether it is killed when this program is. Only where no thread but the first starts any.
-    ends_with_parent = False
-
-    def __init__(self, arguments, log, fault=None, more=None):
-        environment = dict(os.environ)
-        environment.pop("ZENNET_FAULT", None)
-        environment.update(more or {})
-        if fault:
-            environment["ZENNET_FAULT"] = fault
-        self.log = log
-        with open(log, "ab") as output:
-            self.process = subprocess.Popen(
-                [str(word) for word in arguments], stdin=subprocess.DEVNULL, stdout=output,
-                stderr=output, env=environment, start_new_session=True,
-                preexec_fn=partial(end_with, os.getpid()) if self.ends_with_parent else None)
-
-    @property
-    def code(self):
-        return self.process.poll()
-
-    @property
-    def child(self):
-        """Of an agent's supervisor, the agent proper; None where there is none."""
-        return next(iter(children(self.process.pid)), None)
-
-    @property
-    def state(self):
-        """Where it is just now, and with which signals: for who wonders why it does not go on."""
-        told = []
-        for name, wanted in (("wchan", ""), ("syscall", ""), ("status", "Sig|Shd|State|Threads")):
-            try:
-                lines = Path(f"/proc/{self.process.pid}/{name}").read_text().splitlines()
-            except OSError:
-                continue
-            told += [line for line in lines if re.match(wanted, line)]
-        return "; ".join(told).replace("\t", " ")
-
-    @property
-    def was_killed(self):
-        return self.code == -signal.SIGKILL
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
-
-    def stop(self, seconds=15):
-        if self.code is None:
-            self.process.terminate()
-            try:
-                self.process.wait(seconds)
-            except subprocess.TimeoutExpired:
-                self.kill()
-                raise Trouble(f"{self.log.name}: does not end on SIGTERM") from None
-        return self.code
-
-
 def risk_sat(hour_sat):
     """What a machine that asks this price lets a publisher owe whom it does not know."""
     return min(max(hour_sat * RISK_MS // 3_600_000, LEAST_RISK_SAT), MOST_RISK_SAT)
@@ -191,35 +49,89 @@ def is_over(job):
         job["stage"] == "awaiting-funding" and "funding" not in job)
 
 
-class Scene:
-    """A chain with one machine and one publisher.
+class Machine:
+    """An agent with a folder and a configuration of its own, `name` and `name`.conf in the scene's."""
 
-    `max_loss_sat` is what the publisher may lose beyond the chain's costs: paid ahead of what is owed."""
+    def __init__(self, scene, name):
+        self.scene, self.name = scene, name
+        self.program, self.identity = None, ""
 
-    block_interval_s = 1
-
-    def __init__(self, folder, bin, hour_sat=HOUR_SAT, max_loss_sat=1_000):
-        self.folder, self.bin = Path(folder), Path(bin)
-        self.hour_sat, self.max_loss_sat = hour_sat, max_loss_sat
-        self.risk_sat = risk_sat(hour_sat)
-        self.folder.mkdir(parents=True)
-        self.node_port, self.publisher_port = free_port(), free_port()
-        self.node = self.agent = self.publisher = None
-        # As zennet's --network has it, and as the agent's configuration does.
-        self.network = "regtest"
-        self.network_lines = f"name = regtest\npeer = 127.0.0.1:{self.node_port}"
-        self.identity = ""
-        self.jobs = {}  # contract -> the agent's last word of it
-        self.most = {}  # contract -> the most that it was owed, and the most that it risked
-        self.samples = []  # (seconds, job) of every look
-        self.stages = set()
-        self.runs = 1
-        self.isolate = threading.Event()
-        self.mounts = mounts()
+    @property
+    def folder(self):
+        return self.scene.path(self.name)
 
     @property
     def owner(self):
+        """How its sandboxes' control groups are called."""
         return self.identity[:16]
+
+    def configure(self, memory_mib=96, cpus=0.8, disk_mib=64, pids=64):
+        scene = self.scene
+        scene.path(f"{self.name}.conf").write_text(f"""[agent]
+data = {self.folder}
+bench_ms = 60
+[network]
+{scene.network_lines}
+[payout]
+address = {scene.payout_address}
+[price]
+hour_sat = {scene.hour_sat}
+[limits]
+memory_mib = {memory_mib}
+cpus = {cpus}
+disk_mib = {disk_mib}
+pids = {pids}
+""")
+
+    def start(self, fault=None):
+        scene = self.scene
+        self.program = Program(
+            [scene.agent_file, "run", "--config", scene.path(f"{self.name}.conf")],
+            scene.path(f"{self.name}.log"), fault,
+            {"ZENNET_SENSORS": str(scene.path("sensors"))} | scene.agent_environment)
+
+    def status(self):
+        """What it says of itself; None when it does not answer."""
+        status = asked(self.folder / "status")
+        if status:
+            self.identity = status["identity"]
+        return status
+
+
+class Scene:
+    """A chain with one publisher and one machine, or with several."""
+
+    block_interval_s = 1
+    coins_sat = 1_000_000_000
+    machine_names = ("agent",)
+    agent_environment = {}
+
+    def __init__(self, folder, bin, hour_sat=HOUR_SAT):
+        self.folder, self.bin = Path(folder), Path(bin)
+        self.agent_file = self.bin / "zennet-agent"
+        self.hour_sat, self.risk_sat = hour_sat, risk_sat(hour_sat)
+        self.folder.mkdir(parents=True)
+        self.node_port, self.publisher_port = free_port(), free_port()
+        self.node = self.publisher = None
+        self.machines = [Machine(self, name) for name in self.machine_names]
+        # As zennet's --network has it, and as the agent's configuration does.
+        self.network = "regtest"
+        self.network_lines = f"name = regtest\npeer = 127.0.0.1:{self.node_port}"
+        self.jobs = {}  # contract -> its machine's last word of it
+        self.most = {}  # contract -> the most that was owed
+        self.samples = []  # (seconds, job) of every look
+        self.stages = set()
+        self.runs = 1
+        self.mounts = mounts()
+
+    @property
+    def agent(self):
+        """The first machine's program, which most scenes have alone."""
+        return self.machines[0].program
+
+    @property
+    def owner(self):
+        return self.machines[0].owner
 
     def path(self, name):
         return self.folder / name
@@ -259,36 +171,25 @@ class Scene:
 
         until("the node", 40, answers)
 
-    def prepare(self):
-        """A chain, coins for the publisher, an address for the machine's owner."""
+    def prepare(self, **limits):
+        """A chain, coins for the publisher, an address for the machines' owner, their configurations."""
         self.start_node()
         wallet = self.new_wallet("publisher")
-        self.devnet("faucet", wallet["address"], COINS_SAT)
+        self.devnet("faucet", wallet["address"], self.coins_sat)
         self.devnet("mine", 1)
         self.payout_address = self.new_wallet("owner")["address"]
-        self.configure("agent")
-
-    def configure(self, name, memory_mib=96, cpus=0.8, disk_mib=64, pids=64):
-        """Writes `name`.conf for a machine whose folder is `name`."""
-        self.path(f"{name}.conf").write_text(f"""[agent]
-data = {self.path(name)}
-bench_ms = 60
-[network]
-{self.network_lines}
-[payout]
-address = {self.payout_address}
-[price]
-hour_sat = {self.hour_sat}
-[limits]
-memory_mib = {memory_mib}
-cpus = {cpus}
-disk_mib = {disk_mib}
-pids = {pids}
-""")
+        for machine in self.machines:
+            machine.configure(**limits)
 
     def new_wallet(self, name):
         return json.loads(self.zennet(
             "wallet", "new", "--data", self.path(name), "--network", self.network, "--json"))
+
+    def balance_sat(self):
+        """What the publisher's wallet holds, coins in channels apart."""
+        return json.loads(self.zennet(
+            "wallet", "balance", "--json", "--data", self.path("publisher"), "--network",
+            self.network, "--peer", f"127.0.0.1:{self.node_port}"))["total_sat"]
 
     def make_job(self, script):
         job = self.path("job")
@@ -299,12 +200,11 @@ pids = {pids}
         (job / "job.sh").write_text(script)
 
     def start_agent(self, fault=None):
-        self.agent = Program(
-            [self.bin / "zennet-agent", "run", "--config", self.path("agent.conf")],
-            self.path("agent.log"), fault, {"ZENNET_SENSORS": str(self.path("sensors"))})
+        self.machines[0].start(fault)
 
     def agent_is_ready(self):
-        until("the machine's report", 60, lambda: (self.status() or {}).get("report"))
+        until("the machines' reports", 60, lambda: all(
+            (machine.status() or {}).get("report") for machine in self.machines))
 
     def says(self, log, word):
         return word in self.text(log)
@@ -316,9 +216,8 @@ pids = {pids}
              "--peer", f"127.0.0.1:{self.node_port}", "--listen",
              f"127.0.0.1:{self.publisher_port}", "--workers", 1, "--input", self.path("job"),
              "--memory", 64, "--cpus", 0.8, "--pids", 32, "--disk", 32, "--time", 60,
-             "--price-ceiling", 2 * self.hour_sat, "--payout-interval", 200, "--max-loss",
-             self.max_loss_sat, "--bid-window", 300, "--results", self.path("results"), *options,
-             "--env", "PATH=/bin", "--", *command],
+             "--price-ceiling", 2 * self.hour_sat, "--payout-interval", 200, "--bid-window", 300,
+             "--results", self.path("results"), *options, "--env", "PATH=/bin", "--", *command],
             self.path(log), fault)
 
     def resume_publisher(self):
@@ -326,25 +225,21 @@ pids = {pids}
             [self.bin / "zennet", "resume", "--data", self.path("publisher"), "--network",
              self.network], self.path("publisher.log"))
 
-    # What the machine says
+    # What the machines say
 
     def status(self):
-        """The agent's status, which is kept in mind; nil when it does not answer."""
-        status = asked(self.path("agent") / "status")
-        if status is None:
-            return None
-        self.identity = status["identity"]
-        for job in status["jobs"]:
+        """The first machine's status; what all of them say of their leases is kept in mind. None when one
+        does not answer."""
+        statuses = [machine.status() for machine in self.machines]
+        for job in [job for status in statuses if status for job in status["jobs"]]:
             contract = job["contract"]
             self.stages.add(job["stage"])
             if not contract.strip("0"):
                 continue
             self.jobs[contract] = job
-            owed, risk = self.most.get(contract, (0, 0))
-            self.most[contract] = (
-                max(owed, job["owed_sat"]), max(risk, job["owed_sat"] - job["paid_sat"]))
+            self.most[contract] = max(self.most.get(contract, 0), job["owed_sat"])
             self.samples.append((time.monotonic(), job))
-        return status
+        return statuses[0] if all(statuses) else None
 
     def job(self):
         """The machine's word of the first lease that it ever had here; an empty one before that."""
@@ -352,11 +247,11 @@ pids = {pids}
         return next(iter(self.jobs.values()), {})
 
     def is_settled(self):
-        """The publisher's program is done, and the machine has no open lease."""
-        status = self.status()
-        if status is None or self.publisher.code is None:
+        """The publisher's program is done, and the machines have no open lease."""
+        if self.status() is None or self.publisher.code is None:
             return False
-        return all(is_over(job) for job in status["jobs"])
+        return all(is_over(job) for machine in self.machines
+                   for job in (machine.status() or {"jobs": [{"stage": "?"}]})["jobs"])
 
     # What must hold in the end
 
@@ -366,39 +261,37 @@ pids = {pids}
         if (self.path("publisher") / "runs").exists():
             receipt = json.loads(self.zennet(
                 "receipt", "--data", self.path("publisher"), "--network", self.network))
-        told, due_sat, paid_sat, channels = [], 0, 0, 0
+        told, due_sat, paid_sat, top_ups = [], 0, 0, 0
         theirs = {job["contract"]: job for job in receipt["jobs"]}
         for contract in sorted(set(theirs) | set(self.jobs)):
-            hire, job = theirs.get(contract), self.jobs.get(contract)
-            owed_sat = max((hire or {}).get("owed_sat", 0), self.most.get(contract, (0, 0))[0])
-            signed_sat = (hire or {}).get("paid_sat", 0)
-            collected_sat = (job or {}).get("paid_sat", 0)
-            name = contract[:8]
-            if owed_sat - collected_sat > self.risk_sat:
-                raise Trouble(f"{name}: the machine loses {owed_sat - collected_sat} sat")
-            top_ups = (hire or {}).get("top_ups", [])
-            channels += len(top_ups)
-            # A channel's first payment may be more than what is owed.
-            ahead_sat = FIRST_PAYMENT_SAT * (1 + len(top_ups)) + self.max_loss_sat
-            if signed_sat - owed_sat > ahead_sat:
-                raise Trouble(f"{name}: the publisher loses {signed_sat - owed_sat} sat")
-            line = f"owed {owed_sat} paid {collected_sat}"
-            if collected_sat > 0 or (job or {}).get("close_txid"):
-                self.check_closes(name, job)
-                paid_sat += collected_sat
+            hire, job = theirs.get(contract, {}), self.jobs.get(contract, {})
+            self.check_losses(contract, hire, job)
+            top_ups += len(hire.get("top_ups", []))
+            line = f"owed {hire.get('owed_sat', 0)} paid {job.get('paid_sat', 0)}"
+            if job.get("paid_sat", 0) > 0 or "close_txid" in job:
+                self.check_closes(contract[:8], job)
+                paid_sat += job["paid_sat"]
                 line += " collected"
-            elif hire and hire.get("funding_height"):
+            elif hire.get("funding_height"):
                 due_sat += hire["capacity_sat"]
                 line += f" refund of {hire['capacity_sat']} due at the channel's expiry"
-            told.append(line + " " + (job or hire or {}).get("exit", "-"))
-        balance = json.loads(self.zennet(
-            "wallet", "balance", "--json", "--data", self.path("publisher"), "--network",
-            self.network, "--peer", f"127.0.0.1:{self.node_port}"))
-        gone_sat = COINS_SAT - balance["total_sat"] - paid_sat - due_sat
-        if not 0 <= gone_sat <= FEES_SAT * self.runs + TOP_UP_FEES_SAT * channels:
+            told.append(line + " " + (job or hire).get("exit", "-"))
+        gone_sat = self.coins_sat - self.balance_sat() - paid_sat - due_sat
+        if not 0 <= gone_sat <= FEES_SAT * self.runs + TOP_UP_FEES_SAT * top_ups:
             raise Trouble(f"the publisher misses {gone_sat} sat")
         self.check_leftovers()
         return "; ".join(told or ["no contract"]) + f"; fees {gone_sat}"
+
+    def check_losses(self, contract, hire, job):
+        """Of one lease, by the publisher's receipt and the machine's last word."""
+        owed_sat = max(hire.get("owed_sat", 0), self.most.get(contract, 0))
+        lost_sat = owed_sat - job.get("paid_sat", 0)
+        if lost_sat > self.risk_sat:
+            raise Trouble(f"{contract[:8]}: the machine loses {lost_sat} sat")
+        # The machine goes first; only a channel's first payment may be more than what is owed.
+        ahead_sat = hire.get("paid_sat", 0) - owed_sat
+        if ahead_sat > FIRST_PAYMENT_SAT * (1 + len(hire.get("top_ups", []))):
+            raise Trouble(f"{contract[:8]}: the publisher loses {ahead_sat} sat")
 
     def check_closes(self, name, job):
         """What was paid is the owner's, on the chain, to the sat: fees are the publisher's."""
@@ -418,16 +311,18 @@ pids = {pids}
                 " on the chain")
 
     def check_leftovers(self):
-        """Ends the agent; then nothing of its jobs may exist."""
-        code = self.agent.stop()
-        if code != 0:
-            raise Trouble(f"the agent ended with {code}")
+        """Ends the agents; then nothing of their tasks may exist."""
+        for machine in self.machines:
+            if (code := machine.program.stop()) != 0:
+                raise Trouble(f"{machine.name} ended with {code}")
         self.node.stop()
         for what, left in [
-            ("cgroups", cgroups_of(self.owner)),
-            ("processes", processes_of(self.folder, self.owner)),
+            ("cgroups", [path for machine in self.machines for path in cgroups_of(machine.owner)]),
+            ("processes", [line for machine in self.machines
+                           for line in processes_of(self.folder, machine.owner)]),
             ("mounts", [m for m in mounts() - self.mounts if "cgroup" not in m]),
-            ("files of the machine", self.strangers("agent", AGENT_FILES)),
+            ("files of the machines", [file for machine in self.machines
+                                       for file in self.strangers(machine.name, AGENT_FILES)]),
             ("files of the publisher", self.strangers("publisher", PUBLISHER_FILES)),
         ]:
             if left:
@@ -441,6 +336,6 @@ pids = {pids}
         ]
 
     def close(self):
-        for program in (self.publisher, self.agent, self.node):
+        for program in (self.publisher, *(machine.program for machine in self.machines), self.node):
             if program is not None and program.code is None:
                 program.kill()

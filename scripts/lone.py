@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from flow import TREE, Trouble, asked, children, until
+from processes import TREE, Trouble, asked, children, until
 
 STATIC = TREE / ".build-cross" / "out" / "zennet-agent-x86_64"
 # Statuses of zennet-agent(8).

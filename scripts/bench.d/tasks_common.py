@@ -60,7 +60,8 @@ class Place:
 
     def __init__(self, folder, bin, count=1, hour_sat=HOUR_SAT):
         self.folder = Path(tempfile.mkdtemp(prefix="fleet-", dir=folder))
-        self.fleet = Fleet(self.folder / "s", bin, AGENT, count, hour_sat=hour_sat)
+        self.fleet = Fleet(self.folder / "s", bin, count, hour_sat=hour_sat)
+        self.fleet.agent_file = AGENT
         self.input = self.folder / "input"
 
     def __enter__(self):
@@ -81,4 +82,4 @@ class Place:
 
     def map(self, at_once, *options, command, **more):
         return self.fleet.map(
-            "--workers", self.fleet.count, "--jobs", at_once, *options, command=command, **more)
+            "--workers", len(self.fleet.machines), "--jobs", at_once, *options, command=command, **more)

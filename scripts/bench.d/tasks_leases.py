@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tasks_common import TASK_LIMITS, Missing, Place, call, say, tell
 
-from flow import until
+from processes import until
 
 MACHINES, SLEEPS, SLEEP_S = 4, 1_000, 0.1
 BASE_BYTES, INPUTS, INPUT_BYTES = 50 << 20, 200, 10 << 10
@@ -156,19 +156,13 @@ def fees(folder, bin):
     with Place(folder, bin) as place:
         place.start(AT_ONCE)
         fleet = place.fleet
-
-        def balance_sat():
-            return json.loads(fleet.zennet(
-                "wallet", "balance", "--json", "--data", fleet.path("publisher"), "--network",
-                fleet.network, "--peer", f"127.0.0.1:{fleet.node_port}"))["total_sat"]
-
         for count in (1, 10, 100, 1_000):
-            before = balance_sat()
+            before = fleet.balance_sat()
             mapping = place.map(
                 AT_ONCE, *TASK_LIMITS, "--input", place.input, command=["/bin/true"], name=f"map{count}")
             mapping.run(range(count), 600)
             (lease,) = mapping.finish()["jobs"]
-            fee_sat = before - balance_sat() - lease["payout_sat"]
+            fee_sat = before - fleet.balance_sat() - lease["payout_sat"]
             say(f"{count} tasks: {fee_sat} sat of fees, {lease['payout_sat']} sat to the owner")
             tell("fee_per_task", f"{count} task{'s' * (count > 1)} a lease", fee_sat / count, "sat")
 
