@@ -9,9 +9,8 @@ struct OfferTests {
   @Test func canonical() throws {
     var offer = try Fixture().offer
     try expectCanonical(offer, { $0.encode() }, Offer.decode)
-    offer.environment = []
     offer.title = []
-    offer.feeLadderSatPerVb = [3]
+    offer.feeLadderSatPerKvB = [300]
     try expectCanonical(offer, { $0.encode() }, Offer.decode, mutations: 1000)
   }
 
@@ -29,35 +28,26 @@ struct OfferTests {
     try refused("title") { $0.title = [0x61, 0x0a] }
     try refused("title") { $0.title = [0xff] }
     try refused("title") { $0.title = [0xc2, 0x9b] }
-    try refused("arguments") { $0.arguments = [] }
-    try refused("arguments") { $0.arguments = [[]] }
-    try refused("arguments") { $0.arguments = [[0x61, 0]] }
-    try refused("arguments") { $0.arguments = [[UInt8](repeating: 0x61, count: 4097)] }
-    try refused("arguments") { $0.arguments = [[UInt8]](repeating: [0x61], count: 65) }
-    try refused("offer") {
-      $0.arguments = [[UInt8]](repeating: [UInt8](repeating: 0x61, count: 4000), count: 20)
-    }
-    try refused("environment") { $0.environment = [Array("NOVALUE".utf8)] }
-    try refused("environment") { $0.environment = [Array("=value".utf8)] }
-    try refused("workdir") { $0.workdir = Array("work".utf8) }
-    try refused("workdir") { $0.workdir = [] }
-    try refused("memory") { $0.limits.memoryMiB = 0 }
-    try refused("processor share") { $0.limits.milliCpus = 0 }
-    try refused("wall time") { $0.limits.wallMs = 2_592_000_001 }
+    try refused("memory") { $0.share.memoryMiB = 0 }
+    try refused("processor share") { $0.share.milliCpus = 0 }
+    try refused("processes") { $0.share.pids = 0 }
+    try refused("disk") { $0.share.diskMiB = 0 }
     try refused("processors") { $0.processors = [] }
     try refused("workers") { $0.workers = 0 }
     try refused("price ceiling") { $0.priceCeilingSatPerHour = 0 }
-    try refused("provider's loss") { $0.providerMaxLossSat = 0 }
+    try refused("disk traffic") { $0.traffic.diskKiB = 1 << 41 }
+    try refused("network traffic") { $0.traffic.networkKiB = .max }
+    try refused("payout interval") { $0.payoutIntervalMs = 99 }
     try refused("publisher's loss") { $0.publisherMaxLossSat = 2_100_000_000_000_001 }
-    try refused("opening payment") { $0.openingPaymentSat = 329 }
-    try refused("opening payment") { $0.openingPaymentSat = $0.publisherMaxLossSat + 1 }
-    try refused("grace time") { $0.graceMs = 99 }
+    try refused("stop grace") { $0.stopGraceMs = 60_001 }
+    try refused("hold time") { $0.holdMs = 59_999 }
+    try refused("notice") { $0.noticeMs = 86_400_001 }
     try refused("channel lifetime") { $0.channelBlocks = 52_561 }
+    try refused("close margin") { $0.closeMarginBlocks = 144 }
     try refused("funding depth") { $0.fundingDepth = 0 }
-    try refused("fee ladder") { $0.feeLadderSatPerVb = [] }
-    try refused("fee ladder") { $0.feeLadderSatPerVb = [5, 5] }
-    try refused("bundle size") { $0.maxBundleBytes = 0 }
-    try refused("result size") { $0.maxResultBytes = .max }
+    try refused("fee ladder") { $0.feeLadderSatPerKvB = [] }
+    try refused("fee ladder") { $0.feeLadderSatPerKvB = [99] }
+    try refused("fee ladder") { $0.feeLadderSatPerKvB = [5000, 5000] }
   }
 
   @Test func offerMustBeTheAnnouncedOne() throws {
@@ -66,7 +56,7 @@ struct OfferTests {
     let announcement = fixture.announcement
     try fixture.offer.check(announced: announcement, network: identity)
     var other = fixture.offer
-    other.graceMs += 1
+    other.holdMs += 1
     #expect(
       refusal { try other.check(announced: announcement, network: identity) }
         == .differs(field: "offer digest"))
@@ -91,14 +81,12 @@ struct OfferTests {
 
   @Test func jsonEscapesWhatPublishersWrite() throws {
     var offer = try Fixture().offer
-    offer.arguments = [Array("a\"b\\c\n\u{1}\u{e9}".utf8), [0xff, 0xfe]]
+    offer.title = Array("a\"b\\c\u{e9}".utf8)
     let parsed = try #require(
       try JSONSerialization.jsonObject(with: Data(offer.json.utf8)) as? [String: Any])
-    let argv = try #require(parsed["argv"] as? [String])
-    #expect(argv[0] == "a\"b\\c\n\u{1}\u{e9}")
-    #expect(argv[1] == "\u{fffd}\u{fffd}")
-    #expect((parsed["limits"] as? [String: Any])?["memory_mib"] as? Int == 64)
-    // Terminals are not talked to by strangers.
+    #expect(parsed["title"] as? String == "a\"b\\c\u{e9}")
+    #expect((parsed["share"] as? [String: Any])?["memory_mib"] as? Int == 64)
+    // Nothing that a stranger wrote reaches a terminal as a command.
     for line in offer.lines { #expect(!line.utf8.contains { $0 < 0x20 }) }
   }
 }

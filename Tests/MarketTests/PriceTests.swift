@@ -4,12 +4,14 @@ import Testing
 
 struct PriceTests {
   /// The same sum, slow and obvious, in the standard library's 128 bits; nil where those overflow.
-  private func model(_ rates: RateVector, _ usage: UsageVector) -> UInt64?? {
+  private func model(_ rates: RateVector, _ lease: LeaseUsage) -> UInt64?? {
+    let usage = lease.tasks
     let pairs = [
       (rates.cpuPsatPerMs, usage.cpuMs), (rates.memoryPsatPerMiBMs, usage.memoryMiBMs),
       (rates.diskReadPsatPerKiB, usage.diskReadKiB),
       (rates.diskWritePsatPerKiB, usage.diskWriteKiB),
-      (rates.networkPsatPerKiB, usage.networkKiB), (rates.wallPsatPerMs, usage.runningMs),
+      (rates.networkPsatPerKiB, usage.networkKiB),
+      (rates.reservedPsatPerMs, lease.reservedMs),
     ]
     var sum: UInt128 = 0
     for (rate, amount) in pairs {
@@ -25,19 +27,19 @@ struct PriceTests {
     random.next() >> UInt64(random.int(0...63))
   }
 
-  private func usage(_ random: inout SeededGenerator) -> UsageVector {
-    var usage = UsageVector(
-      cpuMs: number(&random), memoryMiBMs: number(&random), diskReadKiB: number(&random),
-      diskWriteKiB: number(&random), networkKiB: number(&random), wallMs: number(&random))
-    usage.frozenMs = usage.wallMs >> UInt64(random.int(0...63))
-    return usage
+  private func usage(_ random: inout SeededGenerator) -> LeaseUsage {
+    LeaseUsage(
+      tasks: UsageVector(
+        cpuMs: number(&random), memoryMiBMs: number(&random), diskReadKiB: number(&random),
+        diskWriteKiB: number(&random), networkKiB: number(&random), wallMs: number(&random)),
+      reservedMs: number(&random))
   }
 
   private func rates(_ random: inout SeededGenerator) -> RateVector {
     RateVector(
       cpuPsatPerMs: number(&random), memoryPsatPerMiBMs: number(&random),
       diskReadPsatPerKiB: number(&random), diskWritePsatPerKiB: number(&random),
-      networkPsatPerKiB: number(&random), wallPsatPerMs: number(&random))
+      networkPsatPerKiB: number(&random), reservedPsatPerMs: number(&random))
   }
 
   @Test func agreesWithTheModel() {
@@ -55,51 +57,53 @@ struct PriceTests {
     #expect(fits > 5000)
   }
 
-  @Test func edges() {
-    let most = UsageVector(
-      cpuMs: .max, memoryMiBMs: .max, diskReadKiB: .max, diskWriteKiB: .max, networkKiB: .max,
-      wallMs: .max)
-    let rates = RateVector(
-      cpuPsatPerMs: .max, memoryPsatPerMiBMs: .max, diskReadPsatPerKiB: .max,
-      diskWritePsatPerKiB: .max, networkPsatPerKiB: .max, wallPsatPerMs: .max)
-    #expect(Price.owedSat(rates, most) == nil)
-    #expect(Price.owedSat(RateVector(), most) == 0)
-    #expect(Price.owedSat(rates, UsageVector()) == 0)
-    // One psat is rounded up to a sat, once.
-    #expect(Price.owedSat(RateVector(cpuPsatPerMs: 1), UsageVector(cpuMs: 1)) == 1)
-    let both = RateVector(cpuPsatPerMs: 1, memoryPsatPerMiBMs: 1)
-    #expect(Price.owedSat(both, UsageVector(cpuMs: 1, memoryMiBMs: 1)) == 1)
-    let sat = RateVector(cpuPsatPerMs: RateVector.psatPerSat)
-    #expect(Price.owedSat(sat, UsageVector(cpuMs: .max)) == .max)
-    #expect(Price.owedSat(sat, UsageVector(cpuMs: 7)) == 7)
-    var beyond = sat
-    beyond.wallPsatPerMs = 1
-    #expect(Price.owedSat(beyond, UsageVector(cpuMs: .max, wallMs: 1)) == nil)
+  private func tasks(_ usage: UsageVector, reservedMs: UInt64 = 0) -> LeaseUsage {
+    LeaseUsage(tasks: usage, reservedMs: reservedMs)
   }
 
-  @Test func frozenTimeIsFree() {
-    let rates = RateVector(wallPsatPerMs: RateVector.psatPerSat)
-    #expect(Price.owedSat(rates, UsageVector(wallMs: 1000)) == 1000)
-    #expect(Price.owedSat(rates, UsageVector(wallMs: 1000, frozenMs: 400)) == 600)
-    #expect(Price.owedSat(rates, UsageVector(wallMs: 1000, frozenMs: 2000)) == 0)
+  @Test func edges() {
+    let most = tasks(
+      UsageVector(
+        cpuMs: .max, memoryMiBMs: .max, diskReadKiB: .max, diskWriteKiB: .max, networkKiB: .max,
+        wallMs: .max), reservedMs: .max)
+    let rates = RateVector(
+      cpuPsatPerMs: .max, memoryPsatPerMiBMs: .max, diskReadPsatPerKiB: .max,
+      diskWritePsatPerKiB: .max, networkPsatPerKiB: .max, reservedPsatPerMs: .max)
+    #expect(Price.owedSat(rates, most) == nil)
+    #expect(Price.owedSat(RateVector(), most) == 0)
+    #expect(Price.owedSat(rates, LeaseUsage()) == 0)
+    // One psat is rounded up to a sat, once a lease.
+    #expect(
+      Price.owedSat(RateVector(cpuPsatPerMs: 1), tasks(UsageVector(cpuMs: 1))) == 1)
+    let both = RateVector(cpuPsatPerMs: 1, memoryPsatPerMiBMs: 1)
+    #expect(Price.owedSat(both, tasks(UsageVector(cpuMs: 1, memoryMiBMs: 1))) == 1)
+    let sat = RateVector(cpuPsatPerMs: RateVector.psatPerSat)
+    #expect(Price.owedSat(sat, tasks(UsageVector(cpuMs: .max))) == .max)
+    #expect(Price.owedSat(sat, tasks(UsageVector(cpuMs: 7))) == 7)
+    var beyond = sat
+    beyond.reservedPsatPerMs = 1
+    #expect(Price.owedSat(beyond, tasks(UsageVector(cpuMs: .max), reservedMs: 1)) == nil)
+  }
+
+  @Test func onlyReservedTimeHasAPrice() {
+    let rates = RateVector(reservedPsatPerMs: RateVector.psatPerSat)
+    #expect(Price.owedSat(rates, tasks(UsageVector(wallMs: 1000, frozenMs: 5))) == 0)
+    #expect(Price.owedSat(rates, tasks(UsageVector(), reservedMs: 600)) == 600)
   }
 
   @Test func neverFallsWithUse() {
     var random = SeededGenerator(seed: 2)
-    let rates = Fixture.rates
     for _ in 0..<5000 {
-      var usage = UsageVector()
+      var usage = LeaseUsage()
       var last: UInt64 = 0
       for _ in 0..<5 {
-        usage.cpuMs += UInt64(random.int(0...1000))
-        usage.memoryMiBMs += UInt64(random.int(0...100_000))
-        usage.diskReadKiB += UInt64(random.int(0...1000))
-        usage.diskWriteKiB += UInt64(random.int(0...1000))
-        usage.networkKiB += UInt64(random.int(0...1000))
-        let pause = UInt64(random.int(0...1000))
-        usage.wallMs += pause + UInt64(random.int(0...1000))
-        usage.frozenMs += pause
-        let owed = Price.owedSat(rates, usage)!
+        usage.tasks = usage.tasks.adding(
+          UsageVector(
+            cpuMs: UInt64(random.int(0...1000)), memoryMiBMs: UInt64(random.int(0...100_000)),
+            diskReadKiB: UInt64(random.int(0...1000)), diskWriteKiB: UInt64(random.int(0...1000)),
+            networkKiB: UInt64(random.int(0...1000)), wallMs: UInt64(random.int(0...1000))))
+        usage.reservedMs += UInt64(random.int(0...1000))
+        let owed = Price.owedSat(Fixture.rates, usage)!
         #expect(owed >= last)
         last = owed
       }
@@ -109,11 +113,14 @@ struct PriceTests {
   @Test func hourly() {
     let rates = RateVector(
       cpuPsatPerMs: 1_000_000_000, memoryPsatPerMiBMs: 1_000_000, diskReadPsatPerKiB: 0,
-      diskWritePsatPerKiB: 1_000_000_000, wallPsatPerMs: 500_000_000)
-    let limits = ResourceLimits(
-      memoryMiB: 100, milliCpus: 1500, pids: 10, diskMiB: 10, wallMs: 60_000)
-    // 5,400 s of processor at 1 sat; 100 MiB for 3,600 s at 0.001; 10,240 KiB at 0.001; 3,600 s at
-    // a half.
-    #expect(Price.hourlySat(rates, limits) == 5400 + 360 + 11 + 1800)
+      diskWritePsatPerKiB: 1_000_000_000, networkPsatPerKiB: 2_000_000_000,
+      reservedPsatPerMs: 500_000_000)
+    let share = ShareLimits(memoryMiB: 100, milliCpus: 1500, pids: 10, diskMiB: 10)
+    // 5,400 s of processor at 1 sat; 100 MiB for 3,600 s at 0.001; 3,600 s at a half.
+    #expect(Price.hourlySat(rates, share) == 5400 + 360 + 1800)
+    // 10,240 KiB at 0.001, 1,000 KiB at 0.002.
+    let traffic = HourlyTraffic(diskKiB: 10_240, networkKiB: 1000)
+    #expect(
+      Price.worstHourlySat(rates, share, traffic: traffic) == 5400 + 360 + 1800 + 11 + 2)
   }
 }

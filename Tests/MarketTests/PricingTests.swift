@@ -75,42 +75,66 @@ struct PricingTests {
     #expect(NonNegativeLeastSquares.solve(rows: [[1, 1]], targets: [-3]) == [0, 0])
   }
 
-  private func hourlySat(_ rates: RateVector, _ machine: MachineCapacity) -> UInt64? {
-    Price.owedSat(
-      rates,
-      UsageVector(
-        cpuMs: 3600 * UInt64(machine.milliCpus),
-        memoryMiBMs: 3_600_000 * UInt64(machine.memoryMiB), wallMs: 3_600_000))
+  private func machine(_ random: inout SeededGenerator) -> MachineCapacity {
+    MachineCapacity(
+      milliCpus: UInt32(random.int(1...64) * 500), memoryMiB: UInt32(random.int(32...65_536)),
+      diskReadKiBPerS: UInt32(random.int(0...500_000)),
+      diskWriteKiBPerS: UInt32(random.int(0...200_000)))
   }
 
-  @Test func aFullHourEarnsTheWish() throws {
+  private func share(of machine: MachineCapacity, _ random: inout SeededGenerator) -> ShareLimits {
+    ShareLimits(
+      memoryMiB: UInt32(random.int(1...Int(machine.memoryMiB))),
+      milliCpus: UInt32(random.int(1...Int(machine.milliCpus))), pids: 10, diskMiB: 10)
+  }
+
+  private func hourSat(
+    _ rates: RateVector, _ share: ShareLimits, cpuTenths: UInt64 = 10, memoryTenths: UInt64 = 10
+  ) throws -> Double {
+    var usage = Price.fullUse(share, ms: 3_600_000)
+    usage.tasks.cpuMs = usage.tasks.cpuMs * cpuTenths / 10
+    usage.tasks.memoryMiBMs = usage.tasks.memoryMiBMs * memoryTenths / 10
+    return Double(try #require(Price.owedSat(rates, usage)))
+  }
+
+  /// Rounding of rates: half a psat for each MiB, processor and millisecond; and one sat in the end.
+  private func slack(_ share: ShareLimits) -> Double {
+    2 + Double(share.memoryMiB + share.milliCpus) * 3_600_000 / 1e12
+  }
+
+  @Test func aFullHourEarnsTheSharesPartOfTheWish() throws {
     var random = SeededGenerator(seed: 9)
     for _ in 0..<500 {
-      let machine = MachineCapacity(
-        milliCpus: UInt32(random.int(1...64) * 500), memoryMiB: UInt32(random.int(32...65_536)),
-        diskReadKiBPerS: UInt32(random.int(0...500_000)),
-        diskWriteKiBPerS: UInt32(random.int(0...200_000)))
-      let wish = UInt64(random.int(1...1_000_000))
-      let rates = Pricing.rates(hourlySat: wish, runs: [], machine: machine, energy: nil)
-      let earned = try #require(hourlySat(rates, machine))
-      // Rounding of rates: half a psat for each MiB and millisecond, at most.
-      let slack = 2 + UInt64(machine.memoryMiB) * 3_600_000 / 1_000_000_000_000
-      #expect(earned + slack >= wish && earned <= wish + slack, "\(earned) for \(wish)")
+      let machine = machine(&random)
+      let share = share(of: machine, &random)
+      let wish = Pricing.Wish(
+        hourlySat: UInt64(random.int(1...1_000_000)),
+        occupancyMilli: UInt32(random.int(0...1000)))
+      let rates = Pricing.rates(for: share, of: machine, wish)
+      let fraction = max(
+        Double(share.milliCpus) / Double(machine.milliCpus),
+        Double(share.memoryMiB) / Double(machine.memoryMiB))
+      let target = Double(wish.hourlySat) * fraction
+      let earned = try hourSat(rates, share)
+      #expect((earned - target).magnitude <= slack(share), "\(earned) for \(target)")
+      let idle = try hourSat(rates, share, cpuTenths: 0, memoryTenths: 0)
+      let reserved = target * Double(wish.occupancyMilli) / 1000
+      #expect((idle - reserved).magnitude <= slack(share), "\(idle) for \(reserved)")
       // The same question has the same answer.
-      #expect(
-        rates == Pricing.rates(hourlySat: wish, runs: [], machine: machine, energy: nil))
+      #expect(rates == Pricing.rates(for: share, of: machine, wish))
     }
   }
 
-  @Test func measuredRunsDecideTheShares() {
+  @Test func measuredRunsDecideHowTheRestIsSharedOut() {
     let machine = MachineCapacity(milliCpus: 2000, memoryMiB: 512)
+    let share = ShareLimits(memoryMiB: 512, milliCpus: 2000, pids: 1, diskMiB: 1)
     // A run that only computes, and one that only holds memory.
     let runs = [
       UsageVector(cpuMs: 2000, wallMs: 1000), UsageVector(memoryMiBMs: 512_000, wallMs: 1000),
-      UsageVector(wallMs: 1000),
     ]
-    let rates = Pricing.rates(hourlySat: 10_000, runs: runs, machine: machine, energy: nil)
-    #expect(rates.cpuPsatPerMs > 0 && rates.memoryPsatPerMiBMs > 0 && rates.wallPsatPerMs > 0)
+    let rates = Pricing.rates(
+      for: share, of: machine, Pricing.Wish(hourlySat: 10_000), runs: runs)
+    #expect(rates.cpuPsatPerMs > 0 && rates.memoryPsatPerMiBMs > 0)
     #expect(rates.diskReadPsatPerKiB == 0 && rates.networkPsatPerKiB == 0)
     let compute = rates.cpuPsatPerMs * 2
     let hold = rates.memoryPsatPerMiBMs * 512
@@ -120,44 +144,43 @@ struct PricingTests {
   @Test func nothingIsSoldBelowItsEnergy() throws {
     var random = SeededGenerator(seed: 10)
     for _ in 0..<1000 {
-      let machine = MachineCapacity(
-        milliCpus: UInt32(random.int(1...64_000)), memoryMiB: UInt32(random.int(32...65_536)))
+      let machine = machine(&random)
+      let share = share(of: machine, &random)
       let load = UInt32(random.int(1...500_000))
       let energy = EnergyCost(
         idleMilliwatts: UInt32(random.int(0...Int(load))), loadMilliwatts: load,
         satPerKilowattHour: UInt64(random.int(1...100_000)))
-      let wish = random.once(in: 2) ? 0 : UInt64(random.int(0...2 * Int(energy.loadSatPerHour)))
-      let rates = Pricing.rates(hourlySat: wish, runs: [], machine: machine, energy: energy)
-      let most = 3600 * UInt64(machine.milliCpus)
-      for part in [UInt64(0), 1, 3, 7, 10] {
-        let cpuMs = most * part / 10
-        let owed = try #require(
-          Price.owedSat(rates, UsageVector(cpuMs: cpuMs, wallMs: 3_600_000)))
+      let hourly = random.once(in: 2) ? 0 : UInt64(random.int(0...2 * Int(energy.loadSatPerHour)))
+      let rates = Pricing.rates(
+        for: share, of: machine,
+        Pricing.Wish(
+          hourlySat: hourly, energy: energy, occupancyMilli: UInt32(random.int(0...1000))))
+      let cpuPart = Double(share.milliCpus) / Double(machine.milliCpus)
+      let fraction = max(cpuPart, Double(share.memoryMiB) / Double(machine.memoryMiB))
+      for tenths in [UInt64(0), 1, 3, 7, 10] {
+        let owed = try hourSat(rates, share, cpuTenths: tenths, memoryTenths: 0)
         let milliwatts =
-          Double(energy.idleMilliwatts) + Double(load - energy.idleMilliwatts) * Double(cpuMs)
-          / Double(most)
+          Double(energy.idleMilliwatts) * fraction
+          + Double(load - energy.idleMilliwatts) * cpuPart * Double(tenths) / 10
         let cost = milliwatts / 1e6 * Double(energy.satPerKilowattHour)
-        #expect(Double(owed) >= cost * 0.999_999, "part \(part): \(owed) < \(cost)")
+        #expect(owed + slack(share) >= cost, "\(tenths) tenths: \(owed) < \(cost)")
       }
-      // A full hour costs the wish, or its energy where that is more.
-      let hour = try #require(hourlySat(rates, machine))
-      let target = max(wish, energy.loadSatPerHour)
-      let slack = 3 + UInt64(machine.memoryMiB + machine.milliCpus) * 3_600_000 / 1_000_000_000_000
-      #expect(hour + slack >= target && hour <= target + slack, "\(hour) for \(target)")
     }
   }
 
   @Test func absurdConfigurationsDoNotTrap() {
     let machine = MachineCapacity(milliCpus: 0, memoryMiB: 0)
+    let share = ShareLimits(memoryMiB: 0, milliCpus: 0, pids: 0, diskMiB: 0)
     let energy = EnergyCost(
       idleMilliwatts: .max, loadMilliwatts: .max, satPerKilowattHour: .max)
-    let rates = Pricing.rates(hourlySat: .max, runs: [], machine: machine, energy: energy)
-    #expect(rates.wallPsatPerMs > 0)
     #expect(energy.loadSatPerHour == .max)
     let silly = UsageVector(
       cpuMs: .max, memoryMiBMs: .max, diskReadKiB: .max, networkKiB: .max, wallMs: 1)
-    _ = Pricing.rates(hourlySat: .max, runs: [silly], machine: machine, energy: nil)
+    for share in [share, ShareLimits(memoryMiB: .max, milliCpus: .max, pids: 1, diskMiB: 1)] {
+      _ = Pricing.rates(
+        for: share, of: machine, Pricing.Wish(hourlySat: .max, energy: energy), runs: [silly])
+    }
     #expect(
-      Pricing.rates(hourlySat: 0, runs: [silly], machine: machine, energy: nil) == RateVector())
+      Pricing.rates(for: share, of: machine, Pricing.Wish(hourlySat: 0)) == RateVector())
   }
 }
