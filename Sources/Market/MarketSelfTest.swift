@@ -49,7 +49,7 @@ public enum MarketSelfTest {
   }
 
   private static let offerDigest =
-    "1a14b10606b3fbc2ac9732be0db8c2882ceced70d64f61799b53e8efcc7e4988"
+    "e5e634eafb8e36e3362940947714efe705bbdd29604cbe517e69e1ada6b88deb"
 
   private static func priceWorks() -> Bool {
     let rates = RateVector(

@@ -5,164 +5,191 @@ import Market
 import TestSupport
 import Testing
 
-/// A job and both rules on a simulated clock, each against the worst that the other side can do.
-/// `ZENNET_SEEDS` says how many runs.
+/// A lease and both sides' rules on a simulated clock, each against the worst that the other side can
+/// do. `ZENNET_SEEDS` sets the number of runs.
 struct LossSimulationTests {
   private static let seeds =
     Int(ProcessInfo.processInfo.environment["ZENNET_SEEDS"] ?? "") ?? 300
 
-  private static let lookMs: UInt64 = 100
+  private static let sampleMs: UInt64 = 100
 
-  /// Rates, loss numbers and limits of any plausible size.
-  private func contract(_ random: inout SeededGenerator) throws -> (Contract, ResourceLimits) {
+  /// Rates, loss limits and shares of any plausible size.
+  private func contract(_ random: inout SeededGenerator) throws -> Contract {
     var contract = try Fixture().contract
     let scale = UInt64(1) << UInt64(random.int(0...20))
     contract.rates = RateVector(
       cpuPsatPerMs: 1_000_000 * scale, memoryPsatPerMiBMs: 10_000 * scale,
-      wallPsatPerMs: 100_000 * scale)
-    var limits = Fixture.limits
-    limits.milliCpus = UInt32(random.int(1...4000))
-    limits.memoryMiB = UInt32(random.int(1...4096))
-    let look = FreezeRule(contract, limits: limits, lookMs: UInt32(Self.lookMs))
-    contract.providerMaxLossSat = look.headroomSat + UInt64(random.int(0...50))
-    contract.openingPaymentSat = UInt64(random.int(600...2000))
-    contract.publisherMaxLossSat = contract.openingPaymentSat + UInt64(random.int(0...100))
-    contract.terms.capacitySat = UInt64(random.int(5000...500_000))
-    contract.graceMs = UInt32(random.int(100...3000))
-    return (contract, limits)
+      reservedPsatPerMs: 100_000 * scale)
+    contract.share.milliCpus = UInt32(random.int(1...4000))
+    contract.share.memoryMiB = UInt32(random.int(1...4096))
+    let headroomSat = freezeRule(contract).headroomSat
+    contract.providerMaxLossSat = max(10, 4 * headroomSat + UInt64(random.int(0...50)))
+    contract.priceCeilingSatPerHour = try #require(
+      Price.worstHourlySat(contract.rates, contract.share, traffic: contract.traffic))
+    contract.publisherMaxLossSat =
+      330 + contract.providerMaxLossSat + UInt64(random.int(0...2000))
+    contract.terms.capacitySat = UInt64(random.int(20_000...500_000))
+    return contract
   }
 
-  /// What a hungry job uses in `ms`, never more than its limits.
+  private func freezeRule(_ contract: Contract) -> FreezeRule {
+    FreezeRule(contract.rates, contract.share, sampleMs: UInt32(Self.sampleMs))
+  }
+
+  /// What hungry tasks use in `ms`, never more than their share.
   private func use(
-    _ usage: inout UsageVector, _ limits: ResourceLimits, ms: UInt64, frozen: Bool,
-    _ random: inout SeededGenerator
+    _ usage: inout LeaseUsage, _ share: ShareLimits, ms: UInt64, _ random: inout SeededGenerator
   ) {
-    usage.wallMs += ms
-    if frozen {
-      usage.frozenMs += ms
-      return
-    }
-    let share = random.once(in: 3) ? UInt64(random.int(0...1000)) : 1000
-    usage.cpuMs += ms * UInt64(limits.milliCpus) / 1000 * share / 1000
-    usage.memoryMiBMs += ms * UInt64(limits.memoryMiB) * share / 1000
-    usage.memoryPeakKiB = max(usage.memoryPeakKiB, UInt64(limits.memoryMiB) * share * 1024 / 1000)
+    let part = random.once(in: 3) ? UInt64(random.int(0...1000)) : 1000
+    usage.reservedMs += ms
+    usage.tasks.wallMs += ms
+    usage.tasks.cpuMs += ms * UInt64(share.milliCpus) / 1000 * part / 1000
+    usage.tasks.memoryMiBMs += ms * UInt64(share.memoryMiB) * part / 1000
+    usage.tasks.memoryPeakKiB = max(
+      usage.tasks.memoryPeakKiB, UInt64(share.memoryMiB) * part * 1024 / 1000)
   }
 
-  /// The publisher pays late, too little, or not at all. The provider loses at most its number, and
-  /// no job stays frozen beyond the grace time.
-  @Test func providerLosesAtMostItsNumber() throws {
+  private func pay(_ owedSat: UInt64, _ paidSat: UInt64, _ contract: Contract) -> UInt64 {
+    let channel = ChannelFill.Channel(
+      paidSat: paidSat, maxPayableSat: contract.terms.maxPayableSat, takesPayments: true)
+    return ChannelFill.next(
+      owedSat: owedSat, [channel], firstPaymentSat: contract.firstPaymentSat)?.totalSat ?? paidSat
+  }
+
+  /// The publisher pays late, too little, or not at all: the provider loses at most its limit.
+  @Test func providerLosesAtMostItsLimit() throws {
     for seed in 1...Self.seeds {
       var random = SeededGenerator(seed: UInt64(seed))
-      let (contract, limits) = try contract(&random)
-      var rule = FreezeRule(contract, limits: limits, lookMs: UInt32(Self.lookMs))
-      #expect(rule.headroomSat <= contract.providerMaxLossSat)
-      var usage = UsageVector()
-      var paid = contract.openingPaymentSat
+      let contract = try contract(&random)
+      let rule = freezeRule(contract)
+      #expect(
+        RiskRule.suits(headroomSat: rule.headroomSat, maxLossSat: contract.providerMaxLossSat))
+      var usage = LeaseUsage()
+      var paid: UInt64 = 0
       var stopsPaying = false
-      var unpaidMs: UInt64 = 0
-      var nowMs: UInt64 = 0
+      var frozen = 0
       for _ in 0..<400 {
-        let owed = Price.owedSat(contract.rates, usage)
-        let decision = rule.decide(owedSat: owed, paidSat: paid, nowMs: nowMs)
-        if decision == .end { break }
-        // Looks come late now and then, never later than was said.
-        let ms = UInt64(random.int(1...Int(Self.lookMs)))
-        use(&usage, limits, ms: ms, frozen: decision == .freeze, &random)
-        nowMs += ms
-        let after = Price.owedSat(contract.rates, usage) ?? .max
+        let runs = rule.mayRun(
+          owedSat: contract.owedSat(usage), paidSat: paid,
+          allowedSat: contract.providerMaxLossSat)
+        // Samples come late now and then, never later than the rule covers.
+        let ms = UInt64(random.int(1...Int(Self.sampleMs)))
+        if runs { use(&usage, contract.share, ms: ms, &random) } else { frozen += 1 }
+        let owed = contract.owedSat(usage) ?? .max
         #expect(
-          after <= paid || after - paid <= contract.providerMaxLossSat,
-          "seed \(seed): owed \(after), paid \(paid)")
-        if decision == .freeze { unpaidMs += ms } else { unpaidMs = 0 }
-        #expect(unpaidMs < UInt64(contract.graceMs) + Self.lookMs, "seed \(seed): frozen for ever")
+          owed <= paid || owed - paid <= contract.providerMaxLossSat,
+          "seed \(seed): owed \(owed), paid \(paid)")
         if random.once(in: 100) { stopsPaying = true }
-        if !stopsPaying && random.once(in: 4) && after > paid {
-          paid += UInt64(random.int(0...Int(min(after - paid, 1000))))
+        if !stopsPaying && random.once(in: 4) && owed > paid {
+          paid += UInt64(random.int(0...Int(min(owed - paid, 1000))))
         }
       }
+      if stopsPaying && rule.headroomSat > 3 { #expect(frozen > 0, "seed \(seed)") }
     }
   }
 
-  /// The provider reports what it likes: the publisher never pays further ahead than its number,
-  /// and never for more than the job could have used in the time that passed.
-  @Test func publisherLosesAtMostItsNumber() throws {
+  /// The provider reports what it likes: the publisher never pays for more than the share could have
+  /// used in the time that passed, and in any span no more than the ceiling allows beside its loss.
+  @Test func publisherLosesAtMostItsLimit() throws {
     var refusals = 0
     var payments = 0
     for seed in 1...Self.seeds {
       var random = SeededGenerator(seed: UInt64(seed))
-      let (contract, limits) = try contract(&random)
-      var rule = PublisherRule(contract, limits: limits, maxResultBytes: 0)
-      var claimed = UsageVector()
+      let contract = try contract(&random)
+      var rule = UsageRule(contract)
+      var bound = SpendingBound(contract, nowMs: 0)
+      let timing = PaymentRule(contract)
+      var claimed = LeaseUsage()
       var paid: UInt64 = 0
+      var lastPaidAtMs: UInt64?
       var elapsedMs: UInt64 = 0
-      for turn in 1...100 {
+      var history: [(atMs: UInt64, paidSat: UInt64)] = [(0, 0)]
+      for _ in 1...100 {
         elapsedMs += UInt64(random.int(0...500))
         var claim = claimed
         let greed = UInt64(random.int(0...800))
-        claim.wallMs += greed
-        claim.cpuMs += greed * UInt64(random.int(0...5000)) / 1000
-        claim.memoryMiBMs += greed * UInt64(random.int(0...5000))
-        claim.memoryPeakKiB = max(
-          claim.memoryPeakKiB, UInt64(limits.memoryMiB) * UInt64(random.int(0...1030)))
-        if random.once(in: 20) { claim.cpuMs = random.next() }
-        if random.once(in: 20) { claim.wallMs = random.next() >> 20 }
-        if random.once(in: 20) { claim.cpuMs /= 2 }
-        var owed = Price.owedSat(contract.rates, claim) ?? .max
-        if random.once(in: 20) { owed += UInt64(random.int(1...100)) }
-        let report = UsageReport(
-          sequence: UInt64(turn), usage: claim, owedSat: owed, isFrozen: false)
-        switch rule.usageReported(report, elapsedMs: elapsedMs, paidSat: paid) {
-        case .pay(let amountSat):
-          #expect(amountSat > paid)
-          paid = amountSat
-          payments += 1
-          claimed = claim
-        case .wait, .exhausted: claimed = claim
-        case .refuse: refusals += 1
+        claim.reservedMs += greed
+        claim.tasks.cpuMs += greed * UInt64(random.int(0...5000)) / 1000
+        claim.tasks.memoryMiBMs += greed * UInt64(random.int(0...5000))
+        claim.tasks.memoryPeakKiB = max(
+          claim.tasks.memoryPeakKiB,
+          UInt64(contract.share.memoryMiB) * UInt64(random.int(0...1030)))
+        if random.once(in: 20) { claim.tasks.cpuMs = random.next() }
+        if random.once(in: 20) { claim.reservedMs = random.next() >> 20 }
+        if random.once(in: 20) { claim.tasks.cpuMs /= 2 }
+        var owed = contract.owedSat(claim) ?? .max
+        if random.once(in: 20) { owed &+= UInt64(random.int(1...100)) }
+        let seen = UsageRule.Observed(connectedMs: elapsedMs, elapsedMs: elapsedMs)
+        if rule.reported(claim, owedSat: owed, seen) == nil {
+          claimed = rule.believed
+        } else {
+          refusals += 1
         }
-        #expect(paid <= contract.terms.capacitySat)
-        #expect(
-          paid <= rule.owedSat || paid - rule.owedSat <= contract.publisherMaxLossSat,
-          "seed \(seed): paid \(paid), owed \(rule.owedSat)")
+        let isDue = timing.isDue(
+          owedSat: rule.owedSat, paidSat: paid, lastPaidAtMs: lastPaidAtMs, nowMs: elapsedMs,
+          isEnding: false)
+        if isDue {
+          let total = pay(rule.owedSat, paid, contract)
+          if total > paid && total - paid <= bound.allowanceSat(nowMs: elapsedMs) {
+            bound.paid(total - paid, nowMs: elapsedMs)
+            paid = total
+            lastPaidAtMs = elapsedMs
+            payments += 1
+          }
+        }
+        history.append((elapsedMs, paid))
+        #expect(paid <= contract.terms.maxPayableSat)
+        #expect(paid <= max(rule.owedSat, contract.firstPaymentSat), "seed \(seed)")
         // Full use of the time that passed, with the tolerance, bounds every lie.
-        let mostMs = elapsedMs + 2 * rule.toleranceMs
-        let most = UsageVector(
-          cpuMs: mostMs * UInt64(limits.milliCpus) / 1000,
-          memoryMiBMs: mostMs * UInt64(limits.memoryMiB), wallMs: mostMs)
-        let bound = max(contract.openingPaymentSat, Price.owedSat(contract.rates, most) ?? .max)
-        #expect(paid <= bound, "seed \(seed): paid \(paid), possible \(bound)")
+        let most = Price.fullUse(contract.share, ms: elapsedMs + elapsedMs / 1000 + 2_001)
+        let possible = max(contract.firstPaymentSat, contract.owedSat(most) ?? .max)
+        #expect(paid <= possible, "seed \(seed): paid \(paid), possible \(possible)")
+        for earlier in history {
+          let span = elapsedMs - earlier.atMs
+          let allowed =
+            contract.priceCeilingSatPerHour.multipliedReportingOverflow(by: span).partialValue
+            / 3_600_000 + contract.publisherMaxLossSat + 1
+          // Millions of these: `#expect` would take most of the time.
+          if paid - earlier.paidSat > allowed { Issue.record("seed \(seed): in \(span) ms") }
+        }
       }
     }
     #expect(refusals > 0 && payments > 0)
   }
 
-  /// Both sides honest: the job is paid to the last sat, and freezes only for want of a payment.
+  /// Both sides honest: the books agree to the sat, and the lease freezes only where the channel is full.
   @Test func honestSidesAgreeToTheSat() throws {
     for seed in 1...Self.seeds {
       var random = SeededGenerator(seed: UInt64(seed))
-      let (contract, limits) = try contract(&random)
-      var freeze = FreezeRule(contract, limits: limits, lookMs: UInt32(Self.lookMs))
-      var rule = PublisherRule(contract, limits: limits, maxResultBytes: 0)
-      var usage = UsageVector()
+      let contract = try contract(&random)
+      let freeze = freezeRule(contract)
+      var rule = UsageRule(contract)
+      let timing = PaymentRule(contract)
+      var usage = LeaseUsage()
       var paid: UInt64 = 0
-      if case .pay(let amountSat) = rule.due(paidSat: paid) { paid = amountSat }
+      var lastPaidAtMs: UInt64?
       var nowMs: UInt64 = 0
       for turn in 1...200 {
-        let owed = Price.owedSat(contract.rates, usage)!
-        let decision = freeze.decide(owedSat: owed, paidSat: paid, nowMs: nowMs)
-        if paid < contract.terms.capacitySat { #expect(decision == .run, "seed \(seed)") }
-        use(&usage, limits, ms: Self.lookMs, frozen: decision != .run, &random)
-        nowMs += Self.lookMs
-        let report = UsageReport(
-          sequence: UInt64(turn), usage: usage, owedSat: Price.owedSat(contract.rates, usage)!,
-          isFrozen: decision != .run)
-        switch rule.usageReported(report, elapsedMs: nowMs, paidSat: paid) {
-        case .pay(let amountSat): paid = amountSat
-        case .refuse(let reason): Issue.record("seed \(seed): refused: \(reason.text)")
-        case .wait: #expect(paid >= report.owedSat)
-        case .exhausted: #expect(paid == contract.terms.capacitySat)
+        let runs = freeze.mayRun(
+          owedSat: contract.owedSat(usage), paidSat: paid,
+          allowedSat: contract.providerMaxLossSat)
+        if paid < contract.terms.maxPayableSat { #expect(runs, "seed \(seed)") }
+        if runs { use(&usage, contract.share, ms: Self.sampleMs, &random) }
+        nowMs += Self.sampleMs
+        let owed = contract.owedSat(usage)!
+        let seen = UsageRule.Observed(connectedMs: nowMs, elapsedMs: nowMs)
+        #expect(rule.reported(usage, owedSat: owed, seen) == nil, "seed \(seed)")
+        #expect(rule.owedSat == owed)
+        let isDue = timing.isDue(
+          owedSat: owed, paidSat: paid, lastPaidAtMs: lastPaidAtMs, nowMs: nowMs,
+          isEnding: turn == 200)
+        if isDue {
+          paid = pay(owed, paid, contract)
+          lastPaidAtMs = nowMs
         }
       }
+      let owed = contract.owedSat(usage)!
+      #expect(paid >= min(owed, contract.terms.maxPayableSat), "seed \(seed)")
     }
   }
 }

@@ -175,11 +175,11 @@ struct RuleTests {
 
   @Test func aLittleLowerCountIsTakenOver() {
     var clock = ReservationClock(countedMs: 1_024_000)
-    #expect(clock.adopt(1_030_000, nowMs: 0))
+    #expect(clock.adopt(1_030_000, nowMs: 0) == true)
     #expect(clock.totalMs(nowMs: 0) == 1_024_000)
-    #expect(clock.adopt(1_013_000, nowMs: 0))
+    #expect(clock.adopt(1_013_000, nowMs: 0) == true)
     #expect(clock.totalMs(nowMs: 0) == 1_013_000)
-    #expect(!clock.adopt(1_000_000, nowMs: 0))
+    #expect(clock.adopt(1_000_000, nowMs: 0) == false)
     #expect(clock.totalMs(nowMs: 0) == 1_013_000)
   }
 

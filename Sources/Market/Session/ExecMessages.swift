@@ -41,7 +41,8 @@ public struct ExecRequest: Equatable, Sendable {
   public var workdir: [UInt8]
 
   public init(
-    id: UInt32, task: UInt32, kind: ExecKind = .run, terminal: TerminalSize? = nil, arguments: [[UInt8]],
+    id: UInt32, task: UInt32, kind: ExecKind = .run, terminal: TerminalSize? = nil,
+    arguments: [[UInt8]],
     environment: [[UInt8]] = [], workdir: [UInt8] = []
   ) {
     self.id = id

@@ -36,24 +36,18 @@ public enum FundingSight: Equatable, Sendable {
 
   func encode(to writer: inout ByteWriter) {
     switch self {
-    case .relayed:
-      writer.u8(0)
-      writer.u32le(0)
+    case .relayed: writer.u8(0)
     case .confirmed(let height):
       writer.u8(1)
       writer.u32le(height)
-    case .lost:
-      writer.u8(2)
-      writer.u32le(0)
+    case .lost: writer.u8(2)
     }
   }
 
   static func decode(_ reader: inout DocumentReader) throws(MarketError) -> FundingSight {
-    let kind = try reader.u8("funding", 0...2)
-    let height = try reader.u32("height", 0...(Limits.heightLimit - 1))
-    switch kind {
+    switch try reader.u8("funding", 0...2) {
     case 0: return .relayed
-    case 1: return .confirmed(height: height)
+    case 1: return .confirmed(height: try reader.u32("height", 0...(Limits.heightLimit - 1)))
     default: return .lost
     }
   }

@@ -132,8 +132,10 @@ extension SessionMessage {
         id: try reader.u32("exec session", 1...UInt32.max),
         number: try reader.u8("signal", ExecRequest.signals))
     case MessageType.execResize:
-      return .execResize(id: try reader.u32("exec session", 1...UInt32.max), TerminalSize(
-        rows: try reader.u16("rows"), columns: try reader.u16("columns")))
+      return .execResize(
+        id: try reader.u32("exec session", 1...UInt32.max),
+        TerminalSize(
+          rows: try reader.u16("rows"), columns: try reader.u16("columns")))
     default: return try unknown(type, reader)
     }
   }
