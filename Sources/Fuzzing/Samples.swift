@@ -13,40 +13,51 @@ enum Samples {
   static let publisherKey = try! Secp256k1.publicKey(of: publisherSecret)
   static let providerKey = try! Secp256k1.publicKey(of: providerSecret)
   static let payoutScript = Script.p2tr(outputKey: Sha256.hash([1]))
-  static let changeScript = Script.p2tr(outputKey: Sha256.hash([2]))
+  static let returnKey = try! Secp256k1.publicKey(of: Sha256.hash([2]))
   static let funding = OutPoint(txid: Sha256.hash([3]), index: 1)
 
   static let offer = Offer(
     network: Network.regtest.identity, title: Array("a title".utf8),
-    arguments: [Array("/bin/sh".utf8), Array("-c".utf8), Array("true".utf8)],
-    environment: [Array("A=b".utf8)],
-    limits: ResourceLimits(memoryMiB: 64, milliCpus: 1000, pids: 32, diskMiB: 16, wallMs: 60_000),
-    priceCeilingSatPerHour: 6000, payoutIntervalMs: 500, providerMaxLossSat: 20,
-    publisherMaxLossSat: 2000, openingPaymentSat: 1000, graceMs: 5000, channelBlocks: 144,
-    maxBundleBytes: 1 << 20, maxResultBytes: 1 << 20)
+    share: ShareLimits(memoryMiB: 64, milliCpus: 1000, pids: 32, diskMiB: 16),
+    priceCeilingSatPerHour: 6000, traffic: HourlyTraffic(diskKiB: 1 << 20, networkKiB: 1 << 22),
+    payoutIntervalMs: 500, publisherMaxLossSat: 9000, channelBlocks: 144, closeMarginBlocks: 24,
+    feeLadderSatPerKvB: [1000, 5000, 25_000])
 
-  static let bid: Bid = {
-    var bid = Bid(
-      offerDigest: offer.digest, provider: .zero, reportDigest: Sha256.hash([6]),
-      rates: RateVector(cpuPsatPerMs: 1_000_000, wallPsatPerMs: 5), payoutScript: payoutScript,
-      providerKey: providerKey)
-    bid.sign(provider)
-    return bid
-  }()
+  static let bid = Bid(
+    offerDigest: offer.digest, provider: provider.publicKey, reportDigest: Sha256.hash([6]),
+    rates: RateVector(cpuPsatPerMs: 1_000_000, reservedPsatPerMs: 5), maxLossSat: 20,
+    firstPaymentSat: 330, payoutScript: payoutScript, providerKey: providerKey)
+
+  static let terms = ChannelTerms(
+    providerKey: providerKey, publisherKey: publisherKey, expiryHeight: 1000,
+    closeMarginBlocks: offer.closeMarginBlocks, capacitySat: 100_000, reserveSat: 8000,
+    feeLadderSatPerKvB: offer.feeLadderSatPerKvB, payoutScript: payoutScript,
+    returnKey: returnKey)
 
   static let contract = Contract(
-    offer: offer, bid: bid, publisher: publisher.publicKey, workerIndex: 0,
-    bundleDigest: Sha256.hash([7]), bundleBytes: 1000, publisherKey: publisherKey,
-    changeScript: changeScript, expiryHeight: 1000, capacitySat: 100_000)
+    offer: offer, bid: bid, publisher: publisher.publicKey, workerIndex: 0, terms: terms)
 
-  static let signedContract = SignedContract(
-    contract: contract, publisherSignature: contract.sign(publisher),
+  static let signedContract = Signed(
+    contract, publisherSignature: contract.sign(publisher),
     providerSignature: contract.sign(provider))
 
-  static let receipt = Receipt(
-    contract: contract.id, usage: UsageVector(cpuMs: 5, wallMs: 9, frozenMs: 1), owedSat: 7,
-    paidSat: 1000, payments: 1, exitKind: .exited, exitStatus: 0, resultDigest: .zero,
-    startedUnixSeconds: 1, endedUnixSeconds: 2)
+  static let order = TaskOrder(
+    number: 1, bundles: [BundleRef(digest: Sha256.hash([7]), sizeBytes: 1000)],
+    arguments: [Array("/bin/sh".utf8), Array("-c".utf8), Array("true".utf8)],
+    environment: [Array("A=b".utf8)],
+    limits: TaskLimits(memoryMiB: 64, milliCpus: 1000, pids: 32, diskMiB: 16, wallMs: 60_000),
+    maxResultBytes: 1 << 20)
+
+  static let line = TaskLine(
+    number: 1, kind: .exited, status: 0, usage: UsageVector(cpuMs: 5, wallMs: 9, frozenMs: 1),
+    startedUnixSeconds: 1)
+
+  static let statement: Statement = {
+    let usage = LeaseUsage(tasks: line.usage, reservedMs: 9)
+    return Statement(
+      contract: contract.id, lines: 1, lastTask: 1, chain: line.chain(after: .zero), usage: usage,
+      owedSat: contract.owedSat(usage)!, paid: [.init(channel: 0, amountSat: 330)], isFinal: true)
+  }()
 
   static let payment = try! ChannelPayment.sign(
     contract.terms, funding: funding, sequence: 1, amountSat: 20_000, secret: publisherSecret)

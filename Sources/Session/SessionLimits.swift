@@ -2,7 +2,7 @@
 /// else is each end's own matter.
 public struct SessionLimits: Sendable {
   /// Streams that the peer may have open at a time, and as many that this end may.
-  public var streams = 16
+  public var streams = 256
   /// Bytes that wait on one stream for the peer's credit or the transport.
   public var queuedBytes = 128 * 1024
   /// Bytes of control messages that wait for the transport.

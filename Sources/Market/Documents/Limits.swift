@@ -31,6 +31,4 @@ public enum Limits {
   /// Tasks of one lease that wait, and the bytes of their orders.
   public static let maxQueuedTasks = 64
   public static let maxQueuedBytes = 1 << 20
-  /// A funding transaction that is handed over.
-  public static let maxFundingBytes = 50_000
 }

@@ -52,7 +52,7 @@ extension SessionMessage {
     case MessageType.funding:
       return .funding(
         channel: try reader.channelNumber(),
-        transaction: try reader.bytes("transaction", 1...Limits.maxFundingBytes),
+        transaction: try reader.bytes("transaction", 1...ChannelTerms.maxFundingBytes),
         output: try reader.u32("output"))
     case MessageType.fundingState:
       return .fundingState(
