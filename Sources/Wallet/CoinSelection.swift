@@ -1,17 +1,14 @@
 import Bitcoin
 import Bytes
+import Channel
 
-/// Which coins pay for a transaction. All coins are the wallet's own taproot outputs, spent by
-/// their key.
+/// Which coins pay for a transaction.
 struct CoinSelection: Equatable {
   var coins: [WalletCoin]
   /// What goes back to the wallet; nil where nothing worth an output is left.
   var changeSat: UInt64?
   var feeSat: UInt64
 
-  /// Weight of an input: 36 bytes of output point, 1 of empty script, 4 of sequence, and a witness
-  /// of one signature of 64 bytes.
-  static let inputWeight: UInt64 = 41 * 4 + 66
   /// Weight of a P2TR output.
   static let changeWeight: UInt64 = 43 * 4
   /// More would come near the 400,000 units that peers relay.
@@ -19,23 +16,33 @@ struct CoinSelection: Equatable {
   /// Steps of the search for an exact match before it gives up.
   private static let maxSteps = 100_000
 
+  /// The most that an input weighs: 36 bytes of output point, 1 of empty script, 4 of sequence, and
+  /// the witness.
+  static func inputWeight(_ chain: KeyPath.Chain) -> UInt64 {
+    // A count, and one signature of 64 bytes with its length.
+    if chain != .closeReturn { return 41 * 4 + 66 }
+    // A count, a signature of at most 72 bytes with its hash type, the script of 38 bytes.
+    return 41 * 4 + 1 + 73 + 39
+  }
+
   /// What decides over a selection.
   struct Request {
     /// What the outputs pay.
     var paidSat: UInt64
     /// Weight of the transaction without inputs and change; witness marker included.
     var baseWeight: UInt64
-    /// 1 to 10,000.
-    var feeRateSatPerVb: UInt64
+    /// ``FeeRate/minSatPerKvB`` to ``FeeRate/maxSatPerKvB``.
+    var feeRateSatPerKvB: UInt64
+    /// Change is made wherever there is enough for it, though the amount could be matched: an own
+    /// output is what a child could speed the transaction up with.
+    var wantsChange = false
 
-    /// The fee for a number of inputs, rounded up to whole virtual bytes.
-    func feeSat(inputs: Int, hasChange: Bool) -> UInt64 {
+    func feeSat(_ coins: [WalletCoin], hasChange: Bool) -> UInt64 {
       // Beyond 252 entries the count takes two bytes more.
-      let counts: UInt64 = inputs > 252 ? 8 : 0
-      let weight =
-        baseWeight + counts + UInt64(inputs) * CoinSelection.inputWeight
-        + (hasChange ? CoinSelection.changeWeight : 0)
-      return (weight + 3) / 4 * feeRateSatPerVb
+      var weight = baseWeight + (coins.count > 252 ? 8 : 0)
+      for coin in coins { weight += CoinSelection.inputWeight(coin.path.chain) }
+      if hasChange { weight += CoinSelection.changeWeight }
+      return FeeRate.feeSat(weight: weight, rateSatPerKvB: feeRateSatPerKvB)
     }
   }
 
@@ -43,6 +50,12 @@ struct CoinSelection: Equatable {
   static func choose(
     _ candidates: [WalletCoin], _ request: Request
   ) throws(WalletError) -> CoinSelection {
+    // More than there are can only be said by a damaged file.
+    var sum: UInt64 = 0
+    for coin in candidates {
+      sum += min(coin.amountSat, Amount.maxSat)
+      if sum > Amount.maxSat { throw .amountTooLarge }
+    }
     // Largest first, and by output point among equals, so that the choice is repeatable.
     let sorted = candidates.sorted { left, right in
       if left.amountSat != right.amountSat { return left.amountSat > right.amountSat }
@@ -51,7 +64,7 @@ struct CoinSelection: Equatable {
       }
       return left.outPoint.index < right.outPoint.index
     }
-    if let exact = exact(sorted, request) { return exact }
+    if !request.wantsChange, let exact = exact(sorted, request) { return exact }
     return try largestFirst(sorted, request)
   }
 
@@ -60,35 +73,49 @@ struct CoinSelection: Equatable {
   ) throws(WalletError) -> CoinSelection {
     var taken: [WalletCoin] = []
     var sum: UInt64 = 0
+    var withoutChange: CoinSelection?
     for coin in sorted {
       taken.append(coin)
       sum += coin.amountSat
-      if taken.count > maxInputs { throw .tooManyInputs(limit: maxInputs) }
-      let feeSat = request.feeSat(inputs: taken.count, hasChange: false)
-      if sum < request.paidSat + feeSat { continue }
-      let withChange = request.paidSat + request.feeSat(inputs: taken.count, hasChange: true)
+      if taken.count > maxInputs { break }
+      let withChange = request.paidSat + request.feeSat(taken, hasChange: true)
       if sum >= withChange + Amount.dustSat {
         return CoinSelection(
           coins: taken, changeSat: sum - withChange, feeSat: withChange - request.paidSat)
       }
-      return CoinSelection(coins: taken, changeSat: nil, feeSat: sum - request.paidSat)
+      if withoutChange == nil, let found = finish(taken, request) {
+        withoutChange = found
+        if !request.wantsChange { return found }
+      }
     }
+    if let withoutChange { return withoutChange }
+    if taken.count > maxInputs { throw .tooManyInputs(limit: maxInputs) }
     throw .insufficientFunds(
-      neededSat: request.paidSat + request.feeSat(inputs: max(taken.count, 1), hasChange: false),
+      neededSat: request.paidSat + request.feeSat(leastCoins(taken), hasChange: false),
       spendableSat: sum)
   }
 
+  /// To say what is needed there has to be an input.
+  private static func leastCoins(_ coins: [WalletCoin]) -> [WalletCoin] {
+    if !coins.isEmpty { return coins }
+    return [
+      WalletCoin(
+        outPoint: .coinbase, amountSat: 0, path: KeyPath(.receive, 0), isCoinbase: false)
+    ]
+  }
+
   /// Branch and bound: the first set whose surplus costs less than making and spending change.
-  /// Counts in quarters of a sat, as weights are quarters of virtual bytes.
+  /// Counts in parts of a sat, as weights are quarters of virtual bytes and rates count thousands.
   private static func exact(_ sorted: [WalletCoin], _ request: Request) -> CoinSelection? {
-    let rate = request.feeRateSatPerVb
+    let rate = request.feeRateSatPerKvB
+    let unit: UInt64 = 4000
     // Coins that cost more to spend than they are worth cannot help.
-    let coins = sorted.filter { $0.amountSat * 4 > inputWeight * rate }
-    let worth = coins.map { $0.amountSat * 4 - inputWeight * rate }
+    let coins = sorted.filter { $0.amountSat * unit > inputWeight($0.path.chain) * rate }
+    let worth = coins.map { $0.amountSat * unit - inputWeight($0.path.chain) * rate }
     var left = [UInt64](repeating: 0, count: coins.count + 1)
     for index in coins.indices.reversed() { left[index] = left[index + 1] + worth[index] }
-    let least = request.paidSat * 4 + request.baseWeight * rate
-    let most = least + (changeWeight + inputWeight) * rate
+    let least = request.paidSat * unit + request.baseWeight * rate
+    let most = least + (changeWeight + inputWeight(.change)) * rate
     var chosen: [Int] = []
     var sum: UInt64 = 0
     var index = 0
@@ -113,10 +140,11 @@ struct CoinSelection: Equatable {
     return nil
   }
 
+  /// Without change: what is left over is fee.
   private static func finish(_ coins: [WalletCoin], _ request: Request) -> CoinSelection? {
     var sum: UInt64 = 0
     for coin in coins { sum += coin.amountSat }
-    let feeSat = request.feeSat(inputs: coins.count, hasChange: false)
+    let feeSat = request.feeSat(coins, hasChange: false)
     if coins.isEmpty || sum < request.paidSat + feeSat { return nil }
     return CoinSelection(coins: coins, changeSat: nil, feeSat: sum - request.paidSat)
   }

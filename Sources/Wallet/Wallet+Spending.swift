@@ -1,119 +1,168 @@
 import Bitcoin
 import Bytes
+import Channel
 import Crypto
 
+/// A channel that a funding opens: its terms, with the keys of this index of the wallet.
+public struct ChannelFunding: Equatable, Sendable {
+  public var terms: ChannelTerms
+  public var channelIndex: UInt32
+
+  public init(terms: ChannelTerms, channelIndex: UInt32) {
+    self.terms = terms
+    self.channelIndex = channelIndex
+  }
+
+  /// The output that holds the channel.
+  public var output: TransactionOutput {
+    TransactionOutput(amountSat: terms.capacitySat, scriptPubKey: terms.lock.scriptPubKey)
+  }
+}
+
+/// What the wallet builds, it signs and remembers: coins are taken, change can be spent. Store the
+/// wallet, then relay the transaction, or give it up with ``abandon(_:)``. All inputs are segwit, so
+/// its id is final.
 extension Wallet {
-  /// Builds and signs a payment, and remembers it: its coins are taken, its change can be spent.
-  /// Relay it, store the wallet, or give it up with ``abandon(_:)``. All inputs are segwit, so its
-  /// id is final.
+  // MARK: Payments
+
+  /// Builds a payment.
   ///
   /// - Parameters:
   ///   - outputs: what is paid, in any number; the change stands at a place that `random` picks.
-  ///   - feeRateSatPerVb: 1 to ``maxFeeRateSatPerVb``.
+  ///   - feeRateSatPerKvB: ``FeeRate/minSatPerKvB`` to ``FeeRate/maxSatPerKvB``.
   ///   - random: 32 fresh random bytes. Signatures do not depend on them being good.
-  ///   - includesUnconfirmed: whether the wallet's own unconfirmed change may be spent.
+  ///   - includesUnconfirmed: whether the wallet's own unconfirmed change may be spent, where
+  ///     confirmed coins do not suffice.
   public mutating func buildTransaction(
-    outputs: [TransactionOutput], feeRateSatPerVb: UInt64, random: Bytes32,
+    outputs: [TransactionOutput], feeRateSatPerKvB: UInt64, random: Bytes32,
     includesUnconfirmed: Bool = true
   ) throws(WalletError) -> Transaction {
-    let paidSat = try Wallet.check(outputs, feeRateSatPerVb: feeRateSatPerVb)
-    let candidates = coins.values.filter {
-      isSpendable($0) && (includesUnconfirmed || $0.height != nil)
+    let draft = TransactionDraft(
+      outputs: outputs, feeRateSatPerKvB: feeRateSatPerKvB,
+      includesUnconfirmed: includesUnconfirmed)
+    return try build(draft, random: random)
+  }
+
+  /// Builds one transaction that opens channels, with what the phrase needs to find them again
+  /// (``ChannelBackup``). It has change wherever the coins allow, for only a child may speed it up:
+  /// every payment of its channels names its id.
+  ///
+  /// Throws `tooManyChannels` where nodes of the network would not relay the backup, and
+  /// `foreignChannel` for terms whose publisher or return key is not this wallet's.
+  public mutating func buildFunding(
+    _ channels: [ChannelFunding], feeRateSatPerKvB: UInt64, random: Bytes32
+  ) throws(WalletError) -> Transaction {
+    let limit = Wallet.maxChannels(network)
+    if channels.count > limit {
+      throw .tooManyChannels(count: channels.count, limit: limit)
     }
-    var transaction = Transaction(inputs: [], outputs: outputs)
-    // The marker and the flag of a witness are two units; the change may lengthen the count.
-    let baseWeight = UInt64(transaction.bytes().count * 4 + 2 + (outputs.count == 252 ? 8 : 0))
-    let selection = try CoinSelection.choose(
-      candidates,
-      CoinSelection.Request(
-        paidSat: paidSat, baseWeight: baseWeight, feeRateSatPerVb: feeRateSatPerVb))
-    if let changeSat = selection.changeSat {
-      let path = KeyPath(.change, takeFresh(.change))
-      _ = try extend()
-      let place = Int(random[0]) % (outputs.count + 1)
-      transaction.outputs.insert(
-        TransactionOutput(amountSat: changeSat, scriptPubKey: script(path)), at: place)
+    var entries: [ChannelBackup.Entry] = []
+    for channel in channels {
+      let index = channel.channelIndex
+      if index > WalletKeys.maxChannelIndex { throw .foreignChannel(index: index) }
+      let isOwn =
+        try keys.derivedKey(.channel, index: index) == channel.terms.publisherKey
+        && keys.derivedKey(.closeReturn, index: index) == channel.terms.returnKey
+      if !isOwn { throw .foreignChannel(index: index) }
+      entries.append(
+        ChannelBackup.Entry(
+          providerKey: channel.terms.providerKey, expiryHeight: channel.terms.expiryHeight,
+          channelIndex: index))
     }
-    transaction.inputs = selection.coins.map { TransactionInput(previous: $0.outPoint) }
-    try sign(&transaction, selection.coins, random: random)
-    note(transaction, txid: transaction.txid, height: nil, isOwn: true)
-    return transaction
+    let draft = TransactionDraft(
+      outputs: channels.map(\.output), backup: entries, feeRateSatPerKvB: feeRateSatPerKvB,
+      wantsChange: true)
+    return try build(draft, random: random)
+  }
+
+  /// How many channels one funding can open on this network.
+  public static func maxChannels(_ network: Network) -> Int {
+    min(
+      ChannelBackup.maxChannels(relayBytes: ChannelBackup.relayBytes(network)),
+      TransactionDraft.maxChannels)
   }
 
   /// Everything that can be spent, less the fee, to one script.
   public mutating func buildSweep(
-    to script: [UInt8], feeRateSatPerVb: UInt64, random: Bytes32
+    to script: [UInt8], feeRateSatPerKvB: UInt64, random: Bytes32
   ) throws(WalletError) -> Transaction {
-    let candidates = unspentCoins.filter { isSpendable($0) }
-    var sum: UInt64 = 0
-    for coin in candidates { sum += coin.amountSat }
-    if candidates.count > CoinSelection.maxInputs {
-      throw .tooManyInputs(limit: CoinSelection.maxInputs)
+    let coins = unspentCoins.filter { isSpendable($0) }
+    let draft = try TransactionDraft.sweep(
+      coins, to: script, feeRateSatPerKvB: feeRateSatPerKvB)
+    return try finish(draft.outputs, coins, random: random)
+  }
+
+  private mutating func build(
+    _ draft: TransactionDraft, random: Bytes32
+  ) throws(WalletError) -> Transaction {
+    let selection = try draft.select(
+      confirmed: book.coins.values.filter { isSpendable($0) && $0.height != nil },
+      unconfirmed: book.coins.values.filter { isSpendable($0) && $0.height == nil })
+    var outputs = draft.allOutputs
+    if let changeSat = selection.changeSat {
+      let change = TransactionOutput(
+        amountSat: changeSat, scriptPubKey: try freshScript(.change))
+      outputs.insert(change, at: Int(random[0]) % (outputs.count + 1))
     }
-    var transaction = Transaction(
-      inputs: [], outputs: [TransactionOutput(amountSat: sum, scriptPubKey: script)])
-    let request = CoinSelection.Request(
-      paidSat: 0, baseWeight: UInt64(transaction.bytes().count * 4 + 2),
-      feeRateSatPerVb: feeRateSatPerVb)
-    try Wallet.checkFeeRate(feeRateSatPerVb)
-    let feeSat = request.feeSat(inputs: candidates.count, hasChange: false)
-    if sum < feeSat + Amount.dustSat {
-      throw .insufficientFunds(neededSat: feeSat + Amount.dustSat, spendableSat: sum)
+    if !draft.backup.isEmpty {
+      draft.encrypt(
+        &outputs, firstInput: selection.coins[0].outPoint, secret: keys.backupSecret)
     }
-    transaction.outputs[0].amountSat = sum - feeSat
-    _ = try Wallet.check(transaction.outputs, feeRateSatPerVb: feeRateSatPerVb)
-    transaction.inputs = candidates.map { TransactionInput(previous: $0.outPoint) }
-    try sign(&transaction, candidates, random: random)
-    note(transaction, txid: transaction.txid, height: nil, isOwn: true)
+    return try finish(outputs, selection.coins, random: random)
+  }
+
+  // MARK: Channels and children
+
+  /// The refund of an expired channel to a fresh address of the wallet.
+  public mutating func buildRefund(
+    of channel: LockedChannel, feeRateSatPerKvB: UInt64
+  ) throws(WalletError) -> Transaction {
+    try FeeRate.check(feeRateSatPerKvB)
+    let secret = try keys.derivedSecret(.channel, index: channel.channelIndex)
+    let script = try freshScript(.change)
+    let transaction: Transaction
+    do {
+      transaction = try RefundTransaction.build(
+        channel.lock, capacitySat: channel.capacitySat, funding: channel.outPoint, to: script,
+        feeRateSatPerKvB: feeRateSatPerKvB, secret: secret)
+    } catch { throw .refundIsDust }
+    try noteOwn(transaction)
     return transaction
   }
 
-  private func sign(
-    _ transaction: inout Transaction, _ spent: [WalletCoin], random: Bytes32
-  ) throws(WalletError) {
-    let spentOutputs = spent.map {
-      TransactionOutput(amountSat: $0.amountSat, scriptPubKey: script($0.path))
+  /// A transaction that spends `coins` to a fresh address of the wallet and pays exactly `feeSat`.
+  mutating func buildChild(
+    of coins: [WalletCoin], feeSat: UInt64, random: Bytes32
+  ) throws(WalletError) -> Transaction {
+    var sum: UInt64 = 0
+    for coin in coins { sum += coin.amountSat }
+    if sum < feeSat + Amount.dustSat {
+      throw .insufficientFunds(neededSat: feeSat + Amount.dustSat, spendableSat: sum)
     }
-    for (index, coin) in spent.enumerated() {
-      let digest = Sighash.taprootKeyPath(
-        transaction, inputIndex: index, spentOutputs: spentOutputs)
-      let auxiliary = Sha256.tagged("zennet/aux", random.array + digest.array)
-      let signature = try keys.sign(digest, path: coin.path, auxiliary: auxiliary)
-      transaction.inputs[index].witness = [signature]
-    }
+    let output = TransactionOutput(
+      amountSat: sum - feeSat, scriptPubKey: try freshScript(.change))
+    return try finish([output], coins, random: random)
   }
 
-  // MARK: Checks
-
-  private static func checkFeeRate(_ satPerVb: UInt64) throws(WalletError) {
-    if satPerVb < 1 || satPerVb > maxFeeRateSatPerVb { throw .feeRate(satPerVb: satPerVb) }
-  }
-
-  /// The sum of the outputs.
-  private static func check(
-    _ outputs: [TransactionOutput], feeRateSatPerVb: UInt64
-  ) throws(WalletError) -> UInt64 {
-    try checkFeeRate(feeRateSatPerVb)
-    if outputs.isEmpty { throw .noOutputs }
-    var paidSat: UInt64 = 0
-    for (index, output) in outputs.enumerated() {
-      let leastSat = leastSat(output.scriptPubKey)
-      if output.amountSat < leastSat {
-        throw .dustOutput(index: index, amountSat: output.amountSat, leastSat: leastSat)
-      }
-      if output.amountSat > Amount.maxSat || paidSat + output.amountSat > Amount.maxSat {
-        throw .amountTooLarge
-      }
-      paidSat += output.amountSat
+  /// Puts the inputs in, signs, and remembers.
+  private mutating func finish(
+    _ outputs: [TransactionOutput], _ coins: [WalletCoin], random: Bytes32
+  ) throws(WalletError) -> Transaction {
+    var transaction = Transaction(inputs: [], outputs: outputs)
+    var spent: [TransactionOutput] = []
+    for coin in coins {
+      let isLocked = coin.path.chain == .closeReturn
+      transaction.inputs.append(
+        TransactionInput(
+          previous: coin.outPoint, sequence: isLocked ? ReturnScript.sequence : 0xffff_fffd))
+      spent.append(
+        TransactionOutput(amountSat: coin.amountSat, scriptPubKey: try keys.script(coin.path)))
     }
-    return paidSat
-  }
-
-  /// What peers relay at least: three times the cost of the output and its spending at 1 sat/vB
-  /// (Bitcoin Core's `GetDustThreshold` at its default rate).
-  private static func leastSat(_ script: [UInt8]) -> UInt64 {
-    if Script.isOpReturn(script) { return 0 }
-    let size = 8 + (script.count < 253 ? 1 : 3) + script.count
-    return UInt64(size + (Script.isWitnessProgram(script) ? 67 : 148)) * 3
+    for (index, coin) in coins.enumerated() {
+      transaction.inputs[index].witness = try keys.witness(
+        transaction, inputIndex: index, spent: spent, path: coin.path, random: random)
+    }
+    try noteOwn(transaction)
+    return transaction
   }
 }

@@ -15,31 +15,18 @@ public struct WalletCoin: Equatable, Sendable {
   public internal(set) var spentHeight: UInt32?
 }
 
-/// A transaction that touches the wallet.
-public struct WalletTransaction: Equatable, Sendable {
-  public let txid: Bytes32
-  /// Made by this wallet, as far as it remembers.
-  public internal(set) var isOwn: Bool
-  /// The block that holds it; nil while unconfirmed.
-  public internal(set) var height: UInt32?
-  /// What it pays to the wallet, change included.
-  public internal(set) var receivedSat: UInt64
-  /// What it takes from the wallet.
-  public internal(set) var spentSat: UInt64
-  /// Known where all inputs are the wallet's.
-  public internal(set) var feeSat: UInt64?
-  /// Kept until it is buried: to be relayed again, and to see what conflicts with it.
-  public internal(set) var transaction: Transaction?
-}
-
 /// What a wallet owns, in sat.
 public struct WalletBalance: Equatable, Sendable {
   /// Can be spent now: confirmed, or change of the wallet's own transactions.
   public var spendableSat: UInt64 = 0
   /// Confirmed coins from mining that are not yet 100 blocks deep.
   public var immatureSat: UInt64 = 0
-  /// Others' unconfirmed payments, which may never confirm.
+  /// Unconfirmed payments of others, and what closes return, which may never confirm.
   public var incomingSat: UInt64 = 0
+  /// In channels that are neither closed nor refunded. What was paid through them is the
+  /// providers'.
+  public var lockedSat: UInt64 = 0
 
+  /// What is the wallet's without doubt or will be: without the locked coins.
   public var totalSat: UInt64 { spendableSat &+ immatureSat &+ incomingSat }
 }

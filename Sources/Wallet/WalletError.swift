@@ -13,17 +13,27 @@ public enum WalletError: Error, Equatable {
   case dustOutput(index: Int, amountSat: UInt64, leastSat: UInt64)
   /// More coins than there are.
   case amountTooLarge
-  /// From 1 to ``Wallet/maxFeeRateSatPerVb``.
-  case feeRate(satPerVb: UInt64)
+  /// From ``FeeRate/minSatPerKvB`` to ``FeeRate/maxSatPerKvB``.
+  case feeRate(satPerKvB: UInt64)
   /// Amounts and fee exceed what can be spent now.
   case insufficientFunds(neededSat: UInt64, spendableSat: UInt64)
   /// The coins are so small that one transaction cannot hold enough of them.
   case tooManyInputs(limit: Int)
   /// The transaction is not one of this wallet's, or is confirmed.
   case notPending
+  /// The keys of a channel are not this wallet's of the index that was named.
+  case foreignChannel(index: UInt32)
+  /// A funding cannot carry the backup of so many channels: make several.
+  case tooManyChannels(count: Int, limit: Int)
+  /// The fee of a channel's refund is more than what is in the channel.
+  case refundIsDust
+  /// All indices of channels were handed out.
+  case channelsUsedUp
   /// A wallet file that does not decode.
   case document(BytesError)
-  /// A wallet file of other keys, another network or another version.
+  /// A wallet file of another version of this program.
+  case documentVersion(UInt8)
+  /// A wallet file of other keys or another network.
   case otherWallet
 
   public var message: String {
@@ -36,14 +46,29 @@ public enum WalletError: Error, Equatable {
     case .dustOutput(let index, let amountSat, let leastSat):
       return "output \(index + 1): \(amountSat) sat is below the \(leastSat) sat that peers relay"
     case .amountTooLarge: return "more coins than there are"
-    case .feeRate(let satPerVb):
-      return "a fee rate of \(satPerVb) sat/vB is outside 1 to \(Wallet.maxFeeRateSatPerVb)"
+    case .feeRate(let satPerKvB):
+      return "a fee rate of \(FeeRate.text(satPerKvB)) is outside "
+        + "\(FeeRate.text(FeeRate.minSatPerKvB)) to \(FeeRate.text(FeeRate.maxSatPerKvB))"
     case .insufficientFunds(let neededSat, let spendableSat):
       return "\(neededSat) sat are needed with the fee, \(spendableSat) sat can be spent now"
     case .tooManyInputs(let limit):
       return "the coins are too small: more than \(limit) would be needed at once"
     case .notPending: return "no such unconfirmed transaction of this wallet"
-    case .document(let error): return "the wallet's file: " + error.message
+    case .foreignChannel(let index):
+      return "the keys of a channel are not those of index \(index) of this wallet"
+    case .tooManyChannels(let count, let limit):
+      return "\(count) channels in one funding: nodes of this network relay the backup of "
+        + "\(limit) at most; fund them with several transactions"
+    case .refundIsDust: return "a channel holds less than the fee of its refund"
+    case .channelsUsedUp:
+      return "this phrase has no unused keys for channels left: move the coins to a new wallet"
+    case .document(let error):
+      return "the wallet's file `state` is damaged (\(error.message)); without it the wallet is "
+        + "found again from the phrase and the chain"
+    case .documentVersion(let version):
+      return "the wallet's file `state` has version \(version), this program reads "
+        + "\(WalletDocument.version); without it the wallet is found again from the phrase and the "
+        + "chain"
     case .otherWallet: return "the wallet's file belongs to other keys or another network"
     }
   }

@@ -1,29 +1,28 @@
 import Bitcoin
 import Bytes
+import Channel
 import Crypto
-
-/// Where a key of the wallet stands: m/86'/coin'/0'/chain/index (BIP86).
-public struct KeyPath: Hashable, Sendable {
-  public enum Chain: UInt32, Sendable {
-    /// Told to others.
-    case receive = 0
-    /// The wallet's own change.
-    case change = 1
-  }
-
-  public var chain: Chain
-  public var index: UInt32
-
-  public init(_ chain: Chain, _ index: UInt32) {
-    self.chain = chain
-    self.index = index
-  }
-}
 
 /// The secrets of a wallet: one BIP86 account, and hardened keys beside it for other purposes.
 public struct WalletKeys: Sendable {
+  /// What a hardened key beside the account is for; part of its path, m/7263'/purpose'/index'.
+  public enum Purpose: UInt32, Sendable {
+    /// The publisher's identity.
+    case identity = 1
+    /// The publisher's key of a channel.
+    case channel = 2
+    /// What the close of a channel returns to.
+    case closeReturn = 3
+    /// Encrypts what the phrase cannot derive (``ChannelBackup``).
+    case backup = 4
+  }
+
+  /// Indices of channels stay below: that many fit the backup in a funding.
+  public static let maxChannelIndex: UInt32 = (1 << 24) - 1
+
   private let master: ExtendedKey
   private let chains: [ExtendedKey]
+  let backupSecret: Bytes32
 
   /// Tells wallets apart without telling anything about their keys.
   public let identity: Bytes32
@@ -39,11 +38,36 @@ public struct WalletKeys: Sendable {
       try account.child(KeyPath.Chain.change.rawValue),
     ]
     identity = Sha256.tagged("zennet/wallet", try account.publicKey + account.chainCode.array)
+    backupSecret = try WalletKeys.secret(master, .backup, 0)
   }
 
   public init(phrase: Phrase, passphrase: String = "", network: Network) throws(WalletError) {
     try self.init(seed: phrase.seed(passphrase: passphrase), network: network)
   }
+
+  // MARK: Keys for other purposes
+
+  private static func secret(
+    _ master: ExtendedKey, _ purpose: Purpose, _ index: UInt32
+  ) throws(WalletError) -> Bytes32 {
+    let hardened = ExtendedKey.hardened
+    precondition(index < hardened)
+    return try master.descendant(hardened + 7263, hardened + purpose.rawValue, hardened + index)
+      .secret
+  }
+
+  /// A secret that the phrase brings back: m/7263'/purpose'/index'. `index` is below 2^31.
+  public func derivedSecret(_ purpose: Purpose, index: UInt32) throws(WalletError) -> Bytes32 {
+    try WalletKeys.secret(master, purpose, index)
+  }
+
+  /// The compressed public key of ``derivedSecret(_:index:)``, 33 bytes.
+  public func derivedKey(_ purpose: Purpose, index: UInt32) throws(WalletError) -> [UInt8] {
+    let secret = try derivedSecret(purpose, index: index)
+    do { return try Secp256k1.publicKey(of: secret) } catch { throw .key }
+  }
+
+  // MARK: Scripts
 
   private func key(_ path: KeyPath) throws(WalletError) -> ExtendedKey {
     try chains[Int(path.chain.rawValue)].child(path.index)
@@ -60,13 +84,47 @@ public struct WalletKeys: Sendable {
 
   /// The output script that pays to this key.
   public func script(_ path: KeyPath) throws(WalletError) -> [UInt8] {
+    if path.chain == .closeReturn {
+      return ReturnScript.scriptPubKey(
+        returnKey: try derivedKey(.closeReturn, index: path.index))
+    }
     let publicKey = try key(path).publicKey
     do {
       return Script.p2tr(outputKey: try WalletKeys.outputKey(publicKey).key)
     } catch { throw .key }
   }
 
-  /// A Schnorr signature of 64 bytes for the output of ``script(_:)``, checked before it is given.
+  // MARK: Signing
+
+  /// The witness of an input that spends an output of ``script(_:)``. `spent` are the outputs that
+  /// all inputs spend, in their order.
+  func witness(
+    _ transaction: Transaction, inputIndex: Int, spent: [TransactionOutput], path: KeyPath,
+    random: Bytes32
+  ) throws(WalletError) -> [[UInt8]] {
+    if path.chain != .closeReturn {
+      let digest = Sighash.taprootKeyPath(
+        transaction, inputIndex: inputIndex, spentOutputs: spent)
+      let auxiliary = Sha256.tagged("zennet/aux", random.array + digest.array)
+      return [try sign(digest, path: path, auxiliary: auxiliary)]
+    }
+    let secret = try derivedSecret(.closeReturn, index: path.index)
+    do {
+      let returnKey = try Secp256k1.publicKey(of: secret)
+      let digest = Sighash.segwitV0(
+        transaction, inputIndex: inputIndex,
+        scriptCode: ReturnScript.witnessScript(returnKey: returnKey),
+        amountSat: spent[inputIndex].amountSat)
+      let signature = try Secp256k1.signEcdsa(digest: digest, secret: secret)
+      if Secp256k1.verifyEcdsa(der: signature, digest: digest, publicKey: returnKey) {
+        return ReturnScript.witness(signature: signature, returnKey: returnKey)
+      }
+    } catch { throw .key }
+    throw .key
+  }
+
+  /// A Schnorr signature of 64 bytes for the taproot output of ``script(_:)``, checked before it is
+  /// given.
   func sign(
     _ digest: Bytes32, path: KeyPath, auxiliary: Bytes32
   ) throws(WalletError) -> [UInt8] {
@@ -82,13 +140,5 @@ public struct WalletKeys: Sendable {
       }
     } catch { throw .key }
     throw .key
-  }
-
-  /// A secret for another purpose, such as a channel, that the phrase brings back:
-  /// m/7263'/purpose'/index'. Both numbers are below 2^31.
-  public func derivedSecret(purpose: UInt32, index: UInt32) throws(WalletError) -> Bytes32 {
-    let hardened = ExtendedKey.hardened
-    precondition(purpose < hardened && index < hardened)
-    return try master.descendant(hardened + 7263, hardened + purpose, hardened + index).secret
   }
 }

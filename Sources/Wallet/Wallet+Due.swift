@@ -1,0 +1,124 @@
+import Bitcoin
+import Bytes
+
+/// Something that the wallet did by itself because it was due. The transaction is to be relayed once
+/// the wallet is stored.
+public struct WalletDeed: Equatable, Sendable {
+  public enum Kind: Equatable, Sendable {
+    /// The coins of an expired channel were taken back.
+    case refund(OutPoint, capacitySat: UInt64)
+    /// A channel was closed with the provider's signature, as the receipt allows.
+    case close(OutPoint, capacitySat: UInt64)
+    /// A child pays for its parent.
+    case spedUp(Bytes32, feeSat: UInt64)
+  }
+
+  public var kind: Kind
+  public var transaction: Transaction
+}
+
+/// What is due though nobody asked for it.
+extension Wallet {
+  /// Takes back what expired channels hold, sends the closes that are held, and speeds up what is
+  /// stuck with children. Nothing is ever replaced: a funding's id is in every payment of its
+  /// channels.
+  ///
+  /// - Parameters:
+  ///   - heldCloses: complete closes, by channel: where there is one it is sent, not a refund.
+  ///   - feeRateSatPerKvB: what a transaction should pay now.
+  public mutating func takeDue(
+    heldCloses: [OutPoint: Transaction], feeRateSatPerKvB: UInt64, random: () -> Bytes32
+  ) throws(WalletError) -> [WalletDeed] {
+    guard let scannedHeight else { return [] }
+    let rate = min(max(feeRateSatPerKvB, FeeRate.minSatPerKvB), FeeRate.maxSatPerKvB)
+    var deeds: [WalletDeed] = []
+    for channel in lockedChannels where channel.fundingHeight != nil {
+      if let close = heldCloses[channel.outPoint] {
+        if !close.inputs.contains(where: { $0.previous == channel.outPoint }) { continue }
+        try noteOwn(close)
+        deeds.append(
+          WalletDeed(
+            kind: .close(channel.outPoint, capacitySat: channel.capacitySat), transaction: close))
+      } else if channel.isExpired(atHeight: scannedHeight),
+        let refund = try refund(of: channel, feeRateSatPerKvB: rate)
+      {
+        deeds.append(
+          WalletDeed(
+            kind: .refund(channel.outPoint, capacitySat: channel.capacitySat), transaction: refund))
+      }
+    }
+    return deeds + (try speedUp(feeRateSatPerKvB: rate, random: random))
+  }
+
+  /// At the least rate where the channel holds too little for the wanted one; nil where it does not
+  /// even hold that.
+  private mutating func refund(
+    of channel: LockedChannel, feeRateSatPerKvB: UInt64
+  ) throws(WalletError) -> Transaction? {
+    for rate in [feeRateSatPerKvB, FeeRate.minSatPerKvB] {
+      do {
+        return try buildRefund(of: channel, feeRateSatPerKvB: rate)
+      } catch {
+        if error != .refundIsDust { throw error }
+      }
+    }
+    return nil
+  }
+
+  // MARK: Children
+
+  /// A child costs at most this part of what its parents pay.
+  private static let mostPart: UInt64 = 4
+
+  private mutating func speedUp(
+    feeRateSatPerKvB: UInt64, random: () -> Bytes32
+  ) throws(WalletError) -> [WalletDeed] {
+    var deeds: [WalletDeed] = []
+    var tried = Set<Bytes32>()
+    while true {
+      let packages = PendingPackages(book.entries.values)
+      let stuck = packages.stuck(
+        scannedHeight: scannedHeight ?? 0, rateSatPerKvB: feeRateSatPerKvB)
+      // One child may help several; what it did not help is not tried again.
+      guard let txid = stuck.first(where: { !tried.contains($0) }) else { return deeds }
+      tried.insert(txid)
+      guard let plan = planChild(of: txid, packages, feeRateSatPerKvB) else { continue }
+      let child = try buildChild(of: plan.coins, feeSat: plan.feeSat, random: random())
+      deeds.append(WalletDeed(kind: .spedUp(txid, feeSat: plan.feeSat), transaction: child))
+    }
+  }
+
+  private func planChild(
+    of txid: Bytes32, _ packages: PendingPackages, _ feeRateSatPerKvB: UInt64
+  ) -> (coins: [WalletCoin], feeSat: UInt64)? {
+    let descendants = Set(packages.descendants(of: txid))
+    // The largest own output that nothing spends yet.
+    let coin = book.coins.values
+      .filter { descendants.contains($0.outPoint.txid) && isSpendable($0) }
+      .max { ($0.amountSat, $1.outPoint.index) < ($1.amountSat, $0.outPoint.index) }
+    guard let coin else { return nil }
+    let package = packages.package(of: coin.outPoint.txid)
+    if package.count > PendingPackages.maxAncestors { return nil }
+    var coins = [coin]
+    var spare = book.coins.values.filter { $0.height != nil && isSpendable($0) }
+      .sorted { $0.amountSat > $1.amountSat }
+    while true {
+      // Version, lock time, counts and marker; one P2TR output.
+      var weight: UInt64 = 42 + CoinSelection.changeWeight
+      var sum: UInt64 = 0
+      for coin in coins {
+        weight += CoinSelection.inputWeight(coin.path.chain)
+        sum += min(coin.amountSat, Amount.maxSat)
+      }
+      let childBytes = (weight + 3) / 4
+      let wanted = FeeRate.feeSat(
+        virtualBytes: package.virtualBytes + childBytes, rateSatPerKvB: feeRateSatPerKvB)
+      let least = FeeRate.feeSat(virtualBytes: childBytes, rateSatPerKvB: feeRateSatPerKvB)
+      let feeSat = max(least, wanted > package.feeSat ? wanted - package.feeSat : 0)
+      if feeSat > package.paidSat / Wallet.mostPart { return nil }
+      if sum >= feeSat + Amount.dustSat { return (coins, feeSat) }
+      if spare.isEmpty || coins.count >= 10 { return nil }
+      coins.append(spare.removeFirst())
+    }
+  }
+}
