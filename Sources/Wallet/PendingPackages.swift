@@ -80,14 +80,16 @@ struct PendingPackages {
 
   /// Those that wait longer than they should for a rate of `rateSatPerKvB`, parents first.
   func stuck(scannedHeight: UInt32, rateSatPerKvB wanted: UInt64) -> [Bytes32] {
-    members.values
-      .filter { member in
-        UInt64(scannedHeight) >= UInt64(member.seenHeight) + UInt64(Patience.blocks)
-          && rateSatPerKvB(of: member.txid) * Patience.ratePart < wanted * (Patience.ratePart - 1)
-      }
-      .map { (txid: $0.txid, count: ancestry(of: $0.txid).count) }
-      .sorted { $0.count == $1.count ? $0.txid < $1.txid : $0.count < $1.count }
-      .map(\.txid)
+    var stuck: [(txid: Bytes32, depth: Int)] = []
+    for member in members.values {
+      let patientUntil = UInt64(member.seenHeight) + UInt64(Patience.blocks)
+      if UInt64(scannedHeight) < patientUntil { continue }
+      let rate = rateSatPerKvB(of: member.txid)
+      if rate * Patience.ratePart >= wanted * (Patience.ratePart - 1) { continue }
+      stuck.append((member.txid, ancestry(of: member.txid).count))
+    }
+    stuck.sort { $0.depth == $1.depth ? $0.txid < $1.txid : $0.depth < $1.depth }
+    return stuck.map(\.txid)
   }
 
   /// When a transaction counts as stuck.

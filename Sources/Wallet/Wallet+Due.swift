@@ -20,8 +20,8 @@ public struct WalletDeed: Equatable, Sendable {
 /// What is due though nobody asked for it.
 extension Wallet {
   /// Takes back what expired channels hold, sends the closes that are held, and speeds up what is
-  /// stuck with children. Nothing is ever replaced: a funding's id is in every payment of its
-  /// channels.
+  /// stuck with children. A funding is never replaced, nor what it spends: its id is in every
+  /// payment of its channels.
   ///
   /// - Parameters:
   ///   - heldCloses: complete closes, by channel: where there is one it is sent, not a refund.
@@ -32,14 +32,13 @@ extension Wallet {
     guard let scannedHeight else { return [] }
     let rate = min(max(feeRateSatPerKvB, FeeRate.minSatPerKvB), FeeRate.maxSatPerKvB)
     var deeds: [WalletDeed] = []
-    for channel in lockedChannels where channel.fundingHeight != nil {
+    for channel in channels where channel.fundingHeight != nil {
       if let close = heldCloses[channel.outPoint] {
-        if !close.inputs.contains(where: { $0.previous == channel.outPoint }) { continue }
-        try noteOwn(close)
+        if !(try send(close, of: channel)) { continue }
         deeds.append(
           WalletDeed(
             kind: .close(channel.outPoint, capacitySat: channel.capacitySat), transaction: close))
-      } else if channel.isExpired(atHeight: scannedHeight),
+      } else if channel.spend == nil, channel.isExpired(atHeight: scannedHeight),
         let refund = try refund(of: channel, feeRateSatPerKvB: rate)
       {
         deeds.append(
@@ -48,6 +47,22 @@ extension Wallet {
       }
     }
     return deeds + (try speedUp(feeRateSatPerKvB: rate, random: random))
+  }
+
+  /// False where it is on its way already, or too late. A close of a higher rung takes the place of
+  /// one that waits.
+  private mutating func send(
+    _ close: Transaction, of channel: LockedChannel
+  ) throws(WalletError) -> Bool {
+    if !close.inputs.contains(where: { $0.previous == channel.outPoint }) { return false }
+    if let spend = channel.spend {
+      if spend.kind != .close || spend.height != nil || spend.txid == close.txid { return false }
+      let paidSat = transaction(spend.txid)?.transaction?.totalOutputSat ?? 0
+      if (close.totalOutputSat ?? 0) >= paidSat { return false }
+      drop(spend.txid)
+    }
+    try noteOwn(close)
+    return true
   }
 
   /// At the least rate where the channel holds too little for the wanted one; nil where it does not

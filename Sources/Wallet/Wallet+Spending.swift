@@ -60,10 +60,11 @@ extension Wallet {
     for channel in channels {
       let index = channel.channelIndex
       if index > WalletKeys.maxChannelIndex { throw .foreignChannel(index: index) }
-      let isOwn =
-        try keys.derivedKey(.channel, index: index) == channel.terms.publisherKey
-        && keys.derivedKey(.closeReturn, index: index) == channel.terms.returnKey
-      if !isOwn { throw .foreignChannel(index: index) }
+      let publisherKey = try keys.derivedKey(.channel, index: index)
+      let returnKey = try keys.derivedKey(.closeReturn, index: index)
+      if publisherKey != channel.terms.publisherKey || returnKey != channel.terms.returnKey {
+        throw .foreignChannel(index: index)
+      }
       entries.append(
         ChannelBackup.Entry(
           providerKey: channel.terms.providerKey, expiryHeight: channel.terms.expiryHeight,

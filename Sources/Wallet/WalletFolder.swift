@@ -2,7 +2,6 @@ import Bitcoin
 import Bytes
 import Foundation
 import Host
-import LightClient
 import Storage
 
 /// Why a wallet's folder cannot be used.
@@ -39,9 +38,10 @@ public final class WalletFolder {
   public let phrase: Phrase
   public let keys: WalletKeys
   public let cache: ChainCache
-  public var wallet: Wallet
+  /// As it was on disk when the folder was opened.
+  public let wallet: Wallet
   /// When the phrase was made (seconds since 1970); 0 for one that may be of any age.
-  let bornUnixSeconds: UInt64
+  public let bornUnixSeconds: UInt64
   private let lock: FileLock
 
   private static let stateLimit = 256 << 20
@@ -119,24 +119,7 @@ public final class WalletFolder {
     return (phrase, born)
   }
 
-  /// Where the wallet's past begins: blocks before its phrase was made are not looked through.
-  public func birth(_ client: LightClient) -> UInt32 {
-    // Header times may be wrong by two hours, and a clock may be too.
-    let marginSeconds: UInt64 = 4 * 60 * 60
-    let earliest = bornUnixSeconds > marginSeconds ? bornUnixSeconds - marginSeconds : 0
-    var height = client.tipHeight
-    while height > client.baseHeight, let time = client.time(at: height),
-      UInt64(time) >= earliest
-    {
-      height -= 1
-    }
-    return height
-  }
-
-  /// Writes the state durably.
-  public func save() throws(WalletFolderError) { try save(wallet.encode()) }
-
-  /// Writes a state that `Wallet.encode()` gave earlier.
+  /// Writes durably what ``Wallet/encode()`` gave.
   public func save(_ state: [UInt8]) throws(WalletFolderError) {
     do throws(HostError) {
       try Files.writeAtomically(path + "/state", state, mode: 0o600)

@@ -64,7 +64,7 @@ extension RunMachine {
     for hire in hires { hire.blockMatched(height: height, block) }
   }
 
-  private func watchMore(_ body: () throws(WalletError) -> [[UInt8]]) {
+  private func watchMore(_ body: () throws(WalletError) -> [NewScript]) {
     do throws(WalletError) {
       if try !body().isEmpty { watchWallet(fromHeight: wallet.birthHeight ?? 0) }
     } catch { context.warning("wallet: " + error.message) }
@@ -86,7 +86,8 @@ extension RunMachine {
     acceptedAtMs = nil
     do throws(WalletError) {
       let transaction = try wallet.buildTransaction(
-        outputs: ready.map { $0.channel.fundingOutput }, feeRateSatPerVb: context.feeRateSatPerVb,
+        outputs: ready.map { $0.channel.fundingOutput },
+        feeRateSatPerKvB: context.feeRateSatPerVb * 1000,
         random: context.random())
       for hire in ready {
         do throws(ChannelError) { try hire.fund(transaction) } catch {

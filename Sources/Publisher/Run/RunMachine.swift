@@ -76,7 +76,9 @@ public final class RunMachine {
   /// Runs and channels are stored before the wallet that paid for them: what a restart relays spends
   /// coins that the wallet on disk may still offer.
   private func noteOwnTransactions() {
-    for case .broadcast(let transaction) in context.effects { wallet.noteOwn(transaction) }
+    for case .broadcast(let transaction) in context.effects {
+      do { try wallet.noteOwn(transaction) } catch { report(error.message) }
+    }
   }
 
   /// Watches those of the wallet's scripts that are not watched yet.
@@ -167,7 +169,7 @@ public final class RunMachine {
     let transaction: Transaction
     do throws(WalletError) {
       transaction = try wallet.buildTransaction(
-        outputs: announcement.outputs, feeRateSatPerVb: context.feeRateSatPerVb,
+        outputs: announcement.outputs, feeRateSatPerKvB: context.feeRateSatPerVb * 1000,
         random: context.random())
     } catch { return report(error.message) }
     problem = nil

@@ -1,0 +1,333 @@
+import Bitcoin
+import Bytes
+import LightClient
+
+/// What the wallet asks of its driver, to be carried out in the order given, each finished before
+/// the next.
+public enum WalletEffect: Equatable, Sendable {
+  /// Tell of everything that touches this script from now on, from `fromHeight` on.
+  case watch(script: [UInt8], fromHeight: UInt32)
+  /// An output of this script is known from before.
+  case recall(OutPoint, script: [UInt8])
+  /// Replace the wallet's document on disk, durably.
+  case store([UInt8])
+  /// Relay, and again until it confirms.
+  case broadcast(Transaction)
+  case forget(txid: Bytes32)
+}
+
+/// The chain as the wallet asks about it.
+public protocol WalletChain {
+  var tipHeight: UInt32 { get }
+  /// The lowest height whose hash is still kept.
+  var baseHeight: UInt32 { get }
+  /// Everything that is watched was looked for up to here.
+  var scannedHeight: UInt32 { get }
+  /// What a transaction should pay now.
+  var feeRateSatPerKvB: UInt64 { get }
+  func blockHash(at height: UInt32) -> Bytes32?
+  /// Seconds since 1970.
+  func time(at height: UInt32) -> UInt32?
+}
+
+extension LightClient: WalletChain {}
+
+/// Coins that are promised to something that is not built yet, so that nothing else spends them.
+public struct WalletReservation: Hashable, Sendable {
+  let number: UInt64
+}
+
+/// The keys of a channel that is about to be agreed on.
+public struct ChannelKeys: Equatable, Sendable {
+  public let index: UInt32
+  public let secret: Bytes32
+  /// Compressed public keys, 33 bytes.
+  public let publisherKey: [UInt8]
+  public let returnKey: [UInt8]
+}
+
+/// The one owner of a wallet in a program, for all runs in it. No I/O: it brings what the light
+/// client tells to the ``Wallet``, decides what is watched and stored and relayed, and takes what is
+/// due each time the chain is level with the peers.
+///
+/// **Order.** Take all effects after each call (``nextEffect()``). What is built is not relayed: the
+/// caller stores what it needs to go on (a channel's state), then carries out these effects, which
+/// store the wallet, then relays. Who died between has the transaction in its own store, and tells
+/// the wallet with ``noteOwn(_:)``.
+public final class WalletOwner {
+  public private(set) var wallet: Wallet
+  /// Complete closes that the publisher holds, by channel: they are sent in place of refunds. Set it
+  /// before ``started(_:)``.
+  public var heldCloses: [OutPoint: Transaction] = [:]
+
+  private let bornUnixSeconds: UInt64
+  private let random: () -> Bytes32
+  private var effects: [WalletEffect] = []
+  private var deeds: [WalletDeed] = []
+  private var watched = Set<[UInt8]>()
+  private var reserved: [WalletReservation: UInt64] = [:]
+  private var nextReservation: UInt64 = 0
+  /// Whether blocks are looked through.
+  public private(set) var isWatching = false
+  /// Something changed that is not stored; and how many blocks were scanned since.
+  private var isDirty = false
+  private var unsavedBlocks = 0
+  /// A long scan is stored now and then.
+  private static let blocksBetweenStores = 2000
+
+  /// - Parameters:
+  ///   - bornUnixSeconds: when the phrase was made; 0 for one that may be of any age.
+  ///   - random: fresh random bytes.
+  public init(wallet: Wallet, bornUnixSeconds: UInt64, random: @escaping () -> Bytes32) {
+    self.wallet = wallet
+    self.bornUnixSeconds = bornUnixSeconds
+    self.random = random
+  }
+
+  /// The next effect; nil when there is none.
+  public func nextEffect() -> WalletEffect? { effects.isEmpty ? nil : effects.removeFirst() }
+
+  /// What was done by itself since this was asked last.
+  public func takeDeeds() -> [WalletDeed] {
+    defer { deeds = [] }
+    return deeds
+  }
+
+  // MARK: The chain
+
+  /// Call once. The wallet goes back to where it and the chain agree.
+  public func started(_ chain: some WalletChain) {
+    if wallet.birthHeight != nil { watchAll(chain) }
+  }
+
+  private func watchAll(_ chain: some WalletChain) {
+    let from = wallet.reconcile(baseHeight: chain.baseHeight) { chain.blockHash(at: $0) }
+    isWatching = true
+    for known in wallet.knownOutputs {
+      effects.append(.recall(known.outPoint, script: known.script))
+    }
+    for script in wallet.watchedScripts { watch(script, fromHeight: from) }
+    for transaction in wallet.pendingTransactions { effects.append(.broadcast(transaction)) }
+    store()
+  }
+
+  /// Never twice, as a second time would take back the height of the first.
+  private func watch(_ script: [UInt8], fromHeight: UInt32) {
+    if !watched.insert(script).inserted { return }
+    effects.append(.watch(script: script, fromHeight: fromHeight))
+  }
+
+  /// To be called with every event of the light client, in order.
+  public func chainTold(
+    _ event: LightClientEvent, _ chain: some WalletChain
+  ) throws(WalletError) {
+    switch event {
+    case .synced:
+      if !isWatching {
+        wallet.setBirth(WalletOwner.birthHeight(bornUnixSeconds, chain))
+        watchAll(chain)
+      }
+      if isDirty || unsavedBlocks > 0 { store() }
+      try takeDue(chain)
+    case .blockMatched(let height, let block):
+      let added = try wallet.blockConnected(height: height, block: block)
+      isDirty = true
+      for new in added {
+        watch(new.script, fromHeight: WalletOwner.lookBack(new, height, wallet, chain))
+      }
+    case .blockScanned(let height): scanned(height, chain)
+    case .blocksDisconnected(_, let toHeight):
+      wallet.blockDisconnected(height: toHeight + 1)
+      store()
+    case .transactionSeen(let transaction):
+      let added = try wallet.transactionSeen(transaction)
+      isDirty = true
+      for new in added { watch(new.script, fromHeight: chain.scannedHeight + 1) }
+    default: break
+    }
+  }
+
+  /// From where a script that follows from a block at `height` is looked for.
+  private static func lookBack(
+    _ new: NewScript, _ height: UInt32, _ wallet: Wallet, _ chain: some WalletChain
+  ) -> UInt32 {
+    // What closes a channel comes no earlier than what funds it.
+    if new.kind == .channel { return height }
+    // While the wallet only follows the tip, addresses were watched before anyone was told.
+    if height + 6 > chain.tipHeight { return chain.scannedHeight + 1 }
+    let margin = Wallet.mempoolBlocks
+    return max(wallet.birthHeight ?? 0, height > margin ? height - margin : 0)
+  }
+
+  private func scanned(_ height: UInt32, _ chain: some WalletChain) {
+    // After a reorganisation the height is gone, and an event about it is on its way.
+    guard isWatching, let hash = chain.blockHash(at: height) else { return }
+    wallet.blockScanned(height: height, hash: hash)
+    unsavedBlocks += 1
+    if isDirty || unsavedBlocks >= WalletOwner.blocksBetweenStores { store() }
+  }
+
+  /// A new wallet has no past: blocks before its phrase was made are not looked through.
+  public static func birthHeight(_ bornUnixSeconds: UInt64, _ chain: some WalletChain) -> UInt32 {
+    // Header times may be wrong by two hours, and a clock may be too.
+    let marginSeconds: UInt64 = 4 * 60 * 60
+    let earliest = bornUnixSeconds > marginSeconds ? bornUnixSeconds - marginSeconds : 0
+    var height = chain.tipHeight
+    while height > chain.baseHeight, let time = chain.time(at: height), UInt64(time) >= earliest {
+      height -= 1
+    }
+    return height
+  }
+
+  /// What of the wallet is not stored yet is stored.
+  public func store() {
+    effects.append(.store(wallet.encode()))
+    isDirty = false
+    unsavedBlocks = 0
+  }
+
+  // MARK: What is due
+
+  private func takeDue(_ chain: some WalletChain) throws(WalletError) {
+    let done = try wallet.takeDue(
+      heldCloses: heldCloses, feeRateSatPerKvB: chain.feeRateSatPerKvB, random: random)
+    if done.isEmpty { return }
+    deeds += done
+    watchNewScripts(chain)
+    store()
+    for deed in done { effects.append(.broadcast(deed.transaction)) }
+  }
+
+  private func watchNewScripts(_ chain: some WalletChain) {
+    if !isWatching { return }
+    for script in wallet.watchedScripts { watch(script, fromHeight: chain.scannedHeight + 1) }
+  }
+
+  // MARK: Coins that are promised
+
+  /// What can be spent and is promised to nobody.
+  public var availableSat: UInt64 {
+    let spendableSat = wallet.balance.spendableSat
+    let promisedSat = promisedSat(without: nil)
+    return spendableSat > promisedSat ? spendableSat - promisedSat : 0
+  }
+
+  private func promisedSat(without reservation: WalletReservation?) -> UInt64 {
+    var sum: UInt64 = 0
+    for (other, amountSat) in reserved where other != reservation { sum += amountSat }
+    return sum
+  }
+
+  /// Keeps an amount, fees included, for what `reservation` is built from later. It does not outlive
+  /// the program. Throws `insufficientFunds`.
+  public func reserve(_ amountSat: UInt64) throws(WalletError) -> WalletReservation {
+    let availableSat = availableSat
+    if amountSat > availableSat {
+      throw .insufficientFunds(neededSat: amountSat, spendableSat: availableSat)
+    }
+    let reservation = WalletReservation(number: nextReservation)
+    nextReservation += 1
+    reserved[reservation] = amountSat
+    return reservation
+  }
+
+  /// What is left of it can be spent by others.
+  public func release(_ reservation: WalletReservation) { reserved[reservation] = nil }
+
+  // MARK: Building
+
+  /// The keys of a new channel. The effects store that they were handed out.
+  public func takeChannelKeys(_ chain: some WalletChain) throws(WalletError) -> ChannelKeys {
+    let index = try wallet.takeChannelIndex()
+    let keys = ChannelKeys(
+      index: index, secret: try wallet.keys.derivedSecret(.channel, index: index),
+      publisherKey: try wallet.keys.derivedKey(.channel, index: index),
+      returnKey: try wallet.keys.derivedKey(.closeReturn, index: index))
+    watchNewScripts(chain)
+    store()
+    return keys
+  }
+
+  /// Another store has a channel of this index (``Wallet/channelIndexUsed(_:)``).
+  public func channelIndexUsed(_ index: UInt32) throws(WalletError) {
+    try wallet.channelIndexUsed(index)
+    isDirty = true
+  }
+
+  /// An address never told before. The effects store and watch it.
+  public func freshReceiveScript(_ chain: some WalletChain) throws(WalletError) -> [UInt8] {
+    let script = try wallet.freshReceiveScript()
+    watchNewScripts(chain)
+    store()
+    return script
+  }
+
+  /// Builds a payment (``Wallet/buildTransaction(outputs:feeRateSatPerKvB:random:includesUnconfirmed:)``).
+  /// Without a reservation, what is reserved is left alone.
+  public func build(
+    outputs: [TransactionOutput], feeRateSatPerKvB: UInt64,
+    from reservation: WalletReservation? = nil,
+    _ chain: some WalletChain
+  ) throws(WalletError) -> Transaction {
+    try build(reservation, chain) { (wallet, random) throws(WalletError) in
+      try wallet.buildTransaction(
+        outputs: outputs, feeRateSatPerKvB: feeRateSatPerKvB, random: random)
+    }
+  }
+
+  /// Builds one funding for several channels (``Wallet/buildFunding(_:feeRateSatPerKvB:random:)``).
+  public func buildFunding(
+    _ channels: [ChannelFunding], feeRateSatPerKvB: UInt64,
+    from reservation: WalletReservation? = nil, _ chain: some WalletChain
+  ) throws(WalletError) -> Transaction {
+    try build(reservation, chain) { (wallet, random) throws(WalletError) in
+      try wallet.buildFunding(channels, feeRateSatPerKvB: feeRateSatPerKvB, random: random)
+    }
+  }
+
+  /// Everything that can be spent, to one script. Throws `insufficientFunds` while anything is
+  /// reserved.
+  public func buildSweep(
+    to script: [UInt8], feeRateSatPerKvB: UInt64, _ chain: some WalletChain
+  ) throws(WalletError) -> Transaction {
+    try build(nil, chain) { (wallet, random) throws(WalletError) in
+      try wallet.buildSweep(to: script, feeRateSatPerKvB: feeRateSatPerKvB, random: random)
+    }
+  }
+
+  private func build(
+    _ reservation: WalletReservation?, _ chain: some WalletChain,
+    _ body: (inout Wallet, Bytes32) throws(WalletError) -> Transaction
+  ) throws(WalletError) -> Transaction {
+    let beforeSat = wallet.balance.spendableSat
+    var trial = wallet
+    let transaction = try body(&trial, random())
+    let afterSat = trial.balance.spendableSat
+    let promisedSat = promisedSat(without: reservation)
+    if afterSat < promisedSat {
+      throw .insufficientFunds(
+        neededSat: beforeSat - afterSat + promisedSat, spendableSat: beforeSat)
+    }
+    wallet = trial
+    if let reservation, let keptSat = reserved[reservation] {
+      let usedSat = beforeSat > afterSat ? beforeSat - afterSat : 0
+      reserved[reservation] = keptSat > usedSat ? keptSat - usedSat : 0
+    }
+    watchNewScripts(chain)
+    store()
+    return transaction
+  }
+
+  /// A transaction that another store kept: its coins are taken, and it is relayed.
+  public func noteOwn(_ transaction: Transaction) throws(WalletError) {
+    try wallet.noteOwn(transaction)
+    isDirty = true
+  }
+
+  /// Gives up an unconfirmed transaction that was not relayed, or that peers refuse.
+  public func abandon(_ txid: Bytes32) throws(WalletError) {
+    try wallet.abandon(txid)
+    effects.append(.forget(txid: txid))
+    store()
+  }
+}
