@@ -37,8 +37,9 @@ class Fleet(Scene):
             job["stage"] == "open" for machine in self.machines
             for job in (machine.status() or {"jobs": []})["jobs"])
 
-    def map(self, *options, command, name="map"):
-        self.mappings.append(Mapping(self, name, options, command))
+    def map(self, *options, command, name="map", publisher="publisher"):
+        """Starts `zennet map`; `publisher` is the folder of its wallet."""
+        self.mappings.append(Mapping(self, name, publisher, options, command))
         return self.mappings[-1]
 
     def close(self):
@@ -50,14 +51,14 @@ class Fleet(Scene):
 class Mapping:
     """A running `zennet map`."""
 
-    def __init__(self, scene, name, options, command):
+    def __init__(self, scene, name, publisher, options, command):
         self.scene, self.ended = scene, []
         pipe, log = scene.path(f"{name}.pipe"), scene.path(f"{name}.log")
         os.mkfifo(pipe)
         with open(log, "ab") as errors:
             self.process = subprocess.Popen(
                 [str(word) for word in [
-                    scene.bin / "zennet", "map", "--data", scene.path("publisher"), "--network",
+                    scene.bin / "zennet", "map", "--data", scene.path(publisher), "--network",
                     scene.network, "--peer", f"127.0.0.1:{scene.node_port}", "--price-ceiling",
                     2 * scene.hour_sat, "--json", "--receipt", scene.path(f"{name}.receipt"), *options,
                     "-a", pipe, "--", *command]],
@@ -105,7 +106,7 @@ class Mapping:
             told = json.loads(line)
             if "task" in told:
                 taken.append(told)
-                if told["status"] != 0:
+                if (told["exit"], told["exit_status"]) != ("exited", 0):
                     raise Trouble(f"task {told['task']} ended with {told}")
         self.ended += taken
         return taken
