@@ -77,9 +77,11 @@ class Place:
 
     def start(self, at_once, **limits):
         """`at_once` is how many tasks each machine has to take."""
-        self.fleet.start(**({"memory_mib": 32 + 16 * at_once, "cpus": os.cpu_count(), "disk_mib": 160,
-                             "pids": 32 * at_once} | limits))
+        self.fleet.start(**({
+            "memory_mib": 32 + 16 * at_once, "cpus": os.cpu_count(), "disk_mib": 160,
+            "pids": 32 * at_once} | limits))
 
     def map(self, at_once, *options, command, **more):
         return self.fleet.map(
-            "--workers", len(self.fleet.machines), "--jobs", at_once, *options, command=command, **more)
+            "--workers", len(self.fleet.machines), "--jobs-per-worker", at_once, *options,
+            command=command, **more)

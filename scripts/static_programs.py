@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 sys.dont_write_bytecode = True
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "cross"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "cross"))
 
 from zcross.libraries import zig_cc, zig_environment
 from zcross.targets import TARGETS
