@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""10,000 tasks and 200 leases on two machines: what their processes and the publisher's hold at the end is what
-they held at task 100: memory (PSS, within 100 KiB), descriptors, control groups, mounts, and of the machines
-the disk.
+"""10,000 tasks and 200 leases on two machines: what their processes and the publisher's hold at the end is
+what they held at task 100: memory (PSS, within 100 KiB), descriptors, control groups, mounts, and of the
+machines the disk.
 
 One publisher leases both machines for the whole time. Another leases one of them again and again for a few tasks.
 What has to grow is apart: headers, and on each machine a lease's documents (some KiB of each).
