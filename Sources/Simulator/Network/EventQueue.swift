@@ -1,6 +1,6 @@
 /// Things that will happen, by time; at the same time, in the order in which they were planned. A
 /// binary heap.
-struct EventQueue<Event> {
+public struct EventQueue<Event> {
   private struct Item {
     let atMs: UInt64
     let sequence: UInt64
@@ -14,9 +14,11 @@ struct EventQueue<Event> {
   private var items: [Item] = []
   private var sequence: UInt64 = 0
 
-  var nextMs: UInt64? { items.first?.atMs }
+  public init() {}
 
-  mutating func push(_ event: Event, atMs: UInt64) {
+  public var nextMs: UInt64? { items.first?.atMs }
+
+  public mutating func push(_ event: Event, atMs: UInt64) {
     items.append(Item(atMs: atMs, sequence: sequence, event: event))
     sequence += 1
     var child = items.count - 1
@@ -28,7 +30,7 @@ struct EventQueue<Event> {
     }
   }
 
-  mutating func pop() -> (atMs: UInt64, event: Event)? {
+  public mutating func pop() -> (atMs: UInt64, event: Event)? {
     guard let first = items.first else { return nil }
     let last = items.removeLast()
     if !items.isEmpty {

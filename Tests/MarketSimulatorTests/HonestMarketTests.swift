@@ -1,0 +1,16 @@
+import Foundation
+import MarketSimulator
+import Testing
+
+/// Honest providers and publishers on bad lines, killed at any moment: the books agree to the sat, every
+/// task ends once, and nobody loses more than was agreed. `ZENNET_SEEDS` sets the number of runs.
+struct HonestMarketTests {
+  static let seeds = Int(ProcessInfo.processInfo.environment["ZENNET_SEEDS"] ?? "") ?? 60
+
+  @Test(arguments: 1...seeds)
+  func booksAgree(seed: Int) throws {
+    let scenario = try MarketScenario(seed: UInt64(seed))
+    try scenario.runHonest()
+    #expect(scenario.problems.isEmpty, "seed \(seed): \(scenario.problems.joined(separator: "; "))")
+  }
+}
