@@ -7,14 +7,6 @@ import TestSupport
 import Testing
 
 struct ClosingTransactionTests {
-  /// A close by a provider that was paid `amountSat`.
-  private func close(_ fixture: Fixture, _ amountSat: UInt64, rung: Int) throws -> Transaction {
-    var provider = try fixture.provider()
-    try provider.fundingAnnounced(fixture.funding)
-    try provider.received(try fixture.payment(amountSat))
-    return try provider.closingTransaction(rung: rung)
-  }
-
   @Test func scriptIsTheDesigns() throws {
     let fixture = try Fixture()
     let script = ChannelScript.witnessScript(fixture.terms)
@@ -25,26 +17,133 @@ struct ClosingTransactionTests {
     #expect(script == expected)
     #expect(
       ChannelScript.scriptPubKey(fixture.terms) == [0, 32] + Sha256.hash(script).array)
+    // 1 CSV DROP <33> CHECKSIG
+    let back: [UInt8] = [0x51, 0xb2, 0x75, 33] + fixture.terms.returnKey + [0xac]
+    #expect(ReturnScript.witnessScript(returnKey: fixture.terms.returnKey) == back)
+    #expect(fixture.terms.returnScript == [0, 32] + Sha256.hash(back).array)
   }
 
-  @Test func kernelAcceptsTheCloseAtEveryRung() throws {
-    for capacity in [UInt64(100_000), 60_000, 50_000] {
+  @Test func kernelAcceptsTheCloseAtEveryRungAndAmount() throws {
+    for capacity in [UInt64(100_000), 60_000, 5330] {
       let fixture = try Fixture(capacitySat: capacity)
-      for amount in [UInt64(10_000), 49_800, 50_000] {
-        for rung in 0..<3 {
-          let transaction = try close(fixture, amount, rung: rung)
+      let most = fixture.terms.maxPayableSat
+      for amount in [0, 1, 329, 330, 331, most / 2, most - 1, most] where amount <= most {
+        for rung in fixture.terms.feeLadderSatPerKvB.indices {
+          let transaction = try fixture.signedClose(amount, rung: rung)
           #expect(fixture.kernelAccepts(transaction))
-          let hasChange = capacity - amount >= 330
-          #expect(transaction.outputs.count == (hasChange ? 2 : 1))
           let fee = capacity - (transaction.totalOutputSat ?? 0)
-          // What the ladder promises, at most three virtual bytes too much for short signatures.
-          let rate = UInt64(fixture.terms.feeLadderSatPerVb[rung])
-          let lost = hasChange ? 0 : capacity - amount
-          #expect(fee - lost >= rate * UInt64(transaction.virtualSize))
-          #expect(fee - lost <= rate * UInt64(transaction.virtualSize + 3))
-          #expect(transaction.outputs[0].amountSat == amount - (fee - lost))
+          #expect(fee == ClosingTransaction.feeSat(fixture.terms, rung: rung))
+          // What the ladder promises, at most three virtual bytes too much for short signatures,
+          // and one output too much where one is left out.
+          let rate = UInt64(fixture.terms.feeLadderSatPerKvB[rung])
+          let size = UInt64(transaction.virtualSize)
+          #expect(fee * 1000 >= rate * size)
+          let leftOut: UInt64 = transaction.outputs.count == 2 ? 0 : 43
+          #expect(fee * 1000 <= rate * (size + 3 + leftOut) + 1000)
           #expect(transaction.inputs[0].witness[2] == [1])
+          #expect(transaction.inputs[0].sequence == 0xffff_fffd)
+          #expect(transaction.version == 2 && transaction.lockTime == 0)
         }
+      }
+    }
+  }
+
+  /// What is paid arrives: the fee is the reserve's.
+  @Test func payoutIsWhatWasPaid() throws {
+    let fixture = try Fixture()
+    let fee = ClosingTransaction.feeSat(fixture.terms, rung: 1)
+    func outputs(_ amount: UInt64) throws -> [TransactionOutput] {
+      try fixture.signedClose(amount, rung: 1).outputs
+    }
+    let payout = fixture.terms.payoutScript
+    let back = fixture.terms.returnScript
+    #expect(
+      try outputs(20_000) == [
+        TransactionOutput(amountSat: 20_000, scriptPubKey: payout),
+        TransactionOutput(amountSat: 80_000 - fee, scriptPubKey: back),
+      ])
+    #expect(
+      try outputs(95_000) == [
+        TransactionOutput(amountSat: 95_000, scriptPubKey: payout),
+        TransactionOutput(amountSat: 5000 - fee, scriptPubKey: back),
+      ])
+    // Nothing paid, and less than an output may have: all of it goes back.
+    for amount in [UInt64(0), 1, 329] {
+      #expect(
+        try outputs(amount) == [TransactionOutput(amountSat: 100_000 - fee, scriptPubKey: back)])
+    }
+    #expect(try outputs(330).map(\.amountSat) == [330, 99_670 - fee])
+    // What is left of the reserve is too little for an output: the owner has it.
+    let tight = try Fixture(reserveSat: 4875)
+    let last = try tight.signedClose(tight.terms.maxPayableSat, rung: 2)
+    let topFee = ClosingTransaction.feeSat(tight.terms, rung: 2)
+    #expect(topFee <= 4875 && topFee > 4875 - 330)
+    #expect(
+      last.outputs == [TransactionOutput(amountSat: 100_000 - topFee, scriptPubKey: payout)])
+    #expect(
+      ClosingTransaction.build(tight.terms, funding: tight.funding, amountSat: 0, rung: 3) == nil)
+    #expect(
+      ClosingTransaction.build(
+        tight.terms, funding: tight.funding, amountSat: tight.terms.maxPayableSat + 1, rung: 0)
+        == nil)
+  }
+
+  /// Row 8 of the rules about money: every rung exists for every amount, rungs pay more and more, and
+  /// nobody gains by an output that is left out but what was too little for one.
+  @Test func everyRungExistsForEveryAmount() throws {
+    var random = SeededGenerator(seed: 11)
+    for _ in 0..<1000 {
+      var ladder: [UInt32] = []
+      var rate: UInt32 = 99
+      for _ in 0..<random.int(1...8) {
+        rate += UInt32(random.int(1...40_000))
+        ladder.append(rate)
+      }
+      let payoutScript =
+        random.once(in: 2)
+        ? [0, 20] + random.bytes(20) : Script.p2tr(outputKey: random.bytes32())
+      var terms = try Fixture.terms(
+        ladder: ladder, expiryHeight: UInt32(random.int(2...499_999_999)),
+        payoutScript: payoutScript)
+      let topFee = ClosingTransaction.feeSat(terms, rung: ladder.count - 1)
+      #expect(ClosingTransaction.reserveSat(topRateSatPerKvB: ladder[ladder.count - 1]) >= topFee)
+      terms.reserveSat = topFee + UInt64(random.int(0...400))
+      terms.capacitySat = terms.reserveSat + 330 + UInt64(random.int(0...1000))
+      try terms.check()
+      let closes = try ChannelCloses(terms, funding: OutPoint(txid: .zero, index: 0))
+      let amount = UInt64(random.int(0...Int(terms.maxPayableSat)))
+      var lastFee: UInt64 = 0
+      for rung in ladder.indices {
+        let built = try #require(closes.unsigned(amountSat: amount, rung: rung))
+        let fee = terms.capacitySat - (try #require(built.totalOutputSat))
+        #expect(fee >= lastFee && fee == ClosingTransaction.feeSat(terms, rung: rung))
+        lastFee = fee
+        #expect(built.outputs.allSatisfy { $0.amountSat >= 330 })
+        let payout = built.outputs.filter { $0.scriptPubKey == payoutScript }.map(\.amountSat)
+        if amount < 330 {
+          #expect(payout == [])
+        } else {
+          #expect(payout.count == 1 && payout[0] >= amount && payout[0] < amount + 330)
+          if built.outputs.count == 2 { #expect(payout[0] == amount) }
+        }
+      }
+    }
+  }
+
+  /// The digests that are made from the parts are BIP143's.
+  @Test func digestsAgree() throws {
+    let fixture = try Fixture()
+    for amount in [UInt64(0), 330, 50_000, 95_000] {
+      for rung in 0..<3 {
+        let unsigned = try #require(
+          ClosingTransaction.build(
+            fixture.terms, funding: fixture.funding, amountSat: amount, rung: rung))
+        let parts = SighashParts(
+          version: 2, input: unsigned.inputs[0],
+          scriptCode: ChannelScript.witnessScript(fixture.terms), amountSat: 100_000, lockTime: 0)
+        #expect(
+          parts.digest(outputs: unsigned.outputs)
+            == ClosingTransaction.digest(fixture.terms, unsigned))
       }
     }
   }
@@ -52,9 +151,9 @@ struct ClosingTransactionTests {
   @Test func kernelRefusesEveryTamperedClose() throws {
     let fixture = try Fixture()
     for rung in 0..<3 {
-      let good = try close(fixture, 20_000, rung: rung)
-      let other = try close(fixture, 20_000, rung: (rung + 1) % 3)
-      let later = try close(fixture, 20_001, rung: rung)
+      let good = try fixture.signedClose(20_000, rung: rung)
+      let other = try fixture.signedClose(20_000, rung: (rung + 1) % 3)
+      let later = try fixture.signedClose(20_001, rung: rung)
       var bad: [Transaction] = []
       func tampered(_ change: (inout Transaction) -> Void) {
         var copy = good
@@ -64,6 +163,7 @@ struct ClosingTransactionTests {
       tampered { $0.outputs[0].amountSat += 1 }
       tampered { $0.outputs[1].amountSat -= 1 }
       tampered { $0.outputs[0].scriptPubKey = $0.outputs[1].scriptPubKey }
+      tampered { $0.outputs[1].scriptPubKey = Fixture.walletScript }
       tampered { $0.outputs.removeLast() }
       tampered { $0.outputs.swapAt(0, 1) }
       tampered { $0.lockTime = 1 }
@@ -104,50 +204,6 @@ struct ClosingTransactionTests {
     #expect(!fixture.kernelAccepts(signed(publisher, publisher)))
     #expect(!fixture.kernelAccepts(signed(provider, publisher)))
   }
-
-  @Test func dustRungsAreAbsent() throws {
-    let fixture = try Fixture()
-    let least = ClosingTransaction.leastPayableSat(fixture.terms)
-    let payment = try fixture.payment(least)
-    #expect(!payment.signatures[0].isEmpty)
-    #expect(payment.signatures[1].isEmpty)
-    #expect(payment.signatures[2].isEmpty)
-    #expect(ClosingTransaction.payoutSat(fixture.terms, amountSat: least, rung: 0) == 330)
-    #expect(throws: ChannelError.belowLeastPayable(leastSat: least, offeredSat: least - 1)) {
-      try fixture.payment(least - 1)
-    }
-    #expect(fixture.kernelAccepts(try close(fixture, least, rung: 0)))
-    #expect(throws: ChannelError.wrongSignature(rung: 1)) {
-      try close(fixture, least, rung: 1)
-    }
-  }
-
-  @Test func payoutNeverExceedsWhatWasPaid() throws {
-    var random = SeededGenerator(seed: 11)
-    for _ in 0..<2000 {
-      let capacity = UInt64(random.int(600...200_000))
-      var ladder: [UInt32] = []
-      var rate: UInt32 = 0
-      for _ in 0..<random.int(1...8) {
-        rate += UInt32(random.int(1...40))
-        ladder.append(rate)
-      }
-      let terms = try Fixture.terms(capacitySat: capacity, ladder: ladder)
-      let amount = UInt64(random.int(0...Int(capacity)))
-      var lastPayout = UInt64.max
-      for rung in ladder.indices {
-        let payout = ClosingTransaction.payoutSat(terms, amountSat: amount, rung: rung)
-        let built = ClosingTransaction.build(
-          terms, funding: OutPoint(txid: .zero, index: 0), amountSat: amount, rung: rung)
-        #expect((payout == nil) == (built == nil))
-        guard let payout, let built else { continue }
-        #expect(payout >= 330 && payout < amount && payout < lastPayout)
-        lastPayout = payout
-        #expect(built.outputs.allSatisfy { $0.amountSat >= 330 })
-        #expect(try #require(built.totalOutputSat) < capacity)
-      }
-    }
-  }
 }
 
 /// Found by fuzzing: a light client believes a block's proof of work, and adds up no amounts.
@@ -158,10 +214,10 @@ struct ClosingTransactionTests {
     inputs: [TransactionInput(previous: fixture.funding, witness: [[], [1], [1], [2]])],
     outputs: [
       TransactionOutput(amountSat: .max, scriptPubKey: terms.payoutScript),
-      TransactionOutput(amountSat: .max, scriptPubKey: terms.changeScript),
-      TransactionOutput(amountSat: 5, scriptPubKey: terms.changeScript),
+      TransactionOutput(amountSat: .max, scriptPubKey: terms.returnScript),
+      TransactionOutput(amountSat: 5, scriptPubKey: terms.returnScript),
     ])
   let read = try #require(ChannelSpend(spend, of: fixture.funding, terms))
   #expect(read.payoutSat == Amount.maxSat)
-  #expect(read.changeSat == Amount.maxSat)
+  #expect(read.returnSat == Amount.maxSat)
 }

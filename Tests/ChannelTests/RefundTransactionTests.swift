@@ -5,9 +5,9 @@ import Crypto
 import Testing
 
 struct RefundTransactionTests {
-  private func refund(_ fixture: Fixture, rate: UInt64 = 2) throws -> Transaction {
+  private func refund(_ fixture: Fixture, rate: UInt64 = 2000) throws -> Transaction {
     try RefundTransaction.build(
-      fixture.terms, funding: fixture.funding, feeRateSatPerVb: rate,
+      fixture.terms, funding: fixture.funding, to: Fixture.walletScript, feeRateSatPerKvB: rate,
       secret: Fixture.publisherSecret)
   }
 
@@ -30,9 +30,33 @@ struct RefundTransactionTests {
       let transaction = try refund(fixture)
       #expect(transaction.lockTime == height)
       #expect(fixture.kernelAccepts(transaction))
+      #expect(transaction.outputs.map(\.scriptPubKey) == [Fixture.walletScript])
       let fee = 100_000 - transaction.outputs[0].amountSat
       #expect(fee >= 2 * UInt64(transaction.virtualSize))
       #expect(fee <= 2 * UInt64(transaction.virtualSize + 2))
+    }
+  }
+
+  /// A wallet that knows the lock and the amount alone makes the same refund.
+  @Test func theLockIsEnough() throws {
+    let fixture = try Fixture()
+    let rebuilt = try RefundTransaction.build(
+      ChannelLock(
+        providerKey: fixture.terms.providerKey, publisherKey: fixture.terms.publisherKey,
+        expiryHeight: fixture.terms.expiryHeight), capacitySat: 100_000, funding: fixture.funding,
+      to: Fixture.walletScript, feeRateSatPerKvB: 2000, secret: Fixture.publisherSecret)
+    #expect(try refund(fixture) == rebuilt)
+    #expect(fixture.terms.lock.scriptPubKey == fixture.fundingTransaction.outputs[1].scriptPubKey)
+  }
+
+  /// Rates below 1 sat/vB, rounded up to the sat.
+  @Test func feesAreRoundedUp() throws {
+    let fixture = try Fixture()
+    for rate in [UInt64(100), 101, 999] {
+      let transaction = try refund(fixture, rate: rate)
+      let fee = 100_000 - transaction.outputs[0].amountSat
+      #expect(fee * 1000 >= rate * UInt64(transaction.virtualSize))
+      #expect(fixture.kernelAccepts(transaction))
     }
   }
 
@@ -68,9 +92,10 @@ struct RefundTransactionTests {
   }
 
   @Test func refundThatWouldBeDustIsRefused() throws {
-    let fixture = try Fixture(capacitySat: 1000)
-    #expect(throws: ChannelError.refundIsDust) { try refund(fixture, rate: 10) }
+    let fixture = try Fixture(capacitySat: 1000, reserveSat: 195, ladder: [1000])
+    #expect(throws: ChannelError.refundIsDust) { try refund(fixture, rate: 10_000) }
     #expect(throws: ChannelError.refundIsDust) { try refund(fixture, rate: .max) }
-    #expect(try refund(fixture, rate: 1).outputs[0].amountSat >= 330)
+    #expect(throws: ChannelError.refundIsDust) { try refund(fixture, rate: .max / 2) }
+    #expect(try refund(fixture, rate: 1000).outputs[0].amountSat >= 330)
   }
 }
