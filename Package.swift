@@ -132,8 +132,8 @@ let package = Package(
     .executableTarget(
       name: "zennet-bench",
       dependencies: [
-        "Bytes", "Crypto", "Bitcoin", "LightClient", "Channel", "Session", "Storage", "Sandbox",
-        "Host", "ChainFollower", "MadeChain", "CSodium", "CSecp256k1", "CSQLite",
+        "Bytes", "Crypto", "Bitcoin", "LightClient", "Channel", "Market", "Session", "Capability",
+        "Storage", "Sandbox", "Host", "ChainFollower", "MadeChain", "CSodium", "CSecp256k1", "CSQLite",
       ],
       swiftSettings: settings),
 

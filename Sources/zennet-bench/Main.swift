@@ -11,12 +11,16 @@ enum Main {
            zennet-bench serve-chain --blocks N [--port PORT] [SHAPE]
            zennet-bench write-chain --blocks N --file FILE [SHAPE]
            zennet-bench follow --port PORT --folder FOLDER --blocks N [--watch HEX]...
+           zennet-bench machines --count N --publisher ADDRESS:PORT --port PORT
       flow             payments and sessions beside the libraries beneath them
       header-validate  the header rules beside the bare hash
       serve-chain      serves a made regtest chain of N blocks on 127.0.0.1, to any light client;
                        prints {"port", "tip", "height"} once it listens
       write-chain      writes that chain as bitcoind's -loadblock reads it
       follow           follows a chain as the agent does until N blocks are scanned, and prints when
+      machines         N simulated providers that are hired by the publisher at ADDRESS:PORT, whose
+                       announcement they find at the regtest node on 127.0.0.1:PORT; prints
+                       {"leases": N} once all are open, and holds them until SIGTERM
       --folder         where the databases are made; the disk that is to be measured
       --rounds         how often every contestant is measured (21)
       --small          little work a round: shows that all of it runs, not how fast
@@ -40,6 +44,7 @@ enum Main {
       case .serveChain: try ChainCommand.serve(options)
       case .writeChain: try ChainCommand.write(options)
       case .follow: try Follow.run(options)
+      case .machines: try MachinesCommand.run(options)
       }
     } catch {
       fail("zennet-bench: \(error)", 70)

@@ -1,5 +1,6 @@
 import Bytes
 import MadeChain
+import Market
 
 /// The command line, nil where it is not understood.
 struct Options {
@@ -9,6 +10,7 @@ struct Options {
     case serveChain = "serve-chain"
     case writeChain = "write-chain"
     case follow
+    case machines
   }
 
   let command: Command
@@ -19,6 +21,9 @@ struct Options {
   var port: UInt16 = 0
   var chain = MadeChain.Options(blocks: 0)
   var watched: [[UInt8]] = []
+  var count = 0
+  /// Where a publisher listens, `ADDRESS:PORT`.
+  var publisher = ""
 
   init?(_ arguments: ArraySlice<String>) {
     var rest = arguments
@@ -37,6 +42,7 @@ struct Options {
     case .serveChain: if chain.blocks == 0 { return nil }
     case .writeChain: if chain.blocks == 0 || file.isEmpty { return nil }
     case .follow: if chain.blocks == 0 || folder.isEmpty || port == 0 { return nil }
+    case .machines: if count == 0 || publisher.isEmpty || port == 0 { return nil }
     }
   }
 
@@ -46,6 +52,10 @@ struct Options {
     case "--file": file = value
     case "--rounds": return number(value, 1...10_000) { rounds = Int($0) }
     case "--port": return number(value, 0...65_535) { port = UInt16($0) }
+    case "--count": return number(value, 1...100_000) { count = Int($0) }
+    case "--publisher":
+      if Endpoint(text: value) == nil { return false }
+      publisher = value
     case "--blocks": return number(value, 1...10_000_000) { chain.blocks = $0 }
     case "--outputs": return number(value, 0...10_000) { chain.outputs = Int($0) }
     case "--every": return number(value, 1...10_000_000) { chain.paidEvery = $0 }

@@ -123,7 +123,8 @@ def publisher(folder, bin):
             "--workers", LEASES, *TASK_LIMITS, "--input", place.input, "--listen", listen,
             command=["/bin/true"])
         machines = subprocess.Popen(
-            [bin / "zennet-bench", "machines", "--count", str(LEASES), "--publisher", listen],
+            [bin / "zennet-bench", "machines", "--count", str(LEASES), "--publisher", listen,
+             "--port", str(fleet.node_port)],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
         try:
             line = machines.stdout.readline()
