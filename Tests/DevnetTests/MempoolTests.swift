@@ -119,6 +119,38 @@ import Testing
     #expect(node.chain.height(ofTransaction: locked.txid) != nil)
   }
 
+  /// Channels return the publisher's rest under such a lock (BIP112): nothing that spends it gets in
+  /// beside the transaction that makes it, and a lower sequence does not get around the script.
+  @Test func keepsToLocksInScripts() throws {
+    // 1 CHECKSEQUENCEVERIFY DROP 1
+    let script: [UInt8] = [0x51, 0xb2, 0x75, 0x51]
+    let parent = spend(
+      [try coin(100_000)], to: 90_000, script: Script.p2wsh(witnessScript: script))
+    let point = OutPoint(txid: parent.txid, index: 0)
+    #expect(rejection(parent) == nil)
+    func child(_ sequence: UInt32) -> Transaction {
+      spend([point], to: 80_000, witness: [script], sequence: sequence)
+    }
+    for sequence in [UInt32(1), 2, 0x1_0001] {
+      #expect(rejection(child(sequence)) == .relativeLockNotReached(input: 0))
+    }
+    for sequence in [UInt32(0), 0x8000_0001, 0xffff_fffd, 0xffff_ffff] {
+      #expect(rejection(child(sequence)) == .scriptFailed(input: 0))
+    }
+    try node.mine(1)
+    #expect(rejection(child(0)) == .scriptFailed(input: 0))
+    #expect(rejection(child(2)) == .relativeLockNotReached(input: 0))
+    #expect(rejection(child(1)) == nil)
+    // A reorganisation takes the parent out of its block, and the child out of the mempool.
+    try node.reorganize(depth: 1)
+    #expect(node.mempool.entry(txid: parent.txid) != nil)
+    #expect(node.mempool.entry(txid: child(1).txid) == nil)
+    try node.mine(1)
+    #expect(rejection(child(1)) == nil)
+    try node.mine(1)
+    #expect(node.chain.height(ofTransaction: child(1).txid) == node.chain.height)
+  }
+
   @Test func refusesImmatureCoinbases() throws {
     try node.mine(1, payout: Script.p2wsh(witnessScript: [0x51]))
     let block = try #require(node.chain.block(hash: node.chain.tipHash))
@@ -193,20 +225,41 @@ import Testing
   // MARK: Blocks
 
   @Test func minesParentsBeforeChildrenAndLeavesTheCheapWaiting() throws {
-    let point = try coin(100_000)
-    let parent = spend([point], to: 99_990)
-    let child = spend([OutPoint(txid: parent.txid, index: 0)], to: 90_000)
+    let parent = spend([try coin(100_000)], to: 99_990)
+    let child = spend([OutPoint(txid: parent.txid, index: 0)], to: 99_980)
     let other = spend([try coin(100_000)], to: 90_000)
     for transaction in [parent, child, other] { #expect(rejection(transaction) == nil) }
     try node.mine(1, minimumFeeSatPerKvB: 5000)
-    // The child pays well, but cannot come without its parent.
     #expect(node.mempool.sorted.map(\.txid) == [parent.txid, child.txid])
     try node.mine(1)
     #expect(node.mempool.count == 0)
     let block = try #require(node.chain.block(hash: node.chain.tipHash))
     #expect(block.transactions.dropFirst().map(\.txid) == [parent.txid, child.txid])
     let reward = block.transactions[0].outputs[0].amountSat
-    #expect(reward == BlockMaker.subsidySat(height: node.chain.height) + 10 + 9_990)
+    #expect(reward == BlockMaker.subsidySat(height: node.chain.height) + 10 + 10)
+  }
+
+  /// A child pays for what it hangs on, grandparents too, and for nothing else.
+  @Test func childrenPayForTheirParents() throws {
+    var first = spend([try coin(100_000)], to: 50_000)
+    first.outputs.append(
+      TransactionOutput(amountSat: 49_980, scriptPubKey: first.outputs[0].scriptPubKey))
+    let second = spend([OutPoint(txid: first.txid, index: 0)], to: 49_990)
+    let cheap = spend([OutPoint(txid: first.txid, index: 1)], to: 49_960)
+    for transaction in [first, second, cheap] { #expect(rejection(transaction) == nil) }
+    try node.mine(1, minimumFeeSatPerKvB: 10_000)
+    #expect(node.mempool.count == 3)
+    let payer = spend([OutPoint(txid: second.txid, index: 0)], to: 40_000)
+    #expect(rejection(payer) == nil)
+    try node.mine(1, minimumFeeSatPerKvB: 10_000)
+    #expect(node.mempool.sorted.map(\.txid) == [cheap.txid])
+    let block = try #require(node.chain.block(hash: node.chain.tipHash))
+    #expect(block.transactions.dropFirst().map(\.txid) == [first, second, payer].map(\.txid))
+    // Too poor for all of its ancestors.
+    let poor = spend([OutPoint(txid: cheap.txid, index: 0)], to: 49_000)
+    #expect(rejection(poor) == nil)
+    try node.mine(1, minimumFeeSatPerKvB: 10_000)
+    #expect(node.mempool.count == 2)
   }
 
   /// Whatever the mempool takes, a block can hold: the kernel accepts every block made from it.

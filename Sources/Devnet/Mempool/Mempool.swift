@@ -250,8 +250,9 @@ public final class Mempool {
 
   // MARK: Making blocks
 
-  /// What a new block takes, parents before children: everything that fits, pays
-  /// `minimumFeeSatPerKvB` by itself, and has its parents in the block too.
+  /// What a new block takes, parents before children: everything that fits and pays
+  /// `minimumFeeSatPerKvB`, by itself or together with a descendant that pays for it. A transaction
+  /// is judged with all of its ancestors that are not chosen yet, as Bitcoin Core judges it.
   public func selection(
     maxWeight: Int, minimumFeeSatPerKvB: UInt64 = 0
   ) -> (transactions: [Transaction], feesSat: UInt64) {
@@ -259,15 +260,36 @@ public final class Mempool {
     var ids: Set<Bytes32> = []
     var feesSat: UInt64 = 0
     var weight = 0
-    for entry in sorted where entry.feeRateSatPerKvB >= minimumFeeSatPerKvB {
-      let parents = entry.transaction.inputs.map(\.previous.txid)
-      if parents.contains(where: { entries[$0] != nil && !ids.contains($0) }) { continue }
-      if weight + entry.transaction.weight > maxWeight { continue }
-      weight += entry.transaction.weight
-      chosen.append(entry.transaction)
-      ids.insert(entry.txid)
-      feesSat += entry.feeSat
+    for entry in sorted where !ids.contains(entry.txid) {
+      let package = withAncestors(entry, without: ids)
+      let packageFeeSat = package.reduce(0) { $0 + $1.feeSat }
+      let size = package.reduce(0) { $0 + $1.virtualSize }
+      let packageWeight = package.reduce(0) { $0 + $1.transaction.weight }
+      if packageFeeSat * 1000 / UInt64(size) < minimumFeeSatPerKvB { continue }
+      if weight + packageWeight > maxWeight { continue }
+      for member in package {
+        chosen.append(member.transaction)
+        ids.insert(member.txid)
+      }
+      weight += packageWeight
+      feesSat += packageFeeSat
     }
     return (chosen, feesSat)
+  }
+
+  /// An entry after its ancestors in the mempool, parents before children.
+  private func withAncestors(_ entry: Entry, without known: Set<Bytes32>) -> [Entry] {
+    var found: [Bytes32: Entry] = [entry.txid: entry]
+    var queue = [entry]
+    while let next = queue.popLast() {
+      for input in next.transaction.inputs {
+        guard let parent = entries[input.previous.txid], found[parent.txid] == nil,
+          !known.contains(parent.txid)
+        else { continue }
+        found[parent.txid] = parent
+        queue.append(parent)
+      }
+    }
+    return found.values.sorted { $0.sequence < $1.sequence }
   }
 }
