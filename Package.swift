@@ -142,7 +142,8 @@ let package = Package(
       "Fuzzing",
       [
         "Bytes", "Crypto", "Bitcoin", "LightClient", "Channel", "Market", "Session", "Capability",
-        "Sandbox", "Host", "Ini", "ChainFollower", "Agent", "Wallet", "Bundles", "Publisher",
+        "Sandbox", "Host", "Ini", "ChainFollower", "Agent", "Wallet", "Bundles", "Hiring",
+        "Publisher",
       ]),
 
     // Tests: one folder a module.

@@ -4,6 +4,7 @@ import Bytes
 import Capability
 import Channel
 import Crypto
+import Hiring
 import Market
 
 extension FuzzTarget {
@@ -123,7 +124,29 @@ extension FuzzTarget {
         restoring: sealed(bytes, "zennet/channel/publisher"), secret: Samples.publisherSecret)
       return channel.map { Array($0.encodedState().dropLast(32)) }
     },
+    record("agent's lease", { [agentLease] }, Agent.LeaseRecord.decode) { $0.encode() },
+    record("pool", { [Records.pool.encode()] }, PoolRecord.decode) { $0.encode() },
+    record("publisher's lease", { [Records.lease.encode()] }, Hiring.LeaseRecord.decode) {
+      $0.encode()
+    },
+    record("progress of a lease", { [Records.progress.encode()] }, LeaseProgress.decode) {
+      $0.encode()
+    },
+    record("task", { Records.tasks.map { $0.encode() } }, TaskRecord.decode) { $0.encode() },
   ]
+
+  /// What a program stored for itself: it round-trips.
+  private static func record<Record: Equatable>(
+    _ name: String, _ seeds: @escaping @Sendable () -> [[UInt8]],
+    _ decode: @escaping @Sendable ([UInt8]) -> Record?,
+    _ encode: @escaping @Sendable (Record) -> [UInt8]
+  ) -> Kind {
+    Kind(
+      check: { (bytes) throws(FuzzFinding) in
+        guard let read = decode(bytes) else { return }
+        try require(decode(encode(read)) == read, "the record of a \(name) round-trips")
+      }, seeds: seeds)
+  }
 
   private static func sealed(_ body: [UInt8], _ tag: String) -> [UInt8] {
     body + Sha256.tagged(tag, body).array
@@ -131,6 +154,67 @@ extension FuzzTarget {
 }
 
 // MARK: Seeds
+
+/// The publisher's records.
+private enum Records {
+  static let pool: PoolRecord = {
+    var plan = PoolPlan(offer: Samples.offer, endpoint: Samples.announcement.endpoint)
+    plan.capacitySat = 7
+    return PoolRecord(
+      id: Sha256.hash([40]), plan: plan, announcement: Samples.transaction, announcementEndsAt: 9,
+      startedUnixSeconds: 1, startHeight: 2)
+  }()
+
+  static let lease = Hiring.LeaseRecord(
+    pool: pool.id, contract: Samples.signedContract, report: [1, 2], startHeight: 3,
+    channels: [
+      LeaseChannelRecord(channelIndex: 4),
+      LeaseChannelRecord(
+        channelIndex: 5, topUp: Signed(topUp, publisherSignature: topUp.sign(Samples.publisher))),
+    ], nextProviderKey: Samples.providerKey)
+
+  static let progress: LeaseProgress = {
+    var progress = LeaseProgress(stage: .open)
+    progress.lastTask = 3
+    progress.orphans = [1, 2]
+    progress.usage = Samples.statement.usage
+    progress.statement = Signed(
+      Samples.statement, providerSignature: Samples.statement.sign(Samples.provider))
+    return progress
+  }()
+
+  static let tasks: [TaskRecord] = {
+    let order = Samples.order
+    let spec = TaskSpec(
+      bundles: order.bundles, arguments: order.arguments, limits: order.limits, worker: 1)
+    let lease = Samples.contract.id
+    let states: [TaskRecord.State] = [
+      .waiting, .assigned(lease: lease, number: 7),
+      .line(lease: lease, place: 1, Samples.line, hasResults: true), .lost, .notHired, .stopped,
+    ]
+    return states.map { TaskRecord(spec: spec, state: $0, losses: 1, failedOn: [lease]) }
+  }()
+}
+
+/// As ``Agent/LeaseRecord/encode()`` has it: such records come of negotiations only.
+private let agentLease: [UInt8] = {
+  var writer = ByteWriter()
+  writer.append([1, 2, 0])
+  writer.append(Sha256.hash([1]))
+  writer.lengthPrefixed(Samples.announcement.endpoint.host)
+  writer.u16le(4500)
+  writer.u8(2)
+  writer.u16le(1)
+  writer.lengthPrefixed(Samples.signedContract.encode())
+  writer.append(Sha256.hash([2]))
+  writer.u32le(100)
+  writer.u64le(1)
+  writer.compactSize(1)
+  writer.lengthPrefixed(Signed(topUp, publisherSignature: topUp.sign(Samples.publisher)).encode())
+  writer.lengthPrefixed(
+    Signed(Samples.statement, providerSignature: Samples.statement.sign(Samples.provider)).encode())
+  return writer.bytes
+}()
 
 private let topUp: TopUp = {
   var terms = Samples.terms

@@ -1,34 +1,27 @@
 import Bitcoin
 import Bytes
-import Publisher
 import Wallet
 
 extension FuzzTarget {
-  /// What the publisher keeps on disk, what it writes down, and transactions that strangers show to
-  /// its wallet. The first byte chooses.
+  /// A publisher's phrase, its wallet's file, and transactions that strangers show to the wallet. The
+  /// first byte chooses.
   static let publisher = FuzzTarget(
     name: "publisher",
     run: { (bytes) throws(FuzzFinding) in
       var input = FuzzInput(bytes)
-      switch input.below(5) {
+      switch input.below(3) {
       case 0:
         let text = String(decoding: input.rest(), as: UTF8.self)
         guard let phrase = try? Phrase(text) else { return }
         try require((try? Phrase(phrase.text)) == phrase, "a phrase round-trips")
         try require((try? Phrase(entropy: phrase.entropy)) == phrase, "entropy round-trips")
       case 1: try readWallet(input.rest())
-      case 2:
-        guard let record = HireRecord.decode(input.rest()) else { return }
-        try require(HireRecord.decode(record.encode()) == record, "a hire's record round-trips")
-      case 3:
-        guard let record = RunRecord.decode(input.rest()) else { return }
-        try require(RunRecord.decode(record.encode()) == record, "a run's record round-trips")
       default: try showTransactions(&input)
       }
     },
     seeds: {
       var shown = SeedWriter()
-      shown.u8(4, 0)
+      shown.u8(2, 0)
       shown.piece(payment.bytes())
       shown.u8(1)
       shown.piece(payment.bytes())
@@ -37,8 +30,7 @@ extension FuzzTarget {
       _ = try! paid.transactionSeen(payment)
       let state = paid.encode()
       return [
-        [0] + Array(phrase.text.utf8), [1] + state[37...], [2] + hireRecord, [3] + runRecord,
-        shown.bytes,
+        [0] + Array(phrase.text.utf8), [1] + state[37...], shown.bytes,
       ]
     })
 
@@ -63,10 +55,11 @@ extension FuzzTarget {
   /// numbers of used scripts are kept small, for each costs a derivation.
   private static func readWallet(_ rest: [UInt8]) throws(FuzzFinding) {
     var document = Array(emptyWallet.encode().prefix(37)) + rest
-    for offset in [46, 47, 48, 50, 51, 52, 54, 55, 56, 58, 59, 60] where offset < document.count {
+    for offset in [46, 47, 48, 50, 51, 52, 54, 55, 56, 58, 59, 60, 62, 63, 64]
+    where offset < document.count {
       document[offset] = 0
     }
-    for offset in [45, 49, 53, 57] where offset < document.count { document[offset] &= 7 }
+    for offset in [45, 49, 53, 57, 61] where offset < document.count { document[offset] &= 7 }
     guard let wallet = try? Wallet(document: document, keys: keys, network: .regtest) else {
       return
     }
@@ -104,35 +97,3 @@ extension FuzzTarget {
       again?.encode() == wallet.encode(), "a wallet that saw strangers' coins round-trips")
   }
 }
-
-// MARK: Seeds
-
-private let hireRecord: [UInt8] = {
-  var writer = ByteWriter()
-  writer.append([1, HireStage.running.rawValue])
-  writer.append(Bytes32.zero)
-  writer.lengthPrefixed(Samples.signedContract.encode())
-  writer.lengthPrefixed([1, 2])
-  writer.u8(1)
-  writer.u32le(1)
-  writer.u32le(2)
-  for value: UInt64 in 1...9 { writer.u64le(value) }
-  writer.append([0, 0, 0])
-  return writer.bytes
-}()
-
-private let runRecord: [UInt8] = {
-  var writer = ByteWriter()
-  writer.u8(1)
-  writer.append(Bytes32.zero)
-  writer.lengthPrefixed(Samples.offer.encode())
-  writer.lengthPrefixed(Samples.announcement.endpoint.host)
-  writer.u16le(4500)
-  writer.lengthPrefixed(Samples.transaction.bytes())
-  writer.u32le(1)
-  writer.u64le(2)
-  writer.u32le(3)
-  writer.u16le(4)
-  writer.u8(1)
-  return writer.bytes
-}()

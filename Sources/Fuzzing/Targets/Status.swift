@@ -14,7 +14,7 @@ extension FuzzTarget {
       var steps = 0
       while !input.isAtEnd && steps < 100 {
         steps += 1
-        world.step(&input)
+        try world.step(&input)
         try world.drain()
         try world.checkStatus()
       }
