@@ -53,8 +53,8 @@ public enum ChannelBackup {
     return applyKeyStream(writer.bytes, key: key)
   }
 
-  /// Nil for data of another form. Whether entries are right shows in the scripts that follow from
-  /// them.
+  /// Nil for data of another form; entries that can be of no channel are passed over. Whether the
+  /// others are right shows in the scripts that follow from them.
   static func decode(_ data: [UInt8], key: Bytes32) -> [Entry]? {
     if data.isEmpty || data.count % bytesPerChannel != 0 { return nil }
     var reader = ByteReader(applyKeyStream(data, key: key))
@@ -63,9 +63,8 @@ public enum ChannelBackup {
       guard let providerKey = try? reader.take(33), let expiryHeight = try? reader.u32le(),
         let low = try? reader.u16le(), let high = try? reader.u8()
       else { return nil }
-      // Numbers that the script could not have been made of, and keys that are none.
-      if expiryHeight == 0 || expiryHeight >= ChannelTerms.heightLimit { return nil }
-      if providerKey[0] != 2 && providerKey[0] != 3 { return nil }
+      if expiryHeight == 0 || expiryHeight >= ChannelTerms.heightLimit { continue }
+      if providerKey[0] != 2 && providerKey[0] != 3 { continue }
       entries.append(
         Entry(
           providerKey: providerKey, expiryHeight: expiryHeight,

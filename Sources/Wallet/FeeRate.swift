@@ -18,6 +18,20 @@ public enum FeeRate {
     if satPerKvB < minSatPerKvB || satPerKvB > maxSatPerKvB { throw .feeRate(satPerKvB: satPerKvB) }
   }
 
+  /// Sat per virtual byte as a person writes it, with up to three decimals: "2", "0.1". Nil for
+  /// anything else.
+  public static func parse(_ text: String) -> UInt64? {
+    let parts = text.split(separator: ".", omittingEmptySubsequences: false)
+    let isDigits = parts.allSatisfy { part in
+      (1...9).contains(part.count) && part.utf8.allSatisfy { (0x30...0x39).contains($0) }
+    }
+    guard isDigits, parts.count <= 2, let whole = UInt64(parts[0]) else { return nil }
+    if parts.count == 1 { return whole * 1000 }
+    if parts[1].count > 3 { return nil }
+    let digits = parts[1] + String(repeating: "0", count: 3 - parts[1].count)
+    return UInt64(digits).map { whole * 1000 + $0 }
+  }
+
   /// "1.5 sat/vB".
   public static func text(_ satPerKvB: UInt64) -> String {
     let rest = satPerKvB % 1000

@@ -47,8 +47,9 @@ struct ScriptBook: Sendable {
     self.receive = receive
     self.change = change
     self.nextChannel = nextChannel
-    // Channels below that still matter are told with `addReturn`.
-    returnsEnd = nextChannel
+    // Those that were handed out last may be funded yet; what else still matters below is told with
+    // `addReturn`.
+    returnsEnd = nextChannel > ScriptBook.gapLimit ? nextChannel - ScriptBook.gapLimit : 0
   }
 
   // MARK: Deriving

@@ -71,14 +71,14 @@ extension WalletCommand {
 
     func run() throws {
       let folder = try place.open()
-      var script = folder.wallet.receiveScript
+      var wallet = folder.wallet
+      var script = wallet.receiveScript
       if new {
-        script = try WalletCommand.reporting { () throws(WalletFolderError) in
-          do throws(WalletError) {
-            script = try folder.wallet.freshReceiveScript()
-          } catch { throw WalletFolderError.wallet(error) }
-          try folder.save()
-          return script
+        try WalletCommand.reporting { () throws(WalletFolderError) in
+          do throws(WalletError) { script = try wallet.freshReceiveScript() } catch {
+            throw WalletFolderError.wallet(error)
+          }
+          try folder.save(wallet.encode())
         }
       }
       let address = Address.text(scriptPubKey: script, network: folder.network) ?? ""
@@ -87,7 +87,13 @@ extension WalletCommand {
   }
 
   struct Balance: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Show what the wallet owns.")
+    static let configuration = CommandConfiguration(
+      abstract: "Show what the wallet owns, and what is locked in channels.",
+      discussion: """
+        The coins of channels that were neither closed nor refunded are locked: what was paid \
+        through a channel is the machine's, the rest comes back with its close, or after its expiry \
+        height. They are not part of the total.
+        """)
 
     @OptionGroup var place: Place
     @OptionGroup var peers: Peers
@@ -95,21 +101,41 @@ extension WalletCommand {
     func run() throws {
       let session = try peers.synced(place)
       let balance = session.wallet.balance
+      let channels = session.wallet.lockedChannels
       if place.json {
-        WalletCommand.show(json: [
+        let answer: [String: Any] = [
           "height": Int(session.height), "spendable_sat": balance.spendableSat,
           "immature_sat": balance.immatureSat, "incoming_sat": balance.incomingSat,
-          "total_sat": balance.totalSat,
-        ])
+          "total_sat": balance.totalSat, "locked_sat": balance.lockedSat,
+          "locked": channels.map { Balance.row($0) },
+        ]
+        WalletCommand.show(json: session.withDeeds(answer))
         return
       }
       Output.line("spendable  \(WalletCommand.coins(balance.spendableSat))")
       for (name, amountSat) in [
         ("immature", balance.immatureSat), ("incoming", balance.incomingSat),
+        ("locked  ", balance.lockedSat),
       ] where amountSat > 0 {
         Output.line("\(name)   \(WalletCommand.coins(amountSat))")
       }
+      for channel in channels {
+        let waits = channel.fundingHeight == nil ? ", its funding is in no block yet" : ""
+        Output.line(
+          "  \(WalletCommand.coins(channel.capacitySat))  in \(WalletCommand.text(channel.outPoint))"
+            + ", expires at height \(channel.expiryHeight)" + waits)
+      }
       Output.line("at height  \(session.height)")
+    }
+
+    private static func row(_ channel: LockedChannel) -> [String: Any] {
+      var row: [String: Any] = [
+        "channel": WalletCommand.text(channel.outPoint), "capacity_sat": channel.capacitySat,
+        "expiry_height": Int(channel.expiryHeight), "index": Int(channel.channelIndex),
+        "provider_key": Hex.encode(channel.providerKey),
+      ]
+      if let height = channel.fundingHeight { row["funding_height"] = Int(height) }
+      return row
     }
   }
 
@@ -126,8 +152,8 @@ extension WalletCommand {
     @Argument(help: "The amount in sat, or `all`.")
     var amount: String
 
-    @Option(help: "Sat per virtual byte; what peers ask for at least when not given.")
-    var feeRate: UInt64?
+    @Option(help: "Sat per virtual byte, such as 2 or 0.1; what is needed now when not given.")
+    var feeRate: String?
 
     func run() throws {
       let network = try place.chain()
@@ -139,14 +165,20 @@ extension WalletCommand {
       if amountSat == nil && amount != "all" {
         throw ValidationError("the amount is a number of sat, or `all`")
       }
+      let rate = feeRate.flatMap(FeeRate.parse)
+      if feeRate != nil && rate == nil {
+        throw ValidationError("--fee-rate: a number of sat with at most three decimals")
+      }
       let session = try peers.synced(place)
-      let transaction = try session.send(amountSat, to: script, feeRateSatPerVb: feeRate)
+      let transaction = try session.send(amountSat, to: script, feeRateSatPerKvB: rate)
       let txid = transaction.txid
-      let feeSat = session.wallet.history.first { $0.txid == txid }?.feeSat ?? 0
+      let feeSat = session.wallet.transaction(txid)?.feeSat ?? 0
       if place.json {
-        WalletCommand.show(json: [
-          "txid": txid.reversed.hex, "fee_sat": feeSat, "virtual_size": transaction.virtualSize,
-        ])
+        WalletCommand.show(
+          json: session.withDeeds([
+            "txid": txid.reversed.hex, "fee_sat": feeSat,
+            "virtual_size": transaction.virtualSize,
+          ]))
       } else {
         Output.line("\(txid.reversed.hex)  fee \(feeSat) sat")
       }
@@ -163,17 +195,11 @@ extension WalletCommand {
     func run() throws {
       let session = try peers.synced(place)
       let entries = session.wallet.history
+      let kinds = session.wallet.kinds
       if place.json {
-        let rows: [[String: Any]] = entries.map { entry in
-          var row: [String: Any] = [
-            "txid": entry.txid.reversed.hex, "received_sat": entry.receivedSat,
-            "spent_sat": entry.spentSat,
-          ]
-          if let height = entry.height { row["height"] = Int(height) }
-          if let feeSat = entry.feeSat { row["fee_sat"] = feeSat }
-          return row
-        }
-        WalletCommand.show(json: ["height": Int(session.height), "transactions": rows])
+        let rows = entries.map { History.row($0, kinds[$0.txid]) }
+        WalletCommand.show(
+          json: session.withDeeds(["height": Int(session.height), "transactions": rows]))
         return
       }
       for entry in entries {
@@ -184,8 +210,29 @@ extension WalletCommand {
         let height = entry.height.map { String($0) } ?? "unconfirmed"
         Output.line(
           "\(entry.txid.reversed.hex)  \(gained ? "+" : "-")\(WalletCommand.coins(change))  \(height)"
-        )
+            + "  " + History.text(kinds[entry.txid]))
       }
+    }
+
+    private static func row(
+      _ entry: WalletTransaction, _ kind: WalletTransactionKind?
+    ) -> [String: Any] {
+      var row: [String: Any] = [
+        "txid": entry.txid.reversed.hex, "received_sat": entry.receivedSat,
+        "spent_sat": entry.spentSat,
+      ]
+      if let height = entry.height { row["height"] = Int(height) }
+      if let feeSat = entry.feeSat { row["fee_sat"] = feeSat }
+      if let kind { row["kind"] = kind.name }
+      if case .funding(let channels) = kind { row["channels"] = channels }
+      return row
+    }
+
+    private static func text(_ kind: WalletTransactionKind?) -> String {
+      if case .funding(let channels) = kind {
+        return channels == 1 ? "funding of a channel" : "funding of \(channels) channels"
+      }
+      return kind?.name ?? ""
     }
   }
 }

@@ -15,7 +15,10 @@ struct WalletCommand: ParsableCommand {
     discussion: """
       A BIP86 (taproot) wallet of a BIP39 phrase, followed by a light client: it needs one peer that \
       serves compact filters. The phrase is kept unencrypted in the data folder, readable by its \
-      owner only.
+      owner only. It brings back everything, the channels that hold coins included.
+
+      Commands that follow the chain take what is due: they take expired channels back, and speed up \
+      what waits for too little fee.
       """,
     subcommands: [
       New.self, ShowAddress.self, Balance.self, SendCoins.self, History.self,
@@ -141,6 +144,10 @@ struct WalletCommand: ParsableCommand {
 
   static func reporting<Value>(_ body: () throws(WalletFolderError) -> Value) throws -> Value {
     do throws(WalletFolderError) { return try body() } catch { throw fail(error.message) }
+  }
+
+  static func text(_ outPoint: OutPoint) -> String {
+    "\(outPoint.txid.reversed.hex):\(outPoint.index)"
   }
 
   /// 1.23456789, in coins.

@@ -14,10 +14,17 @@ final class WalletSession {
   private let chainWallet: ChainWallet
   private let deadlineMs: UInt64
   private var lastStall: StallReason?
+  /// What the wallet did by itself.
+  private var deeds: [WalletDeed] = []
+  /// How long a peer has to ask for it.
+  private static let handOverMs: UInt64 = 15_000
 
-  /// - Parameter peers: host and port; port 0 is the network's own.
+  /// - Parameters:
+  ///   - peers: host and port; port 0 is the network's own.
+  ///   - heldCloses: closes that the publisher's ledger has, by channel.
   init(
-    folder: WalletFolder, peers: [(host: String, port: UInt16)], timeoutSeconds: UInt64
+    folder: WalletFolder, peers: [(host: String, port: UInt16)], timeoutSeconds: UInt64,
+    heldCloses: [OutPoint: Transaction] = [:]
   ) {
     var configuration = LightClientConfiguration()
     // A publisher's machine has memory, and what is kept need not be fetched again.
@@ -26,51 +33,109 @@ final class WalletSession {
       network: folder.network, configuration: configuration, peers: peers, cache: folder.cache,
       reactor: reactor, timerToken: WalletSession.chainTimer)
     chainWallet = ChainWallet(folder: folder, follower: follower)
+    chainWallet.owner.heldCloses = heldCloses
     deadlineMs = Clock.monotonicMs() + timeoutSeconds * 1000
   }
 
   var wallet: Wallet { chainWallet.wallet }
   var height: UInt32 { follower.client.tipHeight }
 
-  /// Follows the chain until the wallet is level with every peer.
+  /// Follows the chain until the wallet is level with every peer, and takes what is due.
   func sync() throws {
     try WalletCommand.reporting { () throws(WalletFolderError) in try chainWallet.start() }
     follower.start()
     try run("the chain") { chainWallet.isSynced }
-    try WalletCommand.reporting { () throws(WalletFolderError) in try chainWallet.save() }
+    try handOver()
   }
+
+  // MARK: What was due
+
+  /// Waits a little until peers took what the wallet made by itself. The next command relays again
+  /// what is in no block by then.
+  private func handOver() throws {
+    let done = chainWallet.owner.takeDeeds()
+    if done.isEmpty { return }
+    deeds += done
+    for deed in done { Complaint.tell(WalletSession.text(deed), of: "wallet") }
+    let untilMs = min(deadlineMs, Clock.monotonicMs() + WalletSession.handOverMs)
+    while Clock.monotonicMs() < untilMs {
+      try handleEvents()
+      if done.allSatisfy({ (follower.client.relayedTo($0.transaction.txid) ?? 1) > 0 }) { break }
+      try turn(untilMs: untilMs)
+    }
+    try linger()
+  }
+
+  private static func text(_ deed: WalletDeed) -> String {
+    let txid = deed.transaction.txid.reversed.hex
+    switch deed.kind {
+    case .refund(let channel, let capacitySat):
+      return "took back \(WalletCommand.coins(capacitySat)) of the expired channel "
+        + WalletCommand.text(channel) + " with " + txid
+    case .close(let channel, _):
+      return "closes the channel \(WalletCommand.text(channel)) with " + txid
+    case .spedUp(let parent, let feeSat):
+      return "speeds up \(parent.reversed.hex) with \(txid), fee \(feeSat) sat"
+    }
+  }
+
+  /// An answer, and what was done beside it.
+  func withDeeds(_ answer: [String: Any]) -> [String: Any] {
+    var answer = answer
+    answer["done"] = deeds.map { deed -> [String: Any] in
+      var row: [String: Any] = ["txid": deed.transaction.txid.reversed.hex]
+      switch deed.kind {
+      case .refund(let channel, let capacitySat):
+        row["kind"] = "refund"
+        row["channel"] = WalletCommand.text(channel)
+        row["capacity_sat"] = capacitySat
+      case .close(let channel, let capacitySat):
+        row["kind"] = "close"
+        row["channel"] = WalletCommand.text(channel)
+        row["capacity_sat"] = capacitySat
+      case .spedUp(let parent, let feeSat):
+        row["kind"] = "speed_up"
+        row["parent"] = parent.reversed.hex
+        row["fee_sat"] = feeSat
+      }
+      return row
+    }
+    return answer
+  }
+
+  // MARK: Sending
 
   /// Sends an amount, or everything (nil), and waits until a peer has taken it.
   func send(
-    _ amountSat: UInt64?, to script: [UInt8], feeRateSatPerVb: UInt64?
+    _ amountSat: UInt64?, to script: [UInt8], feeRateSatPerKvB: UInt64?
   ) throws -> Transaction {
-    let rate = feeRateSatPerVb ?? chainWallet.floorSatPerVb
+    let rate = feeRateSatPerKvB ?? chainWallet.feeRateSatPerKvB
     let transaction = try WalletCommand.reporting { () throws(WalletFolderError) in
       guard let amountSat else {
-        return try chainWallet.sweep(to: script, feeRateSatPerVb: rate)
+        return try chainWallet.sweep(to: script, feeRateSatPerKvB: rate)
       }
       let output = TransactionOutput(amountSat: amountSat, scriptPubKey: script)
-      return try chainWallet.send(outputs: [output], feeRateSatPerVb: rate)
+      return try chainWallet.send(outputs: [output], feeRateSatPerKvB: rate)
     }
     let txid = transaction.txid
     try run("a peer that takes transaction \(txid.reversed.hex)") {
       (follower.client.relayedTo(txid) ?? 1) > 0
     }
-    // It is on its way: let the reactor hand it to the kernel before the program ends.
+    try linger()
+    return transaction
+  }
+
+  /// What a peer asked for is on its way: lets the reactor hand it to the kernel before the program
+  /// ends.
+  private func linger() throws {
     let untilMs = Clock.monotonicMs() + 300
     while Clock.monotonicMs() < untilMs { try turn(untilMs: untilMs) }
-    return transaction
   }
 
   /// Turns the loop until `isDone`; fails with what was waited for when the time is over.
   private func run(_ goal: String, until isDone: () -> Bool) throws {
     while true {
-      while let event = follower.nextEvent() {
-        if case .stalled(let reason) = event { lastStall = reason }
-        try WalletCommand.reporting { () throws(WalletFolderError) in
-          try chainWallet.handle(event)
-        }
-      }
+      try handleEvents()
       if isDone() { return }
       if Clock.monotonicMs() >= deadlineMs {
         var why = lastStall.map { ": " + $0.message } ?? ""
@@ -78,6 +143,13 @@ final class WalletSession {
         throw WalletCommand.fail("gave up waiting for \(goal)\(why)")
       }
       try turn(untilMs: deadlineMs)
+    }
+  }
+
+  private func handleEvents() throws {
+    while let event = follower.nextEvent() {
+      if case .stalled(let reason) = event { lastStall = reason }
+      try WalletCommand.reporting { () throws(WalletFolderError) in try chainWallet.handle(event) }
     }
   }
 

@@ -9,84 +9,21 @@ import Testing
 
 @testable import Wallet
 
-extension RunningDevnet {
-  fileprivate func hasInMempool(_ txid: Bytes32) -> Bool {
-    let entry = try? perform { node throws(DevnetError) in node.mempool.entry(txid: txid) != nil }
-    return entry == true
-  }
-}
-
 /// The wallet over real sockets against a real node, whose blocks libbitcoinkernel validates.
 @Suite(.serialized)
 final class ChainWalletTests {
-  private let directory: String
-  private let devnet: RunningDevnet
+  private let scene: WalletScene
 
-  init() throws {
-    directory = NSTemporaryDirectory() + "zennet-wallet-\(UUID().uuidString)"
-    var options = DevnetOptions(directory: directory + "/node")
-    options.port = 0
-    devnet = try RunningDevnet(options)
-    try devnet.mine(1)
-  }
+  init() throws { scene = try WalletScene() }
 
-  deinit {
-    try? devnet.stop()
-    try? FileManager.default.removeItem(atPath: directory)
-  }
-
-  /// A wallet with its loop, as a program runs it.
-  private final class Session {
-    let reactor = Reactor()
-    let follower: ChainFollower
-    let chainWallet: ChainWallet
-
-    init(_ folder: WalletFolder, port: UInt16) throws {
-      follower = ChainFollower(
-        network: .regtest, configuration: LightClientConfiguration(), peers: [("127.0.0.1", port)],
-        cache: folder.cache, reactor: reactor, timerToken: 1)
-      chainWallet = ChainWallet(folder: folder, follower: follower)
-      try chainWallet.start()
-      follower.start()
-    }
-
-    var wallet: Wallet { chainWallet.wallet }
-
-    /// Generous, as it only ends a test that fails.
-    func run(until isDone: () -> Bool) throws {
-      let deadlineMs = Clock.monotonicMs() + 60_000
-      while true {
-        while let event = follower.nextEvent() { try chainWallet.handle(event) }
-        if isDone() { return }
-        try #require(Clock.monotonicMs() < deadlineMs, "waited for a minute")
-        // Not for longer, since what is waited for may happen in the node.
-        let event = try reactor.next(untilMs: Clock.monotonicMs() + 50)
-        if let event { _ = follower.handle(event) }
-      }
-    }
-
-    func sync(to height: UInt32) throws {
-      try run { chainWallet.isSynced && follower.client.tipHeight == height }
-    }
-  }
-
-  private func phrase(_ tag: UInt8) throws -> Phrase {
-    try Phrase(entropy: [UInt8](repeating: tag, count: 16))
-  }
-
-  private func makeFolder(
-    _ name: String, _ tag: UInt8, born: UInt64 = 0
-  ) throws -> WalletFolder {
-    let path = directory + "/" + name
-    try WalletFolder.create(path: path, phrase: try phrase(tag), bornUnixSeconds: born)
-    return try WalletFolder(path: path, network: .regtest)
-  }
+  private var devnet: RunningDevnet { scene.devnet }
+  private var directory: String { scene.directory }
 
   @Test func receivesSpendsAndRestores() throws {
     let payee = Script.p2wsh(witnessScript: [0x51])
     var height: UInt32
     do {
-      let session = try Session(try makeFolder("a", 1), port: devnet.port)
+      let session = try scene.session("a", tag: 1)
       try devnet.give(1_000_000, to: session.wallet.receiveScript)
       try devnet.mine(1)
       height = try devnet.height
@@ -94,14 +31,15 @@ final class ChainWalletTests {
       #expect(session.wallet.balance == WalletBalance(spendableSat: 1_000_000))
 
       let paid = try session.chainWallet.send(
-        outputs: [TransactionOutput(amountSat: 400_000, scriptPubKey: payee)], feeRateSatPerVb: 2)
-      try session.run { devnet.hasInMempool(paid.txid) }
-      let feeSat = try #require(session.wallet.entries[paid.txid]?.feeSat)
+        outputs: [TransactionOutput(amountSat: 400_000, scriptPubKey: payee)],
+        feeRateSatPerKvB: 2000)
+      try session.run { self.scene.hasInMempool(paid.txid) }
+      let feeSat = try #require(session.wallet.transaction(paid.txid)?.feeSat)
       #expect(session.wallet.balance.spendableSat == 600_000 - feeSat)
       try devnet.mine(1)
       height += 1
       try session.sync(to: height)
-      #expect(session.wallet.entries[paid.txid]?.height == height)
+      #expect(session.wallet.transaction(paid.txid)?.height == height)
       // The block that holds it passed libbitcoinkernel.
       let found = try devnet.perform { node throws(DevnetError) in
         node.chain.height(ofTransaction: paid.txid)
@@ -109,7 +47,7 @@ final class ChainWalletTests {
       #expect(found == height)
     }
     // Another machine, with nothing but the words, finds the same.
-    let restored = try Session(try makeFolder("b", 1), port: devnet.port)
+    let restored = try scene.session("b", tag: 1)
     try restored.sync(to: height)
     let again = try WalletFolder(path: directory + "/a", network: .regtest)
     #expect(restored.wallet.balance == again.wallet.balance)
@@ -118,8 +56,9 @@ final class ChainWalletTests {
 
   /// The chain is left while the wallet looks, and while nobody does.
   @Test func followsReorganisations() throws {
-    var folder: WalletFolder? = try makeFolder("c", 2)
-    var session: Session? = try Session(try #require(folder), port: devnet.port)
+    var folder: WalletFolder? = try scene.makeFolder("c", 2)
+    var session: WalletScene.Session? = try WalletScene.Session(
+      try #require(folder), port: devnet.port)
     let script = try #require(session).wallet.receiveScript
     try devnet.give(70_000, to: script)
     try devnet.mine(1)
@@ -137,7 +76,7 @@ final class ChainWalletTests {
     session = nil
     folder = nil
     try devnet.reorganize(depth: 2)
-    let later = try Session(
+    let later = try WalletScene.Session(
       try WalletFolder(path: directory + "/c", network: .regtest), port: devnet.port)
     #expect(later.wallet.balance.immatureSat == 50 * Amount.satPerCoin)
     try later.sync(to: try devnet.height)
@@ -150,28 +89,30 @@ final class ChainWalletTests {
     let payee = Script.p2wsh(witnessScript: [0x51])
     var txid = Bytes32.zero
     do {
-      let session = try Session(try makeFolder("d", 3), port: devnet.port)
+      let session = try scene.session("d", tag: 3)
       try devnet.give(100_000, to: session.wallet.receiveScript)
       try devnet.mine(1)
       try session.sync(to: try devnet.height)
-      txid = try session.chainWallet.build(
-        outputs: [TransactionOutput(amountSat: 30_000, scriptPubKey: payee)], feeRateSatPerVb: 1
+      txid = try session.chainWallet.owner.build(
+        outputs: [TransactionOutput(amountSat: 30_000, scriptPubKey: payee)],
+        feeRateSatPerKvB: 1000, session.follower.client
       ).txid
+      try session.chainWallet.carryOut()
     }
-    let session = try Session(
+    let session = try WalletScene.Session(
       try WalletFolder(path: directory + "/d", network: .regtest), port: devnet.port)
-    try session.run { devnet.hasInMempool(txid) }
+    try session.run { self.scene.hasInMempool(txid) }
     try devnet.mine(1)
-    try session.run { session.wallet.entries[txid]?.height != nil }
+    try session.run { session.wallet.transaction(txid)?.height != nil }
     #expect(session.wallet.pendingTransactions.isEmpty)
   }
 
   @Test func aNewWalletDoesNotLookAtThePast() throws {
     try devnet.mine(30)
     // Made ten hours after the chain's last block, as far as clocks can be believed.
-    let folder = try makeFolder("e", 4, born: Clock.unixSeconds() + 36_000)
+    let folder = try scene.makeFolder("e", 4, born: Clock.unixSeconds() + 36_000)
     #expect(folder.wallet.birthHeight == nil)
-    let session = try Session(folder, port: devnet.port)
+    let session = try WalletScene.Session(folder, port: devnet.port)
     let height = try devnet.height
     try session.sync(to: height)
     #expect(session.wallet.birthHeight == height)
@@ -185,13 +126,13 @@ final class ChainWalletTests {
     #expect(throws: WalletFolderError.missing(path: directory + "/none")) {
       try WalletFolder(path: directory + "/none", network: .regtest)
     }
-    let folder = try makeFolder("f", 5)
+    let folder = try scene.makeFolder("f", 5)
     #expect(try Files.status(folder.path + "/phrase")?.mode == 0o600)
     #expect(throws: WalletFolderError.host(.locked(path: folder.path + "/lock"))) {
       try WalletFolder(path: folder.path, network: .regtest)
     }
     #expect(throws: WalletFolderError.exists(path: folder.path + "/phrase")) {
-      try WalletFolder.create(path: folder.path, phrase: try phrase(6), bornUnixSeconds: 0)
+      try WalletFolder.create(path: folder.path, phrase: try scene.phrase(6), bornUnixSeconds: 0)
     }
     let other = directory + "/g"
     try Files.makeFolder(other)

@@ -49,7 +49,7 @@ extension WalletFixtures {
   func connect(
     _ wallet: inout Wallet, _ chain: inout FakeChain, _ transactions: [Transaction] = [],
     minerScript: [UInt8] = [0x51]
-  ) throws -> [[UInt8]] {
+  ) throws -> [NewScript] {
     let height = UInt32(chain.blocks.count)
     let block = chain.block(transactions, minerScript: minerScript)
     let added = try wallet.blockConnected(height: height, block: block)

@@ -49,12 +49,12 @@ struct WalletKeysTests {
   @Test func derivedSecretsDiffer() throws {
     let keys = try keys(.regtest)
     var seen = Set<Bytes32>()
-    for purpose in 0..<3 {
-      for index in 0..<3 {
-        seen.insert(try keys.derivedSecret(purpose: UInt32(purpose), index: UInt32(index)))
+    for purpose: WalletKeys.Purpose in [.identity, .channel, .closeReturn, .backup] {
+      for index: UInt32 in 0..<3 {
+        seen.insert(try keys.derivedSecret(purpose, index: index))
       }
     }
-    #expect(seen.count == 9)
+    #expect(seen.count == 12)
   }
 
   // MARK: BIP32

@@ -10,8 +10,9 @@ import Testing
 struct WalletSpendingTests: WalletFixtures {
   private func spentOutputs(_ wallet: Wallet, _ transaction: Transaction) throws -> [SpentOutput] {
     try transaction.inputs.map { input in
-      let coin = try #require(wallet.coins[input.previous])
-      return SpentOutput(amountSat: coin.amountSat, scriptPubKey: wallet.script(coin.path))
+      let coin = try #require(wallet.book.coins[input.previous])
+      return SpentOutput(
+        amountSat: coin.amountSat, scriptPubKey: try #require(wallet.script(coin.path)))
     }
   }
 
@@ -32,11 +33,11 @@ struct WalletSpendingTests: WalletFixtures {
       let outputs = (0..<random.int(1...4)).map {
         output(UInt64(random.int(330...60_000)), UInt8($0))
       }
-      let rate = UInt64(random.int(1...30))
+      let rate = UInt64(random.int(1...300) * 100)
       var trial = wallet
       guard
         let transaction = try? trial.buildTransaction(
-          outputs: outputs, feeRateSatPerVb: rate, random: random.bytes32())
+          outputs: outputs, feeRateSatPerKvB: rate, random: random.bytes32())
       else { continue }
       built += 1
       let spent = try spentOutputs(trial, transaction)
@@ -48,15 +49,17 @@ struct WalletSpendingTests: WalletFixtures {
       tampered.inputs[0].witness[0][round % 64] ^= 1
       #expect(!KernelScript.verifyAll(tx: tampered.bytes(), spentOutputs: spent))
 
-      let feeSat = try #require(trial.entries[transaction.txid]?.feeSat)
+      let feeSat = try #require(trial.transaction(transaction.txid)?.feeSat)
       let paidSat = outputs.reduce(0) { $0 + $1.amountSat }
-      #expect(feeSat >= rate * UInt64(transaction.virtualSize))
+      let least = FeeRate.feeSat(
+        virtualBytes: UInt64(transaction.virtualSize), rateSatPerKvB: rate)
+      #expect(feeSat >= least)
       #expect(trial.balance.spendableSat == before - paidSat - feeSat)
       for wanted in outputs { #expect(transaction.outputs.contains(wanted)) }
       #expect(transaction.inputs.allSatisfy { $0.scriptSig.isEmpty && $0.witness.count == 1 })
       // A change output makes the fee exact, to the sat.
       if transaction.outputs.count > outputs.count {
-        #expect(feeSat == rate * UInt64(transaction.virtualSize))
+        #expect(feeSat == least)
       }
       wallet = trial
     }
@@ -68,15 +71,16 @@ struct WalletSpendingTests: WalletFixtures {
     var chain = FakeChain()
     try connect(&wallet, &chain, [chain.payment(100_000, to: wallet.receiveScript)])
     let first = try wallet.buildTransaction(
-      outputs: [output(10_000)], feeRateSatPerVb: 1, random: .zero)
+      outputs: [output(10_000)], feeRateSatPerKvB: 1000, random: .zero)
     // The second one spends the first one's change.
     let second = try wallet.buildTransaction(
-      outputs: [output(10_000, 2)], feeRateSatPerVb: 1, random: .zero)
+      outputs: [output(10_000, 2)], feeRateSatPerKvB: 1000, random: .zero)
     #expect(second.spends(first.txid))
     #expect(wallet.pendingTransactions == [first, second])
     #expect(throws: WalletError.self) {
       try wallet.buildTransaction(
-        outputs: [output(10_000, 3)], feeRateSatPerVb: 1, random: .zero, includesUnconfirmed: false)
+        outputs: [output(10_000, 3)], feeRateSatPerKvB: 1000, random: .zero,
+        includesUnconfirmed: false)
     }
     // Giving up the first gives up the second, and all is as before.
     try wallet.abandon(first.txid)
@@ -89,9 +93,9 @@ struct WalletSpendingTests: WalletFixtures {
     var wallet = try makeWallet()
     var chain = FakeChain()
     try connect(&wallet, &chain, [chain.payment(100_000, to: wallet.receiveScript)])
-    func error(_ outputs: [TransactionOutput], rate: UInt64 = 1) -> WalletError? {
+    func error(_ outputs: [TransactionOutput], rate: UInt64 = 1000) -> WalletError? {
       do throws(WalletError) {
-        _ = try wallet.buildTransaction(outputs: outputs, feeRateSatPerVb: rate, random: .zero)
+        _ = try wallet.buildTransaction(outputs: outputs, feeRateSatPerKvB: rate, random: .zero)
         return nil
       } catch {
         return error
@@ -101,8 +105,8 @@ struct WalletSpendingTests: WalletFixtures {
     #expect(error([output(329)]) == .dustOutput(index: 0, amountSat: 329, leastSat: 330))
     #expect(error([output(UInt64.max)]) == .amountTooLarge)
     #expect(error([output(Amount.maxSat), output(Amount.maxSat)]) == .amountTooLarge)
-    #expect(error([output(1000)], rate: 0) == .feeRate(satPerVb: 0))
-    #expect(error([output(1000)], rate: 10_001) == .feeRate(satPerVb: 10_001))
+    #expect(error([output(1000)], rate: 99) == .feeRate(satPerKvB: 99))
+    #expect(error([output(1000)], rate: 10_000_001) == .feeRate(satPerKvB: 10_000_001))
     #expect(
       error([output(100_000)]) == .insufficientFunds(neededSat: 100_111, spendableSat: 100_000))
     // Data outputs carry nothing, and may.
@@ -116,14 +120,14 @@ struct WalletSpendingTests: WalletFixtures {
     for amount: UInt64 in [100_000, 5_000, 700] {
       try connect(&wallet, &chain, [chain.payment(amount, to: wallet.receiveScript)])
     }
-    let swept = try wallet.buildSweep(to: foreignScript(9), feeRateSatPerVb: 3, random: .zero)
+    let swept = try wallet.buildSweep(to: foreignScript(9), feeRateSatPerKvB: 3000, random: .zero)
     #expect(swept.inputs.count == 3)
     #expect(swept.outputs[0].amountSat == 105_700 - 3 * UInt64(swept.virtualSize))
     let spent = try spentOutputs(wallet, swept)
     #expect(KernelScript.verifyAll(tx: swept.bytes(), spentOutputs: spent))
     #expect(wallet.balance == WalletBalance())
     #expect(throws: WalletError.self) {
-      try wallet.buildSweep(to: foreignScript(9), feeRateSatPerVb: 3, random: .zero)
+      try wallet.buildSweep(to: foreignScript(9), feeRateSatPerKvB: 3000, random: .zero)
     }
   }
 }

@@ -236,7 +236,8 @@ public final class RunProgram {
     while let event = chain.nextEvent() {
       if !hasBegun {
         guard case .synced = event else { continue }
-        machine.setWalletBirth(WalletOwner.birthHeight(folder.walletFolder.bornUnixSeconds, chain.client))
+        machine.setWalletBirth(
+          WalletOwner.birthHeight(folder.walletFolder.bornUnixSeconds, chain.client))
         begin()
       }
       let client = chain.client
