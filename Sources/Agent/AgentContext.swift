@@ -3,15 +3,15 @@ import Bytes
 import Channel
 import Market
 
-/// What all jobs of an agent share: what the owner decided, what the machine is, where the chain
-/// stands, what time it is.
+/// What all parts of an agent share: what the owner decided, what the machine is, where the chain
+/// stands, what time it is, and the queue of effects.
 final class AgentContext {
   let configuration: Configuration
   let network: Network
   let secrets: AgentSecrets
   let payoutScript: [UInt8]
   let machine: MachineFacts
-  /// The signed capability report, encoded.
+  /// The signed capability report, encoded; empty before this machine was measured.
   var report: [UInt8]
   /// Thirty-two fresh random bytes a call.
   let random: () -> Bytes32
@@ -19,11 +19,15 @@ final class AgentContext {
   var now = Instant(nowMs: 0, unixSeconds: 0)
   var tipHeight: UInt32 = 0
   var authenticatedHeight: UInt32 = 0
-  /// What a transaction should pay to be mined soon, in sat per virtual byte.
-  var feeRateSatPerVb: UInt64 = 1
-  /// Whether the owner's machine has room for jobs now.
+  /// What a transaction should pay to be mined soon.
+  var feeRateSatPerKvB: UInt64 = 1000
+  /// Whether the owner's machine has room for tasks now.
   var owner: OwnerRule
-  var effects: [AgentEffect] = []
+  /// The owner wants the machine back: no new leases, the open ones end.
+  var isStopping = false
+  var memory: AgentMemory
+  var unconfirmed: UnconfirmedRisk
+  private var effects = EffectQueue<AgentEffect>()
 
   init(
     configuration: Configuration, network: Network, secrets: AgentSecrets, payoutScript: [UInt8],
@@ -37,20 +41,30 @@ final class AgentContext {
     self.report = report
     self.random = random
     owner = OwnerRule(configuration.owner)
+    memory = AgentMemory()
+    unconfirmed = UnconfirmedRisk(limitSat: OwnerPrice.unconfirmedSat(configuration))
   }
 
-  /// What this machine asks for a job with these limits: the hour's price, by the share of the
-  /// machine that the job may use at most.
-  func rates(for limits: ResourceLimits) -> RateVector {
-    OwnerRates.rates(
-      hourSat: OwnerRates.hourSat(configuration), milliCpus: machine.milliCpus,
-      memoryMiB: machine.memoryMiB, energy: OwnerRates.energy(configuration))
+  var nowMs: UInt64 { now.nowMs }
+
+  /// What leases get of this machine, all together.
+  var limits: ShareLimits {
+    ShareLimits(
+      memoryMiB: min(configuration.memoryMiB, machine.memoryMiB),
+      milliCpus: min(configuration.milliCpus, machine.milliCpus), pids: configuration.pids,
+      diskMiB: configuration.diskMiB)
   }
 
-  func channelPolicy(for contract: Contract) -> ProviderPolicy {
-    channelPolicy(fundingDepth: contract.fundingDepth)
+  /// Leases at a time: the owner's number, or one for each processor that leases get.
+  var maxLeases: Int {
+    if configuration.leases > 0 { return Int(configuration.leases) }
+    return max(1, Int(limits.milliCpus / 1000))
   }
 
+  /// Whether publishers on private networks are called.
+  var allowsPrivate: Bool { configuration.usesLan || network.rules == .regtest }
+
+  /// The owner's rules about a channel whose funding the publisher counts from `fundingDepth` on.
   func channelPolicy(fundingDepth: UInt32) -> ProviderPolicy {
     ProviderPolicy(
       closeMarginBlocks: configuration.closeMarginBlocks,
@@ -58,10 +72,28 @@ final class AgentContext {
       fundingDepth: max(fundingDepth, configuration.fundingDepth))
   }
 
+  // MARK: Effects
+
   func emit(_ effect: AgentEffect) { effects.append(effect) }
+  func nextEffect() -> AgentEffect? { effects.popFirst() }
 
   func info(_ text: String) { emit(.log(level: 2, text)) }
   func warning(_ text: String) { emit(.log(level: 1, text)) }
+
+  /// Puts a document of ``memory`` on disk.
+  func store(_ kind: MemoryKind) {
+    switch kind {
+    case .debtors: emit(.storeMemory(kind, memory.debtors.encode()))
+    case .history: emit(.storeMemory(kind, memory.history.encode()))
+    case .losses: emit(.storeMemory(kind, unconfirmed.losses.encode()))
+    }
+  }
+}
+
+/// What an agent remembers of publishers when their leases are over.
+struct AgentMemory {
+  var debtors = Debtors()
+  var history = History()
 }
 
 /// What this machine is, as far as announcements ask.

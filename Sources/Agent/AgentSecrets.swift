@@ -3,7 +3,7 @@ import Crypto
 
 /// The keys of one machine, all derived from one seed that is made at first start and never leaves.
 public struct AgentSecrets {
-  /// Signs reports, bids, contracts and receipts; known to publishers.
+  /// Signs reports, bids, contracts and statements; known to publishers.
   public let identity: Ed25519.KeyPair
   private let seed: Bytes32
 
@@ -14,16 +14,23 @@ public struct AgentSecrets {
       seed: Hmac.sha256(key: seed.array, Array("zennet/1 identity".utf8)))
   }
 
-  /// The secret of one channel. `nonce` makes each channel's key another one; the record of the job
-  /// keeps it. The chance that a derivation is no scalar is about 2^-128, but it costs nothing to
-  /// go on to the next.
-  public func channelSecret(nonce: Bytes32) -> Bytes32 {
+  /// The secret of one channel of a lease. `nonce` makes each lease's keys other ones; its record keeps
+  /// it. The chance that a derivation is no scalar is about 2^-128, but it costs nothing to go on to the
+  /// next.
+  public func channelSecret(_ nonce: Bytes32, number: UInt8) -> Bytes32 {
     var counter: UInt8 = 0
     while true {
       let secret = Hmac.sha256(
-        key: seed.array, Array("zennet/1 channel".utf8) + nonce.array + [counter])
+        key: seed.array, Array("zennet/1 channel".utf8) + nonce.array + [number, counter])
       if Secp256k1.isValidSecret(secret) { return secret }
       counter &+= 1
     }
   }
+}
+
+extension Bytes32 {
+  /// The first 8 hexadecimal digits of a transaction's id, for people.
+  var shortText: String { String(decoding: Array(reversed.hex.utf8).prefix(8), as: UTF8.self) }
+  /// The first 8 hexadecimal digits of a contract's id, for people.
+  var leaseText: String { String(decoding: Array(hex.utf8).prefix(8), as: UTF8.self) }
 }

@@ -55,14 +55,15 @@ public enum AgentSelfTest {
 
   /// Rates come of floating-point arithmetic, whose last digit old processors round differently.
   private static func priceHolds() -> Bool {
-    let rates = OwnerRates.rates(hourSat: 1_000_000, milliCpus: 2000, memoryMiB: 4096)
-    let hourMs: UInt64 = 3_600_000
-    let owedSat = Price.owedSat(
-      rates, UsageVector(cpuMs: 2 * hourMs, memoryMiBMs: 4096 * hourMs, wallMs: hourMs))
-    guard let owedSat else { return false }
-    return owedSat >= 999_000 && owedSat <= 1_001_000
-      && OwnerRates.energySat(milliWatts: 10_000_000, satPerKilowattHour: 100_000_000_000)
-        == 1_000_000_000_000
+    guard var configuration = try? Configuration.parse(bytes(good), file: "z") else { return false }
+    configuration.hourSat = 1_000_000
+    let share = ShareLimits(memoryMiB: 4096, milliCpus: 2000, pids: 64, diskMiB: 64)
+    configuration.milliWatts = 0
+    let rates = OwnerPrice.rates(share, of: share, configuration)
+    guard let hourSat = Price.hourlySat(rates, share) else { return false }
+    configuration.milliWatts = 10_000_000
+    return hourSat >= 999_000 && hourSat <= 1_001_000
+      && OwnerPrice.hourSat(configuration) == OwnerPrice.maxHourSat
   }
 
   private static func outputIsResumed() -> Bool {

@@ -1,9 +1,11 @@
 import Bitcoin
 import Bytes
 import Ini
+import Market
 
 /// What an owner decides about a machine, or about a whole fleet with one file (`zennet.conf`).
 public struct Configuration {
+  /// A peer of the chain.
   public struct Endpoint: Equatable {
     public var host: [UInt8]
     public var port: UInt16
@@ -34,6 +36,8 @@ public struct Configuration {
   public var peers: [Endpoint] = []
   /// Whether addresses that peers and seeds tell are dialled too; nil where the owner did not say.
   public var usesGossip: Bool?
+  /// Whether publishers on private, loopback and link-local addresses are called.
+  public var usesLan = false
   /// Height from which a machine that has no history looks for announcements: this many blocks
   /// before the tip.
   public var lookbackBlocks: UInt32 = 144
@@ -43,33 +47,42 @@ public struct Configuration {
   public var payoutAddress: [UInt8] = []
 
   // [price]
-  /// What one full hour of this machine should earn, in sat.
+  /// What one full hour of all that leases get should earn, in sat.
   public var hourSat: UInt64 = 0
+  /// The part of an hour's price that is for the reservation alone, thousandths.
+  public var occupancyMilli: UInt32 = 500
   /// Thousandths of a watt drawn by the machine at full load; 0 where the owner did not say.
   public var milliWatts: UInt64 = 0
+  /// The same while it waits; nil where the owner did not say: as at full load.
+  public var idleMilliWatts: UInt64?
   /// Price of electricity in sat for a kilowatt-hour.
   public var satPerKilowattHour: UInt64 = 0
 
-  // [limits]: the most that jobs get of this machine
+  // [limits]: the most that leases get of this machine, all together
   public var memoryMiB: UInt32 = 256
   public var milliCpus: UInt32 = 1000
   public var diskMiB: UInt32 = 256
-  /// Bundles kept on disk for later jobs; 0 keeps none.
-  public var cacheMiB: UInt32 = 0
   public var pids: UInt32 = 128
-  public var maxBundleMiB: UInt32 = 64
+  /// Leases at a time; 0: one for each processor.
+  public var leases: UInt32 = 0
 
   // [risk]
-  /// The most that this owner lets a publisher owe, in sat.
-  public var maxLossSat: UInt64 = 100_000
-  /// Blocks before a channel's expiry at which the agent closes it, whatever the job does.
+  /// The most that this owner lets any publisher owe, in sat; nil leaves it to the price (``RiskRule``).
+  public var maxLossSat: UInt64?
+  /// The same for publishers that have not settled a lease with this machine yet.
+  public var strangerSat: UInt64 = RiskRule.strangerSat
+  /// What all leases may owe together before their fundings confirm, double spends of a day included; nil
+  /// is ten minutes of the price.
+  public var unconfirmedSat: UInt64?
+  /// Blocks before a channel's expiry at which the agent closes it, whatever the lease does: the
+  /// least that a contract may have.
   public var closeMarginBlocks: UInt32 = 24
   /// The shortest channel worth entering, in blocks beyond the margin.
   public var minChannelBlocks: UInt32 = 12
-  /// Confirmations that a funding needs before work starts.
+  /// Confirmations that a funding needs before its payments count.
   public var fundingDepth: UInt32 = 1
 
-  // [owner]: when jobs have to make way
+  // [owner]: when tasks have to make way
   public var owner = OwnerWishes()
 
   public init() {}

@@ -115,6 +115,11 @@ struct ConfigurationSetting {
         configuration.usesGossip = value.isAscii("yes")
         return true
       },
+      ConfigurationSetting("network.lan", expects: "yes or no") { value, configuration in
+        if !value.isAscii("yes") && !value.isAscii("no") { return false }
+        configuration.usesLan = value.isAscii("yes")
+        return true
+      },
       ConfigurationSetting(
         "network.challenge", expects: "a script in hexadecimal, at most 160 digits"
       ) { value, configuration in
@@ -146,7 +151,7 @@ struct ConfigurationSetting {
         configuration.payoutAddress = value
         return true
       },
-      number("price.hour_sat", expects: "1 to 1000000000 sat", 1...OwnerRates.maxHourSat) {
+      number("price.hour_sat", expects: "1 to 1000000000 sat", 1...OwnerPrice.maxHourSat) {
         $0.hourSat = $1
       },
       ConfigurationSetting("price.watts", expects: "0.001 to 10000 watts") {
@@ -157,11 +162,31 @@ struct ConfigurationSetting {
         configuration.milliWatts = milliWatts
         return true
       },
+      ConfigurationSetting("price.idle_watts", expects: "0.001 to 10000 watts") {
+        value, configuration in
+        guard let milliWatts = ConfigurationValue.thousandths(value),
+          (1...10_000_000).contains(milliWatts)
+        else { return false }
+        configuration.idleMilliWatts = milliWatts
+        return true
+      },
+      ConfigurationSetting("price.occupancy", expects: "0 to 1, the reservation's part of an hour") {
+        value, configuration in
+        guard let milli = ConfigurationValue.thousandths(value), milli <= 1000 else { return false }
+        configuration.occupancyMilli = UInt32(milli)
+        return true
+      },
       number("price.sat_per_kwh", expects: "1 to 100000000000 sat", 1...100_000_000_000) {
         $0.satPerKilowattHour = $1
       },
-      number("risk.max_loss_sat", expects: "1000 to 100000000 sat", 1000...100_000_000) {
+      number("risk.max_loss_sat", expects: "1 to 100000000 sat", 1...100_000_000) {
         $0.maxLossSat = $1
+      },
+      number("risk.stranger_sat", expects: "1 to 100000000 sat", 1...100_000_000) {
+        $0.strangerSat = $1
+      },
+      number("risk.unconfirmed_sat", expects: "0 to 100000000 sat", 0...100_000_000) {
+        $0.unconfirmedSat = $1
       },
       number("risk.close_margin", expects: "2 to 1008 blocks", 2...1008) {
         $0.closeMarginBlocks = UInt32($1)
@@ -194,11 +219,8 @@ struct ConfigurationSetting {
       number("limits.pids", expects: "4 to 65536 processes", 4...65_536) {
         $0.pids = UInt32($1)
       },
-      number("limits.cache_mib", expects: "0 to 1048576 MiB", 0...1_048_576) {
-        $0.cacheMiB = UInt32($1)
-      },
-      number("limits.bundle_mib", expects: "1 to 65536 MiB", 1...65_536) {
-        $0.maxBundleMiB = UInt32($1)
+      number("limits.leases", expects: "1 to 1024 leases", 1...1024) {
+        $0.leases = UInt32($1)
       },
     ]
   }

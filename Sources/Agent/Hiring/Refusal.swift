@@ -1,0 +1,20 @@
+import Market
+
+/// Why this machine does not want an announcement, an offer or a contract.
+struct Refusal: Equatable {
+  var code: RefusalCode
+  /// The fact, with the numbers.
+  var text: String
+
+  init(_ code: RefusalCode, _ text: String) {
+    self.code = code
+    self.text = text
+  }
+
+  /// As a message carries it: at most 256 bytes.
+  var bytes: [UInt8] { Array(Array(text.utf8).prefix(Limits.maxTextBytes)) }
+
+  static func == (left: Refusal, right: Refusal) -> Bool {
+    left.code == right.code && Array(left.text.utf8) == Array(right.text.utf8)
+  }
+}

@@ -1,0 +1,748 @@
+import Bitcoin
+import Bytes
+import Channel
+import Market
+import Sandbox
+import Session
+
+/// A lease of a share of this machine, from the contract to the last buried close. It moves through its
+/// ``LeasePhase``s; what a phase does not decide its parts do: the call, the books, the work.
+///
+/// After every event ``settle()`` brings everything up to date, in an order that makes what is stored
+/// precede what relies on it.
+final class Lease {
+  let key: LeaseKey
+  let call: Call
+  let work: LeaseWork
+  private let books: LeaseBooks
+  private let talk: LeaseTalk
+  private let context: AgentContext
+  private var phase: LeasePhase
+  private var hasShare = false
+  /// The share counts among this machine's places.
+  private(set) var holdsPlace = true
+  /// Its announcement may be called again. Set by the machine.
+  var announcementIsFree = false
+
+  // MARK: Making
+
+  /// A contract that both sign. Throws what the owner's policy for channels objects to; then nothing was
+  /// emitted.
+  init(
+    _ key: LeaseKey, _ agreement: Agreement, call: Call, context: AgentContext
+  ) throws(ChannelError) {
+    let record = LeaseRecord(
+      agreement, providerSignature: agreement.contract.sign(context.secrets.identity),
+      startHeight: context.tipHeight)
+    let sums = LeaseSums()
+    self.key = key
+    self.call = call
+    self.context = context
+    books = LeaseBooks(record, sums, call: call, context: context)
+    work = LeaseWork(
+      key, record, sums, call: call, account: books.account, context: context)
+    talk = LeaseTalk(call, books, work, isAgreed: true, context: context)
+    phase = .awaitingFunding(
+      FundingWait(step: .unfunded, untilMs: context.nowMs + LeaseTimes.fundingMs))
+    try books.channels.add(agreement.contract.terms)
+    books.store()
+    books.channels.drain()
+    books.channels.watchLast()
+    talk.sayAccept()
+    context.info(
+      label + "contract signed: channel of \(record.contract.body.terms.capacitySat) sat until "
+        + "height \(record.contract.body.terms.expiryHeight), at most "
+        + "\(record.contract.body.providerMaxLossSat) sat at risk")
+  }
+
+  /// A lease that an earlier run stored: its sandboxes died with that run. Throws where a channel's state
+  /// cannot be read: then somebody has to look, as it is money.
+  init(
+    _ key: LeaseKey, restoring record: LeaseRecord, _ stored: StoredLease, call: Call,
+    context: AgentContext
+  ) throws(ChannelError) {
+    var sums = LeaseSums()
+    for row in stored.rows where row.number == LeaseSums.row {
+      sums = LeaseSums.decode(row.body) ?? sums
+    }
+    self.key = key
+    self.call = call
+    self.context = context
+    books = LeaseBooks(record, sums, call: call, context: context)
+    work = LeaseWork(
+      key, record, sums, call: call, account: books.account, context: context)
+    talk = LeaseTalk(call, books, work, isAgreed: false, context: context)
+    phase = .over
+    for (index, state) in stored.channels.enumerated() {
+      guard let state else {
+        // Stored before its channel was: nothing was promised yet.
+        if index > 0 { books.dropTopUps(from: index - 1) }
+        break
+      }
+      try books.channels.restore(state)
+    }
+    work.restore(stored.rows)
+    takeUp(record)
+  }
+
+  private func takeUp(_ record: LeaseRecord) {
+    if books.channels.count == 0 { return drop("its channel was never stored") }
+    if record.stage < .closed { books.channels.watch(fromHeight: record.startHeight) }
+    books.channels.relay()
+    switch record.stage {
+    case .awaitingFunding:
+      let isFunded = books.channels.first?.funding != nil
+      phase = .awaitingFunding(
+        FundingWait(
+          step: isFunded ? .relaying : .unfunded,
+          untilMs: context.nowMs + (isFunded ? LeaseTimes.relayHintMs : LeaseTimes.fundingMs)))
+    case .open:
+      phase = .open(OpenLease(unconfirmedSince: context.tipHeight))
+      openShare()
+    case .ending: phase = .ending(EndingLease(reason: record.ending ?? .owner))
+    case .closing:
+      phase = .closing
+      holdsPlace = false
+      books.channels.close()
+    case .closed:
+      phase = .closed
+      holdsPlace = false
+      books.channels.watch(fromHeight: record.startHeight)
+    }
+    books.channels.drain()
+  }
+
+  // MARK: What can be asked
+
+  private var label: String { "lease " + books.id.leaseText + ": " }
+  var contract: Contract { books.contract }
+  var endpoint: Endpoint { books.record.endpoint }
+  var announcementTxid: Bytes32 { books.record.announcementTxid }
+  var closesUnderWay: [Bytes32] { books.channels.closesUnderWay }
+
+  /// Whether its funding was handed over.
+  var isFunded: Bool { books.channels.first?.funding != nil }
+
+  var isOver: Bool {
+    if case .over = phase { return true }
+    return false
+  }
+
+  /// Nothing is left that needs the agent to go on running.
+  var isSettled: Bool {
+    switch phase {
+    case .awaitingFunding(let wait): return wait.step == .lapsed
+    case .open, .ending: return false
+    case .closing, .closed, .over: return true
+    }
+  }
+
+  /// It earns nothing, and a contract that pays may have its place.
+  var yields: Bool {
+    guard case .open(let open) = phase else { return false }
+    let nowMs = context.nowMs
+    func lasts(_ sinceMs: UInt64?, _ ms: UInt64) -> Bool {
+      sinceMs.map { nowMs >= $0 + ms } ?? false
+    }
+    let stands = open.standing == .paused ? nil : open.standsSinceMs
+    if books.channels.isUnconfirmed {
+      return lasts(stands, LeaseTimes.unconfirmedYieldMs)
+        || lasts(open.idleSinceMs, LeaseTimes.unconfirmedYieldMs)
+    }
+    if lasts(stands, LeaseTimes.yieldMs) { return true }
+    return lasts(open.awaySinceMs, LeaseTimes.yieldMs)
+      && lasts(open.idleSinceMs, LeaseTimes.yieldMs)
+  }
+
+  // MARK: Events
+
+  /// Something came on the call.
+  func called() { settle() }
+
+  func timePassed() {
+    call.tick()
+    if wantsCall { call.dialIfDue() }
+    work.timePassed()
+    settle()
+  }
+
+  private var wantsCall: Bool {
+    switch phase {
+    case .awaitingFunding, .open, .ending: return true
+    case .closing, .closed, .over: return false
+    }
+  }
+
+  func ownerChanged() { settle() }
+
+  func blockMatched(height: UInt32, _ block: Block) {
+    books.channels.blockMatched(height: height, block)
+    settle()
+  }
+
+  func blocksDisconnected(toHeight: UInt32) {
+    books.channels.blocksDisconnected(toHeight: toHeight)
+    if case .closed = phase, !books.channels.isCollected {
+      phase = .closing
+      books.enter(.closing)
+      books.channels.close()
+    }
+    settle()
+  }
+
+  func tipChanged() {
+    books.channels.tipChanged()
+    settle()
+  }
+
+  func relayed(_ txid: Bytes32) {
+    guard case .awaitingFunding(let wait) = phase, wait.step == .relaying,
+      books.channels.hasFunding(txid)
+    else { return }
+    open()
+    settle()
+  }
+
+  func conflicted(txid: Bytes32, by other: Bytes32, height: UInt32) {
+    books.channels.conflicted(txid: txid, by: other, height: height)
+    settle()
+  }
+
+  /// The owner stops the agent.
+  func ownerStops() {
+    end(.owner)
+    settle()
+  }
+
+  /// Another contract gets its place.
+  func yield() {
+    end(.yielded)
+    holdsPlace = false
+    settle()
+  }
+
+  // MARK: Settling
+
+  /// Brings the lease up to date after an event.
+  func settle() {
+    for request in talk.drain() { handle(request) }
+    drainChannels()
+    advance()
+    drainChannels()
+    updateRisk()
+    if case .over = phase { return call.flush() }
+    work.pull()
+    work.sayLines()
+    if mayReport { books.reportIfDue(work) }
+    storeRows()
+    if mayStart { work.start() }
+    call.flush()
+    work.destroyEnded()
+    if mayStart { work.start() }
+    work.releaseDone()
+  }
+
+  private func storeRows() {
+    if !work.hasRows { return }
+    let rows = work.takeRows(books.sums(work))
+    if !rows.isEmpty { context.emit(.storeRows(contract: books.id, rows)) }
+  }
+
+  private var mayStart: Bool {
+    if case .open(let open) = phase { return open.standing == .running }
+    return false
+  }
+
+  private var mayReport: Bool {
+    switch phase {
+    case .open: return true
+    case .ending(let ending):
+      if case .tasks = ending.step { return true }
+      return false
+    case .awaitingFunding, .closing, .closed, .over: return false
+    }
+  }
+
+  /// What would be lost if the funding were double-spent now, until the next sample.
+  private func updateRisk() {
+    switch phase {
+    case .open(let open):
+      var exposed: UInt64 = 0
+      if books.channels.isUnconfirmed {
+        exposed = books.exposedSat(work)
+        if open.standing == .running { exposed += books.account.rule.headroomSat }
+      }
+      context.unconfirmed.set(exposed, of: key)
+    case .ending, .closing:
+      context.unconfirmed.set(
+        books.channels.isUnconfirmed ? books.exposedSat(work) : 0, of: key)
+    case .awaitingFunding, .closed, .over: context.unconfirmed.set(0, of: key)
+    }
+  }
+
+  private func handle(_ request: LeaseRequest) {
+    switch request {
+    case .resumed: resumed()
+    case .disconnected(let lastReceivedMs):
+      books.account.silent(sinceMs: lastReceivedMs, nowMs: context.nowMs)
+      books.account.reserve(false, nowMs: context.nowMs)
+      if case .ending(var ending) = phase {
+        ending.isStated = false
+        phase = .ending(ending)
+      }
+    case .funding(let channel, let transaction): fundingOffered(channel, transaction)
+    case .end(let text):
+      context.info(label + "the publisher ends it: " + text)
+      end(.publisher)
+    case .broken(let reason): end(reason)
+    case .receiptSigned(let signature): receiptSigned(signature)
+    case .closeWanted(let channel): closeWanted(channel)
+    }
+  }
+
+  /// The publisher may have missed what was said last.
+  private func resumed() {
+    switch phase {
+    case .awaitingFunding(let wait): if wait.step == .unfunded { talk.sayAccept() }
+    case .open(let open):
+      if open.standing != .running { say(open.standing, open.text) }
+    case .ending(let ending):
+      sayLeaving(ending.reason)
+      if case .signature = ending.step { books.sayReceipt(work) }
+    case .closing, .closed, .over: break
+    }
+  }
+
+  private func say(_ standing: Standing, _ text: String) {
+    if !call.isReady { return }
+    call.say(
+      .standing(standing, text: Array(Array(text.utf8).prefix(Limits.maxTextBytes))))
+  }
+
+  private func sayLeaving(_ reason: LeaseEnding) {
+    if reason == .publisher || !call.isReady { return }
+    call.say(.leaving(noticeMs: 0, text: Array(reason.text.utf8)))
+  }
+
+  // MARK: Funding
+
+  private func fundingOffered(_ number: UInt8, _ transaction: Transaction) {
+    if case .awaitingFunding(let wait) = phase, wait.step == .lapsed, number == 0 {
+      do { try books.channels.offered(number, transaction) } catch {
+        return context.warning(label + error.message)
+      }
+      if let close = books.channels.signClose(number) { call.say(.closeSigned(close)) }
+      return
+    }
+    do { try books.channels.offered(number, transaction) } catch {
+      context.warning(label + error.message)
+      let refusal = Refusal(.money, error.message)
+      call.say(.refuse(code: refusal.code, text: refusal.bytes))
+      return
+    }
+    if case .awaitingFunding(var wait) = phase, number == 0 {
+      if wait.step == .unfunded {
+        wait = FundingWait(step: .relaying, untilMs: context.nowMs + LeaseTimes.relayHintMs)
+        phase = .awaitingFunding(wait)
+      }
+      if books.channels.first?.isConfirmed == true { open() }
+    } else {
+      books.sayFunding(number)
+    }
+  }
+
+  /// From here on tasks run, within the owner's number until the funding confirms.
+  private func open() {
+    phase = .open(OpenLease(unconfirmedSince: context.tipHeight, idleSinceMs: context.nowMs))
+    books.enter(.open)
+    openShare()
+    books.sayFunding(0)
+  }
+
+  private func openShare() {
+    if hasShare { return }
+    hasShare = true
+    context.emit(.openShare(key, name: work.shareName, contract.share))
+  }
+
+  private func closeShare() {
+    work.clear()
+    if hasShare { context.emit(.closeShare(key)) }
+    hasShare = false
+    holdsPlace = false
+  }
+
+  private func drainChannels() {
+    while let note = books.channels.nextNote() {
+      switch note {
+      case .stored(let channel, let sequence):
+        call.say(.paymentStored(channel: channel, sequence: sequence))
+      case .confirmed(let channel, let height):
+        context.info(label + "channel \(channel) is funded at height \(height)")
+        books.fundingConfirmed(work)
+        if case .awaitingFunding(let wait) = phase, wait.step == .relaying { open() }
+        books.sayFunding(channel)
+      case .lost(let channel): fundingLost(channel)
+      case .doubleSpent(let channel, let other): doubleSpent(channel, other)
+      case .closeIsDue(let channel): closeIsDue(channel)
+      case .spent(let channel, let spend, let height): spent(channel, spend, height)
+      }
+    }
+  }
+
+  private func fundingLost(_ channel: UInt8) {
+    context.warning(label + "a reorganisation took the funding of channel \(channel) out of the chain")
+    if call.isReady { call.say(.fundingState(channel: channel, sight: .lost)) }
+    if !books.channels.isUnconfirmed { return }
+    books.fundingLost(work)
+    if case .open(var open) = phase {
+      open.unconfirmedSince = context.tipHeight
+      phase = .open(open)
+    }
+  }
+
+  private func doubleSpent(_ channel: UInt8, _ other: Bytes32) {
+    let lostSat = books.exposedSat(work)
+    context.warning(
+      label + "the funding of channel \(channel) was double-spent by " + other.reversed.hex + ": "
+        + "\(lostSat) sat of work are lost")
+    context.unconfirmed.lost(key, lostSat, unixSeconds: context.now.unixSeconds)
+    context.store(.losses)
+    switch phase {
+    case .awaitingFunding: drop("its funding was double-spent")
+    case .open, .ending:
+      end(.unconfirmed)
+      beginClosing()
+    case .closing, .closed, .over: break
+    }
+  }
+
+  /// A channel has to be closed before its expiry, whatever the lease does.
+  private func closeIsDue(_ number: UInt8) {
+    switch phase {
+    case .open:
+      if Int(number) + 1 < books.channels.count { return books.channels.close(number) }
+      end(.term)
+    case .ending(var ending):
+      guard !ending.reason.isHasty, Int(number) + 1 == books.channels.count else { return }
+      let untilMs = context.nowMs + LeaseTimes.hastyPaymentMs
+      switch ending.step {
+      case .tasks: break
+      case .payment(let former): ending.step = .payment(untilMs: min(former, untilMs))
+      case .signature(let former): ending.step = .signature(untilMs: min(former, untilMs))
+      }
+      phase = .ending(ending)
+    case .awaitingFunding, .closing, .closed, .over: break
+    }
+  }
+
+  private func spent(_ number: UInt8, _ spend: ChannelSpend, _ height: UInt32) {
+    switch spend.kind {
+    case .close:
+      context.info(
+        label + "close " + spend.txid.reversed.hex + " is in block \(height): "
+          + "\(spend.payoutSat) sat to the owner")
+    case .refund:
+      context.warning(label + "the publisher took channel \(number) back at height \(height)")
+    }
+    if books.channels.hasUsable { return }
+    switch phase {
+    case .open, .ending: beginClosing()
+    case .awaitingFunding: drop("its channel was spent before it opened")
+    case .closing, .closed, .over: break
+    }
+  }
+
+  // MARK: The end
+
+  private func end(_ reason: LeaseEnding) {
+    switch phase {
+    case .awaitingFunding(let wait):
+      if wait.step != .relaying { return drop(reason.text) }
+    case .open: break
+    case .ending, .closing, .closed, .over: return
+    }
+    books.account.reserve(false, nowMs: context.nowMs)
+    phase = .ending(EndingLease(reason: reason))
+    books.enter(.ending, ending: reason)
+    sayLeaving(reason)
+    work.stopAll(reason.exit, graceMs: UInt64(contract.stopGraceMs))
+  }
+
+  private func receiptSigned(_ signature: [UInt8]) {
+    guard case .ending(let ending) = phase, case .signature = ending.step else { return }
+    if !books.receiptSigned(signature) {
+      return context.warning(label + "the publisher's signature of the receipt is wrong")
+    }
+    context.info(label + "receipt signed: \(books.channels.paidSat) sat paid")
+    beginClosing()
+  }
+
+  /// A channel of a lease that is ending may be closed by its publisher too.
+  private func closeWanted(_ number: UInt8) {
+    guard case .ending(let ending) = phase, case .signature = ending.step,
+      let close = books.channels.signClose(number)
+    else { return }
+    call.say(.closeSigned(close))
+  }
+
+  /// Whatever the publisher does, what was paid is collected.
+  private func beginClosing() {
+    books.remember(work)
+    books.eraseTraces()
+    storeRows()
+    call.flush()
+    closeShare()
+    phase = .closing
+    books.enter(.closing)
+    books.channels.close()
+    call.hangUp()
+  }
+
+  /// Nothing was promised that is worth a wait.
+  private func drop(_ reason: String) {
+    context.info(label + reason)
+    closeShare()
+    call.hangUp()
+    archive()
+  }
+
+  private func archive() {
+    books.channels.unwatch()
+    context.emit(.archiveLease(contract: books.id, channels: books.record.channelIds))
+    phase = .over
+  }
+
+  /// What conditions and time make of the phase.
+  private func advance() {
+    switch phase {
+    case .awaitingFunding(let wait): advance(wait)
+    case .open(let open): advance(open)
+    case .ending(let ending): advance(ending)
+    case .closing: advanceClosing()
+    case .closed: if books.channels.isBuried { archive() }
+    case .over: break
+    }
+    switch phase {
+    case .awaitingFunding(let wait):
+      talk.taskRefusal =
+        wait.step == .relaying ? nil : Refusal(.busy, "the lease has no funding yet")
+    case .open: talk.taskRefusal = nil
+    case .ending, .closing, .closed, .over:
+      talk.taskRefusal = Refusal(.busy, "the lease is ending")
+    }
+  }
+
+  private func advance(_ wait: FundingWait) {
+    if context.nowMs < wait.untilMs { return }
+    switch wait.step {
+    case .unfunded:
+      context.info(label + "not funded in time: its place is free again")
+      holdsPlace = false
+      phase = .awaitingFunding(
+        FundingWait(step: .lapsed, untilMs: context.nowMs + LeaseTimes.lateFundingMs))
+    case .relaying: open()
+    case .lapsed: drop("it was never funded")
+    }
+  }
+
+  private func advance(_ former: OpenLease) {
+    var open = former
+    let nowMs = context.nowMs
+    let (standing, text) = self.standing(open)
+    if standing != open.standing {
+      let wasRunning = open.standing == .running
+      open.standing = standing
+      open.standsSinceMs = standing == .running ? nil : open.standsSinceMs ?? nowMs
+      changed(wasRunning: wasRunning, standing, text)
+    }
+    open.text = text
+    let isIdle = work.isIdle
+    open.idleSinceMs = isIdle ? open.idleSinceMs ?? nowMs : nil
+    open.awaySinceMs = call.isReady ? nil : open.awaySinceMs ?? nowMs
+    open.ladderLowSince =
+      !books.channels.isUnconfirmed && books.ladderIsLow()
+      ? open.ladderLowSince ?? context.tipHeight : nil
+    books.account.reserve(call.isReady && standing == .running, nowMs: nowMs)
+    phase = .open(open)
+    if let reason = reasonToEnd(open) { end(reason) }
+  }
+
+  private func reasonToEnd(_ open: OpenLease) -> LeaseEnding? {
+    let nowMs = context.nowMs
+    let holdMs = UInt64(contract.holdMs)
+    if books.channels.isUnconfirmed {
+      let isLate = context.tipHeight >= open.unconfirmedSince + LeaseTimes.unconfirmedBlocks
+      return isLate ? .unconfirmed : nil
+    }
+    if open.standing == .frozen, let since = open.standsSinceMs, nowMs >= since + holdMs {
+      return .unpaid
+    }
+    if let since = open.awaySinceMs, nowMs >= since + holdMs { return .absent }
+    if let since = open.ladderLowSince,
+      context.tipHeight >= since + LeaseTimes.ladderBlocks
+    {
+      return .ladder
+    }
+    return nil
+  }
+
+  private func standing(_ open: OpenLease) -> (Standing, String) {
+    let channels = books.channels
+    let margin = contract.terms.closeMarginBlocks
+    return StandingRule(
+      rule: books.account.rule, maxLossSat: contract.providerMaxLossSat,
+      pause: context.owner.isPaused ? context.owner.text : nil, owedSat: books.owedSat(work),
+      paidSat: channels.paidSat, countingSat: channels.countingSat,
+      isUnconfirmed: channels.isUnconfirmed, exposedSat: books.exposedSat(work),
+      allowedSat: context.unconfirmed.allowedSat(key, unixSeconds: context.now.unixSeconds),
+      lacksTopUp: channels.awaitsTopUp
+        && context.tipHeight + margin >= channels.confirmedUntilHeight
+    ).decision
+  }
+
+  private func changed(wasRunning: Bool, _ standing: Standing, _ text: String) {
+    let isRunning = standing == .running
+    if wasRunning != isRunning {
+      work.isFrozen = !isRunning
+      context.emit(isRunning ? .thawShare(key) : .freezeShare(key))
+    }
+    if standing == .frozen {
+      context.warning(label + "frozen: " + text)
+    } else {
+      context.info(label + standing.text + (isRunning ? "" : ": " + text))
+    }
+    say(standing, text)
+  }
+
+  private func advance(_ former: EndingLease) {
+    var ending = former
+    let nowMs = context.nowMs
+    if case .tasks = ending.step {
+      if !work.isIdle { return }
+      books.account.close(nowMs: nowMs)
+      if !work.hasResults { holdsPlace = false }
+      let patienceMs =
+        ending.reason.isHasty ? LeaseTimes.hastyPaymentMs : UInt64(contract.holdMs)
+      ending.step = .payment(untilMs: nowMs + patienceMs)
+      phase = .ending(ending)
+    }
+    guard case .payment(let untilMs) = ending.step else {
+      if case .signature(let untilMs) = ending.step, nowMs >= untilMs { beginClosing() }
+      return
+    }
+    if call.isReady && !ending.isStated {
+      ending.isStated = true
+      phase = .ending(ending)
+      work.sayLines()
+      books.stateFinally(work)
+    }
+    if books.channels.first?.funding == nil {
+      return beginClosing()
+    }
+    if ending.isStated && books.channels.paidSat >= books.owedSat(work) {
+      books.sayReceipt(work)
+      ending.step = .signature(untilMs: nowMs + signatureMs(ending.reason))
+      phase = .ending(ending)
+    } else if nowMs >= untilMs || (ending.reason.isHasty && call.isDown) {
+      beginClosing()
+    }
+  }
+
+  /// A publisher whose channels were paid nothing needs the signed closes to have its coins back early.
+  private func signatureMs(_ reason: LeaseEnding) -> UInt64 {
+    if reason.isHasty { return LeaseTimes.hastyPaymentMs }
+    let isPaid = books.channels.paid.count == books.channels.count
+    return isPaid ? LeaseTimes.signatureMs : UInt64(contract.holdMs)
+  }
+
+  private func advanceClosing() {
+    if books.channels.isCollected {
+      phase = .closed
+      books.enter(.closed)
+      if books.channels.isBuried { archive() }
+      return
+    }
+    let expiryHeight = books.channels.newest?.terms.expiryHeight ?? 0
+    if books.channels.isUnconfirmed && context.tipHeight > expiryHeight + LeaseTimes.burialBlocks {
+      archive()
+    }
+  }
+
+  // MARK: Time
+
+  /// When ``timePassed()`` is wanted; `UInt64.max` when only events matter.
+  var nextDeadlineMs: UInt64 {
+    var earliest = work.nextDeadlineMs
+    if wantsCall || !call.isDown { earliest = min(earliest, call.nextDeadlineMs) }
+    switch phase {
+    case .awaitingFunding(let wait): earliest = min(earliest, wait.untilMs)
+    case .open(let open): earliest = min(earliest, deadlineMs(open))
+    case .ending(let ending):
+      switch ending.step {
+      case .tasks: break
+      case .payment(let untilMs), .signature(let untilMs): earliest = min(earliest, untilMs)
+      }
+    case .closing, .closed, .over: break
+    }
+    return earliest
+  }
+
+  private func deadlineMs(_ open: OpenLease) -> UInt64 {
+    var earliest = books.nextReportMs(
+      isCounting: books.account.isReserving || work.active > 0,
+      hasLines: books.hasUnstatedLines(work))
+    if books.account.isReserving { earliest = min(earliest, context.nowMs + reservationCheckMs) }
+    let holdMs = UInt64(contract.holdMs)
+    if open.standing == .frozen, let since = open.standsSinceMs {
+      earliest = min(earliest, since + holdMs)
+    }
+    if let since = open.awaySinceMs { earliest = min(earliest, since + holdMs) }
+    return earliest
+  }
+
+  /// While nothing but the reservation counts, what is owed is looked at again after this.
+  private var reservationCheckMs: UInt64 {
+    let hour: UInt64 = 3_600_000
+    let hourlySat = max(
+      1, Price.owedSat(contract.rates, LeaseUsage(reservedMs: hour)) ?? UInt64.max)
+    // A sixteenth of the loss: far below what freezes a lease.
+    let stepSat = max(1, contract.providerMaxLossSat / 16)
+    let (product, overflow) = stepSat.multipliedReportingOverflow(by: hour)
+    let ms = overflow ? hour : product / hourlySat
+    return min(max(ms, books.account.sampleMs), UInt64(contract.payoutIntervalMs))
+  }
+
+  // MARK: Display
+
+  var summary: LeaseSummary {
+    let channels = books.channels
+    var summary = LeaseSummary(
+      contract: books.id, announcementTxid: announcementTxid, publisher: contract.publisher,
+      stage: books.record.stage, capacitySat: channels.capacitySat,
+      owedSat: books.owedSat(work), paidSat: channels.paidSat, payments: channels.paymentCount,
+      usage: books.usage(work))
+    if case .open(let open) = phase { summary.standing = open.standing }
+    summary.isConnected = call.isReady
+    summary.funding = channels.first?.funding
+    summary.fundingHeight = channels.first?.fundingHeight
+    summary.closeTxid = channels.first?.spend?.txid
+    summary.closeHeight = channels.first?.spendHeight
+    summary.payoutSat = channels.payoutSat
+    summary.tasks = work.lines.count
+    summary.running = UInt32(work.active)
+    summary.queued = UInt32(work.queued)
+    summary.lastLine = work.lines.latest
+    for number in 1..<max(1, channels.count) {
+      if let channel = channels.channel(UInt8(number)) {
+        summary.topUps.append(
+          LeaseSummary.TopUp(
+            number: UInt8(number), funding: channel.funding, fundingHeight: channel.fundingHeight,
+            capacitySat: channel.terms.capacitySat, paidSat: channel.paidSat,
+            closeTxid: channel.spend?.txid, closeHeight: channel.spendHeight,
+            payoutSat: channel.spend?.payoutSat ?? 0))
+      }
+    }
+    return summary
+  }
+}

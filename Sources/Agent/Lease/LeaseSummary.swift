@@ -1,0 +1,118 @@
+import Bitcoin
+import Bytes
+import Market
+
+/// A lease as a status display shows it.
+public struct LeaseSummary: Equatable, Sendable {
+  /// A further channel.
+  public struct TopUp: Equatable, Sendable {
+    public var number: UInt8
+    public var funding: OutPoint?
+    public var fundingHeight: UInt32?
+    public var capacitySat: UInt64
+    public var paidSat: UInt64
+    /// Wire byte order.
+    public var closeTxid: Bytes32?
+    public var closeHeight: UInt32?
+    public var payoutSat: UInt64
+  }
+
+  public var contract: Bytes32
+  /// Wire byte order.
+  public var announcementTxid: Bytes32
+  public var publisher: Bytes32
+  public var stage: LeaseStage
+  public var standing = Standing.running
+  public var isConnected = false
+  /// Sums over all channels.
+  public var capacitySat: UInt64
+  public var owedSat: UInt64
+  public var paidSat: UInt64
+  public var payments: UInt64
+  public var usage: LeaseUsage
+  /// The first channel's.
+  public var funding: OutPoint?
+  public var fundingHeight: UInt32?
+  public var closeTxid: Bytes32?
+  public var closeHeight: UInt32?
+  /// Of all channels.
+  public var payoutSat: UInt64 = 0
+  /// Tasks that have ended, run, wait.
+  public var tasks: UInt32 = 0
+  public var running: UInt32 = 0
+  public var queued: UInt32 = 0
+  /// Of the task that ended last; nil where none has in this run.
+  public var lastLine: TaskLine?
+  public var topUps: [TopUp] = []
+
+  init(
+    contract: Bytes32, announcementTxid: Bytes32, publisher: Bytes32, stage: LeaseStage,
+    capacitySat: UInt64, owedSat: UInt64, paidSat: UInt64, payments: UInt64, usage: LeaseUsage
+  ) {
+    self.contract = contract
+    self.announcementTxid = announcementTxid
+    self.publisher = publisher
+    self.stage = stage
+    self.capacitySat = capacitySat
+    self.owedSat = owedSat
+    self.paidSat = paidSat
+    self.payments = payments
+    self.usage = usage
+  }
+
+  /// One JSON object. Everything in it is hexadecimal, a number, or one of our own words.
+  public var json: String {
+    var text = JsonText()
+    text.beginObject()
+    text.field("contract", contract.hex)
+    text.field("announcement_txid", announcementTxid.reversed.hex)
+    text.field("publisher", publisher.hex)
+    text.field("stage", stage.text)
+    text.field("standing", standing.text)
+    text.field("frozen", standing != .running && standing != .paused)
+    text.field("paused", standing == .paused)
+    text.field("connected", isConnected)
+    text.field("capacity_sat", capacitySat)
+    text.field("owed_sat", owedSat)
+    text.field("paid_sat", paidSat)
+    text.field("payments", payments)
+    text.key("usage")
+    text.raw(usage.json)
+    LeaseSummary.write(funding, fundingHeight, closeTxid, closeHeight, to: &text)
+    text.field("payout_sat", payoutSat)
+    text.field("tasks", UInt64(tasks))
+    text.field("running", UInt64(running))
+    text.field("queued", UInt64(queued))
+    text.field("reserved_ms", usage.reservedMs)
+    if let lastLine {
+      text.field("exit", lastLine.kind.text)
+      text.key("exit_status")
+      text.value(Int64(lastLine.status))
+    }
+    text.key("top_ups")
+    text.beginArray()
+    for topUp in topUps {
+      text.beginObject()
+      text.field("number", UInt64(topUp.number))
+      text.field("capacity_sat", topUp.capacitySat)
+      text.field("paid_sat", topUp.paidSat)
+      LeaseSummary.write(
+        topUp.funding, topUp.fundingHeight, topUp.closeTxid, topUp.closeHeight, to: &text)
+      text.field("payout_sat", topUp.payoutSat)
+      text.endObject()
+    }
+    text.endArray()
+    text.endObject()
+    return text.string
+  }
+
+  private static func write(
+    _ funding: OutPoint?, _ fundingHeight: UInt32?, _ closeTxid: Bytes32?, _ closeHeight: UInt32?,
+    to text: inout JsonText
+  ) {
+    if let funding { text.field("funding", funding.text) }
+    if let fundingHeight { text.field("funding_height", UInt64(fundingHeight)) }
+    if let closeTxid { text.field("close_txid", closeTxid.reversed.hex) }
+    if let closeHeight { text.field("close_height", UInt64(closeHeight)) }
+  }
+}

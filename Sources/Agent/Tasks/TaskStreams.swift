@@ -1,0 +1,157 @@
+import Bytes
+import Market
+import Session
+
+/// The session's streams of a lease's tasks: what they print and what they made goes out, their input comes
+/// in. Whoever receives opens the stream, and names the byte from which on it wants it.
+final class TaskStreams {
+  private static let inputWindow = 65_536
+
+  private let lease: LeaseKey
+  private let table: TaskTable
+  private let call: Call
+  private let context: AgentContext
+  private var early = EarlyStreams()
+  private(set) var results = ResultShelf()
+
+  init(_ lease: LeaseKey, _ table: TaskTable, call: Call, context: AgentContext) {
+    self.lease = lease
+    self.table = table
+    self.call = call
+    self.context = context
+  }
+
+  /// Bytes that wait for the publisher.
+  var heldBytes: UInt64 { results.heldBytes + table.heldOutput }
+  var nextDeadlineMs: UInt64 { early.nextDeadlineMs }
+
+  // MARK: Opening
+
+  func opened(_ id: StreamId, _ opening: StreamOpening) {
+    if let task = table.task(key: opening.key) { return attach(id, opening, to: task) }
+    let untilMs = context.nowMs + LeaseTimes.earlyStreamMs
+    if !early.add(id, opening, untilMs: untilMs) { call.resetStream(id) }
+  }
+
+  /// The order of a task came: streams that were opened before are its.
+  func taskAdded(_ task: LeaseTask) {
+    for stream in early.take(task.key) { attach(stream.id, stream.opening, to: task) }
+  }
+
+  private func attach(_ id: StreamId, _ opening: StreamOpening, to task: LeaseTask) {
+    switch opening.kind {
+    case .standardOutput where !task.outputIsLost:
+      task.output.standardOutput.resume(at: opening.receiveOffset, on: id)
+    case .standardError where !task.outputIsLost:
+      task.output.standardError.resume(at: opening.receiveOffset, on: id)
+    case .fileOut:
+      if !results.open(task.number, id, offset: opening.receiveOffset) { call.resetStream(id) }
+    case .fileIn, .terminal, .standardInput, .standardOutput, .standardError:
+      call.resetStream(id)
+    }
+  }
+
+  /// Asks for a task's input, from the first byte on that did not come yet.
+  func openInput(_ task: LeaseTask) {
+    guard task.running != nil, task.order?.hasInput == true, !task.output.inputIsEnded,
+      task.output.input == nil
+    else { return }
+    task.output.inputOpened(
+      call.open(
+        StreamOpening(
+          kind: .standardInput, key: task.key, receiveOffset: task.output.inputOffset),
+        window: TaskStreams.inputWindow))
+  }
+
+  /// Nothing reads its input any more, and nothing more is printed.
+  func programEnded(_ task: LeaseTask) {
+    if let stream = task.output.takeInput() { call.resetStream(stream) }
+    task.output.programEnded()
+  }
+
+  // MARK: What comes
+
+  /// False for a stream of which nothing is known.
+  func received(_ id: StreamId, _ bytes: [UInt8]) -> Bool {
+    for task in table.tasks where task.output.input == id {
+      task.output.inputReceived(bytes.count)
+      context.emit(.writeInput(TaskRef(lease: lease, number: task.number), bytes))
+      return true
+    }
+    return false
+  }
+
+  func ended(_ id: StreamId) {
+    early.remove(id)
+    for task in table.tasks {
+      if task.output.input == id {
+        task.output.inputEnded()
+        call.endStream(id)
+        return context.emit(.closeInput(TaskRef(lease: lease, number: task.number)))
+      }
+      if task.output.streamEnded(id) { return }
+    }
+    // The publisher ends its side of a results' stream when it holds them all.
+    if let number = results.fetched(id) {
+      context.emit(.dropResults(TaskRef(lease: lease, number: number)))
+    }
+  }
+
+  func reset(_ id: StreamId) {
+    early.remove(id)
+    for task in table.tasks where task.output.streamReset(id) { return }
+    results.reset(id)
+  }
+
+  func inputTaken(_ task: LeaseTask, _ count: Int) {
+    if let id = task.output.input { call.grant(id, count) }
+  }
+
+  func disconnected() {
+    early.removeAll()
+    results.disconnected()
+    for task in table.tasks { task.output.disconnected() }
+  }
+
+  // MARK: What goes
+
+  /// Sends what can be sent of outputs and results.
+  func pump() {
+    for task in table.tasks {
+      task.output.standardOutput.pump(call)
+      task.output.standardError.pump(call)
+    }
+    for read in results.nextReads() {
+      context.emit(
+        .readResults(
+          TaskRef(lease: lease, number: read.number), offset: read.offset,
+          count: ResultShelf.chunk))
+    }
+    for stream in results.sent { call.endStream(stream) }
+  }
+
+  func roomAvailable() {
+    results.roomAvailable()
+    pump()
+  }
+
+  func resultsCollected(_ number: UInt32, sizeBytes: UInt64) {
+    results.add(number, sizeBytes: sizeBytes)
+  }
+
+  func resultBytes(_ number: UInt32, _ bytes: [UInt8], offset: UInt64) {
+    guard let stream = results.read(number, offset: offset) else { return }
+    results.taken(number, call.send(stream, bytes), of: bytes.count)
+    pump()
+  }
+
+  /// Streams whose task never came are given up.
+  func timePassed() {
+    for id in early.takeOld(nowMs: context.nowMs) { call.resetStream(id) }
+  }
+
+  func removeAll() {
+    early.removeAll()
+    results.removeAll()
+  }
+}
