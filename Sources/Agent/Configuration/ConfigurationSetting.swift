@@ -170,7 +170,8 @@ struct ConfigurationSetting {
         configuration.idleMilliWatts = milliWatts
         return true
       },
-      ConfigurationSetting("price.occupancy", expects: "0 to 1, the reservation's part of an hour") {
+      ConfigurationSetting("price.occupancy", expects: "0 to 1, the reservation's part of an hour")
+      {
         value, configuration in
         guard let milli = ConfigurationValue.thousandths(value), milli <= 1000 else { return false }
         configuration.occupancyMilli = UInt32(milli)

@@ -8,14 +8,14 @@ public enum AddressRule {
     if host.contains(0x3a) { return isPublicIPv6(host) }
     if looksNumeric(host) {
       guard let address = ipv4(host[...]) else { return false }
-      return isPublic(address)
+      return isPublicIPv4(address)
     }
     return !isLocalName(host)
   }
 
   // MARK: IPv4
 
-  private static func isPublic(_ address: [UInt8]) -> Bool {
+  private static func isPublicIPv4(_ address: [UInt8]) -> Bool {
     let (first, second, third) = (address[0], address[1], address[2])
     switch first {
     case 0, 10, 127: return false
@@ -67,10 +67,10 @@ public enum AddressRule {
     let low = [
       UInt8(groups[6] >> 8), UInt8(groups[6] & 255), UInt8(groups[7] >> 8), UInt8(groups[7] & 255),
     ]
-    if groups[0..<5].allSatisfy({ $0 == 0 }) { return groups[5] == 0xffff && isPublic(low) }
-    if groups[0] == 0x64 && groups[1] == 0xff9b { return isPublic(low) }
+    if groups[0..<5].allSatisfy({ $0 == 0 }) { return groups[5] == 0xffff && isPublicIPv4(low) }
+    if groups[0] == 0x64 && groups[1] == 0xff9b { return isPublicIPv4(low) }
     if groups[0] == 0x2002 {
-      return isPublic([
+      return isPublicIPv4([
         UInt8(groups[1] >> 8), UInt8(groups[1] & 255), UInt8(groups[2] >> 8),
         UInt8(groups[2] & 255),
       ])

@@ -121,7 +121,8 @@ final class Negotiation {
       if type & 1 == 1 { return nil }
       return refuse(Refusal(.version, "message type \(type) is not known"), .refused)
     default:
-      return refuse(Refusal(.badMessage, "a message that makes no sense before a contract"), .refused)
+      return refuse(
+        Refusal(.badMessage, "a message that makes no sense before a contract"), .refused)
     }
   }
 

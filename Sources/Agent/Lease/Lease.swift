@@ -391,7 +391,8 @@ final class Lease {
   }
 
   private func fundingLost(_ channel: UInt8) {
-    context.warning(label + "a reorganisation took the funding of channel \(channel) out of the chain")
+    context.warning(
+      label + "a reorganisation took the funding of channel \(channel) out of the chain")
     if call.isReady { call.say(.fundingState(channel: channel, sight: .lost)) }
     if !books.channels.isUnconfirmed { return }
     books.fundingLost(work)

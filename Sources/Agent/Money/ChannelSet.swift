@@ -141,7 +141,9 @@ final class ChannelSet {
   }
 
   /// A top-up was agreed on, and no block holds it deep enough.
-  var awaitsTopUp: Bool { entries.count > 1 && newest?.isConfirmed == false && newest?.spend == nil }
+  var awaitsTopUp: Bool {
+    entries.count > 1 && newest?.isConfirmed == false && newest?.spend == nil
+  }
 
   /// The height at which the last confirmed channel has to be closed.
   var confirmedUntilHeight: UInt32 {

@@ -71,8 +71,8 @@ struct BundleShelf {
   /// A task starts with these.
   mutating func used(_ bundles: [BundleRef]) {
     clock += 1
-    for index in entries.indices where bundles.contains(where: { $0.digest == entries[index].ref.digest })
-    {
+    for index in entries.indices
+    where bundles.contains(where: { $0.digest == entries[index].ref.digest }) {
       entries[index].lastUse = clock
     }
   }

@@ -39,7 +39,8 @@ struct ResultShelf {
   /// Reads to be made now: at most one for each.
   mutating func nextReads() -> [(number: UInt32, offset: UInt64)] {
     var reads: [(number: UInt32, offset: UInt64)] = []
-    for index in entries.indices where entries[index].stream != nil && !entries[index].isReading
+    for index in entries.indices
+    where entries[index].stream != nil && !entries[index].isReading
       && !entries[index].isFull
     {
       if entries[index].offset >= entries[index].sizeBytes { continue }

@@ -47,7 +47,11 @@ final class TaskRunner {
       switch TaskRow.decode(row.body) {
       case .order(let order): orders.append(order)
       case .line(let line, let ordinal):
-        if ordinal >= lines.stored { ended.append((line, ordinal)) } else { deleteLater(line.number) }
+        if ordinal >= lines.stored {
+          ended.append((line, ordinal))
+        } else {
+          deleteLater(line.number)
+        }
       case nil: context.warning("task \(row.number): its record cannot be read")
       }
     }
@@ -151,7 +155,9 @@ final class TaskRunner {
     task.update { $0.usage = TaskUsage.cut(TaskUsage.of(sample), $0.stop?.most) }
     guard let running = task.running, let order = task.order else { return }
     // What stands still, whoever's the wish, does not come nearer to its limit.
-    if running.usage.runningMs >= order.limits.wallMs { stop(task, .timeLimit, .timeLimit, graceMs: 0) }
+    if running.usage.runningMs >= order.limits.wallMs {
+      stop(task, .timeLimit, .timeLimit, graceMs: 0)
+    }
   }
 
   /// Everything is sampled at once: after a freeze.
