@@ -48,6 +48,13 @@ int32_t host_sandbox_send_program(int32_t socket, uint32_t id, uint32_t counts, 
   return done < 0 ? -errno : 0;
 }
 
+int32_t host_sandbox_send_collect(int32_t socket, const uint8_t *path, uint64_t size, int32_t output) {
+  struct host_command command = {HOST_COMMAND_COLLECT, 0, 0};
+  struct iovec parts[2] = {{&command, sizeof command}, {(void *)(uintptr_t)path, (size_t)size}};
+  ssize_t done = host_sandbox_pass(socket, parts, 2, &output, 1);
+  return done < 0 ? -errno : 0;
+}
+
 int32_t host_sandbox_wait_readable(int32_t descriptor, int32_t timeout_ms) {
   struct pollfd watched = {descriptor, POLLIN, 0};
   int ready = poll(&watched, 1, timeout_ms);
@@ -94,7 +101,17 @@ int32_t host_sandbox_pipe(int32_t ends[2], uint32_t nonblocking) {
   return 0;
 }
 
-void host_sandbox_widen_pipe(int32_t end) { fcntl(end, F_SETPIPE_SZ, 8 * 65536); }
+int32_t host_sandbox_reopen(int32_t descriptor) {
+  char path[32] = "/proc/self/fd/";
+  int at = 14, unit = 1;
+  while (descriptor / unit >= 10) unit *= 10;
+  for (; unit > 0; unit /= 10) path[at++] = (char)('0' + descriptor / unit % 10);
+  // A pipe that nobody writes to would be waited for.
+  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) return -errno;
+  fcntl(fd, F_SETFL, 0);
+  return fd;
+}
 
 int32_t host_sandbox_socketpair(int32_t ends[2]) {
   int made[2];

@@ -34,6 +34,11 @@ int64_t host_sandbox_write(int32_t descriptor, const uint8_t *bytes, uint64_t si
 
 int32_t host_sandbox_close(int32_t descriptor) { return close(descriptor) == 0 ? 0 : -errno; }
 
+uint64_t host_sandbox_file_size(int32_t descriptor) {
+  struct stat found;
+  return fstat(descriptor, &found) == 0 && S_ISREG(found.st_mode) ? (uint64_t)found.st_size : 0;
+}
+
 int64_t host_sandbox_read_file(const char *path, uint8_t *buffer, uint64_t size) {
   int fd = open(path, O_RDONLY | O_CLOEXEC);
   if (fd < 0) return -errno;

@@ -20,7 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { CONTROL = 3, RESULTS = 5, PROGRAMS = 16 };
+enum { CONTROL = 3, PROGRAMS = 16 };
 
 // The job's program, at index 0, and further programs beside it.
 static struct {
@@ -58,7 +58,8 @@ int32_t host_sandbox_fork_child(void) {
 }
 
 // Runs the helper in a confined child. The report's first number is 22 when the child died.
-int32_t host_sandbox_helper(const struct host_plan *plan, uint32_t task, uint64_t report[3]) {
+int32_t host_sandbox_helper(const struct host_plan *plan, uint32_t task,
+                            const struct host_helper_work *work, uint64_t report[3]) {
   int ends[2];
   report[0] = 22;
   report[1] = report[2] = 0;
@@ -73,8 +74,7 @@ int32_t host_sandbox_helper(const struct host_plan *plan, uint32_t task, uint64_
       own[0] = 21;
       own[2] = (uint64_t)code;
     } else {
-      if (!plan->is_fresh) host_sandbox_execute_helper(plan, task, ends[1]);
-      plan->helper(task, (void *)(uintptr_t)plan->limits, own);
+      plan->helper(task, work, own);
     }
     _exit(write(ends[1], own, sizeof own) == sizeof own ? 0 : 1);
   }
@@ -117,10 +117,16 @@ static void kill_all(void) {
   } while (pid > 0 || errno == EINTR);
 }
 
-static void collect(const struct host_plan *plan) {
-  uint64_t report[3];
-  host_sandbox_helper(plan, 2, report);
-  close(RESULTS);
+// `size` bytes: the command and a path that ends in a zero byte. The descriptor closes before the end is told.
+static void collect(const struct host_plan *plan, const struct host_command *command, size_t size,
+                    int output) {
+  uint64_t report[3] = {2, 0, 0};
+  const char *path = (const char *)(command + 1);
+  if (size > sizeof *command && ((const char *)command)[size - 1] == 0) {
+    struct host_helper_work work = {path, {0, 0}, 0, output};
+    host_sandbox_helper(plan, 2, &work, report);
+  }
+  close(output);
   host_sandbox_tell(HOST_EVENT_COLLECTED, (uint32_t)report[0], report[1], report[2]);
 }
 
@@ -149,7 +155,10 @@ static void obey(const struct host_plan *plan) {
   const struct host_command *command = &buffer.command;
   if (got < (ssize_t)sizeof *command || command->kind == HOST_COMMAND_QUIT) _exit(0);
   if (command->kind == HOST_COMMAND_SIGNAL) send_signal(command->b, (int)command->a);
-  if (command->kind == HOST_COMMAND_COLLECT && programs[0].pid <= 0) collect(plan);
+  if (command->kind == HOST_COMMAND_COLLECT && programs[0].pid <= 0 && count == 1) {
+    collect(plan, command, (size_t)got, descriptors[0]);
+    return;
+  }
   if (command->kind == HOST_COMMAND_EXECUTE)
     start_further(plan, command, (uint64_t)got, count == 3 ? descriptors : NULL);
   for (int index = 0; index < count; index++) close(descriptors[index]);

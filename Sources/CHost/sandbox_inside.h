@@ -7,7 +7,7 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
-enum { HOST_HELD = 7, HOST_MOST_PASSED = 8 };
+enum { HOST_MOST_PASSED = 24 };
 extern int host_sandbox_held;
 
 // Messages with at most HOST_MOST_PASSED descriptors. As send(2) and recv(2), and repeated when

@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { CONTROL = 3, BUNDLE = 4, HELPER = 6 };
+enum { CONTROL = 3 };
 
 // Where the job's own use begins, as whoever becomes it saw it: the agent may look when it is over already.
 static struct moment {
@@ -53,23 +53,13 @@ struct failure {
   int32_t index, code;
 };
 
-// The helper beside a running job: arguments are the program's name, a word, the task, the path. A fork of
-// a fresh process 1, which nothing can look into, does it. Of another process 1 the helper is executed,
-// except where its file is the job's own user's: a job could reach it through /proc and write to it.
-static void execute_helper_beside(const struct host_plan *plan, char *texts, int report) {
-  char *arguments[5], *environment[1] = {NULL};
-  for (int index = 0; index < 4; index++, texts += strlen(texts) + 1) arguments[index] = texts;
-  arguments[4] = NULL;
-  struct stat found;
-#ifdef SYS_execveat
-  if (!plan->is_fresh && plan->descriptors[HELPER] >= 0 && fstat(HELPER, &found) == 0 &&
-      found.st_uid != geteuid())
-    syscall(SYS_execveat, HELPER, "", arguments, environment, 0x1000 /* AT_EMPTY_PATH */);
-#endif
+// The helper beside a running job, which cannot look into it: texts are the task and the path.
+static void help_beside(const struct host_plan *plan, const char *texts, int report) {
   close(report);
   close(CONTROL);
   uint64_t answer[3] = {0, 0, 0};
-  plan->helper((uint32_t)(arguments[2][0] - '0'), arguments[3], answer);
+  struct host_helper_work work = {texts + strlen(texts) + 1, {0, 0}, 0, -1};
+  plan->helper((uint32_t)(texts[0] - '0'), &work, answer);
   _exit(answer[0] == 0 ? 0 : 1);
 }
 
@@ -83,8 +73,8 @@ static int32_t execute_further(const struct host_plan *plan, const struct host_c
   if (arguments == 0 || zeros != 1 + arguments + environment || end[-1] != 0) return EINVAL;
   if (chdir(texts) != 0) return errno;
   if (command->b >> 30 & 1) {
-    if (arguments != 4) return EINVAL;
-    execute_helper_beside(plan, (char *)texts + strlen(texts) + 1, report);
+    if (arguments != 2) return EINVAL;
+    help_beside(plan, texts + strlen(texts) + 1, report);
   }
   return host_sandbox_execute(texts + strlen(texts) + 1, arguments, environment);
 }
@@ -124,9 +114,10 @@ static void unpack_and_become(const struct host_plan *plan, int told, int done) 
     own[0] = 21;
     own[2] = (uint64_t)failure.code;
   } else {
-    plan->helper(1, (void *)(uintptr_t)plan->limits, own);
+    struct host_helper_work work = host_sandbox_unpacking(plan);
+    plan->helper(1, &work, own);
   }
-  close(BUNDLE);
+  host_sandbox_close_bundles(plan);
   close(host_sandbox_held);
   struct moment moment = {host_monotonic_ns(), host_own_cpu_ns()};
   if (own[0] != 0 || write(done, &moment, sizeof moment) != sizeof moment) {
@@ -245,27 +236,6 @@ int32_t host_sandbox_start(const struct host_plan *plan, const struct host_comma
   else
     host_sandbox_tell(HOST_EVENT_STARTED, 0, begin.cpu_ns, 0);
   return pid;
-}
-
-void host_sandbox_execute_helper(const struct host_plan *plan, uint32_t task, int32_t report) {
-  if (plan->descriptors[HELPER] < 0) return;
-  char *arguments[6], *environment[1] = {NULL};
-  char *at = (char *)plan->arena + plan->helper_arguments[task - 1];
-  for (int index = 0; index < 5; index++, at += strlen(at) + 1) arguments[index] = at;
-  arguments[5] = NULL;
-  int data = task == 1 ? 4 : 5;
-  // Descriptor 3, the control socket, is closed in this child already.
-  if (report != CONTROL && dup2(report, CONTROL) < 0) return;
-  fcntl(CONTROL, F_SETFD, 0);
-  fcntl(data, F_SETFD, 0);
-  if (task == 1) {
-    if (host_sandbox_held != HOST_HELD && dup2(host_sandbox_held, HOST_HELD) < 0) return;
-    fcntl(HOST_HELD, F_SETFD, 0);
-  }
-#ifdef SYS_execveat
-  syscall(SYS_execveat, HELPER, "", arguments, environment, 0x1000 /* AT_EMPTY_PATH */);
-#endif
-  // Linux before 3.19, or a program that is not static: then the fork itself does the work.
 }
 
 int32_t host_sandbox_is_confined(void) {

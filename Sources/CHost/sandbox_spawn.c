@@ -13,7 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { CONTROL = 3, HELPER = 6, KEPT = 7 };
+enum { CONTROL = 3, KEPT = HOST_FIRST_BUNDLE + HOST_MOST_BUNDLES };
 
 void host_sandbox_default_signals(void) {
   for (int number = 1; number < 65; number++) signal(number, SIG_DFL);
@@ -26,22 +26,21 @@ void host_sandbox_default_signals(void) {
 // 3 on are not for the job: they close when a program is executed.
 static int place_descriptors(const struct host_plan *plan) {
   int high[KEPT];
-  for (int index = 0; index < KEPT; index++) {
+  int count = CONTROL + 1 + (int)plan->bundles;
+  for (int index = 0; index < count; index++) {
     int source = plan->descriptors[index];
-    high[index] = -1;
-    if (source < 0 && index == HELPER) continue;
     if (source < 0) source = open("/dev/null", (index == 0 ? O_RDONLY : O_WRONLY) | O_CLOEXEC);
     if (source < 0) return -1;
     high[index] = fcntl(source, F_DUPFD_CLOEXEC, 64);
     if (high[index] < 0) return -1;
   }
-  close(HELPER);
-  for (int index = 0; index < KEPT; index++) {
-    if (high[index] < 0) continue;
-    if (dup2(high[index], index) < 0) return -1;
-    if (index >= CONTROL && fcntl(index, F_SETFD, FD_CLOEXEC) < 0) return -1;
+  for (int index = 0; index < count; index++) {
+    int place = index <= CONTROL ? index : HOST_FIRST_BUNDLE + index - CONTROL - 1;
+    if (dup2(high[index], place) < 0) return -1;
+    if (place >= CONTROL && fcntl(place, F_SETFD, FD_CLOEXEC) < 0) return -1;
   }
-  host_close_from(KEPT);
+  for (int index = CONTROL + 1; index < HOST_FIRST_BUNDLE; index++) close(index);
+  host_close_from(HOST_FIRST_BUNDLE + (int32_t)plan->bundles);
   return 0;
 }
 

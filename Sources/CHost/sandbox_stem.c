@@ -19,18 +19,19 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-// The stored plan comes as if it were one more of a plan's descriptors.
-enum { CONTROL = 3, HELPER = 6, PLAN = 7, KEPT = 8, PROGRAM = 4 };
+// In a first child the network namespace that was made ahead lies between the socket and the bundles.
+enum { CONTROL = 3, NETWORK = 4, KEPT = HOST_FIRST_BUNDLE + HOST_MOST_BUNDLES, PROGRAM = 4 };
 
 // A plan as it lies in memory between two programs: this, the steps, the arena.
 struct stored_plan {
   uint32_t count, arena_size, terminal, waits;
+  uint32_t bundles, reserved;
   uint64_t limits[2];
 };
 
-// Bit n: descriptor n of the plan comes with it; they are in this order.
+// Comes with the plan's descriptors, of 0, 1 and 2 only those whose bit is set, and the stored plan.
 struct request {
-  uint32_t word, present;
+  uint32_t word, present, bundles;
 };
 struct answer {
   uint32_t word;
@@ -55,8 +56,8 @@ static int store(const struct host_plan *plan) {
 #ifdef SYS_memfd_create
   int fd = (int)syscall(SYS_memfd_create, "zennet-plan", 1u /* MFD_CLOEXEC */);
   if (fd < 0) return -errno;
-  struct stored_plan header = {
-      plan->count, plan->arena_size, plan->terminal, plan->waits, {plan->limits[0], plan->limits[1]}};
+  struct stored_plan header = {plan->count, plan->arena_size, plan->terminal, plan->waits,
+                               plan->bundles, 0, {plan->limits[0], plan->limits[1]}};
   if (write_all(fd, &header, sizeof header) == 0 &&
       write_all(fd, plan->steps, plan->count * sizeof *plan->steps) == 0 &&
       write_all(fd, plan->arena, plan->arena_size) == 0)
@@ -71,26 +72,26 @@ static int store(const struct host_plan *plan) {
 }
 
 // In a fork of the stem; never returns.
-static void grow(host_helper helper, uint32_t present, const int *received) {
+static void grow(host_helper helper, const struct request *request, const int *received) {
   host_sandbox_forget_arguments();
-  int stored = -1;
-  for (int index = 0; index < KEPT; index++) {
-    if (!(present >> index & 1)) continue;
-    int source = *received++;
-    if (index == PLAN) stored = source;
-    // What the job shall not have closes when it is executed. The stem's own socket is closed by this.
-    else if (dup3(source, index, index < CONTROL ? 0 : O_CLOEXEC) < 0) _exit(115);
-  }
+  // What the job shall not have closes when it is executed. The stem's own socket is closed by this.
+  for (int index = 0; index < CONTROL; index++)
+    if (request->present >> index & 1 && dup3(*received++, index, 0) < 0) _exit(115);
+  if (dup3(*received++, CONTROL, O_CLOEXEC) < 0) _exit(115);
+  for (uint32_t index = 0; index < request->bundles; index++)
+    if (dup3(*received++, HOST_FIRST_BUNDLE + (int)index, O_CLOEXEC) < 0) _exit(115);
+  int stored = *received;
   struct stat found;
   if (fstat(stored, &found) != 0 || found.st_size < (off_t)sizeof(struct stored_plan)) _exit(115);
   const uint8_t *bytes = mmap(NULL, (size_t)found.st_size, PROT_READ, MAP_PRIVATE, stored, 0);
   if (bytes == MAP_FAILED) _exit(115);
-  // There is no helper to execute.
-  host_sandbox_place_network(HELPER);
-  host_close_from(HELPER + 1);
+  host_sandbox_place_network(NETWORK);
+  host_close_from(HOST_FIRST_BUNDLE + (int32_t)request->bundles);
   const struct stored_plan *header = (const struct stored_plan *)(const void *)bytes;
   uint64_t steps = header->count * sizeof(struct host_step);
-  if (sizeof *header + steps + header->arena_size != (uint64_t)found.st_size) _exit(115);
+  if (sizeof *header + steps + header->arena_size != (uint64_t)found.st_size ||
+      header->bundles != request->bundles)
+    _exit(115);
   struct host_plan plan;
   memset(&plan, 0, sizeof plan);
   plan.steps = (const struct host_step *)(const void *)(bytes + sizeof *header);
@@ -99,22 +100,22 @@ static void grow(host_helper helper, uint32_t present, const int *received) {
   plan.arena_size = header->arena_size;
   plan.terminal = header->terminal;
   plan.waits = header->waits;
+  plan.bundles = header->bundles;
   memcpy(plan.limits, header->limits, sizeof plan.limits);
   plan.helper = helper;
-  for (int index = 0; index < HELPER; index++) plan.descriptors[index] = index;
-  plan.descriptors[HELPER] = -1;
   plan.is_fresh = 1;
   host_sandbox_first(&plan);
 }
 
-static int32_t fork_child(host_helper helper, uint32_t present, const int *received, int count) {
-  int expected = 0;
-  for (int index = 0; index < 32; index++) expected += present >> index & 1;
-  if (expected != count || !(present >> CONTROL & 1) || !(present >> PLAN & 1) || present >> KEPT)
-    return -EPROTO;
+static int32_t fork_child(host_helper helper, const struct request *request, const int *received,
+                          int count) {
+  // The socket and the plan always come.
+  int expected = 2 + (int)request->bundles;
+  for (int index = 0; index < CONTROL; index++) expected += request->present >> index & 1;
+  if (request->bundles > HOST_MOST_BUNDLES || expected != count) return -EPROTO;
   // CLONE_PARENT: the agent's own child, as if it had forked it.
   long pid = syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
-  if (pid == 0) grow(helper, present, received);
+  if (pid == 0) grow(helper, request, received);
   return pid < 0 ? -errno : (int32_t)pid;
 }
 
@@ -166,7 +167,7 @@ void host_sandbox_stem(host_helper helper, const char *folder) {
     int received[HOST_MOST_PASSED], count;
     ssize_t got = host_sandbox_accept(socket, &request, sizeof request, received, &count);
     if (got != sizeof request || request.word != REQUEST) _exit(0);  // the agent is gone
-    struct answer answer = {ANSWER, fork_child(helper, request.present, received, count)};
+    struct answer answer = {ANSWER, fork_child(helper, &request, received, count)};
     for (int index = 0; index < count; index++) close(received[index]);
     if (send(socket, &answer, sizeof answer, MSG_NOSIGNAL) < 0) _exit(0);
     // Whoever was forked has it.
@@ -182,14 +183,16 @@ static void execute(const int32_t *high, char **arguments) {
   host_close_from(PROGRAM + 1);
 #ifdef SYS_execveat
   syscall(SYS_execveat, PROGRAM, "", arguments, environment, 0x1000 /* AT_EMPTY_PATH */);
+#else
+  errno = ENOSYS;
 #endif
 }
 
 int32_t host_sandbox_start_stem(int32_t program, const uint8_t *texts, int32_t *socket) {
-  char *arguments[6];
+  char *arguments[4];
   char *at = (char *)(uintptr_t)texts;
-  for (int index = 0; index < 5; index++, at += strlen(at) + 1) arguments[index] = at;
-  arguments[5] = NULL;
+  for (int index = 0; index < 3; index++, at += strlen(at) + 1) arguments[index] = at;
+  arguments[3] = NULL;
   int32_t ends[2];
   int32_t made = host_sandbox_socketpair(ends);
   if (made < 0) return made;
@@ -227,11 +230,11 @@ int32_t host_sandbox_start_stem(int32_t program, const uint8_t *texts, int32_t *
 int32_t host_sandbox_ask_stem(int32_t socket, const struct host_plan *plan) {
   int stored = store(plan);
   if (stored < 0) return stored;
-  struct request request = {REQUEST, 1u << PLAN};
-  int passed[KEPT], count = 0;
-  for (int index = 0; index < HELPER; index++) {
-    if (plan->descriptors[index] < 0) continue;
-    request.present |= 1u << index;
+  struct request request = {REQUEST, 0, plan->bundles};
+  int passed[HOST_MOST_PASSED], count = 0;
+  for (int index = 0; index <= CONTROL + (int)plan->bundles; index++) {
+    if (index < CONTROL && plan->descriptors[index] < 0) continue;
+    if (index < CONTROL) request.present |= 1u << index;
     passed[count++] = plan->descriptors[index];
   }
   passed[count++] = stored;

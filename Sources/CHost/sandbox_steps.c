@@ -165,7 +165,7 @@ static int io_priority(uint64_t priority) {
   return syscall(SYS_ioprio_set, 1 /* IOPRIO_WHO_PROCESS */, 0, (int)priority) == 0 ? 0 : fail();
 }
 
-int host_sandbox_held = HOST_HELD;
+int host_sandbox_held = -1;
 
 int32_t host_sandbox_held_folder(void) { return host_sandbox_held; }
 
@@ -174,15 +174,25 @@ static int hold(const char *path) {
   return host_sandbox_held >= 0 ? 0 : fail();
 }
 
+struct host_helper_work host_sandbox_unpacking(const struct host_plan *plan) {
+  struct host_helper_work work = {NULL, {plan->limits[0], plan->limits[1]}, plan->bundles, -1};
+  return work;
+}
+
+void host_sandbox_close_bundles(const struct host_plan *plan) {
+  for (uint32_t index = 0; index < plan->bundles; index++) close(HOST_FIRST_BUNDLE + (int)index);
+}
+
 static int unpack(const struct host_plan *plan) {
   uint64_t report[3];
   if (plan->is_fresh && !plan->terminal) {
     host_sandbox_prepare(plan, report);
   } else {
     host_sandbox_tell(HOST_EVENT_WALLED, 0, 0, 0);
-    host_sandbox_helper(plan, 1, report);
+    struct host_helper_work work = host_sandbox_unpacking(plan);
+    host_sandbox_helper(plan, 1, &work, report);
   }
-  close(4);
+  host_sandbox_close_bundles(plan);
   close(host_sandbox_held);
   if (report[0] == 0) return 0;
   host_sandbox_tell(HOST_EVENT_UNPACK_FAILED, (uint32_t)report[0], report[1], report[2]);

@@ -1,11 +1,14 @@
 import CHost
 
 /// Bytes that are kept in memory outside of the heap, appended at the end and read anywhere: a
-/// bundle on its way in, results on their way out. Nothing of it is ever on a disk, and all of it
+/// bundle for tasks, results on their way out. Nothing of it is ever on a disk, and all of it
 /// is gone when the value is.
 public final class MemoryFile {
   private let descriptor: Descriptor
   public private(set) var sizeBytes: UInt64 = 0
+
+  /// For who opens the file once more; it is closed with the value.
+  public var fd: Int32 { descriptor.fd }
 
   public init() throws(HostError) {
     descriptor = Descriptor(

@@ -1,46 +1,61 @@
 import CHost
 
-/// The cgroups of one job, one directory in each hierarchy that is of use.
+/// The cgroups of one job, one directory in each hierarchy that is of use; or those of a share, in which the
+/// cgroups of its jobs are.
 struct JobCgroup {
   let layout: CgroupLayout
-  /// `<owner>.<job>`
+  /// `<owner>.<job>`, in a share `<owner>.<share>/<job>`.
   let name: String
   /// Every directory, each once.
   let directories: [String]
-
-  static let folder = "zennet"
-  /// Of version 1: TCP's and UDP's. cgroups(7): version 2 has them in `memory.max`.
-  private static let socketMemory = "memory.kmem.tcp.limit_in_bytes"
-
+  private let places: [CgroupPlace]
   /// Those of version 1: a process can enter them by itself.
   let taskFiles: [String]
   /// Those of version 2: the agent puts a process into them.
   let procsDirectories: [String]
+  /// Of the share that it is in; nil: in none.
+  let shareLimits: JobLimits?
 
   /// - Parameter everywhere: also where no controller of this job is: for what another agent left.
   init(layout: CgroupLayout, owner: String, job: String, everywhere: Bool = false) {
+    self.init(layout: layout, name: owner + "." + job, everywhere: everywhere, shareLimits: nil)
+  }
+
+  /// In a share's cgroups.
+  init(in share: JobCgroup, _ limits: JobLimits, job: String) {
+    self.init(layout: share.layout, name: share.name + "/" + job, shareLimits: limits)
+  }
+
+  private init(
+    layout: CgroupLayout, name: String, everywhere: Bool = false, shareLimits: JobLimits?
+  ) {
     self.layout = layout
-    name = owner + "." + job
+    self.name = name
+    self.shareLimits = shareLimits
     var found: [String] = []
     var tasks: [String] = []
     var procs: [String] = []
     // A version 2 hierarchy beside version 1's controllers has nothing to give.
     let controllers = layout.controllers.filter { $0.isPresent }
-    let places =
-      everywhere || controllers.isEmpty ? controllers + [layout.unified] : controllers
-    for place in places where place.isPresent {
-      let path = place.directory + "/" + JobCgroup.folder + "/" + owner + "." + job
+    let all = everywhere || controllers.isEmpty ? controllers + [layout.unified] : controllers
+    var places: [CgroupPlace] = []
+    for place in all where place.isPresent {
+      let path = JobsFolder.path(place.directory) + "/" + name
       if found.contains(where: { Text.same($0, path) }) { continue }
       found.append(path)
+      places.append(place)
       if place.isVersion2 { procs.append(path) } else { tasks.append(path + "/tasks") }
     }
     directories = found
+    self.places = places
     taskFiles = tasks
     procsDirectories = procs
   }
 
+  private var folder: JobsFolder { JobsFolder(layout: layout) }
+
   func path(_ place: CgroupPlace, _ file: String) -> String {
-    place.directory + "/" + JobCgroup.folder + "/" + name + "/" + file
+    JobsFolder.path(place.directory) + "/" + name + "/" + file
   }
 
   private func set(_ place: CgroupPlace, _ file: String, _ value: String) throws(SandboxError) {
@@ -55,15 +70,21 @@ struct JobCgroup {
   }
 
   /// Makes the directories and sets the limits; on failure nothing is left.
-  func create(_ limits: JobLimits) throws(SandboxError) {
+  ///
+  /// - Parameter isShare: cgroups of jobs are going to be in these.
+  func create(_ limits: JobLimits, isShare: Bool = false) throws(SandboxError) {
     var made: [String] = []
     do throws(SandboxError) {
-      for directory in directories {
-        try make(directory)
+      for (index, directory) in directories.enumerated() {
+        try make(directory, in: places[index])
         made.append(directory)
       }
-      // Another job may run at the bottom already: until these walls stand it is in company.
-      weigh(.ordinary)
+      if isShare {
+        for directory in directories { share(directory) }
+      } else {
+        // Another job may run at the bottom already: until these walls stand it is in company.
+        folder.weigh(.ordinary)
+      }
       try limitProcessor(limits)
       try limitMemory(limits)
       if layout.pids.isPresent { try set(layout.pids, "pids.max", "\(limits.pids)") }
@@ -73,107 +94,57 @@ struct JobCgroup {
     }
   }
 
-  private func make(_ directory: String) throws(SandboxError) {
-    let parent = String(decoding: directory.utf8.dropLast(name.utf8.count + 1), as: UTF8.self)
-    var code: Int32 = 0
-    var isNew = false
-    // Another agent may remove the empty parent between our two calls.
-    for round in 0..<10 {
-      if round > 0 || !procsDirectories.isEmpty {
-        isNew = System.makeDirectory(parent) == 0 || isNew
-      }
-      if !procsDirectories.isEmpty && System.exists(parent + "/cgroup.subtree_control") {
-        delegate(parent)
-      }
-      if isNew { furnish(parent) }
-      code = System.makeDirectory(directory)
-      if code != -2 { break }
-    }
+  private func make(_ directory: String, in place: CgroupPlace) throws(SandboxError) {
+    let code =
+      shareLimits == nil ? folder.make(directory, in: place) : System.makeDirectory(directory)
     if code == -17 { throw SandboxError.wrongState("job " + name + " exists already") }
     if code != 0 { throw SandboxError.cgroup(directory, code: -code) }
   }
 
-  /// A new folder for jobs: what they ask of the disk comes after all else.
-  private func furnish(_ folder: String) {
-    for file in ["blkio.weight", "io.weight"] { _ = System.write(folder + "/" + file, "10") }
-    for file in ["blkio.bfq.weight", "io.bfq.weight"] { _ = System.write(folder + "/" + file, "1") }
-    // The kernel changes its own code for the first cgroup with a limit for sockets: this is that one.
-    _ = System.write(folder + "/" + JobCgroup.socketMemory, "-1")
-  }
-
-  /// Version 2: passes the controllers on to the job's directory. A process in the agent's own cgroup
-  /// forbids that ("no internal processes"), so the agent moves into a leaf first, and whoever shares
-  /// its cgroup with it: the shell that started it.
-  private func delegate(_ folder: String) {
-    if !layout.memory.isVersion2 { return }
-    let own = layout.unified.directory
-    // Memory first: with a process beside it, "cpu" alone would make a threaded cgroup, which takes none.
-    for controller in ["memory", "io", "cpu", "pids"] {
-      let add = "+" + controller
-      // Again where a process was born meanwhile.
-      for _ in 0..<10 where System.write(own + "/cgroup.subtree_control", add) == -16 {
-        moveAside(own)
-      }
-      _ = System.write(folder + "/cgroup.subtree_control", add)
+  /// Passes the controllers on to the cgroups in it, and bounds all of those together.
+  private func share(_ directory: String) {
+    for controller in JobsFolder.controllers {
+      _ = System.write(directory + "/cgroup.subtree_control", "+" + controller)
     }
-  }
-
-  private func moveAside(_ own: String) {
-    let leaf = own + "/" + CgroupLayout.leaf
-    _ = System.makeDirectory(leaf)
-    _ = System.write(leaf + "/cgroup.procs", "0")
-    for line in Text.lines(System.read(own + "/cgroup.procs") ?? []) where !line.isEmpty {
-      _ = System.write(leaf + "/cgroup.procs", Text.string(line))
-    }
+    // Version 1 before Linux 5.11: not by itself.
+    _ = System.write(directory + "/memory.use_hierarchy", "1")
   }
 
   private func limitProcessor(_ limits: JobLimits) throws(SandboxError) {
     if !layout.cpu.isPresent { return }
-    // Microseconds of processor time in each period of 100 ms, which is what every new cgroup has.
-    let quotaUs = limits.cpuMilli * 100
-    try set(layout.cpu, layout.cpu.isVersion2 ? "cpu.max" : "cpu.cfs_quota_us", "\(quotaUs)")
+    let second = layout.cpu.isVersion2
+    // Where not all can have what they may have, they have it in these proportions.
+    let weight = second ? limits.cpuMilli / 10 : limits.cpuMilli * 1024 / 1000
+    trySet(
+      layout.cpu, second ? "cpu.weight" : "cpu.shares",
+      "\(min(max(weight, 2), second ? 10_000 : 262_144))")
+    try set(layout.cpu, quotaFile, JobCgroup.quota(limits))
   }
 
-  /// What all jobs together weigh beside the owner's programs.
-  private enum Weight {
-    case lowest, ordinary, high
+  private var quotaFile: String { layout.cpu.isVersion2 ? "cpu.max" : "cpu.cfs_quota_us" }
 
-    /// In version 1's shares, of which 2 are the least.
-    var shares: UInt64 {
-      switch self {
-      case .lowest: return 2
-      case .ordinary: return 1024
-      // Not more: a thousand dying processes would starve the agent that waits for them.
-      case .high: return 8192
-      }
-    }
-  }
+  /// Microseconds of processor time in each period of 100 ms, which is what every new cgroup has.
+  private static func quota(_ limits: JobLimits) -> String { "\(limits.cpuMilli * 100)" }
 
   /// False in tests: theirs would wait for each other.
   nonisolated(unsafe) static var givesWay = true
 
   /// From here on the owner's own programs always come first. Not before: who builds walls holds locks
   /// that the owner's programs may wait for.
-  func lowerPriority() { weigh(JobCgroup.givesWay ? .lowest : .ordinary) }
+  func lowerPriority() { folder.weigh(JobCgroup.givesWay ? .lowest : .ordinary) }
 
   /// Dying takes processor time, which a throttled or starved process would not get.
   func hurry() {
-    weigh(.high)
-    let second = layout.cpu.isVersion2
-    trySet(layout.cpu, second ? "cpu.max" : "cpu.cfs_quota_us", second ? "max" : "-1")
+    folder.weigh(.high)
+    let none = layout.cpu.isVersion2 ? "max" : "-1"
+    if shareLimits != nil { trySet(layout.cpu, "../" + quotaFile, none) }
+    trySet(layout.cpu, quotaFile, none)
   }
 
-  /// The weight is that of the folder that all jobs are in: it is what the owner's programs compete with,
-  /// however little a job has of it.
-  private func weigh(_ weight: Weight) {
-    // Where it is set, weights cannot be written.
-    trySet(layout.cpu, "../cpu.idle", "0")
-    let second = layout.cpu.isVersion2
-    trySet(
-      layout.cpu, second ? "../cpu.weight" : "../cpu.shares",
-      "\(second ? weight.shares / 10 | 1 : weight.shares)")
-    // Linux 5.15: gives way at once, not at the end of a time slice.
-    if case .lowest = weight { trySet(layout.cpu, "../cpu.idle", "1") }
+  /// Nobody is in a hurry any more: the share's other jobs have its bounds again.
+  private func calm() {
+    guard let shareLimits else { return }
+    trySet(layout.cpu, "../" + quotaFile, JobCgroup.quota(shareLimits))
   }
 
   private func limitMemory(_ limits: JobLimits) throws(SandboxError) {
@@ -186,7 +157,7 @@ struct JobCgroup {
       trySet(layout.memory, "memory.memsw.limit_in_bytes", "\(limits.memoryBytes)")
       trySet(layout.memory, "memory.swappiness", "0")
       // What waits in sockets is counted apart here, and not at all without a limit: it could be anything.
-      trySet(layout.memory, JobCgroup.socketMemory, "\(limits.memoryBytes / 4)")
+      trySet(layout.memory, JobsFolder.socketMemory, "\(limits.memoryBytes / 4)")
     }
   }
 
@@ -243,6 +214,7 @@ struct JobCgroup {
       let alive = processes().filter { $0 != spared }
       if alive.isEmpty {
         _ = try? setFrozen(false)
+        calm()
         if pids > 0 { trySet(layout.pids, "pids.max", "\(pids)") }
         return
       }
@@ -262,8 +234,9 @@ struct JobCgroup {
   }
 
   func remove() throws(SandboxError) {
-    // Nobody is in a hurry any more, and other jobs shall not profit.
+    // Other jobs shall not profit from the hurry.
     lowerPriority()
+    calm()
     for directory in directories {
       var code: Int32 = 0
       for round in 0..<2000 {
@@ -274,14 +247,6 @@ struct JobCgroup {
         host_sandbox_sleep_us(500)
       }
       if code != 0 && code != -2 { throw SandboxError.cgroup(directory, code: -code) }
-    }
-  }
-
-  /// Removes the folders that all jobs' cgroups are in, where none is left.
-  func removeFolders() {
-    for directory in directories {
-      let parent = String(decoding: directory.utf8.dropLast(name.utf8.count + 1), as: UTF8.self)
-      _ = System.removeDirectory(parent)
     }
   }
 

@@ -10,12 +10,18 @@ public enum JobOutcome: Equatable, Sendable {
   case terminated(StopReason)
   /// The program could not be executed: errno (2: no such file; 8: not for this processor).
   case notExecutable(code: Int32)
-  /// The bundle was refused; nothing of it ran.
-  case bundleRefused(BundleError)
+  /// A bundle was refused, the first is 0; nothing of it ran.
+  case bundleRefused(BundleError, bundle: Int = 0)
   /// A step of the walls failed; nothing of the job ran.
   case setupFailed(step: String, code: Int32)
   /// The sandbox's first process vanished without a report (killed from outside).
   case lost
+
+  /// As wait(2) has it.
+  init(waitStatus status: UInt32) {
+    let signal = UInt8(status & 0x7f)
+    self = signal == 0 ? .exited(status: UInt8(status >> 8 & 0xff)) : .signalled(signal)
+  }
 
   public var message: String {
     switch self {
@@ -24,7 +30,8 @@ public enum JobOutcome: Equatable, Sendable {
     case .outOfMemory: return "killed: out of memory"
     case .terminated(let reason): return "stopped: " + reason.message
     case .notExecutable(let code): return "could not be executed (errno \(code))"
-    case .bundleRefused(let error): return "bundle refused: " + error.message
+    case .bundleRefused(let error, let index):
+      return (index == 0 ? "bundle" : "bundle \(index + 1)") + " refused: " + error.message
     case .setupFailed(let step, let code): return "sandbox step \(step) failed (errno \(code))"
     case .lost: return "vanished without a report"
     }

@@ -28,7 +28,8 @@ public struct JobLimits: Equatable, Sendable {
 
 /// A job as the sandbox sees it: a program of the bundle, and what it may use.
 public struct JobSpec: Sendable {
-  /// Names the job's cgroups: 1 to 64 of `a-z 0-9 - _`, unique among the agent's running jobs.
+  /// Names the job's cgroups: 1 to 64 of `a-z 0-9 - _`, unique among the running jobs of its share, or those
+  /// in none.
   public var name: String
   /// What a job without a PATH of its own gets.
   public static let ordinaryPath = "/usr/local/bin:/usr/bin:/bin"
@@ -62,7 +63,7 @@ public struct JobSpec: Sendable {
 
   /// The first thing in the spec that the sandbox would not accept.
   func validate() throws(SandboxError) {
-    if name.utf8.isEmpty || name.utf8.count > 64 || !name.utf8.allSatisfy(JobSpec.isNameByte) {
+    if !JobSpec.isName(name) {
       throw SandboxError.invalidSpec("name: 1 to 64 of a-z 0-9 - _")
     }
     if arguments.isEmpty || arguments.count > 4096 || environment.count > 4096 {
@@ -94,7 +95,11 @@ public struct JobSpec: Sendable {
     }
   }
 
-  static func isNameByte(_ byte: UInt8) -> Bool {
-    (byte >= 0x61 && byte <= 0x7a) || (byte >= 0x30 && byte <= 0x39) || byte == 0x2d || byte == 0x5f
+  static func isName(_ text: String) -> Bool {
+    !text.utf8.isEmpty && text.utf8.count <= 64
+      && text.utf8.allSatisfy { byte in
+        (byte >= 0x61 && byte <= 0x7a) || (byte >= 0x30 && byte <= 0x39) || byte == 0x2d
+          || byte == 0x5f
+      }
   }
 }

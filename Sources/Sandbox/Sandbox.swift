@@ -1,6 +1,6 @@
 import CHost
 
-/// The executor: walls off one job after another and leaves nothing behind. Not for several threads.
+/// The executor: walls off jobs and leaves nothing behind. Not for several threads.
 public final class Sandbox {
   public private(set) var features: KernelFeatures
   public let settings: SandboxSettings
@@ -12,6 +12,8 @@ public final class Sandbox {
 
   /// How many sandboxes an agent can have at once.
   public static let identities = 256
+  /// How many bundles can be unpacked one over another.
+  public static let bundlesAtMost = Int(HOST_MOST_BUNDLES)
 
   public init(features: KernelFeatures, settings: SandboxSettings) {
     self.features = features
@@ -20,16 +22,40 @@ public final class Sandbox {
     stem = SandboxStem(program: settings.helperProgram, folder: settings.mountPoint)
   }
 
-  /// Makes the walls and waits inside them for the bundle on ``SandboxProcess/bundle``; the job
-  /// starts when the bundle is complete. Blocks for a few milliseconds.
+  /// Makes a share of the machine for several sandboxes.
   ///
-  /// - Throws: `invalidSpec`, `isolationTooLow`, or what failed; then nothing is left of the attempt.
-  public func start(_ spec: JobSpec, nowMs: UInt64) throws(SandboxError) -> SandboxProcess {
+  /// - Throws: `invalidSpec`, or `wrongState` where there is one of that name.
+  public func openShare(_ spec: ShareSpec) throws(SandboxError) -> SandboxShare {
     try spec.validate()
-    if settings.owner.utf8.isEmpty || settings.owner.utf8.count > 32
-      || !settings.owner.utf8.allSatisfy(JobSpec.isNameByte)
-    {
-      throw SandboxError.invalidSpec("owner: 1 to 32 of a-z 0-9 - _")
+    try checkOwner()
+    let cgroup = JobCgroup(layout: features.cgroups, owner: settings.owner, job: spec.name)
+    do throws(SandboxError) {
+      try cgroup.create(spec.limits, isShare: true)
+      return SandboxShare(spec, cgroup: cgroup)
+    } catch {
+      if case .wrongState = error { throw error }
+      return SandboxShare(spec, cgroup: nil)
+    }
+  }
+
+  /// Begins to make the walls, inside them unpacks the bundles, base first, and starts the job:
+  /// ``SandboxProcess/poll(nowMs:)`` says how that goes. Does not wait for it.
+  ///
+  /// - Parameters:
+  ///   - bundles: 1 to 16 files, each a whole `tar.zst`. They stay the caller's, and are no longer needed
+  ///     when this function returns. What lies on top replaces files and links beneath it, never a folder,
+  ///     nor with a folder: the bundle is refused then.
+  ///   - share: what it is in; its limits are within those of the share.
+  /// - Throws: `invalidSpec`, `isolationTooLow`, `wrongState`, or what failed; then nothing is left of the
+  ///   attempt.
+  public func start(
+    _ spec: JobSpec, bundles: [Int32], in share: SandboxShare? = nil, nowMs: UInt64
+  ) throws(SandboxError) -> SandboxProcess {
+    try spec.validate()
+    try checkOwner()
+    try share?.check(spec)
+    if bundles.isEmpty || bundles.count > Sandbox.bundlesAtMost {
+      throw SandboxError.invalidSpec("bundles: 1 to \(Sandbox.bundlesAtMost)")
     }
     let level = features.level
     if level == .refused || level < spec.isolation {
@@ -39,22 +65,48 @@ public final class Sandbox {
     guard let slot = usedIdentities.firstIndex(of: false) else {
       throw SandboxError.wrongState("\(Sandbox.identities) sandboxes are running already")
     }
-    let cgroup = JobCgroup(layout: features.cgroups, owner: settings.owner, job: spec.name)
+    let cgroup = cgroup(of: spec, in: share)
     let process = SandboxProcess(
-      spec: spec, cgroup: cgroup, sandbox: self, identitySlot: slot, nowMs: nowMs)
+      spec: spec, cgroup: cgroup, sandbox: self, share: share, identitySlot: slot,
+      bundleBytes: Sandbox.size(of: bundles))
     usedIdentities[slot] = true
-    try process.begin(writer.plan(context(spec, cgroup, slot: slot)))
+    share?.add(process)
+    try process.begin(writer.plan(context(spec, cgroup, slot: slot)), bundles: bundles)
     do throws(SandboxError) { try cgroup.create(spec.limits) } catch {
       // Not more: the cgroup may be another job's.
       try process.abandon()
       throw error
     }
-    do throws(SandboxError) { try process.go() } catch {
+    do throws(SandboxError) {
+      try process.go()
+      if let share, share.isFrozen { try process.freeze(nowMs: nowMs) }
+    } catch {
       // The reason for the failure is worth more than that of the clean-up.
       do throws(SandboxError) { try process.destroy() } catch {}
       throw error
     }
     return process
+  }
+
+  private func checkOwner() throws(SandboxError) {
+    if settings.owner.utf8.count > 32 || !JobSpec.isName(settings.owner) {
+      throw SandboxError.invalidSpec("owner: 1 to 32 of a-z 0-9 - _")
+    }
+  }
+
+  private static func size(of bundles: [Int32]) -> UInt64 {
+    var total: UInt64 = 0
+    for bundle in bundles { total &+= host_sandbox_file_size(bundle) }
+    return total
+  }
+
+  private func cgroup(of spec: JobSpec, in share: SandboxShare?) -> JobCgroup {
+    if let share, let parent = share.cgroup {
+      return JobCgroup(in: parent, share.spec.limits, job: spec.name)
+    }
+    // A name of its own even so: jobs of other shares may be called the same.
+    let name = share.map { $0.spec.name + "." } ?? ""
+    return JobCgroup(layout: features.cgroups, owner: settings.owner, job: name + spec.name)
   }
 
   func context(_ spec: JobSpec, _ cgroup: JobCgroup, slot: Int) -> PlanContext {
@@ -76,21 +128,22 @@ public final class Sandbox {
 
   /// Removes what an earlier, killed agent of the same owner left: processes, cgroups (mounts and files
   /// die with the processes). Call before anything else; never while another agent of this owner runs.
-  /// Returns how many jobs were found.
+  /// Returns how many jobs, and shares without a job, were found.
   public func cleanStale() throws(SandboxError) -> Int {
     let stale = StaleCgroups.find(features.cgroups, owner: settings.owner)
+    var count = 0
     for cgroup in stale {
       try cgroup.killAll()
       try cgroup.remove()
-      cgroup.removeFolders()
+      JobsFolder(layout: cgroup.layout).remove()
+      let inside = cgroup.name + "/"
+      if !stale.contains(where: { $0.name.utf8.starts(with: inside.utf8) }) { count += 1 }
     }
-    return stale.count
+    return count
   }
 
   /// To be called at the end, when no sandbox is left: takes away the empty folders that cgroups were in.
-  public func removeFolders() {
-    JobCgroup(layout: features.cgroups, owner: settings.owner, job: "none").removeFolders()
-  }
+  public func removeFolders() { JobsFolder(layout: features.cgroups).remove() }
 
   deinit { removeFolders() }
 }

@@ -1,56 +1,55 @@
 import CHost
 
 /// What runs inside a sandbox besides the job, in a program that never had the agent's memory, in which its
-/// keys are: the first processes, and, confined, unpacking the bundle and collecting the results, which touch
+/// keys are: the first processes, and, confined, unpacking the bundles and collecting the results, which touch
 /// a stranger's data and so have no rights.
 public enum SandboxHelper {
   private static let word = "sandbox-helper"
-  private static let report: Int32 = 3
-  private static let bundle: Int32 = 4
-  private static let results: Int32 = 5
 
-  /// To be called first by a program that is named as ``SandboxSettings/helperProgram``. True: this process
-  /// was a helper and is done; it must exit. `words` are the arguments without the program's name.
+  /// To be called first by a program that is named as ``SandboxSettings/helperProgram``. Does not return where
+  /// this process is to be a stem. True: it was asked for in another way; it must exit. `words` are the
+  /// arguments without the program's name.
   public static func runIfAsked(_ words: [String]) -> Bool {
-    if words.count != 4 && words.count != 3 || !Text.same(words[0], word) { return false }
-    if words.count == 4 && Text.same(words[1], "0") {
-      words[2].withCString { host_sandbox_stem(runHelper, $0) }
-    }
-    let numbers = words.dropFirst().map { Text.number(Array($0.utf8)[...]) ?? 0 }
-    let limits = BundleLimits(entries: numbers[1], bytes: numbers.count > 2 ? numbers[2] : 0)
-    // Nobody shall unpack anything over a machine's root by calling this by hand.
-    if host_sandbox_is_confined() != 1 { return true }
-    if words.count == 3 {
-      if !copy(task: numbers[0], path: words[2]) { host_exit(1) }
-      return true
-    }
-    var answer: [UInt64] = [0, 0, 0]
-    answer.withUnsafeMutableBufferPointer { answer in
-      guard let start = answer.baseAddress else { return }
-      run(task: UInt32(truncatingIfNeeded: numbers[0]), limits: limits, report: start)
-      start.withMemoryRebound(to: UInt8.self, capacity: 24) {
-        _ = host_sandbox_write(report, $0, 24)
-      }
-    }
+    guard let first = words.first, Text.same(first, word) else { return false }
+    if words.count == 2 { words[1].withCString { host_sandbox_stem(runHelper, $0) } }
     return true
   }
 
   /// Of the stem; `folder` is where sandboxes mount their roots.
-  static func stemArguments(folder: String) -> [String] {
-    ["zennet-agent", word, "0", folder, "0"]
-  }
-
-  static func arguments(task: UInt32, _ limits: BundleLimits) -> [String] {
-    ["zennet-agent", word, "\(task)", "\(limits.entries)", "\(limits.bytes)"]
-  }
+  static func stemArguments(folder: String) -> [String] { ["zennet-agent", word, folder] }
 
   /// As the further program of a job that ``SandboxProcess/startCopy(_:path:)`` asks for.
   static func copyArguments(_ direction: CopyDirection, path: String) -> [String] {
-    ["zennet-agent", word, direction == .out ? "3" : "4", path]
+    [direction == .out ? "3" : "4", path]
+  }
+
+  /// See `host_helper` in sandbox.h for the tasks and what they report.
+  static func run(
+    task: UInt32, work: host_helper_work, report: UnsafeMutablePointer<UInt64>
+  ) {
+    switch task {
+    case 1:
+      BundleUnpacker.run(
+        count: Int(work.bundles), root: host_sandbox_held_folder(),
+        limits: BundleLimits(entries: work.limits.0, bytes: work.limits.1), report: report)
+    case 2: ResultCollector.run(bytes(work.path), output: work.output, report: report)
+    default:
+      report[0] = copy(task: task, path: String(decoding: bytes(work.path), as: UTF8.self)) ? 0 : 1
+    }
+  }
+
+  private static func bytes(_ text: UnsafePointer<CChar>?) -> [UInt8] {
+    var bytes: [UInt8] = []
+    var at = text
+    while let next = at, next.pointee != 0 {
+      bytes.append(UInt8(bitPattern: next.pointee))
+      at = next + 1
+    }
+    return bytes
   }
 
   /// What went wrong is told on standard error.
-  static func copy(task: UInt64, path: String) -> Bool {
+  private static func copy(task: UInt32, path: String) -> Bool {
     var problem: String?
     if task == 3 {
       let result = ResultCollector.send(path, output: 1)
@@ -65,13 +64,12 @@ public enum SandboxHelper {
     line.withUnsafeBufferPointer { _ = host_sandbox_write(2, $0.baseAddress, UInt64($0.count)) }
     return false
   }
+}
 
-  static func run(task: UInt32, limits: BundleLimits, report: UnsafeMutablePointer<UInt64>) {
-    if task == 1 {
-      BundleUnpacker.run(
-        input: bundle, root: host_sandbox_held_folder(), limits: limits, report: report)
-    } else {
-      ResultCollector.run(folder: "/out", output: results, report: report)
-    }
-  }
+/// Called by C in a confined child.
+func runHelper(
+  task: UInt32, work: UnsafePointer<host_helper_work>?, report: UnsafeMutablePointer<UInt64>?
+) {
+  guard let report, let work else { return }
+  SandboxHelper.run(task: task, work: work.pointee, report: report)
 }

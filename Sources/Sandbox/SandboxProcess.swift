@@ -1,27 +1,11 @@
 import CHost
 
-/// What happened inside a sandbox since the last call of ``SandboxProcess/poll(nowMs:)``.
-public enum SandboxEvent: Equatable, Sendable {
-  /// The bundle is unpacked and the program runs.
-  case jobStarted
-  /// The job is over, no process of it is left; `/out` can still be collected.
-  case jobEnded(JobOutcome)
-  /// ``SandboxProcess/collect()`` has written all of `/out`: the end of `results` is the end of the tar.
-  case resultsCollected(CollectedResults)
-  /// A further program runs (``SandboxProcess/start(_:)``).
-  case programStarted(id: UInt32)
-  /// A further program ended, or could not be started.
-  case programEnded(id: UInt32, JobOutcome)
-  /// The sandbox's first process is gone. Only ``SandboxProcess/destroy()`` remains to be called.
-  case closed
-}
-
 /// One sandbox. All descriptors are non-blocking and close-on-exec; the event loop watches them and
 /// calls ``poll(nowMs:)`` when `control` is readable.
 public final class SandboxProcess {
   public let name: String
   public let spec: JobSpec
-  /// The sandbox's process 1, as the machine numbers it; 0 before the start and after the end.
+  /// The sandbox's process 1, as the machine numbers it; 0 before it is known and after the end.
   public internal(set) var firstPid: Int32 = 0
   /// The child that made process 1 and ended at once; 0 when it has been reaped.
   var starterPid: Int32 = 0
@@ -29,14 +13,12 @@ public final class SandboxProcess {
   var awaitsStarter = false
   /// Readable: an event waits for ``poll(nowMs:)``.
   public internal(set) var control: Int32 = -1
-  /// Write the `tar.zst` here, then call ``closeBundle()``.
-  public internal(set) var bundle: Int32 = -1
   /// The job's standard input; ``closeInput()`` gives it its end of file.
   public internal(set) var stdin: Int32 = -1
   public internal(set) var stdout: Int32 = -1
   public internal(set) var stderr: Int32 = -1
-  /// After ``collect()``: an uncompressed tar of `/out`. Read until its end.
-  public internal(set) var results: Int32 = -1
+  /// After ``collect(_:)``: an uncompressed tar. Read until its end.
+  public private(set) var results: Int32 = -1
   public private(set) var isFrozen = false
   /// Set once, when the job is over.
   public private(set) var outcome: JobOutcome?
@@ -44,30 +26,42 @@ public final class SandboxProcess {
   let cgroup: JobCgroup
   private let reader: CgroupReader
   private let sandbox: Sandbox
+  private let share: SandboxShare?
   private let identitySlot: Int
   private var meter = Meter()
   private var stopReason: StopReason?
   private var isWalled = false
   private var isStarted = false
   private var isLowered = false
+  /// So little that it may be unpacked before the owner's programs get their turn.
+  private let isSmall: Bool
   /// It held more than its limit, sockets included.
   private var isFull = false
+  /// Between ``leave()`` and the end of process 1.
+  private var isLeaving = false
   var isClosed = false
   private var isDestroyed = false
+  /// Taken from `control` by somebody who waited for another one.
+  var early: [host_event] = []
   /// Further programs whose descriptors are still open here.
   var programs: [SandboxProgram] = []
   var lastProgram: UInt32 = 0
 
-  var helperProgram: String { sandbox.settings.helperProgram }
   var stem: SandboxStem { sandbox.stem }
 
-  init(spec: JobSpec, cgroup: JobCgroup, sandbox: Sandbox, identitySlot: Int, nowMs: UInt64) {
+  /// - Parameter bundleBytes: of all bundles, as they come.
+  init(
+    spec: JobSpec, cgroup: JobCgroup, sandbox: Sandbox, share: SandboxShare? = nil,
+    identitySlot: Int, bundleBytes: UInt64
+  ) {
     self.name = spec.name
     self.spec = spec
     self.cgroup = cgroup
     reader = CgroupReader(cgroup)
     self.sandbox = sandbox
+    self.share = share
     self.identitySlot = identitySlot
+    isSmall = bundleBytes <= 512 << 10
   }
 
   /// Everything that happened since the last call. Does not block.
@@ -75,6 +69,9 @@ public final class SandboxProcess {
     var events: [SandboxEvent] = []
     var status: Int32 = 0
     if starterPid > 0 && host_sandbox_reap(starterPid, &status) != 0 { starterPid = 0 }
+    if isLeaving { return pollLeaving() }
+    for event in early { take(event, -1, nowMs: nowMs, &events) }
+    early = []
     while !isClosed && control >= 0 {
       var event = host_event()
       var descriptor: Int32 = -1
@@ -88,9 +85,9 @@ public final class SandboxProcess {
       }
       take(event, descriptor, nowMs: nowMs, &events)
     }
-    // A small bundle is in its pipe before the walls stand: as little as that may be unpacked, and the
-    // job be started, at once. Everything else makes way for the owner.
-    if outcome == nil && !isLowered && (isStarted || (isWalled && bundle >= 0)) {
+    // As little as that may be unpacked, and the job be started, at once. Everything else makes way for
+    // the owner.
+    if outcome == nil && !isLowered && (isStarted || (isWalled && !isSmall)) {
       cgroup.lowerPriority()
       isLowered = true
     }
@@ -102,28 +99,30 @@ public final class SandboxProcess {
   ) {
     let code = Int32(truncatingIfNeeded: event.b)
     switch event.kind {
+    case HOST_EVENT_INIT.rawValue: firstPid = Int32(bitPattern: event.a)
     case HOST_EVENT_WALLED.rawValue:
       isWalled = true
       // The first look opens files. Later on somebody would wait for that.
       _ = reader.read()
+      if stopReason != nil { _ = try? killJob(nowMs: nowMs) }
     case HOST_EVENT_STARTED.rawValue:
       isStarted = true
       meter.started(
         look(), cpuNs: event.b, cpuMilli: spec.limits.cpuMilli, nowMs: nowMs)
-      // A bundle that was complete in its pipe when the job was ended has been unpacked all the same.
+      // Bundles that were complete when the job was ended have been unpacked all the same.
       if stopReason != nil { _ = try? killJob(nowMs: nowMs) }
       events.append(.jobStarted)
     case HOST_EVENT_STEP_FAILED.rawValue:
       end(.setupFailed(step: stepName(event.a), code: code), nowMs: nowMs, &events)
     case HOST_EVENT_UNPACK_FAILED.rawValue:
-      let refused = BundleError(code: event.a, offset: event.b, detail: event.c)
-      end(.bundleRefused(refused), nowMs: nowMs, &events)
+      let refused = BundleError(code: event.a & 0xff, offset: event.b, detail: event.c)
+      end(.bundleRefused(refused, bundle: Int(event.a >> 8)), nowMs: nowMs, &events)
     case HOST_EVENT_EXEC_FAILED.rawValue:
       end(.notExecutable(code: code), nowMs: nowMs, &events)
     case HOST_EVENT_ENDED.rawValue:
       // A millisecond that was begun counts: no job that ran owes nothing.
       let ranMs = event.b / 1_000_000 + 1
-      end(SandboxProcess.outcome(waitStatus: event.a), ranMs: ranMs, nowMs: nowMs, &events)
+      end(JobOutcome(waitStatus: event.a), ranMs: ranMs, nowMs: nowMs, &events)
     case HOST_EVENT_COLLECTED.rawValue:
       events.append(.resultsCollected(CollectedResults(report: event.a)))
     case HOST_EVENT_TERMINAL.rawValue where descriptor >= 0:
@@ -133,21 +132,15 @@ public final class SandboxProcess {
       events.append(.programEnded(id: event.a, .notExecutable(code: code)))
     case HOST_EVENT_PROGRAM_ENDED.rawValue:
       let status = UInt32(truncatingIfNeeded: event.b)
-      events.append(.programEnded(id: event.a, SandboxProcess.outcome(waitStatus: status)))
+      events.append(.programEnded(id: event.a, JobOutcome(waitStatus: status)))
     default:
       if descriptor >= 0 { _ = host_sandbox_close(descriptor) }
     }
   }
 
-  func stepName(_ index: UInt32) -> String {
+  private func stepName(_ index: UInt32) -> String {
     let names = PlanWriter.names(sandbox.context(spec, cgroup, slot: identitySlot))
     return index < UInt32(names.count) ? names[Int(index)] : "fork"
-  }
-
-  private static func outcome(waitStatus status: UInt32) -> JobOutcome {
-    let signal = UInt8(status & 0x7f)
-    if signal == 0 { return .exited(status: UInt8(status >> 8 & 0xff)) }
-    return .signalled(signal)
   }
 
   private func end(
@@ -165,8 +158,6 @@ public final class SandboxProcess {
     events.append(.jobEnded(how))
   }
 
-  public func closeBundle() { SandboxProcess.close(&bundle) }
-
   /// Has no effect on a terminal: there the end of input is a character.
   public func closeInput() {
     if !spec.terminal { SandboxProcess.close(&stdin) }
@@ -179,7 +170,7 @@ public final class SandboxProcess {
 
   /// Stops every process of the job where it is; it uses no processor until ``thaw(nowMs:)``.
   public func freeze(nowMs: UInt64) throws(SandboxError) {
-    if isFrozen || isDestroyed { return }
+    if isFrozen || isDestroyed || isLeaving { return }
     try cgroup.setFrozen(true)
     isFrozen = true
     meter.froze(nowMs: nowMs)
@@ -196,7 +187,9 @@ public final class SandboxProcess {
   /// before its start and after its end.
   public func signal(_ number: Int32, program: UInt32 = 0) throws(SandboxError) {
     if number < 1 || number > 64 { throw SandboxError.wrongState("no such signal: \(number)") }
-    try command(HOST_COMMAND_SIGNAL, UInt32(number), program)
+    if control < 0 || isClosed { throw SandboxError.wrongState("the sandbox is closed") }
+    let code = host_sandbox_send(control, HOST_COMMAND_SIGNAL.rawValue, UInt32(number), program)
+    if code != 0 { throw SandboxError.system("control socket", code: -code) }
   }
 
   /// Tells the job's terminal its size.
@@ -207,15 +200,15 @@ public final class SandboxProcess {
   }
 
   /// Kills every process of the job, within 100 ms; `/out` can still be collected. The outcome becomes
-  /// `terminated`, if the job was not over already.
+  /// `terminated`, if the job was not over already. A frozen job is thawed for that.
   public func terminate(_ reason: StopReason, nowMs: UInt64) throws(SandboxError) {
     if isDestroyed || outcome != nil { return }
     stopReason = reason
-    SandboxProcess.close(&bundle)
     try killJob(nowMs: nowMs)
   }
 
   private func killJob(nowMs: UInt64) throws(SandboxError) {
+    awaitFirst()
     if isFrozen {
       isFrozen = false
       meter.thawed(nowMs: nowMs)
@@ -226,18 +219,25 @@ public final class SandboxProcess {
     if isLowered { cgroup.lowerPriority() }
   }
 
-  /// After ``SandboxEvent/jobEnded(_:)``: starts writing a tar of `/out` to ``results``.
-  public func collect() throws(SandboxError) {
-    if outcome == nil || isClosed { throw SandboxError.wrongState("no results to collect") }
-    try command(HOST_COMMAND_COLLECT, 0)
-  }
-
-  private func command(
-    _ kind: host_command_kind, _ value: UInt32, _ program: UInt32 = 0
-  ) throws(SandboxError) {
-    if control < 0 || isClosed { throw SandboxError.wrongState("the sandbox is closed") }
-    let code = host_sandbox_send(control, kind.rawValue, value, program)
-    if code != 0 { throw SandboxError.system("control socket", code: -code) }
+  /// After ``SandboxEvent/jobEnded(_:)``, once: starts writing a tar to ``results``.
+  ///
+  /// - Parameter path: what of `/out` is wanted, below it: names in the tar begin there all the same. Empty
+  ///   or `/`: everything.
+  public func collect(_ path: [UInt8] = []) throws(SandboxError) {
+    if outcome == nil || isClosed || isLeaving || results >= 0 {
+      throw SandboxError.wrongState("no results to collect")
+    }
+    let bytes = try ResultCollector.path(path) + [0]
+    let (ours, theirs) = try pipe(ourEnd: 0)
+    let code = bytes.withUnsafeBufferPointer {
+      host_sandbox_send_collect(control, $0.baseAddress, UInt64($0.count), theirs)
+    }
+    _ = host_sandbox_close(theirs)
+    results = ours
+    if code != 0 {
+      SandboxProcess.close(&results)
+      throw SandboxError.system("control socket", code: -code)
+    }
   }
 
   /// Bytes that the agent moved over the network for this job.
@@ -268,64 +268,77 @@ public final class SandboxProcess {
     return reading
   }
 
+  // MARK: The end
+
+  /// After ``SandboxEvent/jobEnded(_:)``, instead of waiting in ``destroy()``: the sandbox begins to go, with
+  /// whatever is still in it. When it is gone, which a child's end (SIGCHLD) says, ``poll(nowMs:)`` returns
+  /// `closed`, and ``destroy()`` has nothing left to wait for.
+  public func leave() {
+    if isDestroyed || isLeaving || isClosed || outcome == nil || isFrozen { return }
+    awaitFirst()
+    if firstPid == 0 { return }
+    isLeaving = true
+    killFirst()
+  }
+
+  private func pollLeaving() -> [SandboxEvent] {
+    var status: Int32 = 0
+    if isClosed || host_sandbox_reap(firstPid, &status) == 0 { return [] }
+    firstPid = 0
+    isClosed = true
+    return [.closed]
+  }
+
+  /// The kernel kills all that is in a pid namespace with its first process, and that one is not gone before
+  /// they are: nothing can be born in between. pid_namespaces(7).
+  private func killFirst() {
+    _ = host_sandbox_kill(firstPid, 9)
+    if isLowered { cgroup.hurry() }
+  }
+
   /// Removes everything: processes, mounts and files (they die with them), cgroups, descriptors. Can be
   /// called at any time, and again.
   public func destroy() throws(SandboxError) {
     if isDestroyed { return }
+    awaitFirst()
     // A job that still runs may be a fork bomb: its first process would have to wait for its turn among
-    // the others before it could die.
+    // the others before it could die. Without walls it may not be in its cgroups yet.
     let isOver = outcome != nil && !isFrozen
-    if firstPid > 0 && (isOver || !isWalled) {
-      // The kernel kills all that is in a pid namespace with its first process, and that one is not gone
-      // before they are: nothing can be born in between. pid_namespaces(7). Without walls it may not be in
-      // its cgroups yet.
-      _ = host_sandbox_kill(firstPid, 9)
-      if isLowered { cgroup.hurry() }
-    }
+    if firstPid > 0 && !isLeaving && (isOver || !isWalled) { killFirst() }
     if !isOver && !cgroup.processes().isEmpty { try cgroup.killAll() }
     closeDescriptors()
-    for pid in [starterPid, firstPid] where pid > 0 { try SandboxProcess.reap(pid) }
+    for pid in [starterPid, firstPid] where pid > 0 { try Child.reap(pid) }
     (starterPid, firstPid) = (0, 0)
     try cgroup.remove()
-    isDestroyed = true
-    isClosed = true
-    sandbox.releaseIdentity(identitySlot)
+    forget()
   }
 
   /// Before there is a cgroup: takes away what was begun.
   func abandon() throws(SandboxError) {
-    isDestroyed = true
-    isClosed = true
+    forget()
     closeDescriptors()
-    sandbox.releaseIdentity(identitySlot)
     try learnStarter()
     if starterPid <= 0 { return }
     _ = host_sandbox_kill(starterPid, 9)
-    try SandboxProcess.reap(starterPid)
+    try Child.reap(starterPid)
     starterPid = 0
   }
 
+  private func forget() {
+    isDestroyed = true
+    isClosed = true
+    sandbox.releaseIdentity(identitySlot)
+    share?.forget(self)
+  }
+
   private func closeDescriptors() {
-    for descriptor in [control, bundle, stdout, stderr, results] where descriptor >= 0 {
+    for descriptor in [control, stdout, stderr, results] where descriptor >= 0 {
       _ = host_sandbox_close(descriptor)
     }
     for program in programs { program.close() }
     programs = []
     if stdin >= 0 && stdin != stdout { _ = host_sandbox_close(stdin) }
-    (control, bundle, stdin, stdout, stderr, results) = (-1, -1, -1, -1, -1, -1)
+    (control, stdin, stdout, stderr, results) = (-1, -1, -1, -1, -1)
     reader.close()
-  }
-
-  /// Waits for a child that has been killed or is about to end.
-  static func reap(_ pid: Int32) throws(SandboxError) {
-    // Twenty seconds: on a machine that swaps or is far too busy even dying takes its time.
-    for round in 0..<20_000 {
-      var status: Int32 = 0
-      // A negative answer: not our child any more, so there is nothing to wait for.
-      if host_sandbox_reap(pid, &status) != 0 { return }
-      if round == 0 && host_sandbox_wait_end(pid, 20_000) == 1 { continue }
-      host_sandbox_sleep_us(round < 20 ? 10 : round < 500 ? 200 : 1000)
-    }
-    throw SandboxError.leftover("process \(pid)")
   }
 }

@@ -10,7 +10,7 @@ public struct SandboxSettings: Sendable {
 
   /// A static program that calls ``SandboxHelper/runIfAsked(_:)`` first of all, normally the agent itself
   /// (`/proc/self/exe`): everything in a sandbox then comes from it, and no process there ever held the
-  /// agent's memory. Empty, or not static: forks of the agent do the same.
+  /// agent's memory. Empty, not static, or a kernel before Linux 3.19: forks of the agent do the same.
   public var helperProgram: String
 
   public init(

@@ -23,16 +23,17 @@ final class SandboxStem {
   /// Asks for a first child; ``answer()`` says which it is. False: there is no such program here, or the
   /// kernel cannot execute it (before Linux 3.19), and the agent has to fork.
   func ask(_ plan: UnsafePointer<host_plan>) throws(SandboxError) -> Bool {
-    if !isPossible { return false }
     // A stem that somebody killed is replaced once.
-    for _ in 0..<2 {
-      if socket < 0 && !start() { return false }
+    for _ in 0..<2 where isPossible {
+      if socket < 0 { try start() }
+      if !isPossible { break }
       let code = host_sandbox_ask_stem(socket, plan)
       if code == 0 { return true }
       end()
       if code != -32 && code != -104 { throw SandboxError.system("stem", code: -code) }
     }
-    throw SandboxError.system("stem", code: 32)
+    if isPossible { throw SandboxError.system("stem", code: 32) }
+    return false
   }
 
   /// The pid of the first child that was asked for.
@@ -44,7 +45,7 @@ final class SandboxStem {
     throw SandboxError.system("stem", code: -pid)
   }
 
-  private func start() -> Bool {
+  private func start() throws(SandboxError) {
     let file = program.withCString { host_sandbox_open_program($0) }
     defer { if file >= 0 { _ = host_sandbox_close(file) } }
     var texts: [UInt8] = []
@@ -52,9 +53,12 @@ final class SandboxStem {
       texts.append(contentsOf: text.utf8)
       texts.append(0)
     }
-    if file >= 0 { pid = host_sandbox_start_stem(file, texts, &socket) }
-    isPossible = file >= 0 && pid > 0
-    return isPossible
+    let started = file < 0 ? file : host_sandbox_start_stem(file, texts, &socket)
+    pid = max(0, started)
+    if pid > 0 { return }
+    // Not with this kernel, or only not now. ENOSYS.
+    isPossible = started != -38
+    if isPossible { throw SandboxError.system("stem", code: -started) }
   }
 
   /// It ends when its socket does.
@@ -63,7 +67,7 @@ final class SandboxStem {
     socket = -1
     if pid > 0 {
       _ = host_sandbox_kill(pid, 9)
-      try? SandboxProcess.reap(pid)
+      try? Child.reap(pid)
     }
     pid = 0
   }

@@ -1,5 +1,7 @@
-/// Finds the cgroups of an owner's jobs wherever they are: a restarted agent may itself have been placed
-/// in another cgroup than the one before.
+import Bytes
+
+/// Finds the cgroups of an owner's jobs and shares wherever they are: a restarted agent may itself have been
+/// placed in another cgroup than the one before.
 enum StaleCgroups {
   private static let depthLimit = 8
   private static let directoryLimit = 4096
@@ -9,6 +11,7 @@ enum StaleCgroups {
     var layout: CgroupLayout
   }
 
+  /// Those of jobs come before those of the shares that they are in.
   static func find(_ layout: CgroupLayout, owner: String) -> [JobCgroup] {
     var jobs: [Found] = []
     collect(layout.cpu, owner, &jobs) { $0.cpu = $1 }
@@ -18,8 +21,13 @@ enum StaleCgroups {
     collect(layout.pids, owner, &jobs) { $0.pids = $1 }
     collect(layout.blkio, owner, &jobs) { $0.blkio = $1 }
     collect(layout.unified, owner, &jobs) { $0.unified = $1 }
-    return jobs.map { JobCgroup(layout: $0.layout, owner: owner, job: $0.name, everywhere: true) }
+    let order = Order.of(jobs.count) { depth(jobs[$0].name) > depth(jobs[$1].name) }
+    return order.map {
+      JobCgroup(layout: jobs[$0].layout, owner: owner, job: jobs[$0].name, everywhere: true)
+    }
   }
+
+  private static func depth(_ name: String) -> Int { name.utf8.contains(0x2f) ? 1 : 0 }
 
   private static func collect(
     _ place: CgroupPlace, _ owner: String, _ jobs: inout [Found],
@@ -31,22 +39,34 @@ enum StaleCgroups {
     search(place.mount, depth: 0, &visited, &parents)
     let prefix = Array(owner.utf8) + [0x2e]
     for parent in parents {
-      for name in System.list(parent + "/" + JobCgroup.folder) ?? [] {
-        if name.count <= prefix.count || !name.starts(with: prefix) { continue }
-        let path = parent + "/" + JobCgroup.folder + "/" + Text.string(name[...])
-        if !System.isDirectory(path) { continue }
-        var here = place
-        here.directory = parent
+      var here = place
+      here.directory = parent
+      let folder = JobsFolder.path(parent)
+      for name in folders(in: folder) where name.count > prefix.count && name.starts(with: prefix) {
         let job = Text.string(name[prefix.count...])
-        if let index = jobs.firstIndex(where: { Text.same($0.name, job) }) {
-          set(&jobs[index].layout, here)
-        } else {
-          var found = Found(name: job, layout: CgroupLayout())
-          set(&found.layout, here)
-          jobs.append(found)
+        add(job, here, &jobs, set: set)
+        for inside in folders(in: folder + "/" + Text.string(name[...])) {
+          add(job + "/" + Text.string(inside[...]), here, &jobs, set: set)
         }
       }
     }
+  }
+
+  private static func add(
+    _ job: String, _ here: CgroupPlace, _ jobs: inout [Found],
+    set: (inout CgroupLayout, CgroupPlace) -> Void
+  ) {
+    if let index = jobs.firstIndex(where: { Text.same($0.name, job) }) {
+      set(&jobs[index].layout, here)
+    } else {
+      var found = Found(name: job, layout: CgroupLayout())
+      set(&found.layout, here)
+      jobs.append(found)
+    }
+  }
+
+  private static func folders(in path: String) -> [[UInt8]] {
+    (System.list(path) ?? []).filter { System.isDirectory(path + "/" + Text.string($0[...])) }
   }
 
   /// Directories that hold a folder named `zennet`.
@@ -58,7 +78,7 @@ enum StaleCgroups {
     for name in System.list(directory) ?? [] {
       // Control files have a dot in their names; directories are told apart by looking only then.
       let path = directory + "/" + Text.string(name[...])
-      if name.elementsEqual(JobCgroup.folder.utf8) {
+      if name.elementsEqual(JobsFolder.name.utf8) {
         if System.isDirectory(path) { parents.append(directory) }
       } else if System.isDirectory(path) {
         search(path, depth: depth + 1, &visited, &parents)

@@ -119,16 +119,6 @@ struct EncodedSteps {
     }
   }
 
-  /// Texts one after another, each ended by a zero byte.
-  mutating func addTexts(_ texts: [String]) -> UInt32 {
-    var data: [UInt8] = []
-    for text in texts {
-      data.append(contentsOf: text.utf8)
-      data.append(0)
-    }
-    return add(data)
-  }
-
   /// `plan` with these steps, for as long as `body` runs.
   func withPlan<Result>(
     _ plan: inout host_plan,

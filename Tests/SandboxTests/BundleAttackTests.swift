@@ -47,7 +47,8 @@ extension WithKernel {
 
     @Test func writingIntoProcAndDevIsRefused() throws {
       for path in ["proc/self/oom_score_adj", "dev/null", "proc/sys/kernel/hostname", "dev/shm/x"] {
-        guard case .bundleRefused(.writeFailed(_, let code)) = try outcome([entry(path, body: [1])])
+        guard
+          case .bundleRefused(.writeFailed(_, let code), _) = try outcome([entry(path, body: [1])])
         else {
           Issue.record("\(path) was accepted")
           continue
@@ -63,7 +64,7 @@ extension WithKernel {
 
     @Test func bombsAreRefused() throws {
       let zeros = [UInt8](repeating: 0, count: 40 << 20)
-      guard case .bundleRefused(.ratioTooHigh)? = try outcome([entry("z", body: zeros)]) else {
+      guard case .bundleRefused(.ratioTooHigh, _)? = try outcome([entry("z", body: zeros)]) else {
         Issue.record("a bomb was accepted")
         return
       }
@@ -73,7 +74,7 @@ extension WithKernel {
       let garbage = try run(shell("true"), bundle: Array("garbage, not zstd".utf8))
       #expect(garbage.process.outcome == .bundleRefused(.notZstd(offset: 0)))
       let cut = try run(shell("true"), bundle: Array(plainBundle.dropLast(100)))
-      guard case .bundleRefused(.compressedTruncated)? = cut.process.outcome else {
+      guard case .bundleRefused(.compressedTruncated, _)? = cut.process.outcome else {
         Issue.record("\(String(describing: cut.process.outcome))")
         return
       }
@@ -87,7 +88,7 @@ extension WithKernel {
       var random = SeededGenerator(seed: 1)
       let body = (0..<(1 << 20) - 100).map { _ in UInt8.random(in: 0...255, using: &random) }
       guard
-        case .bundleRefused(.writeFailed(_, 28))? = try outcome(
+        case .bundleRefused(.writeFailed(_, 28), _)? = try outcome(
           [entry("a", body: body), entry("b", body: [1])], limits: limits)
       else {
         Issue.record("accepted")

@@ -114,7 +114,9 @@ extension WithKernel {
         switch Int.random(in: 0..<4, using: &random) {
         case 0: #expect(driver.untilEnded() == .exited(status: 7))
         case 1: driver.until(seconds: 1) { $0.events.contains(.jobStarted) }
-        case 2: _ = host_sandbox_kill(driver.process.firstPid, 9)
+        case 2:
+          driver.process.awaitFirst()
+          _ = host_sandbox_kill(driver.process.firstPid, 9)
         default: driver.turn()
         }
         try driver.process.destroy()

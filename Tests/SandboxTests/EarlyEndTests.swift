@@ -5,7 +5,7 @@ import Testing
 @testable import Sandbox
 
 extension WithKernel {
-  /// Jobs that are ended when all of their bundle has been handed over, and their program does not run yet.
+  /// Jobs that are ended when their program does not run yet.
   struct EarlyEndTests {
     /// As an agent has it with the stem, and with forks of itself.
     static let programs = [staticAgent, ""].compactMap { $0 }
@@ -14,7 +14,7 @@ extension WithKernel {
       let zeros = [UInt8](repeating: 0, count: 8 << 20)
       for index in 0..<6 { writer.addFile("zeros/\(index)", zeros, mode: 0o644) }
     }
-    /// As a whole it fits the pipe.
+    /// As a whole it fits a pipe.
     private static let short: [UInt8] = {
       var writer = BundleWriter()
       writer.addFile("bin/probe", probeProgram ?? [], mode: 0o755)
@@ -27,14 +27,19 @@ extension WithKernel {
         settings: SandboxSettings(owner: "early\(getpid())", helperProgram: program))
     }
 
-    /// Its bundle has been handed over, to the last byte.
-    private func begun(
-      _ spec: JobSpec, in sandbox: Sandbox, _ bundle: [UInt8], stopped: Bool = false
+    /// Its process 1 stands still; its bundle comes through a pipe only then.
+    private func stopped(
+      _ spec: JobSpec, in sandbox: Sandbox, _ bundle: [UInt8]
     ) throws -> Driver {
-      let process = try sandbox.start(spec, nowMs: nowMs())
-      if stopped { _ = host_sandbox_kill(process.firstPid, SIGSTOP) }
-      let driver = Driver(process, bundle: [])
-      driver.handOver(bundle)
+      var ends: [Int32] = [-1, -1]
+      #expect(host_sandbox_pipe(&ends, 0) == 0)
+      defer { ends.forEach { close($0) } }
+      let driver = Driver(try sandbox.start(spec, bundles: [ends[0]], nowMs: nowMs()))
+      driver.process.awaitFirst()
+      #expect(driver.process.firstPid > 0)
+      _ = host_sandbox_kill(driver.process.firstPid, SIGSTOP)
+      #expect(bundle.count < 65_536)
+      #expect(write(ends[1], bundle, bundle.count) == bundle.count)
       return driver
     }
 
@@ -44,7 +49,8 @@ extension WithKernel {
       let before = Leftovers.now()
       for delayUs: UInt32 in [0, 300, 1000, 3000, 6000, 12_000, 25_000] {
         for reason in [StopReason.publisher, .owner] {
-          let driver = try begun(shell("sleep 1000"), in: sandbox, Self.long)
+          let driver = Driver(
+            try sandbox.start(shell("sleep 1000"), bundle: Self.long, nowMs: nowMs()))
           usleep(delayUs)
           driver.events += driver.process.poll(nowMs: nowMs())
           try driver.process.terminate(reason, nowMs: nowMs())
@@ -68,7 +74,7 @@ extension WithKernel {
       try run(shell("true"), in: sandbox).process.destroy()
       let before = Leftovers.now()
       for _ in 0..<8 {
-        let driver = try begun(probe("fork-bomb"), in: sandbox, Self.short, stopped: true)
+        let driver = try stopped(probe("fork-bomb"), in: sandbox, Self.short)
         try driver.process.terminate(.publisher, nowMs: nowMs())
         _ = host_sandbox_kill(driver.process.firstPid, SIGCONT)
         #expect(driver.untilEnded() == .terminated(.publisher))

@@ -91,7 +91,7 @@ extension WithKernel {
 
     @Test(.enabled(if: canProbe)) func theFirstProcessCannotBeStopped() throws {
       let driver = Driver(
-        try makeSandbox().start(probe("stop"), nowMs: nowMs()), bundle: probeBundle)
+        try makeSandbox().start(probe("stop"), bundle: probeBundle, nowMs: nowMs()))
       driver.until { $0.events.contains(.jobStarted) }
       driver.until(seconds: 1) { $0.process.outcome != nil }
       // It stopped itself, which is its own affair; it can still be killed and the rest collected.

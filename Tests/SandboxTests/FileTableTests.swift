@@ -100,8 +100,8 @@ extension WithKernel {
     /// What the table's size rests on: even what no process has a descriptor of is memory of the job's.
     @Test(.enabled(if: features.files.enough > 0)) func openFilesAreCharged() throws {
       let driver = Driver(
-        try makeSandbox().start(probe("hold", "mapped_files", "60", "keep"), nowMs: nowMs()),
-        bundle: probeBundle)
+        try makeSandbox().start(
+          probe("hold", "mapped_files", "60", "keep"), bundle: probeBundle, nowMs: nowMs()))
       driver.until { $0.output.hasSuffix("\n") || $0.process.outcome != nil }
       #expect(driver.output.hasPrefix("mapped_files DONE"))
       let usage = driver.process.usage(nowMs: nowMs())
@@ -130,7 +130,7 @@ extension WithKernel {
         features: small, settings: SandboxSettings(owner: "files\(getpid())"))
       #expect(sandbox.features.files.size == (grows ? small.files.enough : used + 12_000))
       let driver = Driver(
-        try sandbox.start(probe("hold", kind, "16", "keep"), nowMs: nowMs()), bundle: probeBundle)
+        try sandbox.start(probe("hold", kind, "16", "keep"), bundle: probeBundle, nowMs: nowMs()))
       driver.until { $0.output.hasSuffix("\n") || $0.process.outcome != nil }
       #expect(driver.process.outcome == nil)
       print("files: \(kind), \(grows ? "memory" : "half of the table"): \(driver.output)")

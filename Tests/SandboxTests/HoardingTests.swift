@@ -34,8 +34,8 @@ extension WithKernel {
       limits.memoryBytes = 64 << 20
       let driver = Driver(
         try makeSandbox().start(
-          probe("hold", "stream_sockets", "1000", "keep", limits: limits), nowMs: nowMs()),
-        bundle: probeBundle)
+          probe("hold", "stream_sockets", "1000", "keep", limits: limits), bundle: probeBundle,
+          nowMs: nowMs()))
       let isWhole = driver.process.cgroup.layout.memory.isVersion2
       driver.until { driver in
         let usage = driver.process.usage(nowMs: nowMs())
@@ -50,8 +50,8 @@ extension WithKernel {
     /// It is counted as memory that is held, and takes nothing from a job within its limit.
     @Test func whatWaitsInSocketsIsCharged() throws {
       let driver = Driver(
-        try makeSandbox().start(probe("hold", "stream_sockets", "20", "keep"), nowMs: nowMs()),
-        bundle: probeBundle)
+        try makeSandbox().start(
+          probe("hold", "stream_sockets", "20", "keep"), bundle: probeBundle, nowMs: nowMs()))
       driver.until { $0.output.hasSuffix("\n") || $0.process.outcome != nil }
       #expect(driver.output.hasPrefix("stream_sockets DONE"))
       let usage = driver.process.usage(nowMs: nowMs())

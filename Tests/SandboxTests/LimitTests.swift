@@ -35,8 +35,8 @@ extension WithKernel {
       var limits = JobLimits.small
       limits.pids = 40
       let driver = Driver(
-        try makeSandbox().start(probe("fork-bomb", limits: limits), nowMs: nowMs()),
-        bundle: probeBundle)
+        try makeSandbox().start(
+          probe("fork-bomb", limits: limits), bundle: probeBundle, nowMs: nowMs()))
       driver.until { $0.process.cgroup.processes().count >= 39 }
       #expect(driver.process.cgroup.processes().count <= 40)
       let start = nowMs()
@@ -53,8 +53,8 @@ extension WithKernel {
       var limits = JobLimits.small
       limits.pids = 1000
       let driver = Driver(
-        try makeSandbox().start(probe("fork-bomb", limits: limits), nowMs: nowMs()),
-        bundle: probeBundle)
+        try makeSandbox().start(
+          probe("fork-bomb", limits: limits), bundle: probeBundle, nowMs: nowMs()))
       driver.until { $0.process.cgroup.processes().count >= 900 }
       #expect(driver.process.cgroup.processes().count >= 900)
       let start = nowMs()
@@ -67,7 +67,7 @@ extension WithKernel {
     @Test(.enabled(if: canProbe)) func aForkBombIsDestroyedWithoutAsking() throws {
       let sandbox = makeSandbox()
       let driver = Driver(
-        try sandbox.start(probe("fork-bomb"), nowMs: nowMs()), bundle: probeBundle)
+        try sandbox.start(probe("fork-bomb"), bundle: probeBundle, nowMs: nowMs()))
       driver.until { $0.process.cgroup.processes().count >= 50 }
       try driver.process.destroy()
       #expect(cgroupFolders(owner: sandbox.settings.owner).isEmpty)
@@ -77,7 +77,7 @@ extension WithKernel {
     /// sandbox's first process stopped by somebody of the machine's.
     @Test(.enabled(if: canProbe), arguments: ["hide", "stand-still"], [0, 1, 2])
     func nothingHidesFromTheEnd(_ way: String, more: Int) throws {
-      let driver = Driver(try makeSandbox().start(probe(way), nowMs: nowMs()), bundle: probeBundle)
+      let driver = Driver(try makeSandbox().start(probe(way), bundle: probeBundle, nowMs: nowMs()))
       driver.until { $0.output.hasSuffix("\n") }
       let first = driver.process.firstPid
       if more == 1 {
@@ -244,7 +244,7 @@ extension WithKernel {
     @Test func processorTimeOfUnpackingIsKnown() throws {
       let bundle = busyboxBundle { $0.addFile("large", Array(repeating: 7, count: 40 << 20)) }
       let driver = Driver(
-        try makeSandbox().start(shell("sleep 1000"), nowMs: nowMs()), bundle: bundle)
+        try makeSandbox().start(shell("sleep 1000"), bundle: bundle, nowMs: nowMs()))
       driver.until { $0.events.contains(.jobStarted) }
       let charged = driver.process.usage(nowMs: nowMs()).cpuMs
       #expect(driver.process.processorMs >= charged + 5)

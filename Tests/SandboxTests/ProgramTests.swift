@@ -47,7 +47,7 @@ extension WithKernel {
 
     @Test(.enabled(if: canProbe)) func itCannotGetOutEither() throws {
       let driver = Driver(
-        try makeSandbox().start(shell("sleep 1000"), nowMs: nowMs()), bundle: probeBundle)
+        try makeSandbox().start(shell("sleep 1000"), bundle: probeBundle, nowMs: nowMs()))
       driver.until { $0.events.contains(.jobStarted) }
       let program = try driver.process.start(["/bin/probe", "all"], environment: [])
       var output = ""

@@ -7,16 +7,15 @@ import Testing
 extension WithKernel {
   /// Jobs that nobody looks at before they are over.
   struct ShortJobTests {
-    /// Hands the bundle over, and hears nothing of what happens until the job has ended.
+    /// Looks at nothing of what happens until the job has ended.
     private func runUnseen(
       _ script: String, _ bundle: [UInt8], _ program: String
     ) throws -> Driver {
       let sandbox = Sandbox(
         features: features,
         settings: SandboxSettings(owner: "short\(getpid())", helperProgram: program))
-      let process = try sandbox.start(shell(script), nowMs: nowMs())
-      let driver = Driver(process, bundle: [])
-      driver.handOver(bundle)
+      let process = try sandbox.start(shell(script), bundle: bundle, nowMs: nowMs())
+      let driver = Driver(process)
       // Its output ends when nobody is left who could write it.
       var buffer = [UInt8](repeating: 0, count: 4096)
       let end = nowMs() + patienceSeconds * 1000

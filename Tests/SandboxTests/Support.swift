@@ -70,34 +70,49 @@ func shell(
     isolation: features.level, terminal: terminal)
 }
 
+/// A file in memory with these bytes; whoever asks for it closes it.
+func memoryFile(_ bytes: [UInt8]) -> Int32 {
+  let file = host_memory_file()
+  var sent = 0
+  while sent < bytes.count {
+    let got = bytes[sent...].withUnsafeBytes { write(file, $0.baseAddress, $0.count) }
+    precondition(got > 0)
+    sent += got
+  }
+  return file
+}
+
+extension Sandbox {
+  /// With bundles of these bytes, base first.
+  func start(
+    _ spec: JobSpec, bundles: [[UInt8]], in share: SandboxShare? = nil, nowMs: UInt64
+  ) throws(SandboxError) -> SandboxProcess {
+    let files = bundles.map(memoryFile)
+    defer { files.forEach { close($0) } }
+    return try start(spec, bundles: files, in: share, nowMs: nowMs)
+  }
+
+  func start(
+    _ spec: JobSpec, bundle: [UInt8] = plainBundle, in share: SandboxShare? = nil, nowMs: UInt64
+  ) throws(SandboxError) -> SandboxProcess {
+    try start(spec, bundles: [bundle], in: share, nowMs: nowMs)
+  }
+}
+
 /// Drives one sandbox the way the agent's loop does.
 final class Driver {
   let process: SandboxProcess
-  private var pending: ArraySlice<UInt8>
   var out: [UInt8] = []
   var err: [UInt8] = []
   var tar: [UInt8] = []
   var events: [SandboxEvent] = []
 
-  init(_ process: SandboxProcess, bundle: [UInt8] = plainBundle) {
+  init(_ process: SandboxProcess) {
     signal(SIGPIPE, SIG_IGN)
     self.process = process
-    pending = bundle[...]
   }
 
   deinit { try? process.destroy() }
-
-  /// The bundle, to the last byte, and nothing but that: no event is heard meanwhile.
-  func handOver(_ bundle: [UInt8]) {
-    var sent = 0
-    let end = nowMs() + patienceSeconds * 1000
-    while sent < bundle.count && nowMs() < end {
-      let got = bundle[sent...].withUnsafeBytes { write(process.bundle, $0.baseAddress, $0.count) }
-      if got > 0 { sent += got } else { usleep(100) }
-    }
-    #expect(sent == bundle.count)
-    process.closeBundle()
-  }
 
   var output: String { String(decoding: out, as: UTF8.self) }
   var errors: String { String(decoding: err, as: UTF8.self) }
@@ -113,18 +128,12 @@ final class Driver {
   }
 
   func turn() {
-    if process.bundle >= 0 {
-      let bytes = Array(pending.prefix(65_536))
-      let wrote = bytes.isEmpty ? 0 : write(process.bundle, bytes, bytes.count)
-      if wrote > 0 { pending = pending.dropFirst(wrote) }
-      if pending.isEmpty || (wrote < 0 && errno == EPIPE) { process.closeBundle() }
-    }
     drain(process.stdout, &out)
     drain(process.stderr, &err)
     drain(process.results, &tar)
     events += process.poll(nowMs: nowMs())
     var watched = [pollfd(fd: process.control, events: Int16(POLLIN), revents: 0)]
-    if process.bundle < 0 { poll(&watched, 1, 5) }
+    poll(&watched, 1, 5)
   }
 
   /// Turns until `done`, at most for `seconds` (a bound, not an assertion).
@@ -144,8 +153,8 @@ final class Driver {
     return process.outcome
   }
 
-  func collect() throws {
-    try process.collect()
+  func collect(_ path: String = "") throws {
+    try process.collect(Array(path.utf8))
     until { driver in
       driver.events.contains { event in
         if case .resultsCollected = event { return true }
@@ -218,7 +227,7 @@ func awaitNetwork(of stem: SandboxStem) -> String? {
 func run(_ spec: JobSpec, bundle: [UInt8] = plainBundle, in sandbox: Sandbox = makeSandbox()) throws
   -> Driver
 {
-  let driver = Driver(try sandbox.start(spec, nowMs: nowMs()), bundle: bundle)
+  let driver = Driver(try sandbox.start(spec, bundle: bundle, nowMs: nowMs()))
   _ = driver.untilEnded()
   return driver
 }

@@ -195,9 +195,13 @@ private final class Place {
   func unpacker(_ missing: Missing) throws -> String {
     let (process, plan, cgroup) = made(shell("true"), missing)
     defer { try? process.destroy() }
-    try process.begin(plan)
+    var ends: [Int32] = [-1, -1]
+    #expect(host_sandbox_pipe(&ends, 0) == 0)
+    defer { ends.forEach { close($0) } }
+    try process.begin(plan, bundles: [ends[0]])
     try cgroup.create(process.spec.limits)
     try process.go()
+    process.awaitFirst()
     let end = nowMs() + patienceSeconds * 1000
     while nowMs() < end {
       for pid in (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? [] {
@@ -252,7 +256,7 @@ private final class Place {
     var plan = writer.plan(context)
     missing.take(from: &plan, names: Missing.numbered(PlanWriter.names(context)))
     let process = SandboxProcess(
-      spec: spec, cgroup: cgroup, sandbox: sandbox, identitySlot: 0, nowMs: nowMs())
+      spec: spec, cgroup: cgroup, sandbox: sandbox, identitySlot: 0, bundleBytes: 0)
     return (process, plan, cgroup)
   }
 
@@ -261,7 +265,9 @@ private final class Place {
   ) throws -> Siege {
     var siege = Siege()
     do throws(SandboxError) {
-      try process.begin(plan)
+      let bundle = memoryFile(bareBundle)
+      defer { close(bundle) }
+      try process.begin(plan, bundles: [bundle])
       try cgroup.create(process.spec.limits)
       lift(limits, cgroup)
       try process.go()
@@ -270,7 +276,7 @@ private final class Place {
       try process.destroy()
       return siege
     }
-    let driver = Driver(process, bundle: bareBundle)
+    let driver = Driver(process)
     // An owner's programs would go first, for as long as they like.
     driver.until { $0.events.contains(.jobStarted) || $0.process.outcome != nil }
     if process.spec.limits.cpuMilli >= 1000 { cgroup.hurry() }

@@ -56,25 +56,32 @@ struct host_step {
   uint64_t a, b;
 };
 
-// The helper runs in a confined child process: task 1 unpacks the bundle from descriptor 4 into the folder
-// that is held, task 2
-// writes /out to descriptor 5, task 3 writes the path `context` to descriptor 1, task 4 unpacks descriptor
-// 0 there; for tasks 1 and 2 `context` is the plan's limits. It reports three numbers; the first is 0 when all is
-// well.
-typedef void (*host_helper)(uint32_t task, void *context, uint64_t report[3]);
+// At most so many bundles are unpacked one over another; the first is this descriptor of process 1.
+#define HOST_MOST_BUNDLES 16
+#define HOST_FIRST_BUNDLE 5
+
+// What the helper works on.
+struct host_helper_work {
+  const char *path;
+  uint64_t limits[2];  // of all bundles together: entries, bytes
+  uint32_t bundles;
+  int32_t output;
+};
+// The helper runs in a confined child process: task 1 unpacks the bundles, in the order of their descriptors,
+// into the folder that is held; task 2 writes `path` below /out to `output`; task 3 writes `path` to descriptor
+// 1, task 4 unpacks descriptor 0 there. It reports three numbers; the first is 0 when all is well.
+typedef void (*host_helper)(uint32_t task, const struct host_helper_work *work, uint64_t report[3]);
 
 struct host_plan {
   const struct host_step *steps;
   const uint8_t *arena;  // zero-terminated texts; byte 0 is 0
   uint32_t count, arena_size;
   uint32_t terminal;     // 1: the job gets a terminal, whose master comes with HOST_EVENT_TERMINAL
+  uint32_t bundles;      // how many, base first
   host_helper helper;
-  uint64_t limits[2];    // of the bundle: entries, bytes
-  // The child's ends: 0, 1, 2, control (3), bundle (4), results (5), the helper's program (6); -1: none.
-  int32_t descriptors[7];
-  // With a program at descriptor 6, where the sandbox is made of forks of the agent, the helper is executed:
-  // the offsets of its arguments for tasks 1 and 2. It reports on descriptor 3 then.
-  uint32_t helper_arguments[2];
+  uint64_t limits[2];    // of all bundles together: entries, bytes
+  // The child's ends: 0, 1, 2 (-1: none), control, then the bundles.
+  const int32_t *descriptors;
   uint32_t waits;        // 1: the first child waits for HOST_COMMAND_GO before its first step
   uint32_t is_fresh;     // 1: this process comes from the stem, and is no fork of the agent
 };
@@ -83,7 +90,8 @@ enum host_event_kind {
   HOST_EVENT_INIT = 1,         // a: pid of the sandbox's first process
   HOST_EVENT_WALLED = 30,      // the walls stand; from here on a stranger's data is worked on
   HOST_EVENT_STEP_FAILED = 2,  // a: index of the step, b: errno
-  HOST_EVENT_UNPACK_FAILED = 3,  // a, b, c: the helper's report; a = 22: died, c: wait status
+  HOST_EVENT_UNPACK_FAILED = 3,  // a, b, c: the helper's report; a = 22: died, c: wait status; from bit 8 of
+                                 // a: the number of the bundle, from 0
   HOST_EVENT_STARTED = 4,      // b: nanoseconds of processor time used in the job's cgroups up to there
   HOST_EVENT_EXEC_FAILED = 5,  // b: errno
   HOST_EVENT_ENDED = 6,        // a: wait status, b: nanoseconds that it ran; nothing of the job is left
@@ -101,12 +109,12 @@ struct host_event {
 enum host_command_kind {
   HOST_COMMAND_GO = 1,  // to the first child; another one to process 1, with the cgroups' files
   HOST_COMMAND_SIGNAL = 2,  // a: signal, b: 0 or the id of a further program; to its process group
-  HOST_COMMAND_COLLECT = 3,
+  HOST_COMMAND_COLLECT = 3,  // after the command: a path below /out and a zero byte; with a descriptor
   HOST_COMMAND_QUIT = 4,
   // A further program beside the job. a: id; b: bit 31: a terminal, bits 16 to 29: how many arguments,
-  // bits 0 to 15: how many environment texts; bit 30: not a program of the job's but the helper, with
-  // four arguments, of which the third is its task (3 or 4) and the last a path. After the command: the working directory, the arguments,
-  // the environment, each ended by a zero byte. Without terminal it carries three descriptors.
+  // bits 0 to 15: how many environment texts; bit 30: not a program of the job's but the helper, with two
+  // arguments, its task (3 or 4) and a path. After the command: the working directory, the arguments, the
+  // environment, each ended by a zero byte. Without terminal it carries three descriptors.
   HOST_COMMAND_EXECUTE = 5,
 };
 struct host_command {
@@ -114,15 +122,15 @@ struct host_command {
 };
 #define HOST_COMMAND_LARGEST 65536
 
-// The stem is the process from which first children are forked. It executes `program` with five arguments,
-// each ended by a zero byte, of which the third is task 0 (SandboxHelper). Returns its pid; it ends when the
+// The stem is the process from which first children are forked. It executes `program` with three arguments,
+// each ended by a zero byte: a name, a word, the folder (SandboxHelper). Returns its pid; it ends when the
 // socket does.
 int32_t host_sandbox_start_stem(int32_t program, const uint8_t *arguments, int32_t *socket);
 // Asks for a first child, which is this process's child.
 int32_t host_sandbox_ask_stem(int32_t socket, const struct host_plan *plan);
 // To be called once for each time that it was asked: the pid.
 int32_t host_sandbox_hear_stem(int32_t socket);
-// Task 0: the life of the stem. `folder` is where sandboxes mount their roots.
+// The life of the stem. `folder` is where sandboxes mount their roots.
 void host_sandbox_stem(host_helper helper, const char *folder) __attribute__((noreturn));
 // The first child as a fork of the agent itself: where there is no program for a stem. Returns its pid.
 int32_t host_sandbox_fork(const struct host_plan *plan);
@@ -140,20 +148,24 @@ int32_t host_sandbox_fork_child(void);
 int32_t host_sandbox_start(const struct host_plan *plan, const struct host_command *command,
                            uint64_t size, const int32_t *descriptors);
 int32_t host_sandbox_execute(const char *texts, uint64_t arguments, uint64_t environment);
-// Does not return unless the helper's program cannot be executed.
-void host_sandbox_execute_helper(const struct host_plan *plan, uint32_t task, int32_t report);
 // 1 when this process has gone through the confining steps.
 int32_t host_sandbox_is_confined(void);
 int32_t host_sandbox_open_program(const char *path);
-// The folder that HOST_HOLD opened; in a helper that was executed, descriptor 7.
+// The folder that HOST_HOLD opened.
 int32_t host_sandbox_held_folder(void);
-int32_t host_sandbox_helper(const struct host_plan *plan, uint32_t task, uint64_t report[3]);
+// What task 1 of the plan works on.
+struct host_helper_work host_sandbox_unpacking(const struct host_plan *plan);
+void host_sandbox_close_bundles(const struct host_plan *plan);
+int32_t host_sandbox_helper(const struct host_plan *plan, uint32_t task,
+                            const struct host_helper_work *work, uint64_t report[3]);
 
 // The agent's side of the control socket. Receive: 1 got one, 0 closed, -EAGAIN nothing yet.
 int32_t host_sandbox_receive(int32_t socket, struct host_event *event, int32_t *descriptor);
 int32_t host_sandbox_send(int32_t socket, uint32_t kind, uint32_t a, uint32_t b);
 // HOST_COMMAND_GO to process 1: opens `count` files, whose paths each end in a zero byte, and sends them.
 int32_t host_sandbox_admit(int32_t socket, const uint8_t *paths, uint32_t count);
+// HOST_COMMAND_COLLECT; `size` counts the zero byte.
+int32_t host_sandbox_send_collect(int32_t socket, const uint8_t *path, uint64_t size, int32_t output);
 // With texts and, unless it is null, three descriptors.
 int32_t host_sandbox_send_program(int32_t socket, uint32_t id, uint32_t counts, const uint8_t *texts,
                                   uint64_t size, const int32_t *descriptors);
@@ -193,6 +205,8 @@ int64_t host_sandbox_read(int32_t descriptor, uint8_t *buffer, uint64_t size);
 int64_t host_sandbox_read_at(int32_t descriptor, uint8_t *buffer, uint64_t size, uint64_t offset);
 int64_t host_sandbox_write(int32_t descriptor, const uint8_t *bytes, uint64_t size);
 int32_t host_sandbox_close(int32_t descriptor);
+// 0 for what has no size, such as a pipe.
+uint64_t host_sandbox_file_size(int32_t descriptor);
 
 // Unpacking: paths below `root`, no component may be a link or another file system.
 // Missing directories are made; an existing file or link is replaced.
@@ -213,8 +227,8 @@ int32_t host_sandbox_wait_end(int32_t pid, int32_t timeout_ms);
 void host_sandbox_sleep_us(uint32_t us);
 // A pipe: [0] read end, [1] write end, close-on-exec; the ends in `nonblocking` (bits 1, 2) do not block.
 int32_t host_sandbox_pipe(int32_t ends[2], uint32_t nonblocking);
-// Eight times as much fits where the system allows it: fewer turns between who writes and who reads.
-void host_sandbox_widen_pipe(int32_t end);
+// The same file or pipe, opened once more, for reading only.
+int32_t host_sandbox_reopen(int32_t descriptor);
 // A SOCK_SEQPACKET pair; [0] does not block.
 int32_t host_sandbox_socketpair(int32_t ends[2]);
 int32_t host_sandbox_set_size(int32_t terminal, uint32_t rows, uint32_t columns);

@@ -26,7 +26,7 @@ public indirect enum BundleError: Error, Equatable, Sendable {
   /// The process that unpacks was killed (out of memory, or a bug): its wait status.
   case unpackerDied(status: Int32)
 
-  /// A number for each case, as the unpacking process reports it to the agent.
+  /// A number for each case, below 256, as the unpacking process reports it to the agent.
   var code: UInt32 {
     switch self {
     case .notZstd: return 1

@@ -1,10 +1,10 @@
-/// What a bundle may cost. Plain numbers, so that they can be handed to the process that unpacks.
+/// What a stack of bundles may cost. Plain numbers, so that they can be handed to the process that unpacks.
 public struct BundleLimits: Equatable, Sendable {
   /// Files, directories and links.
   public var entries: UInt64
   /// Bytes of all files together.
   public var bytes: UInt64
-  /// The tar stream may be at most this many times as large as its compressed form, after the first MiB.
+  /// Each tar stream may be at most this many times as large as its compressed form, after the first MiB.
   public var ratio: UInt64
 
   public init(entries: UInt64, bytes: UInt64, ratio: UInt64 = 250) {
@@ -12,6 +12,14 @@ public struct BundleLimits: Equatable, Sendable {
     self.bytes = bytes
     self.ratio = ratio
   }
+}
+
+/// What bundles that lie beneath another have used of the limits of all.
+public struct BundleUse: Equatable, Sendable {
+  public var entries: UInt64 = 0
+  public var bytes: UInt64 = 0
+
+  public init() {}
 }
 
 /// What a bundle holds, in the order of the archive. Paths are relative, without `.` and `..`.

@@ -27,17 +27,20 @@ public struct BundleReader {
   /// Bytes of the record or file still to come, and of padding after it.
   private var remaining: UInt64 = 0
   private var padding: UInt64 = 0
-  private var entries: UInt64 = 0
-  private var total: UInt64 = 0
+  /// Up to here, with what lies beneath.
+  private(set) var used: BundleUse
   // What a pax or GNU header says about the entry that follows it.
   private var nextPath: [UInt8]?
   private var nextLink: [UInt8]?
   private var nextSize: UInt64?
 
-  /// - Parameter isLenient: for whoever makes no links and no devices, or changes where links point:
-  ///   symbolic links may point anywhere, and what is no file is told as left out.
-  public init(limits: BundleLimits, isLenient: Bool = false) {
+  /// - Parameters:
+  ///   - used: by the bundles beneath, of the same limits.
+  ///   - isLenient: for whoever makes no links and no devices, or changes where links point:
+  ///     symbolic links may point anywhere, and what is no file is told as left out.
+  public init(limits: BundleLimits, used: BundleUse = BundleUse(), isLenient: Bool = false) {
     self.limits = limits
+    self.used = used
     self.isLenient = isLenient
   }
 
@@ -125,8 +128,8 @@ public struct BundleReader {
     case UInt8(ascii: "S"): throw BundleError.sparseFile(offset: headerOffset)
     default: break
     }
-    entries += 1
-    if entries > limits.entries {
+    used.entries += 1
+    if used.entries > limits.entries {
       throw BundleError.tooManyEntries(offset: headerOffset, limit: limits.entries)
     }
     let rawPath = nextPath ?? header.path
@@ -151,11 +154,11 @@ public struct BundleReader {
       if !path.isEmpty { try use(.directory(path: path, mode: header.mode), headerOffset) }
     case UInt8(ascii: "0"), 0, UInt8(ascii: "7"):
       if path.isEmpty { throw BundleError.emptyName(offset: headerOffset) }
-      let (sum, overflow) = total.addingReportingOverflow(size)
+      let (sum, overflow) = used.bytes.addingReportingOverflow(size)
       if overflow || sum > limits.bytes {
         throw BundleError.tooLarge(offset: headerOffset, limit: limits.bytes)
       }
-      total = sum
+      used.bytes = sum
       try use(.file(path: path, mode: header.mode, size: size), headerOffset)
       remaining = size
       padding = (512 - size % 512) % 512

@@ -1,28 +1,34 @@
 import CHost
 
-/// Unpacks the bundle from descriptor 4 into the root, which is read-only for everybody else. Runs in a
-/// confined child of the sandbox's process 1: without capabilities, behind seccomp, in the job's cgroup.
+/// Unpacks a stack of bundles into the root, which is read-only for everybody else: base first, what lies on
+/// top replaces files and links of the same name. A folder over a folder is both; a folder never takes the
+/// place of something else, nor something else that of a folder: the bundle is refused. Runs in a confined
+/// child of the sandbox's process 1: without capabilities, behind seccomp, in the job's cgroup.
 enum BundleUnpacker {
-  /// 0 when all is well, else the error's code, offset and detail.
+  /// 0 when all is well, else the error's code and, from bit 8, the number of the bundle; its offset and detail.
   static func run(
-    input: Int32, root: Int32, limits: BundleLimits, report: UnsafeMutablePointer<UInt64>
+    count: Int, root: Int32, limits: BundleLimits, report: UnsafeMutablePointer<UInt64>
   ) {
-    do throws(BundleError) {
-      try unpack(input, root: root, limits: limits)
-    } catch {
-      report[0] = UInt64(error.code)
-      report[1] = error.offset
-      report[2] = error.detail
+    var used = BundleUse()
+    for index in 0..<count {
+      do throws(BundleError) {
+        try unpack(HOST_FIRST_BUNDLE + Int32(index), root: root, limits: limits, used: &used)
+      } catch {
+        report[0] = UInt64(error.code) | UInt64(index) << 8
+        report[1] = error.offset
+        report[2] = error.detail
+        return
+      }
     }
   }
 
   private static func unpack(
-    _ input: Int32, root: Int32, limits: BundleLimits
+    _ input: Int32, root: Int32, limits: BundleLimits, used: inout BundleUse
   ) throws(BundleError) {
     let unzstd = Unzstd(ratio: limits.ratio)
     let buffer = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: Unzstd.inputSize)
     defer { buffer.deallocate() }
-    var reader = BundleReader(limits: limits)
+    var reader = BundleReader(limits: limits, used: used)
     var writer = BundleItemWriter(root: root)
     defer { writer.close() }
     while true {
@@ -40,6 +46,7 @@ enum BundleUnpacker {
     }
     try unzstd.finish()
     try reader.finish()
+    used = reader.used
   }
 
   /// Folders that the sandbox mounts over stay as they are when an archive names them, and take nothing.

@@ -28,15 +28,28 @@ struct ResultCollector {
   private var isBroken = false
   private var skipped: UInt32 = 0
 
-  /// Report: ``CollectedResults`` (second number: how many entries were left out).
-  static func run(folder: String, output: Int32, report: UnsafeMutablePointer<UInt64>) {
+  /// Packs what lies at `path` below /out, under that name; all of /out where it is empty. What is not there
+  /// is left out. Report: ``CollectedResults`` (second number: how many entries were left out).
+  static func run(_ path: [UInt8], output: Int32, report: UnsafeMutablePointer<UInt64>) {
     var collector = ResultCollector(output: output)
-    let top = folder.withCString { host_sandbox_open_directory(-1, $0) }
-    if top < 0 || !collector.walk(top, prefix: [], depth: 0) { collector.leaveOut([0x2e]) }
+    let top = "/out".withCString { host_sandbox_open_directory(-1, $0) }
+    let isWhole =
+      path.isEmpty
+      ? top >= 0 && collector.walk(top, prefix: [], depth: 0) : collector.addBelow(top, path)
+    if !isWhole { collector.leaveOut(path.isEmpty ? [0x2e] : path) }
     TarWriter.end(&collector.buffer)
     collector.flush()
     report[0] = collector.isBroken ? 2 : collector.skipped > 0 ? 1 : 0
     report[1] = UInt64(collector.skipped)
+  }
+
+  /// What is below /out, as ``run(_:output:report:)`` takes it, of a path with or without slashes before it.
+  static func path(_ wanted: [UInt8]) throws(SandboxError) -> [UInt8] {
+    let below = Array(wanted.drop { $0 == 0x2f })
+    if below.isEmpty { return [] }
+    do throws(BundleError) { return try BundlePath.clean(below, offset: 0) } catch {
+      throw SandboxError.invalidSpec("results: no path below /out")
+    }
   }
 
   private init(output: Int32) { self.output = output }
@@ -84,6 +97,20 @@ struct ResultCollector {
       if buffer.count >= 65_536 { flush() }
     }
     return true
+  }
+
+  /// No part of the path is a link that is followed. Closes the folder.
+  private mutating func addBelow(_ top: Int32, _ path: [UInt8]) -> Bool {
+    var folder = top
+    defer { if folder >= 0 { _ = host_sandbox_close(folder) } }
+    let parts = Text.split(path[...], on: 0x2f)
+    for part in parts.dropLast() where folder >= 0 {
+      let next = withName(part + [0]) { host_sandbox_open_directory(folder, $0) }
+      _ = host_sandbox_close(folder)
+      folder = next
+    }
+    guard folder >= 0, let last = parts.last else { return false }
+    return add(folder, name: last + [0], path: path, depth: 0)
   }
 
   private mutating func leaveOut(_ path: [UInt8]) {

@@ -6,7 +6,7 @@ extension SandboxBench {
   /// A job that computes and calls the kernel now and then. It prints its own processor time and its own
   /// wall time, in nanoseconds: others' load on this machine is in the second only.
   func slowdown() throws {
-    let bundle = try options.file("job.tar.zst")
+    let bundle = try options.bundle("job.tar.zst")
     let bare = Rival(name: "bare", command: [options.jobs + "/root/bin/job", "spin"])
     var processor: [Double] = []
     var wall: [Double] = []
@@ -34,10 +34,9 @@ extension SandboxBench {
     return (words[0], words[1])
   }
 
-  /// From the first byte of the bundle to the job's first instruction, beside tar and zstd into a folder
-  /// in memory.
+  /// From the wish for a sandbox to its job's first instruction, beside tar and zstd into a folder in memory.
   func unpack() throws {
-    let bundle = try options.file("large.tar.zst")
+    let bundle = try options.bundle("large.tar.zst")
     let unpacked = try Double(String(decoding: options.file("large.bytes"), as: UTF8.self)) ?? 0
     let rival = Rival(
       name: "tar_zstd",
@@ -50,9 +49,9 @@ extension SandboxBench {
       command: ["/usr/bin/find", options.jobs + "/memory", "-mindepth", "1", "-delete"])
     var rates: [[Double]] = [[], []]
     for round in 0...max(5, options.rounds / 4) {
+      let before = Monotonic.ns()
       let run = try SandboxRun(
         sandbox, spec(["/bin/true"], disk: 256 << 20), bundle: bundle)
-      let before = Monotonic.ns()
       try run.untilStarted()
       let middle = Monotonic.ns()
       try run.untilEnded()
@@ -73,7 +72,7 @@ extension SandboxBench {
   /// counted by their share), process 1 included, and what its cgroup is charged with, files included.
   func resident() throws {
     let run = try SandboxRun(
-      sandbox, spec(["/bin/job", "sleep"]), bundle: try options.file("job.tar.zst"))
+      sandbox, spec(["/bin/job", "sleep"]), bundle: try options.bundle("job.tar.zst"))
     try run.untilStarted()
     usleep(200_000)
     let pids = run.pids()
@@ -122,7 +121,7 @@ extension SandboxBench {
   /// one would find everything in the caches.
   func metering() throws {
     let run = try SandboxRun(
-      sandbox, spec(["/bin/job", "sleep"]), bundle: try options.file("job.tar.zst"))
+      sandbox, spec(["/bin/job", "sleep"]), bundle: try options.bundle("job.tar.zst"))
     try run.untilStarted()
     var fractions: [Double] = []
     for _ in 0..<options.rounds {
@@ -143,7 +142,7 @@ extension SandboxBench {
   /// A fork bomb of a thousand: from the decision to the last process's end (process 1 of the sandbox
   /// stays for the results), and the same when everything is destroyed.
   func stop() throws {
-    let bundle = try options.file("job.tar.zst")
+    let bundle = try options.bundle("job.tar.zst")
     var stops: [Double] = []
     var destroys: [Double] = []
     for round in 0..<2 * max(9, options.rounds / 2) {

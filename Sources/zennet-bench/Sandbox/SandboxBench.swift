@@ -44,9 +44,9 @@ struct SandboxBench {
   // MARK: Start
 
   private func start() throws {
-    let bundle = try options.file("true.tar.zst")
+    let bundle = try options.bundle("true.tar.zst")
     let program = options.jobs + "/root/bin/true"
-    let stages = Stages(names: ["first process", "walls, bundle, program", "removal"])
+    let stages = Stages(names: ["asking for it", "walls, bundle, program", "removal"])
     var contestants: [(String, () throws -> Void)] = [
       (
         "zennet",
@@ -147,7 +147,7 @@ struct SandboxBench {
 
   /// Thirty at once: all are there before the first of them goes.
   private func many() throws {
-    let bundle = try options.file("job.tar.zst")
+    let bundle = try options.bundle("job.tar.zst")
     let before = Monotonic.ns()
     var runs: [SandboxRun] = []
     for _ in 0..<30 {

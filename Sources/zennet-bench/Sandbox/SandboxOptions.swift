@@ -1,4 +1,5 @@
 import Foundation
+import Host
 
 /// The command line of `zennet-bench sandbox`; `scripts/bench.d/sandbox` prepares what it names.
 struct SandboxOptions {
@@ -36,5 +37,12 @@ struct SandboxOptions {
 
   func file(_ name: String) throws -> [UInt8] {
     [UInt8](try Data(contentsOf: URL(fileURLWithPath: jobs + "/" + name)))
+  }
+
+  /// In memory, as agents have it.
+  func bundle(_ name: String) throws -> MemoryFile {
+    let memory = try MemoryFile()
+    try memory.append(try file(name))
+    return memory
   }
 }

@@ -1,43 +1,33 @@
 import Foundation
+import Host
 import Sandbox
 
 /// One sandbox, driven as the agent's loop drives it.
 final class SandboxRun {
   let process: SandboxProcess
-  private let bundle: [UInt8]
-  private var sent = 0
   private(set) var output: [UInt8] = []
   private(set) var hasStarted = false
   private var hasOutputEnded = false
 
-  init(_ sandbox: Sandbox, _ spec: JobSpec, bundle: [UInt8]) throws {
-    self.bundle = bundle
-    process = try sandbox.start(spec, nowMs: Monotonic.ms())
+  init(
+    _ sandbox: Sandbox, _ spec: JobSpec, bundle: MemoryFile, in share: SandboxShare? = nil
+  ) throws {
+    process = try sandbox.start(spec, bundles: [bundle.fd], in: share, nowMs: Monotonic.ms())
   }
 
   /// Waits for something to do and does it.
   func turn(atMostMs: Int32 = 10_000) {
     var watched = [
       pollfd(fd: process.control, events: Int16(POLLIN), revents: 0),
-      pollfd(fd: process.bundle, events: Int16(POLLOUT), revents: 0),
       pollfd(fd: hasOutputEnded ? -1 : process.stdout, events: Int16(POLLIN), revents: 0),
     ]
-    if watched.withUnsafeMutableBufferPointer({ poll($0.baseAddress, 3, atMostMs) }) <= 0 { return }
-    if watched[1].revents != 0 { feed() }
-    if watched[2].revents != 0 { readOutput() }
+    if watched.withUnsafeMutableBufferPointer({ poll($0.baseAddress, 2, atMostMs) }) <= 0 { return }
+    if watched[1].revents != 0 { readOutput() }
     if watched[0].revents != 0 {
       for event in process.poll(nowMs: Monotonic.ms()) where event == .jobStarted {
         hasStarted = true
       }
     }
-  }
-
-  private func feed() {
-    let wrote = bundle.withUnsafeBytes {
-      write(process.bundle, $0.baseAddress! + sent, min(1 << 18, bundle.count - sent))
-    }
-    if wrote > 0 { sent += wrote }
-    if sent == bundle.count || (wrote < 0 && errno == EPIPE) { process.closeBundle() }
   }
 
   private func readOutput() {

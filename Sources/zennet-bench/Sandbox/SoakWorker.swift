@@ -1,5 +1,6 @@
 import Bytes
 import Foundation
+import Host
 import Sandbox
 
 /// An agent as far as its sandboxes go: it cleans what an earlier one left, then runs jobs in a row, each
@@ -45,7 +46,9 @@ struct SoakWorker {
       environment: ["PATH=/bin"], limits: limits)
     // Now and then what comes is no bundle at all.
     let isBroken = random.next() % 10 == 0
-    let run = try SandboxRun(sandbox, spec, bundle: isBroken ? Array(bundle.prefix(5000)) : bundle)
+    let file = try MemoryFile()
+    try file.append(isBroken ? Array(bundle.prefix(5000)) : bundle)
+    let run = try SandboxRun(sandbox, spec, bundle: file)
     let patience = random.next() % 40
     let way = random.next() % 8
     if way == 0 { return try run.process.destroy() }
