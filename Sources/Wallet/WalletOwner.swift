@@ -16,22 +16,6 @@ public enum WalletEffect: Equatable, Sendable {
   case forget(txid: Bytes32)
 }
 
-/// The chain as the wallet asks about it.
-public protocol WalletChain {
-  var tipHeight: UInt32 { get }
-  /// The lowest height whose hash is still kept.
-  var baseHeight: UInt32 { get }
-  /// Everything that is watched was looked for up to here.
-  var scannedHeight: UInt32 { get }
-  /// What a transaction should pay now.
-  var feeRateSatPerKvB: UInt64 { get }
-  func blockHash(at height: UInt32) -> Bytes32?
-  /// Seconds since 1970.
-  func time(at height: UInt32) -> UInt32?
-}
-
-extension LightClient: WalletChain {}
-
 /// Coins that are promised to something that is not built yet, so that nothing else spends them.
 public struct WalletReservation: Hashable, Sendable {
   let number: UInt64
@@ -94,6 +78,10 @@ public final class WalletOwner {
   }
 
   // MARK: The chain
+
+  /// The height at which a new wallet begins (``birthHeight(_:_:)``), for who looked it up. Call it
+  /// before ``started(_:)``.
+  public func setBirth(_ height: UInt32) { wallet.setBirth(height) }
 
   /// Call once. The wallet goes back to where it and the chain agree.
   public func started(_ chain: some WalletChain) {

@@ -86,22 +86,14 @@ final class WalletScene {
     /// The child that the wallet makes when this is the rate of the day.
     func speedUp(feeRateSatPerKvB: UInt64) throws -> Transaction {
       let client = follower.client
-      let chain = DearChain(
+      let chain = WalletChainView(
         tipHeight: client.tipHeight, baseHeight: client.baseHeight,
-        scannedHeight: client.scannedHeight, feeRateSatPerKvB: feeRateSatPerKvB)
+        scannedHeight: client.scannedHeight, feeRateSatPerKvB: feeRateSatPerKvB,
+        blockHash: { client.blockHash(at: $0) })
       try chainWallet.owner.chainTold(.synced(height: client.tipHeight), chain)
       let deeds = chainWallet.owner.takeDeeds()
       try chainWallet.carryOut()
       return try #require(deeds.first?.transaction)
     }
-  }
-
-  private struct DearChain: WalletChain {
-    var tipHeight: UInt32
-    var baseHeight: UInt32
-    var scannedHeight: UInt32
-    var feeRateSatPerKvB: UInt64
-    func blockHash(at height: UInt32) -> Bytes32? { nil }
-    func time(at height: UInt32) -> UInt32? { nil }
   }
 }

@@ -1,0 +1,42 @@
+import Bytes
+import LightClient
+
+/// The chain as the wallet asks about it.
+public protocol WalletChain {
+  var tipHeight: UInt32 { get }
+  /// The lowest height whose hash is still kept.
+  var baseHeight: UInt32 { get }
+  /// Everything that is watched was looked for up to here.
+  var scannedHeight: UInt32 { get }
+  /// What a transaction should pay now.
+  var feeRateSatPerKvB: UInt64 { get }
+  func blockHash(at height: UInt32) -> Bytes32?
+  /// Seconds since 1970.
+  func time(at height: UInt32) -> UInt32?
+}
+
+extension LightClient: WalletChain {}
+
+/// The chain for those who do not have the light client at hand.
+public struct WalletChainView: WalletChain {
+  public var tipHeight: UInt32
+  public var baseHeight: UInt32
+  public var scannedHeight: UInt32
+  public var feeRateSatPerKvB: UInt64
+  private let hash: (UInt32) -> Bytes32?
+
+  public init(
+    tipHeight: UInt32, baseHeight: UInt32, scannedHeight: UInt32, feeRateSatPerKvB: UInt64,
+    blockHash: @escaping (UInt32) -> Bytes32?
+  ) {
+    self.tipHeight = tipHeight
+    self.baseHeight = baseHeight
+    self.scannedHeight = scannedHeight
+    self.feeRateSatPerKvB = feeRateSatPerKvB
+    hash = blockHash
+  }
+
+  public func blockHash(at height: UInt32) -> Bytes32? { hash(height) }
+  /// Not known here: a wallet without a birth is to be given one (``WalletOwner/setBirth(_:)``).
+  public func time(at height: UInt32) -> UInt32? { nil }
+}
