@@ -58,8 +58,6 @@ public enum HiringEffect: Equatable, Sendable {
   case storeTask(TaskId, [UInt8])
   /// The wallet's document.
   case storeWallet([UInt8])
-  /// Channel keys below this index are used up.
-  case storeChannelIndex(UInt32)
   /// A ``ProviderBook``: who was hired before, who failed, what is owed from earlier leases.
   case storeProviders([UInt8])
 
@@ -99,7 +97,6 @@ extension HiringEffect {
     case .storeChannel: return "storeChannel"
     case .storeTask: return "storeTask"
     case .storeWallet: return "storeWallet"
-    case .storeChannelIndex: return "storeChannelIndex"
     case .storeProviders: return "storeProviders"
     case .taskStarted: return "taskStarted"
     case .taskOutput: return "taskOutput"
@@ -115,7 +112,7 @@ extension HiringEffect {
   public var isStore: Bool {
     switch self {
     case .storePool, .storeLease, .storeLeaseState, .storeChannel, .storeTask, .storeWallet,
-      .storeChannelIndex, .storeProviders:
+      .storeProviders:
       return true
     default: return false
     }

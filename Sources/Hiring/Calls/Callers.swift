@@ -1,0 +1,57 @@
+import Bytes
+import Market
+import Session
+
+/// Everybody who calls, bounded: those who have not proven who they are displace nobody who has.
+final class Callers {
+  private let context: HiringContext
+  private(set) var calls: [CallKey: Call] = [:]
+
+  /// Known callers that are not hired, at most, beside three for each place that is free.
+  private static let guests = 128
+
+  init(_ context: HiringContext) { self.context = context }
+
+  subscript(key: CallKey) -> Call? { calls[key] }
+
+  func connected(_ key: CallKey, address: String) {
+    let strangers = calls.values.filter(\.isStranger)
+    let atAddress = strangers.filter { $0.address == address }
+    let session = try? SessionMachine(
+      role: .responder, identity: context.secrets.identity, expectedPeer: nil,
+      ephemeral: context.random(), nowMs: context.now.nowMs, limits: context.settings.session)
+    guard let session, atAddress.count < context.settings.strangersPerAddress else {
+      return context.emit(.hangUp(key))
+    }
+    if strangers.count >= context.settings.strangers,
+      let oldest = strangers.min(by: { ($0.since, $0.key.value) < ($1.since, $1.key.value) })
+    {
+      remove(oldest)
+      context.emit(.hangUp(oldest.key))
+    }
+    calls[key] = Call(key: key, address: address, session: session, context)
+  }
+
+  /// Whether a caller that has just proven who it is may stay.
+  func hasRoom(for call: Call, freePlaces: Int) -> Bool {
+    let guests = calls.values.filter { $0 !== call && $0.isGuest }
+    return guests.count < Callers.guests + 3 * freePlaces
+      && guests.filter { $0.address == call.address }.count < context.settings.guestsPerAddress
+  }
+
+  func remove(_ call: Call) {
+    call.enter(.over)
+    calls[call.key] = nil
+  }
+
+  func timePassed() {
+    let nowMs = context.now.nowMs
+    for call in calls.values where nowMs >= call.nextDeadlineMs { call.timePassed() }
+  }
+
+  var nextDeadlineMs: UInt64 {
+    var earliest = UInt64.max
+    for call in calls.values { earliest = min(earliest, call.nextDeadlineMs) }
+    return earliest
+  }
+}

@@ -1,0 +1,101 @@
+import Bitcoin
+import Bytes
+import Market
+
+/// What all parts share: what time it is, where the chain stands, whose keys, and what is to be done.
+final class HiringContext {
+  let settings: HiringSettings
+  let network: Network
+  let secrets: HiringSecrets
+  let readBundle: BundleReader
+  /// Thirty-two fresh random bytes a call.
+  let random: () -> Bytes32
+
+  var now = Instant(nowMs: 0, unixSeconds: 0)
+  var tipHeight: UInt32 = 0
+  /// What a transaction should pay to be mined soon, in sat per 1000 virtual bytes.
+  var feeRateSatPerKvB: UInt64 = 1_000
+
+  private var effects: [HiringEffect] = []
+  private var effectIndex = 0
+  /// Calls whose session has something to say, leases that have events, pools that may move.
+  private var calls: [Call] = []
+  private var leases: [Lease] = []
+  private var pools: [Pool] = []
+
+  init(
+    settings: HiringSettings, network: Network, secrets: HiringSecrets,
+    readBundle: @escaping BundleReader, random: @escaping () -> Bytes32
+  ) {
+    self.settings = settings
+    self.network = network
+    self.secrets = secrets
+    self.readBundle = readBundle
+    self.random = random
+  }
+
+  // MARK: Effects
+
+  func emit(_ effect: HiringEffect) { effects.append(effect) }
+
+  func debug(_ text: String) { emit(.log(level: 3, text)) }
+  func info(_ text: String) { emit(.log(level: 2, text)) }
+  func warning(_ text: String) { emit(.log(level: 1, text)) }
+
+  /// The next thing to do; nil when there is nothing.
+  func nextEffect() -> HiringEffect? {
+    if effectIndex >= effects.count {
+      effects.removeAll(keepingCapacity: effects.count < 256)
+      effectIndex = 0
+      return nil
+    }
+    effectIndex += 1
+    return effects[effectIndex - 1]
+  }
+
+  /// Transactions that are about to be relayed.
+  var broadcasts: [Transaction] {
+    effects[effectIndex...].compactMap {
+      if case .broadcast(let transaction) = $0 { return transaction }
+      return nil
+    }
+  }
+
+  // MARK: What moved: each is looked at once, so that an event costs what it concerns
+
+  func touch(_ call: Call) {
+    if call.isTouched { return }
+    call.isTouched = true
+    calls.append(call)
+  }
+
+  func touch(_ lease: Lease) {
+    if lease.isTouched { return }
+    lease.isTouched = true
+    leases.append(lease)
+  }
+
+  func touch(_ pool: Pool) {
+    if pool.isTouched { return }
+    pool.isTouched = true
+    pools.append(pool)
+  }
+
+  func nextCall() -> Call? {
+    guard let call = calls.popLast() else { return nil }
+    call.isTouched = false
+    return call
+  }
+
+  func nextLease() -> Lease? {
+    guard let lease = leases.popLast() else { return nil }
+    lease.isTouched = false
+    return lease
+  }
+
+  func nextPool() -> Pool? {
+    guard let pool = pools.popLast() else { return nil }
+    pool.isTouched = false
+    return pool
+  }
+}

@@ -1,0 +1,159 @@
+import Bitcoin
+import Bytes
+import Market
+
+/// What a lease owes: the provider's reports as far as they are believed, and when what is owed is paid.
+struct Account {
+  private let contract: Contract
+  private let time: LeaseTime
+  private let payments: PaymentRule
+  private var rule: UsageRule
+  private var bound: SpendingBound
+  private var clock: ReservationClock
+  private var allowance: UseAllowance
+  /// A report after the end that was above what is allowed: no more than this is paid.
+  private var cappedSat: UInt64?
+  private var lastPaidAtMs: UInt64?
+
+  /// What a report led to.
+  enum Verdict: Equatable {
+    case believed
+    /// After the end: it is paid up to what the grace allows, and not signed.
+    case capped
+    case implausible(StaticReason)
+  }
+
+  /// A lease that opens now.
+  init(_ contract: Contract, _ now: Instant) {
+    self.contract = contract
+    time = LeaseTime(openedAt: now)
+    payments = PaymentRule(contract)
+    rule = UsageRule(contract)
+    bound = SpendingBound(contract, nowMs: now.nowMs)
+    clock = ReservationClock()
+    allowance = UseAllowance()
+  }
+
+  /// A lease that an earlier program opened. Tasks may have been at work all the time, and the
+  /// reservation may have run until the program ended.
+  init(_ contract: Contract, restoring progress: LeaseProgress, _ now: Instant) {
+    self.contract = contract
+    time = LeaseTime(openedUnixSeconds: progress.openedUnixSeconds, now)
+    payments = PaymentRule(contract)
+    rule = UsageRule(contract, believed: progress.usage)
+    bound = SpendingBound(contract, nowMs: now.nowMs)
+    var reservedMs = progress.reservedMs
+    if progress.isReserved && now.unixSeconds > progress.storedUnixSeconds {
+      let passedMs = (now.unixSeconds - progress.storedUnixSeconds) * 1000
+      reservedMs += min(passedMs, HiringTimes.progressMs)
+    }
+    clock = ReservationClock(countedMs: reservedMs)
+    if progress.usableMs > 0 {
+      allowance = UseAllowance(countedMs: progress.usableMs)
+      allowance.end(atMs: 0)
+    } else {
+      allowance = UseAllowance(countedMs: time.elapsedMs(now))
+    }
+    lastPaidAtMs = progress.payments > 0 ? now.nowMs : nil
+  }
+
+  // MARK: What runs
+
+  /// Whether the share is reserved: the session is up, and nothing stands still.
+  mutating func set(reserved: Bool, _ now: Instant) {
+    clock.set(running: reserved, nowMs: now.nowMs)
+  }
+
+  var isReserved: Bool { clock.isRunning }
+  func reservedMs(_ now: Instant) -> UInt64 { clock.totalMs(nowMs: now.nowMs) }
+
+  /// Whether a task may be at work.
+  mutating func set(inUse: Bool, _ now: Instant) {
+    allowance.set(inUse: inUse, atMs: time.elapsedMs(now))
+  }
+
+  /// The lease ends: use counts for so long.
+  mutating func end(graceMs: UInt64, _ now: Instant) {
+    clock.set(running: false, nowMs: now.nowMs)
+    allowance.end(atMs: time.elapsedMs(now) + graceMs)
+  }
+
+  /// For the record; 0 before the end.
+  var usableMs: UInt64 { allowance.finalMs.map { max($0, 1) } ?? 0 }
+
+  // MARK: Reports
+
+  var usage: LeaseUsage { rule.believed }
+
+  /// What is believed to be owed.
+  var owedSat: UInt64 { cappedSat ?? rule.owedSat }
+
+  mutating func reported(_ usage: LeaseUsage, owedSat: UInt64, _ now: Instant) -> Verdict {
+    let before = rule
+    let elapsedMs = time.elapsedMs(now)
+    let observed = UsageRule.Observed(
+      connectedMs: clock.totalMs(nowMs: now.nowMs), elapsedMs: elapsedMs)
+    var problem = rule.reported(usage, owedSat: owedSat, observed)
+    if problem == nil, rule.believed != before.believed, !allows(usage.tasks, elapsedMs) {
+      problem = "more use than there was time for"
+    }
+    guard let problem else {
+      cappedSat = nil
+      return .believed
+    }
+    rule = before
+    if !allowance.hasEnd { return .implausible(problem) }
+    cappedSat = max(rule.owedSat, min(owedSat, mostOwedSat(elapsedMs, now)))
+    return .capped
+  }
+
+  private func usableMs(_ elapsedMs: UInt64) -> UInt64 {
+    let ms = allowance.totalMs(atMs: elapsedMs)
+    return ms + ms >> 10 + UsageRule.toleranceMs
+  }
+
+  private func allows(_ tasks: UsageVector, _ elapsedMs: UInt64) -> Bool {
+    let most = Price.fullUse(contract.share, ms: usableMs(elapsedMs)).tasks
+    return tasks.cpuMs <= most.cpuMs && tasks.memoryMiBMs <= most.memoryMiBMs
+  }
+
+  /// After the end: everything that can be owed at most.
+  private func mostOwedSat(_ elapsedMs: UInt64, _ now: Instant) -> UInt64 {
+    var most = Price.fullUse(contract.share, ms: usableMs(elapsedMs))
+    most.reservedMs = clock.totalMs(nowMs: now.nowMs)
+    // Of disk and network nothing is known but what was reported before the end.
+    most.tasks.diskReadKiB = rule.believed.tasks.diskReadKiB
+    most.tasks.diskWriteKiB = rule.believed.tasks.diskWriteKiB
+    most.tasks.networkKiB = rule.believed.tasks.networkKiB
+    return contract.owedSat(most) ?? rule.owedSat
+  }
+
+  // MARK: Payments
+
+  /// The total that should be paid now; nil where nothing is due, or the bound on spending allows
+  /// nothing.
+  mutating func dueSat(paidSat: UInt64, isEnding: Bool, _ now: Instant) -> UInt64? {
+    let isDue = payments.isDue(
+      owedSat: owedSat, paidSat: paidSat, lastPaidAtMs: lastPaidAtMs, nowMs: now.nowMs,
+      isEnding: isEnding)
+    if !isDue { return nil }
+    let allowedSat = bound.allowanceSat(nowMs: now.nowMs)
+    return allowedSat == 0 ? nil : min(owedSat, paidSat + allowedSat)
+  }
+
+  mutating func paid(_ amountSat: UInt64, _ now: Instant) {
+    bound.paid(amountSat, nowMs: now.nowMs)
+    lastPaidAtMs = now.nowMs
+  }
+
+  /// When a payment falls due by time alone.
+  mutating func dueAtMs(paidSat: UInt64, isEnding: Bool, _ now: Instant) -> UInt64? {
+    if owedSat <= paidSat { return nil }
+    if dueSat(paidSat: paidSat, isEnding: isEnding, now) != nil {
+      // Due, and there is no room or no allowance: tried again in a while.
+      return now.nowMs + HiringTimes.retryMs
+    }
+    if bound.allowanceSat(nowMs: now.nowMs) == 0 { return now.nowMs + HiringTimes.retryMs }
+    return payments.dueAtMs(owedSat: owedSat, paidSat: paidSat, lastPaidAtMs: lastPaidAtMs)
+  }
+}

@@ -1,0 +1,103 @@
+import Bitcoin
+import Bytes
+import Channel
+import Market
+import Wallet
+
+/// Funds what leases have agreed on: one transaction for all channels that are ready.
+final class Funder {
+  private let context: HiringContext
+  private let treasury: Treasury
+  private var ready: [(lease: Lease, number: Int)] = []
+  /// When the first of them became ready.
+  private var sinceMs: UInt64 = 0
+  /// After a failure: not before.
+  private var retryAtMs: UInt64 = 0
+  private var problem: String?
+
+  private static let retryMs: UInt64 = 5_000
+
+  init(_ treasury: Treasury, _ context: HiringContext) {
+    self.treasury = treasury
+    self.context = context
+  }
+
+  /// Looks for channels of a lease that both have signed.
+  func consider(_ lease: Lease) {
+    if lease.stage != .accepted && lease.stage != .open { return }
+    for number in lease.money.unfunded
+    where !ready.contains(where: { $0.lease === lease && $0.number == number }) {
+      if ready.isEmpty { sinceMs = context.now.nowMs }
+      ready.append((lease, number))
+    }
+  }
+
+  /// - Parameter othersMayFollow: contracts are about to be signed.
+  func fundIfDue(othersMayFollow: Bool) {
+    ready.removeAll { entry in
+      entry.lease.stage > .open || !entry.lease.money.unfunded.contains(entry.number)
+    }
+    if ready.isEmpty || context.now.nowMs < retryAtMs { return }
+    if othersMayFollow && context.now.nowMs < sinceMs + HiringTimes.fundingWindowMs
+      && ready.count < treasury.maxChannels
+    {
+      return
+    }
+    while !ready.isEmpty {
+      let group = Array(ready.prefix(max(1, treasury.maxChannels)))
+      if !fund(group) { return }
+      ready.removeFirst(group.count)
+    }
+  }
+
+  private func fund(_ group: [(lease: Lease, number: Int)]) -> Bool {
+    let transaction: Transaction
+    do throws(WalletError) {
+      transaction = try treasury.buildFunding(
+        group.map {
+          ChannelFunding(
+            terms: $0.lease.money.terms($0.number),
+            channelIndex: $0.lease.money.channelIndex($0.number))
+        })
+    } catch {
+      retryAtMs = context.now.nowMs + Funder.retryMs
+      if problem != error.message {
+        problem = error.message
+        context.warning("the channels cannot be funded: " + error.message)
+      }
+      return false
+    }
+    problem = nil
+    for (lease, number) in group {
+      do throws(ChannelError) { try lease.fund(number, transaction) } catch {
+        lease.failed("funding: " + error.message)
+      }
+    }
+    treasury.store()
+    context.emit(.broadcast(transaction))
+    for (lease, number) in group { lease.sayFunding(number) }
+    context.info(
+      "funding " + transaction.txid.reversed.hex + " for \(group.count) channels: "
+        + group.map { "\($0.lease.money.terms($0.number).capacitySat) sat" }
+        .joined(separator: ", "))
+    return true
+  }
+
+  /// After a restart: a transaction that funds several channels may be known to some of them only.
+  static func adopt(_ leases: [Lease]) {
+    for transaction in leases.flatMap({ $0.money.fundingTransactions }) {
+      for lease in leases {
+        for number in lease.money.unfunded {
+          try? lease.fund(number, transaction)
+        }
+      }
+    }
+  }
+
+  var nextDeadlineMs: UInt64 {
+    if ready.isEmpty { return UInt64.max }
+    let nowMs = context.now.nowMs
+    return [sinceMs + HiringTimes.fundingWindowMs, retryAtMs].filter { $0 > nowMs }.min()
+      ?? UInt64.max
+  }
+}

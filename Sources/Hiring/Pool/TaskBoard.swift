@@ -1,0 +1,300 @@
+import Bytes
+import Market
+
+/// One task of a pool, for displays and receipts.
+public struct TaskSummary: Equatable, Sendable {
+  public var index: UInt32
+  public var state: TaskRecord.State
+  /// It runs, by its provider's word.
+  public var isStarted: Bool
+  public var losses: UInt8
+}
+
+/// The tasks of a pool: which wait, which lease has which, how they ended. A task that a provider
+/// refused or lost goes to another.
+final class TaskBoard {
+  private struct Entry {
+    /// Dropped when the task has ended.
+    var spec: TaskSpec?
+    var state: TaskRecord.State
+    var losses: UInt8
+    var failedOn: [Bytes32]
+    var isStarted = false
+  }
+
+  private let pool: Bytes32
+  private let reruns: UInt8
+  private let context: HiringContext
+  private var entries: [Entry] = []
+  /// Waiting for any lease, in order; those before the head are gone.
+  private var queue: [UInt32] = []
+  private var head = 0
+  /// Waiting again, first in line.
+  private var again: [UInt32] = []
+  private var pinned: [UInt16: [UInt32]] = [:]
+  /// Waiting, and not on disk.
+  private var unstored: [UInt32] = []
+  private(set) var endedCount = 0
+
+  /// Tasks in line that are looked at for a provider that may not run the first.
+  private static let lookAhead = 64
+  /// Providers that may refuse a task before it is given up.
+  private static let maxRefusals = 8
+
+  init(_ pool: Bytes32, reruns: UInt8, _ context: HiringContext) {
+    self.pool = pool
+    self.reruns = reruns
+    self.context = context
+  }
+
+  // MARK: What is known
+
+  var count: Int { entries.count }
+  var isAllEnded: Bool { endedCount == entries.count }
+  var waitingCount: Int { anyCount + pinned.values.reduce(0) { $0 + $1.count } }
+  /// Waiting for any lease.
+  private var anyCount: Int { queue.count - head + again.count }
+  var assignedCount: Int { entries.count - endedCount - waitingCount }
+
+  func spec(_ index: UInt32) -> TaskSpec? {
+    Int(index) < entries.count ? entries[Int(index)].spec : nil
+  }
+
+  func state(_ index: UInt32) -> TaskRecord.State? {
+    Int(index) < entries.count ? entries[Int(index)].state : nil
+  }
+
+  /// Which waiting tasks a place is needed for: those of this place, and those of any.
+  func waitsFor(_ worker: UInt16) -> (own: Int, any: Int) {
+    (pinned[worker]?.count ?? 0, anyCount)
+  }
+
+  /// Whether a task waits that this provider may run at this place.
+  func hasWork(for provider: Bytes32, worker: UInt16) -> Bool {
+    next(for: provider, worker: worker) != nil
+  }
+
+  /// Whether it may run any waiting task at all.
+  func hasWork(for provider: Bytes32) -> Bool {
+    if next(in: again, provider) != nil || nextInQueue(provider) != nil { return true }
+    return pinned.values.contains { next(in: $0, provider) != nil }
+  }
+
+  var summaries: [TaskSummary] {
+    entries.indices.map { index in
+      TaskSummary(
+        index: UInt32(index), state: entries[index].state, isStarted: entries[index].isStarted,
+        losses: entries[index].losses)
+    }
+  }
+
+  // MARK: Waiting
+
+  func add(_ spec: TaskSpec) -> UInt32 {
+    let index = UInt32(entries.count)
+    entries.append(Entry(spec: spec, state: .waiting, losses: 0, failedOn: []))
+    wait(index, again: false)
+    unstored.append(index)
+    return index
+  }
+
+  private func wait(_ index: UInt32, again isAgain: Bool) {
+    entries[Int(index)].state = .waiting
+    entries[Int(index)].isStarted = false
+    if let worker = entries[Int(index)].spec?.worker {
+      pinned[worker, default: []].append(index)
+    } else if isAgain {
+      again.append(index)
+    } else {
+      queue.append(index)
+    }
+  }
+
+  private func mayRun(_ index: UInt32, _ provider: Bytes32) -> Bool {
+    !entries[Int(index)].failedOn.contains(provider)
+  }
+
+  private func next(in list: [UInt32], _ provider: Bytes32) -> UInt32? {
+    list.first { mayRun($0, provider) }
+  }
+
+  private func nextInQueue(_ provider: Bytes32) -> UInt32? {
+    queue[head...].prefix(TaskBoard.lookAhead).first { mayRun($0, provider) }
+  }
+
+  /// The task that a lease should get next.
+  func next(for provider: Bytes32, worker: UInt16) -> UInt32? {
+    next(in: pinned[worker] ?? [], provider) ?? next(in: again, provider) ?? nextInQueue(provider)
+  }
+
+  private func leaveLine(_ index: UInt32) {
+    if let worker = entries[Int(index)].spec?.worker {
+      pinned[worker]?.removeAll { $0 == index }
+      return
+    }
+    if let place = again.firstIndex(of: index) {
+      again.remove(at: place)
+    } else if let place = queue[head...].firstIndex(of: index) {
+      queue.remove(at: place)
+      if place == head && head > 4096 {
+        queue.removeFirst(head)
+        head = 0
+      }
+    }
+  }
+
+  // MARK: Disk
+
+  private func store(_ index: UInt32, spec: TaskSpec? = nil) {
+    let entry = entries[Int(index)]
+    guard let spec = spec ?? entry.spec else { return }
+    let record = TaskRecord(
+      spec: spec, state: entry.state, losses: entry.losses, failedOn: entry.failedOn)
+    context.emit(.storeTask(TaskId(pool: pool, index: index), record.encode()))
+  }
+
+  /// Tasks that were added and not given to a lease at once.
+  func storeAdded() {
+    for index in unstored where entries[Int(index)].state == .waiting { store(index) }
+    unstored = []
+  }
+
+  /// A task of an earlier program, in the order of indices.
+  func restore(_ index: UInt32, _ record: TaskRecord) throws(HiringError) {
+    if Int(index) != entries.count { throw .unknown("task") }
+    entries.append(
+      Entry(
+        spec: record.spec, state: record.state, losses: record.losses,
+        failedOn: record.failedOn))
+    switch record.state {
+    case .waiting: wait(index, again: false)
+    case .assigned: break
+    case .line, .lost, .notHired, .stopped:
+      endedCount += 1
+      entries[Int(index)].spec = nil
+    }
+  }
+
+  /// Tasks that an earlier program gave to a lease: its number there.
+  func assigned(to lease: Bytes32) -> [(index: UInt32, number: UInt32, spec: TaskSpec)] {
+    entries.indices.compactMap { index in
+      guard case .assigned(lease, let number) = entries[index].state,
+        let spec = entries[index].spec
+      else { return nil }
+      return (UInt32(index), number, spec)
+    }
+  }
+
+  /// The lines of a lease that are on disk, by their places in its chain.
+  func lines(of lease: Bytes32) -> [(line: TaskLine, place: UInt32, hasResults: Bool)] {
+    entries.compactMap { entry in
+      guard case .line(lease, let place, let line, let hasResults) = entry.state else {
+        return nil
+      }
+      return (line, place, hasResults)
+    }.sorted { $0.place < $1.place }
+  }
+
+  // MARK: What happens to a task
+
+  func assign(_ index: UInt32, to lease: Bytes32, number: UInt32) {
+    leaveLine(index)
+    entries[Int(index)].state = .assigned(lease: lease, number: number)
+    store(index)
+  }
+
+  func started(_ index: UInt32) { entries[Int(index)].isStarted = true }
+
+  /// Its line and all that it made are here. True where it has ended; false where it runs again.
+  func complete(
+    _ index: UInt32, lease: Bytes32, provider: Bytes32, place: UInt32, _ line: TaskLine,
+    hasResults: Bool
+  ) -> Bool {
+    if TaskBoard.isLoss(line.kind), entries[Int(index)].losses < reruns {
+      lost(index, provider: provider, hasStarted: true)
+      return false
+    }
+    entries[Int(index)].state = .line(
+      lease: lease, place: place, line, hasResults: hasResults)
+    end(index)
+    context.emit(
+      .taskEnded(
+        TaskId(pool: pool, index: index), .line(line, hasResults: hasResults)))
+    return true
+  }
+
+  /// It did not come to its end, for a reason that another machine may not have.
+  private static func isLoss(_ kind: ExitKind) -> Bool {
+    switch kind {
+    case .lost, .stoppedByOwner, .unpaid: return true
+    case .exited, .signalled, .outOfMemory, .timeLimit, .stoppedByPublisher, .neverRan:
+      return false
+    }
+  }
+
+  private func end(_ index: UInt32) {
+    let spec = entries[Int(index)].spec
+    entries[Int(index)].spec = nil
+    endedCount += 1
+    store(index, spec: spec)
+  }
+
+  private func end(_ index: UInt32, _ state: TaskRecord.State, _ outcome: TaskOutcome) {
+    if entries[Int(index)].spec == nil { return }
+    if entries[Int(index)].state == .waiting { leaveLine(index) }
+    entries[Int(index)].state = state
+    end(index)
+    context.emit(.taskEnded(TaskId(pool: pool, index: index), outcome))
+  }
+
+  /// A provider does not have it any more.
+  ///
+  /// - Parameter hasStarted: it may have run there.
+  func lost(_ index: UInt32, provider: Bytes32, hasStarted: Bool) {
+    guard case .assigned = entries[Int(index)].state else { return }
+    failed(index, on: provider)
+    if hasStarted {
+      if entries[Int(index)].losses >= reruns { return end(index, .lost, .lost) }
+      entries[Int(index)].losses += 1
+    }
+    wait(index, again: true)
+    store(index)
+  }
+
+  /// A provider would not take it.
+  func refused(_ index: UInt32, provider: Bytes32) {
+    guard case .assigned = entries[Int(index)].state else { return }
+    failed(index, on: provider)
+    if entries[Int(index)].failedOn.count >= TaskBoard.maxRefusals {
+      return end(index, .notHired, .notHired)
+    }
+    wait(index, again: true)
+    store(index)
+  }
+
+  private func failed(_ index: UInt32, on provider: Bytes32) {
+    if mayRun(index, provider) && entries[Int(index)].failedOn.count < TaskRecord.maxFailed {
+      entries[Int(index)].failedOn.append(provider)
+    }
+  }
+
+  /// Nobody will run what waits for this place, or for any where it is nil.
+  func giveUp(_ worker: UInt16?) {
+    let indices = worker.map { pinned[$0] ?? [] } ?? (again + queue[head...])
+    for index in indices { end(index, .notHired, .notHired) }
+  }
+
+  /// The publisher wants no more: what waits never runs.
+  func stop() {
+    for index in again + queue[head...] + pinned.values.flatMap({ $0 }).sorted() {
+      end(index, .stopped, .stopped)
+    }
+  }
+
+  /// The same for one task. False where it does not wait.
+  func stop(_ index: UInt32) -> Bool {
+    guard entries[Int(index)].state == .waiting else { return false }
+    end(index, .stopped, .stopped)
+    return true
+  }
+}

@@ -1,0 +1,104 @@
+import Bytes
+import Market
+
+/// What is kept on disk of a task of a pool.
+public struct TaskRecord: Equatable, Sendable {
+  /// Where a task stands, as far as it outlives this program.
+  public enum State: Equatable, Sendable {
+    /// No lease has it.
+    case waiting
+    /// Its number in a lease, by the contract's id. It may have been sent.
+    case assigned(lease: Bytes32, number: UInt32)
+    /// Its line, which is the `place`th of its lease's chain, from 1.
+    case line(lease: Bytes32, place: UInt32, TaskLine, hasResults: Bool)
+    case lost
+    case notHired
+    case stopped
+  }
+
+  public var spec: TaskSpec
+  public var state: State
+  /// How often it started on a machine and was lost.
+  public var losses: UInt8
+  /// Providers that refused or lost it: at most ``maxFailed``.
+  public var failedOn: [Bytes32]
+
+  static let version: UInt8 = 1
+  static let maxFailed = 32
+
+  public init(
+    spec: TaskSpec, state: State = .waiting, losses: UInt8 = 0, failedOn: [Bytes32] = []
+  ) {
+    self.spec = spec
+    self.state = state
+    self.losses = losses
+    self.failedOn = failedOn
+  }
+
+  public func encode() -> [UInt8] {
+    var writer = ByteWriter(reserving: 512)
+    writer.u8(TaskRecord.version)
+    writer.lengthPrefixed(spec.order(number: 1).encode())
+    writer.u32le(spec.worker.map { UInt32($0) } ?? UInt32.max)
+    writer.u8(losses)
+    writer.u8(UInt8(failedOn.count))
+    for provider in failedOn { writer.append(provider) }
+    switch state {
+    case .waiting: writer.u8(0)
+    case .assigned(let lease, let number):
+      writer.u8(1)
+      writer.append(lease)
+      writer.u32le(number)
+    case .line(let lease, let place, let line, let hasResults):
+      writer.u8(2)
+      writer.append(lease)
+      writer.u32le(place)
+      writer.lengthPrefixed(line.encode())
+      writer.flag(hasResults)
+    case .lost: writer.u8(3)
+    case .notHired: writer.u8(4)
+    case .stopped: writer.u8(5)
+    }
+    return writer.bytes
+  }
+
+  /// Nil for bytes that are no record: a damaged disk, or a later version.
+  public static func decode(_ bytes: [UInt8]) -> TaskRecord? {
+    RecordReader.read(bytes, version: version) { reader in
+      let order = try TaskOrder.decode(try reader.lengthPrefixed(limit: 2 * Limits.maxQueuedBytes))
+      let worker = try reader.u32le()
+      let losses = try reader.u8()
+      var failedOn: [Bytes32] = []
+      for _ in 0..<(try reader.u8()) { failedOn.append(try reader.bytes32()) }
+      let spec = TaskSpec(order, worker: UInt16(exactly: worker))
+      guard let state = try readState(&reader) else { return nil }
+      return TaskRecord(spec: spec, state: state, losses: losses, failedOn: failedOn)
+    }
+  }
+
+  private static func readState(_ reader: inout ByteReader) throws -> State? {
+    switch try reader.u8() {
+    case 0: return .waiting
+    case 1: return .assigned(lease: try reader.bytes32(), number: try reader.u32le())
+    case 2:
+      let lease = try reader.bytes32()
+      let place = try reader.u32le()
+      let line = try TaskLine.decode(try reader.lengthPrefixed(limit: 1024))
+      return .line(lease: lease, place: place, line, hasResults: try reader.flag())
+    case 3: return .lost
+    case 4: return .notHired
+    case 5: return .stopped
+    default: return nil
+    }
+  }
+}
+
+extension TaskSpec {
+  init(_ order: TaskOrder, worker: UInt16?) {
+    self.init(
+      bundles: order.bundles, arguments: order.arguments, environment: order.environment,
+      workdir: order.workdir, limits: order.limits, stopMs: order.stopMs,
+      hasInput: order.hasInput, resultPath: order.resultPath,
+      maxResultBytes: order.maxResultBytes, worker: worker)
+  }
+}
