@@ -38,7 +38,8 @@ public enum HiringEffect: Equatable, Sendable {
 
   /// From now on report everything that touches this script, from `fromHeight` on.
   case watch(script: [UInt8], fromHeight: UInt32)
-  case unwatch(script: [UInt8])
+  /// An output of this script is known from before.
+  case recall(OutPoint, script: [UInt8])
   /// Relay, and again until it confirms.
   case broadcast(Transaction)
   case forget(txid: Bytes32)
@@ -65,6 +66,8 @@ public enum HiringEffect: Equatable, Sendable {
 
   /// The task runs on the machine at this place of the pool.
   case taskStarted(TaskId, worker: UInt16, unixSeconds: UInt64)
+  /// It was lost, and will run again on another machine: what it made so far counts for nothing.
+  case taskRestarted(TaskId)
   /// What a task printed; `offset` is the place of the first byte in the whole stream. After a restart
   /// of this program, or where a task runs again on another machine, a stream begins at 0 again.
   case taskOutput(TaskId, isError: Bool, offset: UInt64, [UInt8])
@@ -88,7 +91,7 @@ extension HiringEffect {
     case .transmit: return "transmit"
     case .hangUp: return "hangUp"
     case .watch: return "watch"
-    case .unwatch: return "unwatch"
+    case .recall: return "recall"
     case .broadcast: return "broadcast"
     case .forget: return "forget"
     case .storePool: return "storePool"
@@ -99,6 +102,7 @@ extension HiringEffect {
     case .storeWallet: return "storeWallet"
     case .storeProviders: return "storeProviders"
     case .taskStarted: return "taskStarted"
+    case .taskRestarted: return "taskRestarted"
     case .taskOutput: return "taskOutput"
     case .taskResults: return "taskResults"
     case .keepResults: return "keepResults"

@@ -88,6 +88,15 @@ public final class HiringMachine {
     return record.channels.indices.map { UInt8($0) }
   }
 
+  /// The height at which a new wallet begins, for who looked it up.
+  public func setWalletBirth(_ height: UInt32) { treasury.setBirth(height) }
+
+  /// Complete closes of channels that other runs have: they are sent in place of refunds.
+  public var heldCloses: [OutPoint: Transaction] {
+    get { treasury.heldCloses }
+    set { treasury.heldCloses = newValue }
+  }
+
   // MARK: Start
 
   /// Begins. `blockHash` gives the chain as it is known now; the wallet goes back to where both agree.
@@ -96,9 +105,10 @@ public final class HiringMachine {
   ) {
     context.now = now
     context.tipHeight = tipHeight
+    for pool in pools.values { pool.adopt() }
+    treasury.noteOwnBroadcasts()
     treasury.started(baseHeight: baseHeight, blockHash: blockHash)
     for pool in pools.values { pool.started() }
-    treasury.noteOwnBroadcasts()
     settle()
   }
 
@@ -361,13 +371,11 @@ public final class HiringMachine {
     case .blocksDisconnected(_, let toHeight): context.tipHeight = toHeight
     default: break
     }
-    treasury.handle(event, blockHash: blockHash)
+    treasury.handle(event, closes: expiredCloses, blockHash: blockHash)
     switch event {
     case .tipChanged: for lease in leases { lease.tipChanged() }
     case .blockMatched(let height, let block):
       for pool in pools.values { pool.blockMatched(height: height, block) }
-    case .blockScanned(let height):
-      if height == context.tipHeight { takeDue() }
     case .blocksDisconnected(_, let toHeight):
       for pool in pools.values { pool.blocksDisconnected(toHeight: toHeight) }
       context.warning("blocks above \(toHeight) left the chain")
@@ -388,12 +396,12 @@ public final class HiringMachine {
 
   private var leases: [Lease] { pools.values.flatMap(\.leases.values) }
 
-  private func takeDue() {
+  private var expiredCloses: [OutPoint: Transaction] {
     var closes: [OutPoint: Transaction] = [:]
     for lease in leases {
       for (outPoint, close) in lease.money.channels.heldCloses { closes[outPoint] = close }
     }
-    treasury.takeDue(heldCloses: closes)
+    return closes
   }
 
   // MARK: Time

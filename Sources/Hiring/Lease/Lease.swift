@@ -106,6 +106,8 @@ final class Lease {
   var isOver: Bool { stage == .closed || stage == .abandoned }
   /// It holds its place of the pool.
   var holdsPlace: Bool { stage <= .open && !isOverReported }
+  /// It has shown work: a line of a task came.
+  var hasWorked: Bool { tasks.lines.received.count > 0 }
   /// Whether it takes tasks now.
   var takesTasks: Bool {
     stage == .open && !isOverReported && !conduct.isLeaving && conduct.standing == .running
@@ -563,6 +565,39 @@ final class Lease {
     }
   }
 
+  // MARK: Streams: a task's, a bundle's or an exec session's
+
+  func streamOpened(_ id: StreamId, _ opening: StreamOpening) {
+    context.touch(self)
+    if !link.isLive || !(tasks.streamOpened(id, opening) || execs.streamOpened(id, opening)) {
+      link.resetStream(id)
+    }
+  }
+
+  func streamReceived(_ id: StreamId, _ bytes: [UInt8]) {
+    context.touch(self)
+    progressed()
+    if !tasks.received(id, bytes) && !execs.received(id, bytes) { link.resetStream(id) }
+  }
+
+  func streamEnded(_ id: StreamId) {
+    context.touch(self)
+    tasks.streamEnded(id)
+    execs.streamEnded(id)
+  }
+
+  func streamReset(_ id: StreamId) {
+    context.touch(self)
+    tasks.streamReset(id)
+    execs.streamReset(id)
+  }
+
+  func streamCredit(_ id: StreamId) {
+    context.touch(self)
+    tasks.credit(id)
+    execs.credit(id)
+  }
+
   // MARK: The chain
 
   func tipChanged() {
@@ -753,7 +788,7 @@ final class Lease {
       usage: money.account.usage, owedSat: openedUnixSeconds > 0 ? money.owedSat : 0,
       paidSat: money.paidSat, payments: money.payments, standing: conduct.standing,
       isConnected: link.isConnected, fault: fault, statement: statement, hasReceipt: hasReceipt,
-      runningTasks: tasks.startedCount,
-      queuedTasks: tasks.outstandingCount - tasks.startedCount, execSessions: execs.count)
+      running: tasks.running, queued: tasks.outstandingCount - tasks.startedCount,
+      execSessions: execs.count)
   }
 }

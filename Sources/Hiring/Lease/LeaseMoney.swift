@@ -59,6 +59,7 @@ final class LeaseMoney {
     topUps = TopUps(plan, contract)
     halt = PaymentHalt(plan)
     for (number, channel) in record.channels.enumerated() {
+      treasury.channelIndexUsed(channel.channelIndex)
       guard let state = states[UInt8(number)] else { throw .unknown("channel") }
       try channels.restore(state, channelIndex: channel.channelIndex)
     }
@@ -72,9 +73,10 @@ final class LeaseMoney {
     context.emit(.storeLease(contract: id, pool: record.pool, record.encode()))
   }
 
-  private func watch() {
-    for terms in channels.terms {
-      treasury.watch(terms.lock.scriptPubKey, fromHeight: record.startHeight)
+  private func watch(from number: Int = 0) {
+    for terms in channels.terms[number...] {
+      context.emit(
+        .watch(script: terms.lock.scriptPubKey, fromHeight: record.startHeight))
     }
   }
 
@@ -152,6 +154,11 @@ final class LeaseMoney {
     }
   }
 
+  /// Each may fund channels of other leases too.
+  var fundingTransactions: [Transaction] {
+    (0..<channels.count).compactMap { channels[$0].fundingTransaction }
+  }
+
   func terms(_ number: Int) -> ChannelTerms { record.terms(number) }
   func channelIndex(_ number: Int) -> UInt32 { record.channels[number].channelIndex }
 
@@ -178,11 +185,11 @@ final class LeaseMoney {
   }
 
   private func topUp() throws {
-    let index = try treasury.takeChannelIndex()
+    let keys = try treasury.takeChannelKeys()
     var terms = channels.lastTerms
     terms.providerKey = record.nextProviderKey
-    terms.publisherKey = try treasury.key(.channel, index)
-    terms.returnKey = try treasury.key(.closeReturn, index)
+    terms.publisherKey = keys.publisherKey
+    terms.returnKey = keys.returnKey
     terms.expiryHeight = max(
       terms.expiryHeight, context.tipHeight + plan.offer.channelBlocks)
     terms.feeLadderSatPerKvB = topUps.ladder(
@@ -195,13 +202,13 @@ final class LeaseMoney {
     let topUp = TopUp(contract: id, number: UInt8(channels.count), terms: terms)
     try topUp.check(
       against: contract, former: channels.terms, providerKey: record.nextProviderKey)
-    try channels.add(terms, channelIndex: index)
+    try channels.add(terms, channelIndex: keys.index)
     record.channels.append(
       LeaseChannelRecord(
-        channelIndex: index,
+        channelIndex: keys.index,
         topUp: Signed(topUp, publisherSignature: topUp.sign(context.secrets.identity))))
     storeRecord()
-    watch()
+    watch(from: channels.count - 1)
     context.info(
       label + "top-up \(topUp.number): a channel of \(terms.capacitySat) sat until height "
         + "\(terms.expiryHeight)")

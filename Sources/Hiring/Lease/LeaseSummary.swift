@@ -37,8 +37,10 @@ public struct LeaseSummary: Equatable, Sendable {
   public var statement: Signed<Statement>?
   /// The statement is the receipt.
   public var hasReceipt: Bool
-  public var runningTasks: Int
-  public var queuedTasks: Int
+  /// The pool's indices of tasks that run here.
+  public var running: [UInt32]
+  /// Tasks that were sent, and wait for their turn.
+  public var queued: Int
   public var execSessions: Int
 
   public var id: Bytes32 { contract.body.id }

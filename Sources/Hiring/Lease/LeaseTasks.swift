@@ -76,6 +76,7 @@ final class LeaseTasks {
   var outstandingCount: Int { runs.lazy.filter(\.isOutstanding).count }
   var startedCount: Int { runs.lazy.filter(\.isStarted).count }
   var isEmpty: Bool { runs.isEmpty }
+  var running: [UInt32] { runs.compactMap { $0.isStarted ? $0.index : nil } }
   var isTransferring: Bool { bundles.isBusy }
   /// Tasks could start, and none runs.
   var waitsForStart: Bool {

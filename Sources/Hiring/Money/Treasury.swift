@@ -5,139 +5,143 @@ import LightClient
 import Market
 import Wallet
 
-/// The wallet, and the chain as it sees it. All pools pay from it.
+/// The wallet as all pools use it: its ``WalletOwner``, and the effects of that among this module's.
+///
+/// What is built is neither stored nor relayed: the caller stores what it needs to go on, then calls
+/// ``flush()``, which stores the wallet, then relays.
 final class Treasury {
   private let context: HiringContext
-  private var wallet: Wallet
-  private var watched = Set<[UInt8]>()
+  private let owner: WalletOwner
+  private var baseHeight: UInt32 = 0
   private var isSynced = false
+  /// The chain as it is while an event is handled; afterwards nothing asks for old blocks.
+  private var blockHash: ((UInt32) -> Bytes32?)?
+  /// Closes that the caller holds for channels of earlier runs.
+  var heldCloses: [OutPoint: Transaction] = [:]
 
   init(_ wallet: Wallet, _ context: HiringContext) {
-    self.wallet = wallet
     self.context = context
+    owner = WalletOwner(wallet: wallet, bornUnixSeconds: 0, random: context.random)
   }
 
-  var balance: WalletBalance { wallet.balance }
-  var receiveScript: [UInt8] { wallet.receiveScript }
+  var balance: WalletBalance { owner.wallet.balance }
+  /// What is promised to nobody.
+  var availableSat: UInt64 { owner.availableSat }
+  var receiveScript: [UInt8] { owner.wallet.receiveScript }
   /// Channels that one funding transaction can open on this network.
   var maxChannels: Int { Wallet.maxChannels(context.network) }
 
   /// Coins are known when all blocks were looked through.
   var knowsCoins: Bool {
-    guard isSynced, let scanned = wallet.scannedHeight else { return false }
+    guard isSynced, let scanned = owner.wallet.scannedHeight else { return false }
     return scanned >= context.tipHeight
   }
 
-  func store() { context.emit(.storeWallet(wallet.encode())) }
-
-  /// Watches a script that is not watched yet.
-  func watch(_ script: [UInt8], fromHeight: UInt32) {
-    if watched.insert(script).inserted {
-      context.emit(.watch(script: script, fromHeight: fromHeight))
-    }
+  private var chain: WalletChainView {
+    let blockHash = blockHash
+    return WalletChainView(
+      tipHeight: context.tipHeight, baseHeight: baseHeight,
+      scannedHeight: owner.wallet.scannedHeight ?? context.tipHeight,
+      feeRateSatPerKvB: context.feeRateSatPerKvB, blockHash: { blockHash?($0) })
   }
 
-  func watchOwn(fromHeight: UInt32) {
-    for script in wallet.watchedScripts { watch(script, fromHeight: fromHeight) }
+  /// Stores what changed of the wallet, and whatever else it asks for.
+  func flush() {
+    while let effect = owner.nextEffect() {
+      switch effect {
+      case .watch(let script, let fromHeight):
+        context.emit(.watch(script: script, fromHeight: fromHeight))
+      case .recall(let outPoint, let script):
+        context.emit(.recall(outPoint, script: script))
+      case .store(let document): context.emit(.storeWallet(document))
+      case .broadcast(let transaction): context.emit(.broadcast(transaction))
+      case .forget(let txid): context.emit(.forget(txid: txid))
+      }
+    }
+    for deed in owner.takeDeeds() { report(deed) }
+  }
+
+  private func report(_ deed: WalletDeed) {
+    let txid = deed.transaction.txid.reversed.hex
+    switch deed.kind {
+    case .refund(let outPoint, _):
+      context.warning("channel \(outPoint.text) expired unclosed: taken back with " + txid)
+    case .close(let outPoint, _):
+      context.info("channel \(outPoint.text): the close that both signed is sent, " + txid)
+    case .spedUp(let parent, let feeSat):
+      context.info(
+        "transaction " + parent.reversed.hex + " is sped up by " + txid + " for \(feeSat) sat")
+    }
   }
 
   // MARK: Start
 
+  func setBirth(_ height: UInt32) { owner.setBirth(height) }
+
+  /// Keys of this index are used by a channel that another store has.
+  func channelIndexUsed(_ index: UInt32) {
+    attempt { () throws(WalletError) in try owner.channelIndexUsed(index) }
+  }
+
   func started(baseHeight: UInt32, blockHash: (UInt32) -> Bytes32?) {
-    let fromHeight = wallet.reconcile(baseHeight: baseHeight, blockHash: blockHash)
-    watchOwn(fromHeight: fromHeight)
-    for transaction in wallet.pendingTransactions { context.emit(.broadcast(transaction)) }
+    self.baseHeight = baseHeight
+    withChain(blockHash) { () throws(WalletError) in owner.started(chain) }
   }
 
   /// Pools and channels are stored before the wallet that paid for them: what a restart relays spends
   /// coins that the wallet on disk may still offer.
   func noteOwnBroadcasts() {
     for transaction in context.broadcasts {
-      attempt { () throws(WalletError) in try wallet.noteOwn(transaction) }
+      attempt { () throws(WalletError) in try owner.noteOwn(transaction) }
     }
-    watchOwn(fromHeight: context.tipHeight)
   }
 
-  // MARK: Spending: what is built is stored here, and relayed by the caller
+  // MARK: Spending
 
-  func takeChannelIndex() throws(WalletError) -> UInt32 {
-    let index = try wallet.takeChannelIndex()
-    store()
-    watchOwn(fromHeight: context.tipHeight)
-    return index
+  func reserve(_ amountSat: UInt64) -> WalletReservation? { try? owner.reserve(amountSat) }
+  func release(_ reservation: WalletReservation) { owner.release(reservation) }
+
+  /// The keys of a new channel; that they are used is stored.
+  func takeChannelKeys() throws(WalletError) -> ChannelKeys {
+    let keys = try owner.takeChannelKeys(chain)
+    flush()
+    return keys
   }
 
-  func key(_ purpose: WalletKeys.Purpose, _ index: UInt32) throws(WalletError) -> [UInt8] {
-    try wallet.keys.derivedKey(purpose, index: index)
+  func buildPayment(
+    _ outputs: [TransactionOutput], from reservation: WalletReservation?
+  ) throws(WalletError) -> Transaction {
+    try owner.build(
+      outputs: outputs, feeRateSatPerKvB: context.feeRateSatPerKvB, from: reservation, chain)
   }
 
-  func buildPayment(_ outputs: [TransactionOutput]) throws(WalletError) -> Transaction {
-    let transaction = try wallet.buildTransaction(
-      outputs: outputs, feeRateSatPerKvB: context.feeRateSatPerKvB, random: context.random())
-    watchOwn(fromHeight: context.tipHeight)
-    return transaction
-  }
-
-  func buildFunding(_ channels: [ChannelFunding]) throws(WalletError) -> Transaction {
-    let transaction = try wallet.buildFunding(
-      channels, feeRateSatPerKvB: context.feeRateSatPerKvB, random: context.random())
-    watchOwn(fromHeight: context.tipHeight)
-    return transaction
-  }
-
-  /// Takes what is due: refunds of expired channels; children for what is stuck.
-  ///
-  /// - Parameter heldCloses: complete closes of expired channels, which are sent instead of refunds.
-  func takeDue(heldCloses: [OutPoint: Transaction]) {
-    if !knowsCoins { return }
-    attempt { () throws(WalletError) in
-      let deeds = try wallet.takeDue(
-        heldCloses: heldCloses, feeRateSatPerKvB: context.feeRateSatPerKvB,
-        random: context.random)
-      if deeds.isEmpty { return }
-      store()
-      watchOwn(fromHeight: context.tipHeight)
-      for deed in deeds {
-        context.emit(.broadcast(deed.transaction))
-        let txid = deed.transaction.txid.reversed.hex
-        switch deed.kind {
-        case .refund(let outPoint, _):
-          context.warning("channel \(outPoint.text) expired unclosed: taken back with " + txid)
-        case .close(let outPoint, _):
-          context.info("channel \(outPoint.text): the close that both signed is sent, " + txid)
-        case .spedUp(let parent, let feeSat):
-          context.info(
-            "transaction " + parent.reversed.hex + " is sped up by " + txid + " for \(feeSat) sat")
-        }
-      }
-    }
+  func buildFunding(
+    _ channels: [ChannelFunding], from reservation: WalletReservation?
+  ) throws(WalletError) -> Transaction {
+    try owner.buildFunding(
+      channels, feeRateSatPerKvB: context.feeRateSatPerKvB, from: reservation, chain)
   }
 
   // MARK: The chain
 
-  func handle(_ event: LightClientEvent, blockHash: (UInt32) -> Bytes32?) {
-    switch event {
-    case .synced: isSynced = true
-    case .blockMatched(let height, let block):
-      watchMore { () throws(WalletError) in
-        try wallet.blockConnected(height: height, block: block)
-      }
-    case .blockScanned(let height):
-      if let hash = blockHash(height) { wallet.blockScanned(height: height, hash: hash) }
-      store()
-    case .blocksDisconnected(_, let toHeight):
-      wallet.blockDisconnected(height: toHeight + 1)
-      store()
-    case .transactionSeen(let transaction):
-      watchMore { () throws(WalletError) in try wallet.transactionSeen(transaction) }
-    default: break
-    }
+  /// - Parameter closes: complete closes of expired channels: they are sent in place of refunds.
+  func handle(
+    _ event: LightClientEvent, closes: [OutPoint: Transaction], blockHash: (UInt32) -> Bytes32?
+  ) {
+    if case .synced = event { isSynced = true }
+    owner.heldCloses = heldCloses.merging(closes) { $1 }
+    withChain(blockHash) { () throws(WalletError) in try owner.chainTold(event, chain) }
   }
 
-  private func watchMore(_ body: () throws(WalletError) -> [[UInt8]]) {
-    attempt { () throws(WalletError) in
-      if try !body().isEmpty { watchOwn(fromHeight: wallet.birthHeight ?? 0) }
+  private func withChain(
+    _ blockHash: (UInt32) -> Bytes32?, _ body: () throws(WalletError) -> Void
+  ) {
+    withoutActuallyEscaping(blockHash) {
+      self.blockHash = $0
+      attempt(body)
+      self.blockHash = nil
     }
+    flush()
   }
 
   private func attempt(_ body: () throws(WalletError) -> Void) {

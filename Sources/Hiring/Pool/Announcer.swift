@@ -10,6 +10,8 @@ final class Announcer {
   private let treasury: Treasury
   private let plan: PoolPlan
   private var problem: String?
+  /// Coins for the announcement and the first channels, which other pools leave alone.
+  private(set) var reservation: WalletReservation?
 
   init(_ plan: PoolPlan, _ treasury: Treasury, _ context: HiringContext) {
     self.plan = plan
@@ -20,26 +22,32 @@ final class Announcer {
   /// A new announcement, not relayed: nil where it cannot be made now.
   func announce() -> (transaction: Transaction, endsAt: UInt32)? {
     if !treasury.knowsCoins { return nil }
-    let spendableSat = treasury.balance.spendableSat
-    if spendableSat < neededSat {
+    if reservation == nil { reservation = treasury.reserve(neededSat) }
+    if reservation == nil {
       let address = Address.text(
         scriptPubKey: treasury.receiveScript, network: context.network)
       report(
-        "waiting for coins: up to \(neededSat) sat are needed, \(spendableSat) sat can be spent; "
-          + "pay to " + (address ?? "this wallet"))
+        "waiting for coins: up to \(neededSat) sat are needed, \(treasury.availableSat) sat can be "
+          + "spent; pay to " + (address ?? "this wallet"))
       return nil
     }
     let endsAt = context.tipHeight + plan.announcementBlocks
     let announcement = plan.offer.announcement(
       publisher: context.secrets.identity.publicKey, endpoint: plan.endpoint, expiryHeight: endsAt)
     do throws(WalletError) {
-      let transaction = try treasury.buildPayment(announcement.outputs)
+      let transaction = try treasury.buildPayment(announcement.outputs, from: reservation)
       problem = nil
       return (transaction, endsAt)
     } catch {
       report(error.message)
       return nil
     }
+  }
+
+  /// The pool needs no more coins.
+  func release() {
+    if let reservation { treasury.release(reservation) }
+    reservation = nil
   }
 
   func announced(_ transaction: Transaction) {
@@ -67,12 +75,12 @@ final class Announcer {
 }
 
 extension PoolPlan {
-  /// The amount of a lease's first channel: what was asked for, or enough for the time that the lease
-  /// is expected to be used at full use, and what the provider may be owed.
+  /// The amount of a lease's first channel, with the reserve: what was asked for, or enough for the time
+  /// that the lease is expected to be used at full use, and what the provider may be owed.
   func capacitySat(
     worstHourlySat: UInt64, maxLossSat: UInt64, firstPaymentSat: UInt64, debtSat: UInt64
   ) -> UInt64 {
-    if let capacitySat { return capacitySat }
+    if let capacitySat { return min(capacitySat, Amount.maxSat / 2) + reserveSat }
     let hours = worstHourlySat.multipliedFullWidth(by: workMs)
     let most =
       hours.high >= 3_600_000

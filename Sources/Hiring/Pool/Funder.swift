@@ -8,6 +8,7 @@ import Wallet
 final class Funder {
   private let context: HiringContext
   private let treasury: Treasury
+  private let announcer: Announcer
   private var ready: [(lease: Lease, number: Int)] = []
   /// When the first of them became ready.
   private var sinceMs: UInt64 = 0
@@ -17,7 +18,8 @@ final class Funder {
 
   private static let retryMs: UInt64 = 5_000
 
-  init(_ treasury: Treasury, _ context: HiringContext) {
+  init(_ announcer: Announcer, _ treasury: Treasury, _ context: HiringContext) {
+    self.announcer = announcer
     self.treasury = treasury
     self.context = context
   }
@@ -58,7 +60,7 @@ final class Funder {
           ChannelFunding(
             terms: $0.lease.money.terms($0.number),
             channelIndex: $0.lease.money.channelIndex($0.number))
-        })
+        }, from: announcer.reservation)
     } catch {
       retryAtMs = context.now.nowMs + Funder.retryMs
       if problem != error.message {
@@ -73,7 +75,7 @@ final class Funder {
         lease.failed("funding: " + error.message)
       }
     }
-    treasury.store()
+    treasury.flush()
     context.emit(.broadcast(transaction))
     for (lease, number) in group { lease.sayFunding(number) }
     context.info(

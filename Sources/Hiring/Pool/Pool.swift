@@ -47,7 +47,7 @@ final class Pool {
     self.context = context
     board = TaskBoard(id, reruns: plan.reruns, context)
     announcer = Announcer(plan, treasury, context)
-    funder = Funder(treasury, context)
+    funder = Funder(announcer, treasury, context)
     bids = BidBook(windowMs: plan.bidWindowMs)
     places = Places(plan.offer.workers, nowMs: context.now.nowMs)
   }
@@ -69,6 +69,7 @@ final class Pool {
     let lease = try Lease(
       restoring: record, progress, states: states, plan: plan, treasury, providers, context)
     lease.tasks.restore(lines: board.lines(of: lease.id))
+    board.restored(lease: lease.id, worker: lease.worker)
     for task in board.assigned(to: lease.id) {
       lease.tasks.restore(task.number, index: task.index, task.spec)
     }
@@ -88,13 +89,17 @@ final class Pool {
     context.touch(self)
   }
 
-  /// Everything of an earlier program is restored.
-  func started() {
-    places.announced(nowMs: context.now.nowMs)
+  /// Everything of an earlier program is restored: what it funded is known to all that it funds, and
+  /// relayed again.
+  func adopt() {
     Funder.adopt(Array(leases.values))
     if let record, record.announcementHeight == 0, !isStopping {
       context.emit(.broadcast(record.announcement))
     }
+  }
+
+  func started() {
+    places.announced(nowMs: context.now.nowMs)
     for lease in leases.values {
       funder.consider(lease)
       if lease.stage == .settled || lease.isOver { takeLost(lease) }
@@ -305,7 +310,7 @@ final class Pool {
       record?.announcementEndsAt = announced.endsAt
     }
     store()
-    treasury.store()
+    treasury.flush()
     context.emit(.broadcast(announced.transaction))
     announcer.announced(announced.transaction)
   }
@@ -365,16 +370,16 @@ final class Pool {
   private func leaseRecord(_ candidate: Candidate, _ worker: UInt16) throws -> LeaseRecord {
     let bid = candidate.bid
     let offer = plan.offer
-    let index = try treasury.takeChannelIndex()
+    let keys = try treasury.takeChannelKeys()
     let terms = ChannelTerms(
-      providerKey: bid.providerKey, publisherKey: try treasury.key(.channel, index),
+      providerKey: bid.providerKey, publisherKey: keys.publisherKey,
       expiryHeight: context.tipHeight + offer.channelBlocks,
       closeMarginBlocks: offer.closeMarginBlocks,
       capacitySat: plan.capacitySat(
         worstHourlySat: candidate.worstHourlySat, maxLossSat: bid.maxLossSat,
         firstPaymentSat: bid.firstPaymentSat, debtSat: bid.debt?.amountSat ?? 0),
       reserveSat: plan.reserveSat, feeLadderSatPerKvB: offer.feeLadderSatPerKvB,
-      payoutScript: bid.payoutScript, returnKey: try treasury.key(.closeReturn, index))
+      payoutScript: bid.payoutScript, returnKey: keys.returnKey)
     let contract = Contract(
       offer: offer, bid: bid, publisher: context.secrets.identity.publicKey, workerIndex: worker,
       terms: terms)
@@ -385,7 +390,7 @@ final class Pool {
       pool: id,
       contract: Signed(contract, publisherSignature: contract.sign(context.secrets.identity)),
       report: candidate.report, startHeight: context.tipHeight,
-      channels: [LeaseChannelRecord(channelIndex: index)])
+      channels: [LeaseChannelRecord(channelIndex: keys.index)])
   }
 
   /// When all places are taken for good, those who still wait may look for other work.
@@ -490,7 +495,7 @@ final class Pool {
           let spec = board.spec(index), lease.tasks.hasRoom(for: spec.limits)
         else { return true }
         let number = lease.tasks.takeNumber()
-        board.assign(index, to: lease.id, number: number)
+        board.assign(index, to: lease.id, worker: lease.worker, number: number)
         lease.tasks.send(number, index: index, spec)
         context.touch(lease)
         return false
@@ -527,6 +532,7 @@ final class Pool {
     if !isComplete || !board.isAllEnded { return }
     if !leases.values.allSatisfy(\.needsNobody) { return }
     isFinished = true
+    announcer.release()
     for candidate in bids.all { candidate.call.refuse(.busy, "the work is done") }
     if leases.values.allSatisfy(\.isOver) {
       record?.isFinished = true
@@ -577,8 +583,8 @@ final class Pool {
   var status: PoolStatus {
     PoolStatus(
       places: Int(plan.offer.workers), hired: leases.values.filter(\.holdsPlace).count,
-      open: leases.values.filter { $0.stage == .open }.count, waitingTasks: board.waitingCount,
-      assignedTasks: board.assignedCount, endedTasks: board.endedCount, isComplete: isComplete,
+      open: leases.values.filter { $0.stage == .open }.count, waiting: board.waitingCount,
+      running: board.assignedCount, ended: board.endedCount, isComplete: isComplete,
       isStopping: isStopping, hireFailed: hireFailed,
       refusals: refusals.histogram.map {
         PoolStatus.Refusals(code: $0.code, providers: $0.count)

@@ -14,7 +14,8 @@ public struct PoolPlan: Equatable, Sendable {
   public var bidWindowMs: UInt64 = 2_000
   /// Blocks after which the announcement is void.
   public var announcementBlocks: UInt32 = 144
-  /// The amount of each channel; nil lets the bid and `workMs` decide.
+  /// What can be paid through each channel; nil lets the bid and `workMs` decide. The reserve comes on
+  /// top.
   public var capacitySat: UInt64?
   /// How long each lease is expected to be used at most: sizes the first channel.
   public var workMs: UInt64 = 3_600_000

@@ -12,9 +12,9 @@ public struct PoolStatus: Equatable, Sendable {
   /// Leases that hold a place: from the contract on until they take no more tasks.
   public var hired: Int
   public var open: Int
-  public var waitingTasks: Int
-  public var assignedTasks: Int
-  public var endedTasks: Int
+  public var waiting: Int
+  public var running: Int
+  public var ended: Int
   /// No more tasks will be added.
   public var isComplete: Bool
   public var isStopping: Bool

@@ -5,9 +5,23 @@ import Market
 public struct TaskSummary: Equatable, Sendable {
   public var index: UInt32
   public var state: TaskRecord.State
+  /// The place of the pool whose machine has it, or had it last.
+  public var worker: UInt16?
   /// It runs, by its provider's word.
-  public var isStarted: Bool
+  public var isRunning: Bool
+  /// How often it started and was lost.
   public var losses: UInt8
+
+  /// Nil before its end.
+  public var outcome: TaskOutcome? {
+    switch state {
+    case .waiting, .assigned: return nil
+    case .line(_, _, let line, let hasResults): return .line(line, hasResults: hasResults)
+    case .lost: return .lost
+    case .notHired: return .notHired
+    case .stopped: return .stopped
+    }
+  }
 }
 
 /// The tasks of a pool: which wait, which lease has which, how they ended. A task that a provider
@@ -20,6 +34,7 @@ final class TaskBoard {
     var losses: UInt8
     var failedOn: [Bytes32]
     var isStarted = false
+    var worker: UInt16?
   }
 
   private let pool: Bytes32
@@ -83,7 +98,8 @@ final class TaskBoard {
   var summaries: [TaskSummary] {
     entries.indices.map { index in
       TaskSummary(
-        index: UInt32(index), state: entries[index].state, isStarted: entries[index].isStarted,
+        index: UInt32(index), state: entries[index].state, worker: entries[index].worker,
+        isRunning: entries[index].isStarted && entries[index].spec != nil,
         losses: entries[index].losses)
     }
   }
@@ -175,6 +191,16 @@ final class TaskBoard {
     }
   }
 
+  /// The place of a lease that tasks of an earlier program name.
+  func restored(lease id: Bytes32, worker: UInt16) {
+    for index in entries.indices {
+      switch entries[index].state {
+      case .assigned(id, _), .line(id, _, _, _): entries[index].worker = worker
+      default: break
+      }
+    }
+  }
+
   /// Tasks that an earlier program gave to a lease: its number there.
   func assigned(to lease: Bytes32) -> [(index: UInt32, number: UInt32, spec: TaskSpec)] {
     entries.indices.compactMap { index in
@@ -197,8 +223,9 @@ final class TaskBoard {
 
   // MARK: What happens to a task
 
-  func assign(_ index: UInt32, to lease: Bytes32, number: UInt32) {
+  func assign(_ index: UInt32, to lease: Bytes32, worker: UInt16, number: UInt32) {
     leaveLine(index)
+    entries[Int(index)].worker = worker
     entries[Int(index)].state = .assigned(lease: lease, number: number)
     store(index)
   }
@@ -259,6 +286,7 @@ final class TaskBoard {
     }
     wait(index, again: true)
     store(index)
+    if hasStarted { context.emit(.taskRestarted(TaskId(pool: pool, index: index))) }
   }
 
   /// A provider would not take it.
