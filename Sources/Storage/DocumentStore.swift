@@ -71,6 +71,25 @@ public final class DocumentStore {
     return found
   }
 
+  /// The identifiers of a kind between two, both included, in ascending order of their bytes.
+  public func identifiers(
+    kind: UInt32, from first: Bytes32, through last: Bytes32
+  ) throws(StorageError) -> [Bytes32] {
+    let statement = try database.prepare(
+      "SELECT id FROM document WHERE kind = ? AND id >= ? AND id <= ? ORDER BY id")
+    try statement.bind(1, UInt64(kind))
+    try statement.bind(2, first.array)
+    try statement.bind(3, last.array)
+    var found: [Bytes32] = []
+    while try statement.step() {
+      guard let id = Bytes32(exactly: try statement.blob(0, limit: 32)) else {
+        throw .damaged(path: database.path, detail: "the identifier of a document")
+      }
+      found.append(id)
+    }
+    return found
+  }
+
   public func remove(kind: UInt32, id: Bytes32) throws(StorageError) {
     let statement = try database.prepare("DELETE FROM document WHERE kind = ? AND id = ?")
     try statement.bind(1, UInt64(kind))
