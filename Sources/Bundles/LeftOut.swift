@@ -10,6 +10,8 @@ public struct LeftOut: Equatable, Sendable {
 
   private static let shownNames = 3
 
+  public init() {}
+
   /// Whether the machine could not pack all that was wanted. Links are left out on purpose.
   public var isPartial: Bool { others > 0 }
 
