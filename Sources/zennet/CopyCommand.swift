@@ -1,6 +1,6 @@
 import ArgumentParser
-import Host
 import Bundles
+import Host
 import Publisher
 
 /// `zennet cp JOB:PATH LOCAL`, `zennet cp LOCAL JOB:PATH`: files to and from a running job.
@@ -33,14 +33,23 @@ struct CopyCommand: ParsableCommand {
   private static func split(_ text: String) -> (job: String, path: String)? {
     guard let colon = text.firstIndex(of: ":") else { return nil }
     let job = text[..<colon]
-    let isName = job.allSatisfy { $0.isHexDigit || $0 == "/" || $0.isNumber } && job.first != "/"
+    let parts = job.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
+    let isName =
+      !parts[0].isEmpty && parts[0].allSatisfy(\.isHexDigit)
+      && (parts.count == 1 || isPlace(parts[1]))
     let path = String(text[text.index(after: colon)...])
     return job.isEmpty || !isName || path.isEmpty ? nil : (String(job), path)
   }
 
+  /// `2`, `worker-2` or `task-7`.
+  private static func isPlace(_ text: Substring) -> Bool {
+    let number = ["worker-", "task-"].first { text.hasPrefix($0) }.map { text.dropFirst($0.count) }
+    return !(number ?? text).isEmpty && (number ?? text).allSatisfy(\.isNumber)
+  }
+
   private func fetch(_ name: String, _ path: String) throws {
-    var request = ControlRequest(.program)
-    request.task = 1
+    var request = ControlRequest(.exec)
+    request.kind = 1
     request.arguments = [path]
     var unpacker = try RunCommand.reporting { () throws(RunError) in
       do throws(HostError) { return try CopyUnpacker(target: target, source: path) } catch {
@@ -63,11 +72,13 @@ struct CopyCommand: ParsableCommand {
   }
 
   private func send(_ name: String, _ path: String) throws {
-    var request = ControlRequest(.program)
-    request.task = 2
+    var request = ControlRequest(.exec)
+    request.kind = 2
     request.arguments = [path]
     let archive = try RunCommand.reporting { () throws(RunError) in
-      try FolderTar(source, isNamed: true)
+      do throws(BundlesError) { return try FolderTar(source, isNamed: true) } catch {
+        throw .bundles(error)
+      }
     }
     let end = try start(name, request, sending: archive) { _ in }
     if end.status != 0 { throw ExitCode.failure }
@@ -84,9 +95,10 @@ struct CopyCommand: ParsableCommand {
     let cleans = Terminal.isTerminal(2)
     let path = try place.path()
     return try RunCommand.reporting { () throws(RunError) in
-      let job = try LiveRuns.find(name, in: path)
+      let job = try LiveRuns.find(name, in: path).theOne()
       var request = request
-      request.worker = try job.theWorker()
+      request.worker = job.worker
+      request.task = job.task
       let program = try RemoteProgram(job, request, input: -1, source: archive)
       return try program.run { isError, bytes in
         if isError {

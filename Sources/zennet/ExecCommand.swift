@@ -7,7 +7,8 @@ import Publisher
 struct JobPlace: ParsableArguments {
   @OptionGroup var place: WalletCommand.Place
 
-  @Argument(help: "The run's name or its beginning, and /WORKER where it has several.")
+  @Argument(
+    help: "The run's name or its beginning, and /WORKER or /task-NUMBER where it has several.")
   var job: String
 
   func find() throws -> LiveJob {
@@ -50,7 +51,7 @@ struct ExecCommand: ParsableCommand {
   }
 
   func run() throws {
-    var request = ControlRequest(.program)
+    var request = ControlRequest(.exec)
     request.arguments = command
     request.environment = env
     request.workdir = workdir
@@ -85,7 +86,7 @@ struct ShellCommand: ParsableCommand {
     if !Terminal.isTerminal(0) {
       throw ValidationError("standard input is no terminal: use `zennet exec`")
     }
-    var request = ControlRequest(.program)
+    var request = ControlRequest(.exec)
     request.environment = ["TERM=" + (ProcessInfo.processInfo.environment["TERM"] ?? "dumb")]
     for shell in command.isEmpty ? ShellCommand.shells : [command] {
       request.arguments = shell
@@ -115,7 +116,9 @@ enum RemoteCommand {
     let job: LiveJob
     do { job = try target.find() } catch is ExitCode { throw ExitCode(.failure) }
     do {
-      request.worker = try job.theWorker()
+      let job = try job.theOne()
+      request.worker = job.worker
+      request.task = job.task
       let program = try RemoteProgram(
         job, request, input: input,
         terminal: terminal.map { .caller($0) } ?? (wantsTerminal ? .unattended : .none))

@@ -3,11 +3,11 @@ import Foundation
 import Host
 import Publisher
 
-/// `zennet logs JOB`: what a job printed.
+/// `zennet logs JOB`: what tasks printed.
 struct LogsCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "logs",
-    abstract: "Show what a job printed, also after its end.",
+    abstract: "Show what a run, one of its workers or a task printed, also after its end.",
     discussion: """
       Standard output goes to standard output, standard error to standard error. On a terminal, \
       control characters become question marks. The last 4 to 8 MiB of each worker are kept.
@@ -23,18 +23,30 @@ struct LogsCommand: ParsableCommand {
 
   func run() throws {
     let job = try target.find()
-    let workers = job.worker.map { [$0] } ?? LogsCommand.workers(job)
-    var printer = OutputPrinter(namesWorkers: workers.count > 1) { descriptor, bytes in
+    var readers: [(worker: UInt16, reader: JobLog.Reader)] = []
+    func lookForMore() {
+      let workers = job.worker.map { [$0] } ?? JobLog.workers(job.folder)
+      for worker in workers where !readers.contains(where: { $0.worker == worker }) {
+        readers.append((worker, JobLog.Reader(job.folder, worker: worker)))
+      }
+    }
+    lookForMore()
+    let namesWorkers =
+      job.task == nil && job.worker == nil && LogsCommand.isShared(job, readers.count)
+    var printer = OutputPrinter(namesWorkers: namesWorkers) { descriptor, bytes in
       // Who reads no more does not wait for the run's end either.
       if descriptor == 1 { Output.bytes(bytes) } else { HostProcess.write(descriptor, bytes) }
       return nil
     }
-    var readers = workers.map { ($0, JobLog.Reader(job.folder, worker: $0)) }
     while true {
       // Asked before the last look, so that nothing is missed between the two.
-      let goesOn = follow && isLive(job)
+      let goesOn = follow && LogsCommand.isLive(job)
+      lookForMore()
       for index in readers.indices {
-        while let record = readers[index].1.next() { show(record, readers[index].0, &printer) }
+        while let record = readers[index].reader.next() {
+          if let task = job.task, record.task != task { continue }
+          show(record, readers[index].worker, &printer)
+        }
       }
       if !goesOn { break }
       Thread.sleep(forTimeInterval: 0.2)
@@ -52,18 +64,17 @@ struct LogsCommand: ParsableCommand {
     printer.print(worker: worker, isError: record.isError, record.bytes)
   }
 
-  /// Of all workers that printed anything; while the run goes on, of all that it wants.
-  private static func workers(_ job: LiveJob) -> [UInt16] {
-    if let status = try? ControlClient.status(job.folder) {
-      return (0..<status.wanted).map { UInt16($0) }
-    }
-    return (0...UInt16.max).prefix(4096).filter { JobLog.Reader.exists(job.folder, worker: $0) }
+  /// Whether several workers print.
+  private static func isShared(_ job: LiveJob, _ logs: Int) -> Bool {
+    if let status = try? ControlClient.status(job.folder) { return status.wanted > 1 }
+    return logs > 1
   }
 
-  private func isLive(_ job: LiveJob) -> Bool {
+  private static func isLive(_ job: LiveJob) -> Bool {
     guard let status = try? ControlClient.status(job.folder) else { return false }
-    let watched = status.workers(of: job.worker)
-    if watched.count < (job.worker == nil ? status.wanted : 1) { return true }
-    return !watched.allSatisfy { ["receipted", "closed"].contains($0.state) }
+    if status.map { return true }
+    let watched = status.workers(of: job.worker ?? job.task.flatMap { UInt16(exactly: $0) })
+    if watched.count < (job.worker == nil && job.task == nil ? status.wanted : 1) { return true }
+    return !watched.allSatisfy { ["settled", "closed"].contains($0.state) }
   }
 }

@@ -6,9 +6,10 @@ import Publisher
 /// `zennet ps`: the runs that go on, or all.
 struct ProcessesCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "ps", abstract: "List the jobs that go on: state, usage, owed, paid.",
+    commandName: "ps", abstract: "List the leases that are in use: state, usage, owed, paid.",
     discussion: """
-      With --all also those that are over, or that were interrupted and can be taken up by `zennet resume`: \
+      A line for each machine, and one more for a map, with its tasks. With --all also runs that are over, or \
+      that were interrupted and can be taken up by `zennet resume`: \
       how they ended, when, what was owed and paid; the newest run first, and no more than the last \
       1000. In JSON each run then has `live`, where it is over `ended_unix_seconds`, and `status`, the exit \
       status of `zennet run`, once that is known. What cannot be read is named on standard error, \
@@ -42,7 +43,7 @@ struct ProcessesCommand: ParsableCommand {
 struct TopCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "top",
-    abstract: "Watch the jobs that go on: usage, owed and paid as they grow.")
+    abstract: "Watch the leases that are in use: usage, owed and paid as they grow.")
 
   @OptionGroup var place: WalletCommand.Place
 
@@ -103,14 +104,23 @@ struct WorkersCommand: ParsableCommand {
 enum JobTable {
   /// - Parameter withTimes: tells of each run when it began and when it was over.
   static func lines(_ runs: [RunStatus], withTimes: Bool = false) -> [String] {
-    var rows = [["JOB", "STATE", "TIME", "CPU", "MEMORY", "PEAK", "OWED", "PAID", "PAYMENTS"]]
+    var rows = [
+      ["JOB", "STATE", "TASKS", "TIME", "CPU", "MEMORY", "PEAK", "OWED", "PAID", "PAYMENTS"]
+    ]
     rows[0] += (withTimes ? ["BEGAN", "OVER"] : []) + ["TITLE"]
     for run in runs {
       let last = (withTimes ? times(run) : []) + [run.title]
+      if run.map {
+        let failed = run.tasks.failed > 0 ? ", \(run.tasks.failed) failed" : ""
+        let tasks = "\(run.tasks.ended) of \(run.tasks.all) done" + failed
+        rows.append(
+          [run.run, run.isOver ? "over" : interrupted("map", run), tasks]
+            + Array(repeating: "", count: 7) + last)
+      }
       for worker in run.workers {
         rows.append(
           [
-            worker.job, state(worker, of: run), seconds(worker.usage["wall_ms"]),
+            worker.job, state(worker, of: run), tasks(worker), seconds(worker.usage["wall_ms"]),
             seconds(worker.usage["cpu_ms"]), memory(worker),
             "\((worker.usage["memory_peak_kib"] ?? 0) >> 10) MiB",
             "\(worker.owedSat) sat", "\(worker.paidSat) sat", "\(worker.payments)",
@@ -118,10 +128,14 @@ enum JobTable {
       }
       for _ in run.workers.count..<max(run.wanted, run.workers.count) {
         let state = run.isOver ? "not hired" : interrupted("wanted", run)
-        rows.append([run.run, state] + Array(repeating: "", count: 7) + last)
+        rows.append([run.run, state] + Array(repeating: "", count: 8) + last)
       }
     }
     return align(rows)
+  }
+
+  private static func tasks(_ worker: WorkerStatus) -> String {
+    "\(worker.tasks.count)" + (worker.queued > 0 ? ", \(worker.queued) queued" : "")
   }
 
   private static func times(_ run: RunStatus) -> [String] {
@@ -144,7 +158,7 @@ enum JobTable {
         + ")"
     }
     if run.live == false { return interrupted(text, run) }
-    return worker.connected || worker.state == "closed" ? text : text + ", away"
+    return worker.connected || ["settled", "closed"].contains(worker.state) ? text : text + ", away"
   }
 
   private static func seconds(_ ms: UInt64?) -> String {

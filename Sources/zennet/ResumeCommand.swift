@@ -21,11 +21,8 @@ struct ResumeCommand: ParsableCommand {
     let timeline = Timeline(asJson: place.json)
     let status = try RunCommand.running(timeline) { () throws(RunError) in
       let folder = try RunFolder(path: path, network: network)
-      let record = try folder.run(named: name)
-      let program = try RunProgram(
-        folder: folder, options: try folder.options(of: record.id), announce: nil,
-        offer: record.offer, bundles: try folder.bundles(of: record), former: record,
-        timeline: timeline)
+      let request = try RunRequest.resuming(try folder.run(named: name), in: folder)
+      let program = try RunProgram(folder: folder, request: request, timeline: timeline)
       return try RunCommand.finish(program, folder, timeline)
     }
     throw ExitCode(status)
@@ -37,8 +34,9 @@ struct ReceiptCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "receipt", abstract: "Show what a run came to, as JSON.",
     discussion: """
-      `status`, of the run and of each job, is the exit status of `zennet run`; `exit` and \
-      `exit_status` are what the machine told.
+      `jobs` has the leases, one machine's each, with their `tasks` and the channels that followed the first, \
+      `top_ups`. `status`, of the run, a lease and a task, is the exit status of `zennet run`; `exit` and \
+      `exit_status` are what the machine reported. `unplaced` has the tasks that no machine ended.
       """)
 
   @OptionGroup var place: WalletCommand.Place

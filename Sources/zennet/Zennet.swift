@@ -10,14 +10,14 @@ struct Zennet: AsyncParsableCommand {
     abstract: "Hire machines, run jobs on them, and pay as they work.",
     version: "zennet " + Version.text,
     subcommands: [
-      RunCommand.self, ResumeCommand.self, ReceiptCommand.self, ProcessesCommand.self,
-      TopCommand.self, WorkersCommand.self, ExecCommand.self, ShellCommand.self, CopyCommand.self,
-      LogsCommand.self, StopCommand.self, BundleCommand.self, WalletCommand.self,
-      DevnetCommand.self,
+      RunCommand.self, MapCommand.self, ResumeCommand.self, ReceiptCommand.self,
+      ProcessesCommand.self, TopCommand.self, WorkersCommand.self, ExecCommand.self,
+      ShellCommand.self, CopyCommand.self, LogsCommand.self, StopCommand.self, BundleCommand.self,
+      WalletCommand.self, DevnetCommand.self,
     ])
 
   /// Those whose exit status is a program's: wrong usage must not look like one.
-  private static let passing: Set<String> = ["run", "resume", "exec", "shell"]
+  private static let passing: Set<String> = ["run", "map", "resume", "exec", "shell"]
 
   /// What is found wrong while a command runs is said in one line: the usage, which the parser would print
   /// with it, is that of `zennet` itself and no help.

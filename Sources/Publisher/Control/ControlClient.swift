@@ -50,21 +50,18 @@ public enum ControlClient {
     return status
   }
 
-  /// Ends the job of a worker, or all of them. Returns once that is on its way.
-  public static func stop(_ job: LiveJob) throws(RunError) {
-    _ = try ask(job.folder, ControlRequest(.stop, worker: job.worker))
-  }
-
-  /// The same, and waits until the machines have told of the jobs' end, for which they get a minute.
-  public static func stopAndWait(_ job: LiveJob) throws(RunError) -> [WorkerStatus] {
-    var request = ControlRequest(.stop, worker: job.worker)
-    request.wait = true
-    guard let json = try answer(job.folder, request, waitMs: 60_000) else {
-      throw .usage("the machine has not told the job's end yet")
+  /// Ends a task, those of a worker, or all of them. Returns once that is on its way, or, where `waits`, when
+  /// the machines have reported their end, for which they get a minute.
+  public static func stop(_ job: LiveJob, waits: Bool) throws(RunError) -> [StoppedTask] {
+    var request = ControlRequest(.stop, job: job)
+    request.wait = waits
+    guard let json = try answer(job.folder, request, waitMs: waits ? 60_000 : 10_000) else {
+      throw .usage(
+        waits ? "the machine has not reported the task's end yet" : "the run does not answer")
     }
-    guard let status = ControlJson.decode(RunStatus.self, json) else {
+    guard let stopped = ControlJson.decode([StoppedTask].self, json) else {
       throw .usage("the run's answer is not understood")
     }
-    return status.workers(of: job.worker)
+    return stopped
   }
 }

@@ -1,17 +1,18 @@
 import Bytes
+import Hiring
 import Host
 import Market
 
-/// The control socket of a run: other programs of the same user ask it what goes on, stop jobs, and run
-/// programs beside them. It lies in the run's folder, and only its owner can reach it.
+/// The control socket of a run: other programs of the same user ask it what goes on, stop tasks, and open exec
+/// sessions beside them. It lies in the run's folder, and only its owner can reach it.
 struct ControlServer {
   private struct Client {
     let id: ConnectionId
     var frames = ControlFrames()
-    /// The program that it asked for.
-    var program: UInt32?
-    /// It waits to hear of the end of this worker's job, or of all jobs where the inner is nil.
-    var awaited: UInt16??
+    /// The exec session that it asked for.
+    var session: UInt32?
+    /// Tasks whose end it waits for, and how those ended that have.
+    var awaited: Awaited?
     /// Input that the machine did not take yet.
     var input: [UInt8] = []
     var inputIsEnded = false
@@ -19,7 +20,14 @@ struct ControlServer {
     var unread = [0, 0]
   }
 
+  private struct Awaited {
+    var open: Set<UInt32>
+    var ended: [(task: UInt32, exit: String)] = []
+  }
+
   private static let maxClients = 64
+  /// More are not listed by their names.
+  private static let maxNames = 1000
 
   private var listener: ListenerId?
   private var clients: [Client] = []
@@ -34,7 +42,9 @@ struct ControlServer {
 
   /// Whoever waits for an end is told how far it came.
   mutating func close(_ program: RunProgram) {
-    answerWaiting(program, ending: true)
+    for index in clients.indices.reversed() where clients[index].awaited != nil {
+      answerStop(index, program)
+    }
     if let listener { program.reactor.close(listener) }
     listener = nil
   }
@@ -66,7 +76,7 @@ struct ControlServer {
     case .closed(let id, _):
       guard let index = place(id) else { return false }
       let client = clients.remove(at: index)
-      if let id = client.program { program.machine.programAbandoned(id, program.now) }
+      if let id = client.session { program.machine.execAbandoned(id, program.now) }
     case .connected, .timerFired, .descriptorReadable, .descriptorWritable, .signal: return false
     }
     return true
@@ -82,7 +92,7 @@ struct ControlServer {
   }
 
   private mutating func fail(_ index: Int, _ reason: String, _ program: RunProgram) {
-    if let id = clients[index].program { program.machine.programAbandoned(id, program.now) }
+    if let id = clients[index].session { program.machine.execAbandoned(id, program.now) }
     conclude(index, .failed(Array(reason.utf8)), program)
   }
 
@@ -92,7 +102,7 @@ struct ControlServer {
     switch frame {
     case .request(let json):
       // One a client: whoever waits for an answer has asked.
-      guard clients[index].program == nil, clients[index].awaited == nil,
+      guard clients[index].session == nil, clients[index].awaited == nil,
         let request = ControlJson.decode(ControlRequest.self, json)
       else { return fail(index, "the request is not understood", program) }
       take(request, index, program)
@@ -103,69 +113,92 @@ struct ControlServer {
       clients[index].inputIsEnded = true
       feed(index, program)
     case .resize(let rows, let columns):
-      if let id = clients[index].program {
-        program.machine.programResized(
-          id, TerminalSize(rows: rows, columns: columns), program.now)
+      if let id = clients[index].session {
+        program.machine.execResized(id, TerminalSize(rows: rows, columns: columns), program.now)
       }
     case .signal(let number):
-      if let id = clients[index].program, ProgramRequest.signals.contains(number) {
-        program.machine.programSignalled(id, number, program.now)
+      if let id = clients[index].session, ExecRequest.signals.contains(number) {
+        program.machine.execSignalled(id, number, program.now)
       }
     case .answer, .output, .ended, .failed: fail(index, "out of place", program)
     }
   }
 
   private mutating func take(_ request: ControlRequest, _ index: Int, _ program: RunProgram) {
+    guard let query = program.query else {
+      return fail(index, "the run has not begun", program)
+    }
     switch request.command {
     case .status:
-      guard let record = program.machine.runRecord else {
-        return fail(index, "the run has not begun", program)
-      }
-      conclude(
-        index, .answer(ControlJson.encode(RunStatus(program.machine, record))), program)
-    case .stop:
-      if let worker = request.worker {
-        if let problem = program.machine.stop(worker: worker, program.now) {
-          return fail(index, problem, program)
-        }
-      } else {
-        program.stop("stopping, as `zennet stop` asks: jobs end, what they used is paid")
-      }
-      if request.wait == true {
-        clients[index].awaited = .some(request.worker)
-      } else {
-        conclude(index, .answer(Array("{}".utf8)), program)
-      }
-    case .program:
-      guard let wanted = request.program() else {
+      conclude(index, .answer(ControlJson.encode(program.runStatus(query))), program)
+    case .stop: stop(request, index, query, program)
+    case .exec:
+      guard let wanted = request.session() else {
         return fail(index, "the program is not understood", program)
       }
-      let (id, problem) = program.machine.startProgram(
-        wanted, worker: request.worker ?? 0, program.now)
-      if let problem { return fail(index, problem, program) }
-      clients[index].program = id
-    }
-  }
-
-  /// Tells those who stopped jobs that these have ended. A job may end and the whole run with it in one
-  /// go: asked from time to time, the run could be gone before it was seen to have ended.
-  mutating func answerWaiting(_ program: RunProgram, ending: Bool = false) {
-    guard clients.contains(where: { $0.awaited != nil }), let record = program.machine.runRecord
-    else { return }
-    let status = RunStatus(program.machine, record)
-    for index in clients.indices.reversed() {
-      guard let awaited = clients[index].awaited else { continue }
-      if ending || status.workers(of: awaited).allSatisfy(\.hasEnded) {
-        conclude(index, .answer(ControlJson.encode(status)), program)
+      switch query.target(of: request) {
+      case .failure(let problem): fail(index, problem.text, program)
+      case .success(let task):
+        let (id, problem) = program.machine.startExec(
+          wanted, in: TaskId(pool: query.pool, index: task), program.now)
+        if let problem { return fail(index, problem, program) }
+        clients[index].session = id
       }
     }
   }
 
-  // MARK: Programs
+  // MARK: Stops
 
-  /// What a machine tells of a program.
-  mutating func tell(_ id: UInt32, _ event: ProgramEvent, _ program: RunProgram) {
-    guard let index = clients.firstIndex(where: { $0.program == id }) else { return }
+  private mutating func stop(
+    _ request: ControlRequest, _ index: Int, _ query: RunQuery, _ program: RunProgram
+  ) {
+    let open: Set<UInt32>
+    switch query.openTasks(of: request) {
+    case .failure(let problem): return fail(index, problem.text, program)
+    case .success(let tasks): open = tasks
+    }
+    let isWhole = request.worker == nil && request.task == nil
+    if isWhole {
+      program.stop("stopping, as `zennet stop` asks: tasks end, what they used is paid")
+    } else {
+      for task in open.sorted() {
+        let id = TaskId(pool: query.pool, index: task)
+        if let problem = program.machine.stop(task: id, program.now) {
+          return fail(index, problem, program)
+        }
+      }
+    }
+    clients[index].awaited = Awaited(open: open)
+    if open.isEmpty || request.wait != true { answerStop(index, program) }
+  }
+
+  /// A task has ended: whoever waits for it is told, as the whole run may end with it in one go.
+  mutating func taskEnded(_ task: UInt32, exit: String, _ program: RunProgram) {
+    for index in clients.indices.reversed() {
+      guard var awaited = clients[index].awaited, awaited.open.remove(task) != nil else { continue }
+      awaited.ended.append((task, exit))
+      clients[index].awaited = awaited
+      if awaited.open.isEmpty { answerStop(index, program) }
+    }
+  }
+
+  private mutating func answerStop(_ index: Int, _ program: RunProgram) {
+    let awaited = clients[index].awaited ?? Awaited(open: [])
+    let name = { (task: UInt32) in program.query?.name(ofTask: task) ?? "\(task)" }
+    var stopped = awaited.ended.sorted { $0.task < $1.task }.prefix(ControlServer.maxNames).map {
+      StoppedTask(job: name($0.task), exit: $0.exit)
+    }
+    for task in awaited.open.sorted().prefix(ControlServer.maxNames) {
+      stopped.append(StoppedTask(job: name(task), exit: nil))
+    }
+    conclude(index, .answer(ControlJson.encode(stopped)), program)
+  }
+
+  // MARK: Exec sessions
+
+  /// What a machine reports of a session.
+  mutating func tell(_ id: UInt32, _ event: ExecEvent, _ program: RunProgram) {
+    guard let index = clients.firstIndex(where: { $0.session == id }) else { return }
     switch event {
     case .output(let isError, let bytes):
       clients[index].unread[isError ? 1 : 0] += bytes.count
@@ -174,38 +207,38 @@ struct ControlServer {
       if program.reactor.pendingBytes(clients[index].id) == 0 { giveCredit(index, program) }
     case .inputRoom: feed(index, program)
     case .ended(let end):
-      clients[index].program = nil
+      clients[index].session = nil
       // An exit status or a signal says it all.
       let isPlain = end.kind == .exited || end.kind == .signalled
       let text = isPlain ? "" : end.kind.told(end.status)
       let status = ExitStatus(end.kind, end.status).code
       conclude(index, .ended(status: status, text: Array(text.utf8)), program)
     case .failed(let reason):
-      clients[index].program = nil
+      clients[index].session = nil
       conclude(index, .failed(Array(reason.utf8)), program)
     }
   }
 
   /// The client has read all that was sent to it.
   private mutating func giveCredit(_ index: Int, _ program: RunProgram) {
-    guard let id = clients[index].program else { return }
+    guard let id = clients[index].session else { return }
     for stream in 0..<2 where clients[index].unread[stream] > 0 {
       let count = clients[index].unread[stream]
       clients[index].unread[stream] = 0
-      program.machine.programOutputTaken(id, isError: stream == 1, count: count, program.now)
+      program.machine.execOutputTaken(id, isError: stream == 1, count: count, program.now)
     }
   }
 
   /// While the machine takes no more the client is not read: its input waits in its own pipe.
   private mutating func feed(_ index: Int, _ program: RunProgram) {
-    guard let id = clients[index].program else { return }
+    guard let id = clients[index].session else { return }
     if !clients[index].input.isEmpty {
-      let taken = program.machine.programInput(id, clients[index].input, program.now)
+      let taken = program.machine.execInput(id, clients[index].input, program.now)
       clients[index].input.removeFirst(taken)
     }
     program.reactor.setReading(clients[index].id, clients[index].input.isEmpty)
     if clients[index].input.isEmpty && clients[index].inputIsEnded {
-      program.machine.programInputEnded(id, program.now)
+      program.machine.execInputEnded(id, program.now)
     }
   }
 }

@@ -2,16 +2,17 @@ import Bytes
 import Foundation
 import Host
 
-/// What a worker's job printed, kept in the run's folder for `zennet logs`: records of time, stream and
-/// bytes. Bounded: a full file gives way to the next, and of those that gave way the last is kept.
+/// What tasks printed on one worker, kept in the run's folder for `zennet logs`: records of time, stream, task
+/// and bytes. Bounded: a full file gives way to the next, and of those that gave way the last is kept.
 public enum JobLog {
   /// At most twice this much is kept of a worker.
   static let fileBytes: UInt64 = 4 << 20
-  private static let headerBytes = 13
+  private static let headerBytes = 17
 
   public struct Record: Equatable, Sendable {
     public var unixMs: UInt64
     public var isError: Bool
+    public var task: UInt32
     public var bytes: [UInt8]
   }
 
@@ -20,7 +21,9 @@ public enum JobLog {
   }
 
   /// A disk that takes no more must not stop the run.
-  static func append(_ runFolder: String, worker: UInt16, isError: Bool, _ bytes: [UInt8]) {
+  static func append(
+    _ runFolder: String, worker: UInt16, task: UInt32, isError: Bool, _ bytes: [UInt8]
+  ) {
     let file = path(runFolder, worker: worker)
     if let status = try? Files.status(file), status.sizeBytes >= fileBytes {
       try? Files.rename(file, to: file + ".old")
@@ -28,9 +31,19 @@ public enum JobLog {
     var writer = ByteWriter(reserving: bytes.count + headerBytes)
     writer.u64le(UInt64(Date().timeIntervalSince1970 * 1000))
     writer.u8(isError ? 2 : 1)
+    writer.u32le(task)
     writer.u32le(UInt32(bytes.count))
     writer.append(bytes)
     try? Files.append(file, writer.bytes)
+  }
+
+  /// The workers of a run that have a log.
+  public static func workers(_ runFolder: String) -> [UInt16] {
+    let names = (try? Files.list(runFolder)) ?? []
+    return names.compactMap { name in
+      guard name.hasPrefix("worker-"), name.hasSuffix(".log") else { return nil }
+      return UInt16(name.dropFirst("worker-".count).dropLast(".log".count))
+    }.sorted()
   }
 
   /// Reads what was kept, then what is added.
@@ -42,10 +55,6 @@ public enum JobLog {
     public init(_ runFolder: String, worker: UInt16) {
       path = JobLog.path(runFolder, worker: worker)
       file = FileHandle(forReadingAtPath: path + ".old")
-    }
-
-    public static func exists(_ runFolder: String, worker: UInt16) -> Bool {
-      Files.exists(JobLog.path(runFolder, worker: worker))
     }
 
     /// The next record; nil while there is no other. A damaged record ends the file.
@@ -63,10 +72,11 @@ public enum JobLog {
     private mutating func take() -> Record? {
       var reader = ByteReader(bytes)
       guard let unixMs = try? reader.u64le(), let stream = try? reader.u8(),
-        let count = try? reader.u32le(), let body = try? reader.take(Int(count))
+        let task = try? reader.u32le(), let count = try? reader.u32le(),
+        let body = try? reader.take(Int(count))
       else { return nil }
       bytes.removeFirst(reader.offset)
-      return Record(unixMs: unixMs, isError: stream == 2, bytes: body)
+      return Record(unixMs: unixMs, isError: stream == 2, task: task, bytes: body)
     }
 
     /// The file that took the place of the one that is read to its end; false when there is none.

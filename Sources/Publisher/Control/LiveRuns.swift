@@ -14,15 +14,22 @@ public enum LiveRuns {
     return found.sorted { $0.startedUnixSeconds > $1.startedUnixSeconds }
   }
 
-  /// A job as people name it: a run's name or the beginning of one, and `/WORKER`, which may be left out
-  /// where there is only one worker.
+  /// A job as people name it: a run's name or the beginning of one, and behind a slash a worker, `2` or
+  /// `worker-2`, or a task, `task-7`. What is behind the slash may be left out where there is only one.
   public static func find(_ job: String, in dataFolder: String) throws(RunError) -> LiveJob {
     let parts = job.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
     let name = try folderName(String(parts[0]), in: dataFolder)
-    let folder = dataFolder + "/runs/" + name
-    guard parts.count == 2 else { return LiveJob(run: name, folder: folder, worker: nil) }
-    guard let worker = UInt16(parts[1]) else { throw .usage("\(job): no such worker") }
-    return LiveJob(run: name, folder: folder, worker: worker)
+    var found = LiveJob(run: name, folder: dataFolder + "/runs/" + name)
+    if parts.count < 2 { return found }
+    if parts[1].hasPrefix("task-") {
+      guard let task = UInt32(parts[1].dropFirst(5)) else { throw .usage("\(job): no such task") }
+      found.task = task
+      return found
+    }
+    let number = parts[1].hasPrefix("worker-") ? parts[1].dropFirst(7) : parts[1]
+    guard let worker = UInt16(number) else { throw .usage("\(job): no such worker") }
+    found.worker = worker
+    return found
   }
 
   private static func folderName(
@@ -36,19 +43,29 @@ public enum LiveRuns {
   }
 }
 
-/// A job of a run: which folder, which worker.
+/// A job of a run: which folder, which worker or task.
 public struct LiveJob: Sendable {
   public var run: String
   public var folder: String
   /// Nil when none was named.
   public var worker: UInt16?
+  public var task: UInt32?
 
-  /// The worker that was named, or the only one.
-  public func theWorker() throws(RunError) -> UInt16 {
-    if let worker { return worker }
+  public init(run: String, folder: String, worker: UInt16? = nil, task: UInt32? = nil) {
+    self.run = run
+    self.folder = folder
+    self.worker = worker
+    self.task = task
+  }
+
+  /// The same with a worker or a task: the one that was named, or the only one.
+  public func theOne() throws(RunError) -> LiveJob {
+    if worker != nil || task != nil { return self }
     let status = try ControlClient.status(folder)
-    if status.wanted == 1 { return 0 }
-    throw .usage(
-      "the run has \(status.wanted) workers: name one, as \(run)/0 (`zennet ps` lists them)")
+    if status.wanted > 1 {
+      throw .usage(
+        "the run has \(status.wanted) workers: name one, as \(run)/0 (`zennet ps` lists them)")
+    }
+    return LiveJob(run: run, folder: folder, worker: 0)
   }
 }

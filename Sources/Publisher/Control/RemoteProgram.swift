@@ -1,3 +1,4 @@
+import Bundles
 import Bytes
 import Host
 
@@ -77,7 +78,9 @@ public final class RemoteProgram {
   /// As much of the archive as the run takes at the moment.
   private func readSource() throws(RunError) {
     while let source, reactor.pendingBytes(connection) < RemoteProgram.fullBytes {
-      if let bytes = try source.next() {
+      let bytes: [UInt8]?
+      do throws(BundlesError) { bytes = try source.next() } catch { throw .bundles(error) }
+      if let bytes {
         send(bytes)
       } else {
         self.source = nil

@@ -1,7 +1,8 @@
+import Hiring
 import Market
 
-/// What `zennet run` and `resume` exit with, and what `exec` and `shell` do: the program's own status, 128 and
-/// a signal's number, or one of ``meanings``. Every status that is Zennet's is here and nowhere else; help,
+/// What `zennet run`, `map` and `resume` exit with, and what `exec` and `shell` do: the program's own status,
+/// 128 and a signal's number, or one of ``meanings``. Every status that is Zennet's is here and nowhere else; help,
 /// manual and receipts take it from here.
 public struct ExitStatus: Equatable, Sendable {
   public let code: UInt8
@@ -22,6 +23,7 @@ public struct ExitStatus: Equatable, Sendable {
   public static let noResults = ExitStatus(code: 205)
   public static let notWritten = ExitStatus(code: 206)
   public static let left = ExitStatus(code: 207)
+  public static let hireFailed = ExitStatus(code: 208)
   /// A machine's word that no program can have ended with.
   static let nonsense = ExitStatus(code: 255)
 
@@ -32,13 +34,14 @@ public struct ExitStatus: Equatable, Sendable {
     (notStarted, "the program could not be started, or its bundle was refused"),
     (notFound, "there is no such program"),
     (outOfMemory, "it needed more memory than it had"),
-    (unpaid, "it stood unpaid for longer than --grace"),
+    (unpaid, "it stood unpaid for longer than --hold"),
     (stoppedByPublisher, "its publisher ended it: by zennet stop, a signal, or paying no more"),
     (stoppedByOwner, "the machine's owner ended it"),
     (lost, "the machine lost it, or did not come back"),
     (noResults, "the program returned 0, but its results are missing"),
     (notWritten, "the program returned 0, but its results could not be written to --output"),
     (left, "left by a second signal before the end: zennet resume goes on"),
+    (hireFailed, "no machine could be hired in time; zennet says why"),
   ]
 
   /// For help: a line for each.
@@ -67,22 +70,46 @@ public struct ExitStatus: Equatable, Sendable {
 
   private init(code: UInt8) { self.code = code }
 
-  /// Of several workers: that of the first, by number, that is not 0.
-  static func first(of workers: [ExitStatus]) -> (worker: Int, status: ExitStatus)? {
-    workers.enumerated().first { $1 != .success }.map { ($0.offset, $0.element) }
+  /// What became of a task.
+  /// - Parameter wantsResults: whether a task without results has failed.
+  init(_ outcome: TaskOutcome, wantsResults: Bool) {
+    switch outcome {
+    case .line(let line, let hasResults):
+      let status = ExitStatus(line.kind, line.status)
+      self = status == .success && wantsResults && !hasResults ? .noResults : status
+    case .lost: self = .lost
+    case .notHired: self = .hireFailed
+    case .stopped: self = .stoppedByPublisher
+    }
+  }
+
+  /// Of several tasks: that of the first, by number, that is not 0.
+  static func first(of tasks: [ExitStatus]) -> (task: Int, status: ExitStatus)? {
+    tasks.enumerated().first { $1 != .success }.map { ($0.offset, $0.element) }
   }
 }
 
-extension HireRecord {
-  /// What became of the job; nil while that is not known.
-  /// - Parameter wantsResults: whether a job without results has failed.
-  func exitStatus(wantsResults: Bool) -> ExitStatus? {
-    guard let exit else { return nil }
-    let status = ExitStatus(exit.kind, exit.status)
-    return status == .success && wantsResults && !resultsAreHeld ? .noResults : status
+extension TaskOutcome {
+  /// One word for programs: the machine's, or why there is none.
+  var exitText: String {
+    switch self {
+    case .line(let line, _): return line.kind.text
+    case .lost: return ExitKind.lost.text
+    case .notHired: return "not-hired"
+    case .stopped: return ExitKind.stoppedByPublisher.text
+    }
   }
-}
 
-extension Offer {
-  var wantsResults: Bool { maxResultBytes > 0 }
+  /// For people.
+  var told: String {
+    switch self {
+    case .line(let line, _): return line.kind.told(line.status)
+    case .lost, .notHired, .stopped: return exitText
+    }
+  }
+
+  var line: TaskLine? {
+    if case .line(let line, _) = self { return line }
+    return nil
+  }
 }

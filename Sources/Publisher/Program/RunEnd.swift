@@ -4,18 +4,31 @@ public struct RunEnd: Equatable, Sendable {
   /// One line for people.
   public let text: String
 
-  init(_ machine: RunMachine, unwritten: Set<UInt16> = []) {
-    if !machine.isFinished {
+  /// - Parameters:
+  ///   - open: tasks whose end never came.
+  ///   - isFinished: else it was left before its end.
+  ///   - isStopped: its publisher ended it.
+  ///   - hireFailed: places stayed empty for too long.
+  ///   - noun: what a task is called: a `worker` of a run, a `task` of a map.
+  init(
+    _ tally: TaskTally, open: UInt64 = 0, isFinished: Bool, isStopped: Bool = false,
+    hireFailed: Bool = false, noun: String
+  ) {
+    if !isFinished {
       status = .left
       text = RunEnd.told(.left)
-      return
-    }
-    let all = machine.exitStatuses.enumerated().map { worker, status in
-      status == .success && unwritten.contains(UInt16(worker)) ? .notWritten : status
-    }
-    if let (worker, first) = ExitStatus.first(of: all) {
+    } else if let (task, first) = tally.firstFailed {
       status = first
-      text = RunEnd.told(first, worker: worker)
+      text = RunEnd.told(first, who: "\(noun) \(task)")
+    } else if hireFailed && tally.ended == 0 {
+      status = .hireFailed
+      text = RunEnd.told(.hireFailed)
+    } else if isStopped && (open > 0 || tally.ended == 0) {
+      status = .stoppedByPublisher
+      text = RunEnd.told(.stoppedByPublisher)
+    } else if open > 0 {
+      status = .lost
+      text = RunEnd.told(.lost)
     } else {
       status = .success
       text = "done"
@@ -28,9 +41,9 @@ public struct RunEnd: Equatable, Sendable {
     text = problem + "; " + (end.status == .success ? RunEnd.told(.failure) : end.text)
   }
 
-  private static func told(_ status: ExitStatus, worker: Int? = nil) -> String {
+  private static func told(_ status: ExitStatus, who: String? = nil) -> String {
     var text = "exit status \(status.code)"
-    if let worker { text += ": worker \(worker)" }
+    if let who { text += ": " + who }
     if let meaning = status.meaning { text += ": " + meaning }
     return text
   }

@@ -1,24 +1,19 @@
 import Bitcoin
 import Bytes
+import Channel
 import Foundation
+import Hiring
 import Host
 import Market
 import Storage
 import Wallet
 
-/// A publisher's data folder: the wallet, and beside it `ledger.db` with runs, hires and channels,
+/// A publisher's data folder: the wallet, and beside it `ledger.db` with runs, leases, channels and tasks,
 /// and `runs/NAME` with each run's bundles, options and results.
 public final class RunFolder {
-  enum DocumentKind {
-    static let run: UInt32 = 16
-    static let hire: UInt32 = 17
-  }
-  private static let settings: UInt32 = 16
-  private static let channelIndexKey = "channel-index"
-
   public let path: String
   public let walletFolder: WalletFolder
-  public let ledger: Ledger
+  let ledger: RunLedger
 
   /// Opens the folder.
   /// - Parameter makesWallet: where there is none; else that is an error, and nothing is made.
@@ -31,9 +26,7 @@ public final class RunFolder {
     do throws(WalletFolderError) {
       walletFolder = try WalletFolder(path: path, network: network)
     } catch { throw .folder(error) }
-    do throws(StorageError) {
-      ledger = try Ledger(path: path + "/ledger.db")
-    } catch { throw .storage(error) }
+    ledger = try RunLedger(path: path + "/ledger.db")
   }
 
   private static func makeWallet(_ path: String) throws(RunError) {
@@ -53,20 +46,17 @@ public final class RunFolder {
 
   public func folder(_ id: Bytes32) -> String { path + "/runs/" + RunFolder.name(id) }
 
+  static func bundles(in runFolder: String) -> String { runFolder + "/bundles" }
+
   /// The newest first.
-  public func runs() throws(RunError) -> [RunRecord] {
-    var records: [RunRecord] = []
-    try forEach(DocumentKind.run) { (document) throws(RunError) in
-      guard let record = RunRecord.decode(document.body) else {
-        throw .damaged("run " + document.id.hex + " cannot be read")
-      }
-      records.append(record)
-    }
+  public func runs() throws(RunError) -> [PoolRecord] {
+    var records: [PoolRecord] = []
+    for id in try ledger.poolIds() { records.append(try ledger.pool(id)) }
     return records.sorted { $0.startedUnixSeconds > $1.startedUnixSeconds }
   }
 
   /// The run of this name, or the newest that is not finished, or the newest.
-  public func run(named name: String?) throws(RunError) -> RunRecord {
+  public func run(named name: String?) throws(RunError) -> PoolRecord {
     let all = try runs()
     if let name {
       let found = all.filter { $0.id.hex.hasPrefix(name) }
@@ -79,44 +69,47 @@ public final class RunFolder {
     return record
   }
 
-  /// The newest run of this offer that is to be taken up. One whose work is done, and whose machines have
+  /// Makes `request` one to take up the same run where it was interrupted. What its results and its receipt
+  /// are written to, and how it is shown, may be said anew.
+  public func takeUp(_ request: inout RunRequest) throws(RunError) {
+    let given = request.options
+    guard let former = try interrupted(request.offer, given) else { return }
+    var options = try self.options(of: former.id)
+    options.results = given.results ?? options.results
+    options.receipt = given.receipt ?? options.receipt
+    options.map = given.map
+    try replace(options, of: former.id)
+    request.former = former
+    request.offer = former.plan.offer
+    request.options = options
+  }
+
+  /// The newest run of the same work that is to be taken up. One whose work is done, and whose machines have
   /// nothing to do but close their channels, is not: whoever gives its command again wants it done again.
-  public func interrupted(_ offer: Offer) throws(RunError) -> RunRecord? {
-    for record in try runs() where !record.isFinished && record.offer.digest == offer.digest {
-      let done = try hires(of: record.id).filter { $0.receipt != nil }
-      if done.count < Int(offer.workers) { return record }
+  func interrupted(_ offer: Offer, _ options: RunOptions) throws(RunError) -> PoolRecord? {
+    for record in try runs() where !record.isFinished && record.plan.offer.isSameWork(as: offer) {
+      guard let former = try? self.options(of: record.id), former.isSameWork(as: options) else {
+        continue
+      }
+      if try !isDone(record) { return record }
     }
     return nil
   }
 
-  /// The hires of a run, by worker.
-  public func hires(of run: Bytes32) throws(RunError) -> [HireRecord] {
-    var found: [HireRecord] = []
-    try forEach(DocumentKind.hire) { (document) throws(RunError) in
-      guard let record = HireRecord.decode(document.body) else {
-        throw .damaged("hire " + document.id.hex + " cannot be read")
-      }
-      if record.run == run { found.append(record) }
+  /// Nothing but closes is left of it.
+  private func isDone(_ record: PoolRecord) throws(RunError) -> Bool {
+    if !record.isComplete && !record.isStopping { return false }
+    var isDone = true
+    try ledger.forEachTask(of: record.id) { (_, task) throws(RunError) in
+      if task.outcome == nil { isDone = false }
     }
-    return found.sorted { $0.contract.contract.workerIndex < $1.contract.contract.workerIndex }
-  }
-
-  public func channelState(_ contract: Bytes32) throws(RunError) -> [UInt8]? {
-    try storing { () throws(StorageError) in try ledger.channels.load(contract)?.state }
+    return isDone
   }
 
   // MARK: What a run needs to be taken up again
 
-  /// Everything but the record: to be on disk before the record is.
-  func keep(_ options: RunOptions, bundles: [[UInt8]], id: Bytes32) throws(RunError) {
-    let folder = folder(id)
-    do throws(HostError) {
-      try Files.makeFolder(folder)
-      for (index, bundle) in bundles.enumerated() {
-        try Files.writeAtomically(folder + "/bundle-\(index).tar.zst", bundle)
-      }
-    } catch { throw .host(error) }
-    try replace(options, of: id)
+  public func options(of id: Bytes32) throws(RunError) -> RunOptions {
+    try RunFolder.options(in: folder(id))
   }
 
   public func replace(_ options: RunOptions, of id: Bytes32) throws(RunError) {
@@ -124,19 +117,9 @@ public final class RunFolder {
     encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
     let text = (try? encoder.encode(options)) ?? Data()
     do throws(HostError) {
+      try Files.makeFolder(folder(id))
       try Files.writeAtomically(folder(id) + "/options.json", Array(text))
     } catch { throw .host(error) }
-  }
-
-  /// Where a run's results come in, and go out.
-  func results(of record: RunRecord, _ options: RunOptions) -> ResultsWriter {
-    ResultsWriter(
-      folder: folder(record.id), target: options.results,
-      limitBytes: record.offer.maxResultBytes)
-  }
-
-  public func options(of id: Bytes32) throws(RunError) -> RunOptions {
-    try RunFolder.options(in: folder(id))
   }
 
   static func options(in folder: String) throws(RunError) -> RunOptions {
@@ -151,70 +134,80 @@ public final class RunFolder {
     return options
   }
 
-  public func bundles(of record: RunRecord) throws(RunError) -> [[UInt8]] {
-    var bundles: [[UInt8]] = []
-    for index in 0..<record.bundleCount {
-      do throws(HostError) {
-        bundles.append(
-          try Files.read(
-            folder(record.id) + "/bundle-\(index).tar.zst",
-            limit: Int(record.offer.maxBundleBytes)))
-      } catch { throw .host(error) }
-    }
-    return bundles
-  }
+  // MARK: Closes
 
-  // MARK: Storing
-
-  func channelIndex() throws(RunError) -> UInt32 {
-    let bytes = try storing { () throws(StorageError) in
-      try ledger.values(space: RunFolder.settings).get(RunFolder.channelIndexKey)
-    }
-    guard let bytes else { return 0 }
-    var reader = ByteReader(bytes)
-    guard let index = try? reader.u32le() else { throw .damaged("the ledger's channel index") }
-    return index
-  }
-
-  func storeChannelIndex(_ index: UInt32) throws(RunError) {
-    var writer = ByteWriter()
-    writer.u32le(index)
-    let bytes = writer.bytes
-    try storing { () throws(StorageError) in
-      try ledger.values(space: RunFolder.settings).put(RunFolder.channelIndexKey, bytes)
-    }
-  }
-
-  func store(_ kind: UInt32, id: Bytes32, _ body: [UInt8]) throws(RunError) {
-    let document = StoredDocument(
-      kind: kind, id: id, unixSeconds: Clock.unixSeconds(), body: body)
-    try storing { () throws(StorageError) in try ledger.documents.put(document) }
-  }
-
-  func storeChannel(
-    _ contract: Bytes32, sequence: UInt64, amountSat: UInt64, _ state: [UInt8]
-  ) throws(RunError) {
-    let seconds = Clock.unixSeconds()
-    try storing { () throws(StorageError) in
-      try ledger.channels.store(
-        contract, sequence: sequence, amountSat: amountSat, state: state, unixSeconds: seconds)
-    }
-  }
-
-  /// Every document of a kind, however many there are: each may be about money that waits.
-  private func forEach(
-    _ kind: UInt32, _ use: (StoredDocument) throws(RunError) -> Void
-  ) throws(RunError) {
-    let documents = ledger.documents
-    for id in try storing({ () throws(StorageError) in try documents.identifiers(kind: kind) }) {
-      let document = try storing { () throws(StorageError) in
-        try documents.get(kind: kind, id: id)
+  /// The closes that are held of channels that are not spent yet, complete: they are sent in place of
+  /// refunds. Nothing is changed. A lease that cannot be read has none; it is named when its run is.
+  public func heldCloses() -> [OutPoint: Transaction] {
+    var closes: [OutPoint: Transaction] = [:]
+    for id in (try? ledger.unclosedLeases()) ?? [] {
+      guard let lease = try? ledger.lease(id) else { continue }
+      for number in lease.record.channels.indices {
+        guard let channel = channel(number, of: lease), channel.spendHeight == nil,
+          let funding = channel.funding, channel.closeSignatures != nil
+        else { continue }
+        let rungs = channel.terms.feeLadderSatPerKvB.indices
+        let close = rungs.lazy.compactMap { try? channel.closingTransaction(rung: $0) }.first
+        if let close { closes[funding] = close }
       }
-      if let document { try use(document) }
+    }
+    return closes
+  }
+
+  /// One channel of a lease; nil where it is not stored, or cannot be read.
+  func channel(_ number: Int, of lease: StoredLease) -> PublisherChannel? {
+    guard let state = lease.channels[UInt8(number)] else { return nil }
+    let index = lease.record.channels[number].channelIndex
+    guard let secret = try? walletFolder.keys.derivedSecret(.channel, index: index) else {
+      return nil
+    }
+    return try? PublisherChannel(restoring: state, secret: secret)
+  }
+}
+
+extension Offer {
+  /// Whether it asks for the same; the fees of the chain change in between.
+  func isSameWork(as other: Offer) -> Bool {
+    var same = other
+    same.feeLadderSatPerKvB = feeLadderSatPerKvB
+    same.publisherMaxLossSat = publisherMaxLossSat
+    return same == self
+  }
+}
+
+extension RunOptions {
+  /// Whether both make the same tasks.
+  func isSameWork(as other: RunOptions) -> Bool {
+    tasks == other.tasks && map?.arguments == other.map?.arguments
+      && map?.taskInput == other.map?.taskInput && (map == nil) == (other.map == nil)
+  }
+}
+
+extension TaskRecord.State {
+  /// What became of the task; nil while something is still to come.
+  /// - Parameter wantsResults: results that are on their way are waited for.
+  func outcome(wantsResults: Bool) -> TaskOutcome? {
+    switch self {
+    case .waiting, .assigned: return nil
+    case .line(_, _, let line, let hasResults):
+      if !hasResults && wantsResults && line.resultBytes > 0 { return nil }
+      return .line(line, hasResults: hasResults)
+    case .lost: return .lost
+    case .notHired: return .notHired
+    case .stopped: return .stopped
     }
   }
 
-  private func storing<T>(_ body: () throws(StorageError) -> T) throws(RunError) -> T {
-    do throws(StorageError) { return try body() } catch { throw .storage(error) }
+  /// The lease that it ran on, by the contract's id.
+  var lease: Bytes32? {
+    switch self {
+    case .assigned(let lease, _), .line(let lease, _, _, _): return lease
+    case .waiting, .lost, .notHired, .stopped: return nil
+    }
   }
+}
+
+extension TaskRecord {
+  var wantsResults: Bool { spec.maxResultBytes > 0 }
+  var outcome: TaskOutcome? { state.outcome(wantsResults: wantsResults) }
 }

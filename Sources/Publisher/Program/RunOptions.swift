@@ -1,4 +1,7 @@
+import Bytes
 import Foundation
+import Hiring
+import Market
 
 /// What a program needs to know of a run beside its offer; kept in the run's folder, so that a run
 /// can be taken up with nothing but its name.
@@ -11,30 +14,150 @@ public struct RunOptions: Codable, Equatable, Sendable {
   public var peers: [String]
   /// `address:port` where workers call.
   public var listen: String
-  /// The folder for `worker-0`, `worker-1`…; nil leaves the archives in the run's folder.
+  /// The folder for what tasks leave: `worker-0`, `worker-1`…, of a map `task-0`…; nil leaves the archives
+  /// in the run's folder.
   public var results: String?
   /// Where the receipt is written, as JSON.
   public var receipt: String?
   public var bidWindowMs: UInt64 = 2_000
+  public var hireTimeoutMs: UInt64?
   public var waitsForClose = true
   public var awayMs: UInt64 = 600_000
   public var capacitySat: UInt64?
+  public var maxTopUps: UInt8 = 7
+  /// How long each lease is expected to be used at most.
+  public var workMs: UInt64 = 600_000
   public var stopPayingAfter: UInt64?
   public var payAgainAfterMs: UInt64?
+  /// What the tasks are.
+  public var tasks: TaskTemplate
+  /// How a map makes its tasks and prints what they print; nil for `zennet run`.
+  public var map: MapOptions?
 
-  public init(network: String, challenge: String?, peers: [String], listen: String) {
+  public init(
+    network: String, challenge: String?, peers: [String], listen: String, tasks: TaskTemplate
+  ) {
     self.network = network
     self.challenge = challenge
     self.peers = peers
     self.listen = listen
+    self.tasks = tasks
   }
 
-  func apply(to plan: inout RunPlan) {
+  func apply(to plan: inout PoolPlan) {
     plan.bidWindowMs = bidWindowMs
+    plan.hireTimeoutMs = hireTimeoutMs
     plan.waitsForClose = waitsForClose
     plan.awayMs = awayMs
     plan.capacitySat = capacitySat
+    plan.maxTopUps = maxTopUps
+    plan.workMs = workMs
+    // A job may have done something that is not to be done twice.
+    if map == nil { plan.reruns = 0 }
     plan.stopPayingAfter = stopPayingAfter
     plan.payAgainAfterMs = payAgainAfterMs
   }
+
+  /// Of a folder or a file, in the results.
+  var resultPrefix: String { map == nil ? "worker" : "task" }
+}
+
+/// A bundle by its digest, as it is written down.
+public struct KeptBundle: Codable, Equatable, Sendable {
+  /// SHA-256 of its bytes, hexadecimal.
+  public var digest: String
+  public var sizeBytes: UInt64
+
+  public init(_ bundle: BundleRef) {
+    digest = bundle.digest.hex
+    sizeBytes = bundle.sizeBytes
+  }
+
+  var ref: BundleRef? {
+    Hex.decode(digest).flatMap { Bytes32(exactly: $0) }.map {
+      BundleRef(digest: $0, sizeBytes: sizeBytes)
+    }
+  }
+}
+
+/// What all tasks of a run have in common.
+public struct TaskTemplate: Codable, Equatable, Sendable {
+  /// The program and its arguments; of a map with `{}` for a task's argument.
+  public var command: [String]
+  /// `NAME=value`.
+  public var environment: [String] = []
+  public var workdir = "/work"
+  public var memoryMiB: UInt32
+  public var milliCpus: UInt32
+  public var pids: UInt32
+  public var diskMiB: UInt32
+  public var wallMs: UInt64
+  public var stopMs: UInt32 = 0
+  public var maxResultBytes: UInt64 = 0
+  /// One for all workers, or one for each; of a map one that all tasks have, or none.
+  public var bundles: [KeptBundle] = []
+
+  public init(command: [String], limits: TaskLimits) {
+    self.command = command
+    memoryMiB = limits.memoryMiB
+    milliCpus = limits.milliCpus
+    pids = limits.pids
+    diskMiB = limits.diskMiB
+    wallMs = limits.wallMs
+  }
+
+  public var limits: TaskLimits {
+    TaskLimits(
+      memoryMiB: memoryMiB, milliCpus: milliCpus, pids: pids, diskMiB: diskMiB, wallMs: wallMs)
+  }
+
+  /// The task of one worker of a run.
+  func spec(worker: UInt16, of workers: UInt16, hasInput: Bool) -> TaskSpec {
+    let bundle = bundles.isEmpty ? nil : bundles[Int(worker) % bundles.count].ref
+    return spec(
+      command, environment: ["ZENNET_WORKER=\(worker)", "ZENNET_WORKERS=\(workers)"],
+      bundles: bundle.map { [$0] } ?? [], hasInput: hasInput, worker: worker)
+  }
+
+  /// One task of a map.
+  /// - Parameter input: the files of this task alone.
+  func spec(task: UInt32, argument: String, input: BundleRef?) -> TaskSpec {
+    spec(
+      TaskArgument.fill(command, with: argument),
+      environment: ["ZENNET_TASK=\(task)", TaskTemplate.argumentName + argument],
+      bundles: bundles.compactMap(\.ref) + (input.map { [$0] } ?? []))
+  }
+
+  /// A shell gets the argument here without having to quote it.
+  private static let argumentName = "ZENNET_ARGUMENT="
+
+  /// The argument that a task was made of.
+  static func argument(of spec: TaskSpec) -> String? {
+    let entry = spec.environment.last { $0.starts(with: argumentName.utf8) }
+    return entry.map { String(decoding: $0.dropFirst(argumentName.utf8.count), as: UTF8.self) }
+  }
+
+  private func spec(
+    _ arguments: [String], environment more: [String], bundles: [BundleRef],
+    hasInput: Bool = false, worker: UInt16? = nil
+  ) -> TaskSpec {
+    TaskSpec(
+      bundles: bundles, arguments: arguments.map { Array($0.utf8) },
+      environment: (environment + more).map { Array($0.utf8) }, workdir: Array(workdir.utf8),
+      limits: limits, stopMs: stopMs, hasInput: hasInput, maxResultBytes: maxResultBytes,
+      worker: worker)
+  }
+}
+
+/// What only a map has.
+public struct MapOptions: Codable, Equatable, Sendable {
+  /// A file with an argument a line, absolute; `-` is standard input.
+  public var arguments: String
+  /// A folder, or a bundle, for each task, with `{}` for its argument; absolute.
+  public var taskInput: String?
+  public var keepsOrder = false
+  /// A JSON line for each task instead of what it prints.
+  public var printsJson = false
+
+  public init(arguments: String) { self.arguments = arguments }
 }

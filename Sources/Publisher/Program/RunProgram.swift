@@ -1,14 +1,13 @@
 import Bitcoin
 import Bytes
 import ChainFollower
-import Channel
+import Hiring
 import Host
 import LightClient
 import Market
-import Storage
 import Wallet
 
-/// The publisher's body: one poll loop that brings events to the ``RunMachine`` and carries out what
+/// The publisher's body: one poll loop that brings events to the ``HiringMachine`` and carries out what
 /// it decides, each effect finished before the next.
 public final class RunProgram {
   private enum TimerToken {
@@ -16,44 +15,53 @@ public final class RunProgram {
     static let machine: UInt64 = 2
     static let progress: UInt64 = 3
   }
+
+  private enum WatchToken {
+    /// This program's own input.
+    static let input: UInt64 = 1
+    /// The arguments of a map's tasks.
+    static let arguments: UInt64 = 2
+  }
+
   /// Between two lines about a chain that is still being followed.
   private static let progressMs: UInt64 = 3_000
-  /// Of this program's own input.
-  private static let inputToken: UInt64 = 1
 
   let folder: RunFolder
-  let options: RunOptions
-  let reactor = Reactor()
+  let machine: HiringMachine
+  let reactor: Reactor
+  let request: RunRequest
+  let work: PoolWork
   /// Where workers call.
   public let address: SocketAddress
-  let plan: RunPlan
-  public let machine: RunMachine
-  let chain: ChainFollower
-  let timeline: Timeline
-  var printer: OutputPrinter
-  /// Open connections of workers.
-  var connections: [CallKey: ConnectionId] = [:]
-  /// The run whose bundles and options are on disk.
-  var keptRun: Bytes32?
-  /// Workers whose results are here, but not where they were asked for.
-  var unwritten = Set<UInt16>()
-  var fault = FaultPoint()
+  /// The same as it is announced.
+  private let endpoint: Market.Endpoint
+  private let chain: ChainFollower
+  private let timeline: Timeline
+  private let desk: TaskDesk
+  private var status: MapStatusLine?
+  private var costs: CostWarning?
+  private var connections = WorkerConnections()
   var control = ControlServer()
+  private var fault = FaultPoint()
   private var hasBegun = false
+  /// The run is in the ledger.
+  private var isStored: Bool
+  private var poolIsFinished = false
+  private var isStopping = false
   private var signals = 0
 
-  /// - Parameters:
-  ///   - announce: what workers dial, where it is not the listening address.
-  ///   - former: a run to be taken up.
-  ///   - forwardsInput: this program's standard input becomes the jobs'.
   public init(
-    folder: RunFolder, options: RunOptions, announce: String?, offer: Offer, bundles: [[UInt8]],
-    former: RunRecord?, forwardsInput: Bool = false, timeline: Timeline
+    folder: RunFolder, request: RunRequest, timeline: Timeline
   ) throws(RunError) {
     self.folder = folder
-    self.options = options
+    self.request = request
     self.timeline = timeline
-    let wallet = folder.walletFolder
+    isStored = request.former != nil
+    let options = request.options
+    var limits = Reactor.Limits()
+    limits.connections = max(limits.connections, 2 * Int(request.offer.workers) + 256)
+    OpenFiles.allow(limits.connections + 256)
+    reactor = Reactor(limits: limits)
     do throws(HostError) {
       // Before anything is on disk or announced: from here on a signal ends the run in order.
       try reactor.watchSignals([.terminate, .interrupt])
@@ -63,28 +71,51 @@ public final class RunProgram {
       }
       self.address = address
     } catch { throw .host(error) }
-    let told = announce ?? address.description
-    guard let endpoint = former?.endpoint ?? Market.Endpoint(text: told) else {
+    let told = request.announce ?? address.description
+    guard let endpoint = request.former?.plan.endpoint ?? Market.Endpoint(text: told) else {
       throw .usage("\(told): workers cannot call there")
     }
-    var plan = RunPlan(offer: offer, endpoint: endpoint, bundles: bundles)
-    options.apply(to: &plan)
-    // Of a run that is taken up nobody knows how much of its input was read before.
-    plan.forwardsInput = forwardsInput && former == nil
-    self.plan = plan
-    printer = OutputPrinter(namesWorkers: offer.workers > 1)
-    let channelIndex = try folder.channelIndex()
-    do throws(WalletError) {
-      machine = RunMachine(
-        plan: plan, network: wallet.network, secrets: try RunSecrets(keys: wallet.keys),
-        wallet: wallet.wallet, channelIndex: channelIndex, random: { Entropy.bytes32() })
-    } catch { throw .wallet(error) }
+    self.endpoint = endpoint
+    let map = options.map.map { MapPresenter($0, timeline) }
+    let presenter: any TaskPresenter =
+      map ?? RunPresenter(workers: request.offer.workers, timeline)
+    desk = TaskDesk(presenter, options, timeline)
+    let wallet = folder.walletFolder
     chain = ChainFollower(
       network: wallet.network, configuration: LightClientConfiguration(),
       peers: try RunProgram.peers(options), cache: wallet.cache, reactor: reactor,
       timerToken: TimerToken.chain)
-    for known in wallet.wallet.knownOutputs { chain.recall(known.outPoint, script: known.script) }
-    if let former { try restore(former) }
+    let bundles = BundleStore()
+    machine = try RunProgram.machine(folder, bundles)
+    work = PoolWork(folder, machine, request, bundles, desk, map, timeline)
+    if map != nil && timeline.showsProgress { status = MapStatusLine() }
+    if let former = request.former {
+      try work.restore(former, now)
+      timeline.tell("run " + RunFolder.name(former.id) + " is taken up")
+      openControl()
+    } else if map == nil {
+      costs = CostWarning(workers: request.offer.workers, workMs: options.workMs)
+    }
+  }
+
+  private static func machine(
+    _ folder: RunFolder, _ bundles: BundleStore
+  ) throws(RunError) -> HiringMachine {
+    let walletFolder = folder.walletFolder
+    var settings = HiringSettings()
+    // On a chain of one's own everybody calls from the same address.
+    if walletFolder.network.rules == .regtest {
+      settings.strangersPerAddress = settings.strangers
+      settings.guestsPerAddress = Int.max
+    }
+    do throws(WalletError) {
+      let machine = HiringMachine(
+        settings: settings, network: walletFolder.network,
+        secrets: try HiringSecrets(keys: walletFolder.keys), wallet: walletFolder.wallet,
+        readBundle: { bundles.read($0, offset: $1, count: $2) }, random: { Entropy.bytes32() })
+      machine.heldCloses = folder.heldCloses()
+      return machine
+    } catch { throw .wallet(error) }
   }
 
   private static func peers(
@@ -101,57 +132,261 @@ public final class RunProgram {
     return peers
   }
 
-  private func restore(_ former: RunRecord) throws(RunError) {
-    keptRun = former.id
-    machine.restored(former)
-    let hires = try folder.hires(of: former.id)
-    for hire in hires {
-      let id = hire.contract.contract.id
-      guard let state = try folder.channelState(id) else {
-        throw .damaged("the channel of contract " + id.hex + " is missing")
-      }
-      do { try machine.restored(hire, channelState: state, now) } catch {
-        throw .damaged("channel " + id.hex + ": " + RunMachine.message(error))
-      }
-    }
-    timeline.tell("run " + RunFolder.name(former.id) + " is taken up")
-    openControl(former.id)
-    unpackAgain(hires)
+  var now: Instant {
+    Instant(nowMs: Clock.monotonicMs(), unixSeconds: Clock.unixSeconds())
   }
 
-  var now: RunTime {
-    RunTime(nowMs: Clock.monotonicMs(), unixSeconds: Clock.unixSeconds())
+  /// What others ask about the run; nil until it is begun.
+  var query: RunQuery? {
+    work.pool.map {
+      RunQuery(machine: machine, pool: $0, offer: request.offer, options: request.options)
+    }
+  }
+
+  func runStatus(_ query: RunQuery) -> RunStatus {
+    query.status(
+      desk.tally, addedTasks: work.addedTasks, startedUnixSeconds: work.startedUnixSeconds)
+  }
+
+  /// The run that this program works at, once it is announced.
+  public var record: PoolRecord? {
+    guard isStored, let pool = work.pool else { return nil }
+    return try? folder.ledger.pool(pool)
   }
 
   // MARK: The loop
+
+  private var isFinished: Bool {
+    guard let pool = work.pool else { return isStopping }
+    return poolIsFinished || machine.isFinished(pool)
+  }
 
   /// Runs until every worker's money is where it belongs, or the user gives up.
   public func run() throws(RunError) -> RunEnd {
     timeline.tell("workers may call at " + address.description)
     chain.start()
     reactor.setTimer(TimerToken.progress, atMs: Clock.monotonicMs() + RunProgram.progressMs)
-    if machine.wallet.birthHeight != nil { begin() }
+    if folder.walletFolder.wallet.birthHeight != nil { try begin() }
     try afterEvent()
-    while !machine.isFinished && signals < 2 {
-      let deadline = machine.nextDeadlineMs
+    while !isFinished && signals < 2 {
+      let deadline = work.hasWork ? 0 : machine.nextDeadlineMs
       reactor.setTimer(
         TimerToken.machine, atMs: deadline == UInt64.max ? Clock.monotonicMs() + 60_000 : deadline)
       do throws(HostError) {
         if let event = try reactor.next(untilMs: nil) { handle(event) }
       } catch { throw .host(error) }
       try afterEvent()
-      watchInput()
+      watchInputs()
     }
     control.close(self)
-    printer.finish()
-    let end = RunEnd(machine, unwritten: unwritten)
-    guard let problem = printer.problem else { return end }
+    desk.finish()
+    timeline.clearProgress()
+    return try end()
+  }
+
+  private func end() throws(RunError) -> RunEnd {
+    let pool = work.pool.flatMap { machine.status(of: $0) }
+    let open = UInt64(work.addedTasks) - min(desk.tally.ended, work.addedTasks)
+    var end = RunEnd(
+      desk.tally, open: open, isFinished: isFinished, isStopped: isStopping,
+      hireFailed: pool?.hireFailed ?? false, noun: request.options.resultPrefix)
+    if let pool, pool.hireFailed {
+      let reasons = pool.refusals.map { "\($0.code.text): \($0.providers)" }.joined(
+        separator: ", ")
+      timeline.tell(
+        "not enough machines were hired in time"
+          + (reasons.isEmpty ? "; none refused" : "; why machines were not hired: " + reasons),
+        level: 1)
+    }
+    if !isStored, let path = work.path { try? Files.removeTree(path) }
+    if let problem = work.problem { end = RunEnd(end, problem: problem.message) }
+    guard let problem = desk.problem else { return end }
     return RunEnd(end, problem: problem.message + "; `zennet logs` has what is missing")
+  }
+
+  /// The wallet's past is known: the machine can begin.
+  private func begin() throws(RunError) {
+    hasBegun = true
+    let client = chain.client
+    machine.started(now, tipHeight: client.tipHeight, baseHeight: client.baseHeight) {
+      client.blockHash(at: $0)
+    }
+    if request.former != nil { try work.goOn(now) }
+  }
+
+  /// A new run is planned when the chain's fees are known.
+  private func beginPool() throws(RunError) {
+    if work.pool != nil || isStopping || !hasBegun { return }
+    let plan = request.plan(endpoint, feeRateSatPerKvB: chain.client.feeRateSatPerKvB)
+    try work.begin(plan, listen: address.description, now)
+    openControl()
+  }
+
+  private func handle(_ event: ReactorEvent) {
+    if chain.handle(event) || control.handle(event, self) { return }
+    switch event {
+    case .timerFired(TimerToken.progress): tellProgress()
+    case .timerFired: machine.timePassed(now)
+    case .accepted(_, let id, let peer):
+      machine.connected(connections.accepted(id), address: RunProgram.host(of: peer), now)
+    case .received(let id, let bytes): machine.received(bytes, from: CallKey(id.rawValue), now)
+    case .drained(let id): machine.transportIsBlocked(CallKey(id.rawValue), false, now)
+    case .closed(let id, _): machine.disconnected(connections.closed(id), now)
+    case .signal: signalled()
+    case .descriptorReadable(WatchToken.input): readInput()
+    case .descriptorReadable(WatchToken.arguments): work.read()
+    case .connected, .descriptorReadable, .descriptorWritable: break
+    }
+  }
+
+  /// Without the port.
+  private static func host(of address: SocketAddress?) -> String {
+    guard let text = address?.description, let colon = text.lastIndex(of: ":") else { return "" }
+    return String(text[..<colon])
+  }
+
+  /// After every event: new tasks, effects, then what the chain learnt, until all are quiet.
+  private func afterEvent() throws(RunError) {
+    work.feed(now)
+    try carryOut()
+    while let event = chain.nextEvent() {
+      if case .synced = event {
+        if !hasBegun {
+          machine.setWalletBirth(
+            WalletOwner.birthHeight(folder.walletFolder.bornUnixSeconds, chain.client))
+          try begin()
+        }
+        try beginPool()
+      }
+      if !hasBegun { continue }
+      let client = chain.client
+      machine.chainEvent(event, now, feeRateSatPerKvB: client.feeRateSatPerKvB) {
+        client.blockHash(at: $0)
+      }
+      try carryOut()
+    }
+    showStatus()
+    if let fault = chain.storageFault { throw .storage(fault) }
+  }
+
+  // MARK: What the machine decides, done
+
+  /// A disk that does not take money's state ends the program: nothing may go on as if it had.
+  private func carryOut() throws(RunError) {
+    var stores: [HiringEffect] = []
+    while let effect = machine.nextEffect() {
+      if effect.isStore {
+        stores.append(effect)
+        continue
+      }
+      try store(&stores)
+      fault.before(effect.name)
+      try carryOut(effect)
+      fault.after(effect.name)
+    }
+    try store(&stores)
+  }
+
+  /// One commit for those that follow each other; the wallet has a file of its own.
+  private func store(_ effects: inout [HiringEffect]) throws(RunError) {
+    var commit: [HiringEffect] = []
+    for (place, effect) in effects.enumerated() {
+      guard case .storeWallet(let state) = effect else {
+        commit.append(effect)
+        continue
+      }
+      // What is replaced at once need not be written.
+      if place + 1 < effects.count, case .storeWallet = effects[place + 1] { continue }
+      try self.commit(&commit)
+      fault.before(effect.name)
+      do throws(WalletFolderError) { try folder.walletFolder.save(state) } catch {
+        throw .folder(error)
+      }
+      fault.after(effect.name)
+    }
+    try self.commit(&commit)
+    effects.removeAll(keepingCapacity: true)
+  }
+
+  private func commit(_ effects: inout [HiringEffect]) throws(RunError) {
+    if effects.isEmpty { return }
+    for effect in effects { fault.before(effect.name) }
+    try folder.ledger.store(effects)
+    for effect in effects {
+      fault.after(effect.name)
+      switch effect {
+      case .storePool(let id, _) where !isStored:
+        isStored = true
+        timeline.tell("run " + RunFolder.name(id))
+      case .storeLease(_, _, let body):
+        if let text = costs?.text(body, feeRateSatPerKvB: chain.client.feeRateSatPerKvB) {
+          timeline.tell(text, level: 1)
+        }
+      default: break
+      }
+    }
+    effects.removeAll(keepingCapacity: true)
+  }
+
+  private func carryOut(_ effect: HiringEffect) throws(RunError) {
+    switch effect {
+    case .log(let level, let text): timeline.tell(text, level: level)
+    case .transmit(let key, let bytes):
+      if connections.transmit(key, bytes, reactor) { machine.transportIsBlocked(key, true, now) }
+    case .hangUp(let key): connections.hangUp(key, reactor)
+    case .watch(let script, let fromHeight): chain.watch(script, fromHeight: fromHeight)
+    case .recall(let outPoint, let script): chain.recall(outPoint, script: script)
+    case .broadcast(let transaction): chain.broadcast(transaction)
+    case .forget(let txid): chain.forget(txid)
+    case .taskStarted(let task, let worker, _): desk.started(task.index, worker: worker)
+    case .taskOutput(let task, let isError, let offset, let bytes):
+      desk.printed(task.index, isError: isError, offset: offset, bytes)
+    case .taskResults(let task, let offset, let bytes):
+      try desk.received(task.index, offset: offset, bytes)
+    case .keepResults(let task): try desk.keep(task.index)
+    case .taskRestarted(let task): desk.restarted(task.index)
+    case .taskEnded(let task, let outcome):
+      desk.ended(task.index, outcome)
+      try work.ended(task.index)
+      control.taskEnded(task.index, exit: outcome.exitText, self)
+    case .exec(let id, let event): control.tell(id, event, self)
+    case .poolFinished: poolIsFinished = true
+    case .storePool, .storeLease, .storeLeaseState, .storeChannel, .storeTask, .storeWallet,
+      .storeProviders:
+      break
+    }
+  }
+
+  // MARK: The user
+
+  /// The run shall end, however often that is said.
+  func stop(_ text: String) {
+    if !isStopping { timeline.tell(text) }
+    isStopping = true
+    work.stop(now)
+  }
+
+  /// The run shall end; a second time: now.
+  private func signalled() {
+    signals += 1
+    if signals == 1 {
+      stop("stopping: jobs end, what they used is paid; once more to leave now")
+    } else {
+      timeline.tell("left; `zennet resume` takes the run up again")
+    }
+  }
+
+  /// Without it the run goes on all the same.
+  private func openControl() {
+    guard let path = work.path else { return }
+    do throws(HostError) { try control.open(path, reactor) } catch {
+      timeline.tell("no control socket: " + error.message, level: 1)
+    }
   }
 
   /// Until the chain is known nothing else happens, which may take long, or need somebody's help.
   private func tellProgress() {
-    if machine.isSynced { return }
+    if chain.client.isSynced { return }
     let progress = chain.client.progress
     var text = "following the chain: height \(progress.tipHeight)"
     if let height = progress.filterHeight { text += ", filters up to \(height)" }
@@ -164,89 +399,40 @@ public final class RunProgram {
     reactor.setTimer(TimerToken.progress, atMs: Clock.monotonicMs() + RunProgram.progressMs)
   }
 
-  /// This program's own input is read only while the jobs take it.
-  private func watchInput() {
-    if plan.forwardsInput && machine.inputRoom > 0 {
-      reactor.watch(0, token: RunProgram.inputToken)
+  private func showStatus() {
+    guard let pool = work.pool,
+      let text = status?.text(nowMs: Clock.monotonicMs(), { machine.status(of: pool) }, desk.tally)
+    else { return }
+    timeline.show(progress: text)
+  }
+
+  // MARK: Input
+
+  /// This program's own input, and a map's arguments, are read only while the tasks take them.
+  private func watchInputs() {
+    if request.forwardsInput, let pool = work.pool, machine.inputRoom(pool) > 0 {
+      reactor.watch(0, token: WatchToken.input)
     } else {
-      reactor.unwatch(RunProgram.inputToken)
+      reactor.unwatch(WatchToken.input)
+    }
+    if let fd = work.fd {
+      reactor.watch(fd, token: WatchToken.arguments)
+    } else {
+      reactor.unwatch(WatchToken.arguments)
     }
   }
 
   private func readInput() {
+    guard let pool = work.pool else { return }
+    let room = machine.inputRoom(pool)
+    if room == 0 { return }
     let source = Descriptor(owning: 0)
-    let result = (try? source.read(limit: min(65_536, max(1, machine.inputRoom)))) ?? .ended
+    let result = (try? source.read(limit: min(65_536, room))) ?? .ended
     _ = source.release()
     switch result {
-    case .bytes(let bytes): machine.inputRead(bytes, now)
-    case .ended: machine.inputEnded(now)
+    case .bytes(let bytes): machine.inputRead(bytes, pool, now)
+    case .ended: machine.inputEnded(pool, now)
     case .wouldBlock: break
     }
-  }
-
-  /// The run shall end, however often that is said.
-  func stop(_ text: String) {
-    if !machine.isStopping { timeline.tell(text) }
-    machine.stopRequested(now)
-  }
-
-  /// The run shall end; a second time: now.
-  private func signalled() {
-    signals += 1
-    timeline.tell(
-      signals == 1
-        ? "stopping: jobs end, what they used is paid; once more to leave now"
-        : "left; `zennet resume` takes the run up again")
-    machine.stopRequested(now)
-  }
-
-  /// The wallet's past is known: the machine can begin.
-  private func begin() {
-    hasBegun = true
-    let client = chain.client
-    machine.started(now, tipHeight: client.tipHeight, baseHeight: client.baseHeight) {
-      client.blockHash(at: $0)
-    }
-  }
-
-  private func handle(_ event: ReactorEvent) {
-    if chain.handle(event) || control.handle(event, self) { return }
-    switch event {
-    case .timerFired(TimerToken.progress): tellProgress()
-    case .timerFired: machine.timePassed(now)
-    case .accepted(_, let id, _):
-      connections[CallKey(id.rawValue)] = id
-      machine.workerConnected(CallKey(id.rawValue), now)
-    case .received(let id, let bytes):
-      machine.received(bytes, from: CallKey(id.rawValue), now)
-    case .drained(let id): machine.transportIsBlocked(CallKey(id.rawValue), false, now)
-    case .closed(let id, _):
-      connections[CallKey(id.rawValue)] = nil
-      machine.workerDisconnected(CallKey(id.rawValue), now)
-    case .signal: signalled()
-    case .descriptorReadable(let token):
-      if token == RunProgram.inputToken && machine.inputRoom > 0 { readInput() }
-    case .connected, .descriptorWritable: break
-    }
-  }
-
-  /// After every event: effects, then what the chain learnt, until both are quiet.
-  private func afterEvent() throws(RunError) {
-    try carryOut()
-    while let event = chain.nextEvent() {
-      if !hasBegun {
-        guard case .synced = event else { continue }
-        machine.setWalletBirth(
-          WalletOwner.birthHeight(folder.walletFolder.bornUnixSeconds, chain.client))
-        begin()
-      }
-      let client = chain.client
-      machine.chainTold(
-        event, now, feeRateSatPerVb: (client.feeRateSatPerKvB + 999) / 1000,
-        blockHash: { client.blockHash(at: $0) })
-      try carryOut()
-    }
-    control.answerWaiting(self)
-    if let fault = chain.storageFault { throw .storage(fault) }
   }
 }

@@ -1,23 +1,27 @@
 import Bitcoin
 import Bytes
-import Capability
-import Channel
 import Foundation
+import Hiring
 import Host
 import Market
 
 /// What a run came to, as JSON: every value is read back from the ledger, where the chain's part of
 /// it was stored from blocks.
 public struct RunReceipt: Encodable {
+  /// A lease.
   public struct Job: Encodable {
     /// The machine's identity, hexadecimal.
     public var worker: String
+    /// Which of the run's workers it was.
+    public var place: UInt16
     /// The contract's digest, hexadecimal.
     public var contract: String
     public var reportSignatureOk: Bool
     public var receiptSignaturesOk: Bool
+    /// Of the first channel.
     public var fundingTxid: String?
     public var fundingHeight: UInt32?
+    /// Of all channels.
     public var capacitySat: UInt64
     public var payments: UInt64
     public var owedSat: UInt64
@@ -26,13 +30,41 @@ public struct RunReceipt: Encodable {
     public var closeHeight: UInt32?
     public var payoutAddress: String
     public var payoutSat: UInt64
+    /// How its last task ended.
     public var exit: String?
     public var exitStatus: Int32?
-    /// What a run of this job alone exits with; nil while it has no end.
+    /// Of its tasks, by number, the first that is not 0; nil while no task has an end.
     public var status: UInt8?
     public var resultBytes: UInt64
     public var resultDigest: String?
     public var usage: [String: UInt64]
+    public var tasks: [Task]
+    public var topUps: [TopUp]
+  }
+
+  public struct Task: Encodable {
+    public var task: UInt32
+    public var exit: String
+    public var exitStatus: Int32?
+    /// What a run of this task alone exits with.
+    public var status: UInt8
+    public var resultBytes: UInt64
+    public var resultDigest: String?
+    public var usage: [String: UInt64]
+    /// Seconds since 1970 by the machine's clock.
+    public var started: UInt64?
+  }
+
+  /// A further channel of a lease.
+  public struct TopUp: Encodable {
+    public var number: Int
+    public var fundingTxid: String?
+    public var fundingHeight: UInt32?
+    public var capacitySat: UInt64
+    public var paidSat: UInt64
+    public var closeTxid: String?
+    public var closeHeight: UInt32?
+    public var payoutSat: UInt64
   }
 
   public var network: String
@@ -43,10 +75,12 @@ public struct RunReceipt: Encodable {
   /// What `zennet run` exited with, or would; nil while that is open.
   public var status: UInt8?
   public var jobs: [Job]
+  /// Tasks that ended without a machine's line.
+  public var unplaced: [Task]
 
   /// - Parameter end: of the run that was just made; else what the ledger says counts.
   public init(
-    _ folder: RunFolder, run: RunRecord, networkName: String, seconds: Double, end: RunEnd? = nil
+    _ folder: RunFolder, run: PoolRecord, networkName: String, seconds: Double, end: RunEnd? = nil
   ) throws(RunError) {
     network = networkName
     self.run = RunFolder.name(run.id)
@@ -54,88 +88,53 @@ public struct RunReceipt: Encodable {
     announcementHeight = run.announcementHeight
     self.seconds = seconds
     jobs = []
-    let results = folder.results(of: run, try folder.options(of: run.id))
-    let hires = try folder.hires(of: run.id).filter { $0.stage != .abandoned }
-    let statuses = hires.map { RunReceipt.status(of: $0, run, results) }
-    for (hire, status) in zip(hires, statuses) {
-      jobs.append(try RunReceipt.job(folder, hire, status))
+    let tasks = try TaskEnds(folder.ledger, run, results: folder.path)
+    for lease in try folder.ledger.leases(of: run.id) where lease.stage != .abandoned {
+      let view = try LeaseView(lease, in: folder)
+      jobs.append(
+        RunReceipt.job(
+          view, tasks.byLease[view.contract.id] ?? [], folder.walletFolder.network))
     }
-    status = (end?.status ?? RunReceipt.status(of: run, hires, statuses))?.code
+    unplaced = tasks.unplaced
+    status = (end?.status ?? tasks.status(of: run))?.code
   }
 
-  /// What `zennet run` exited with, or would; nil while that is open.
-  /// - Parameter statuses: of each of its hires.
-  static func status(
-    of run: RunRecord, _ hires: [HireRecord], _ statuses: [ExitStatus?]
-  ) -> ExitStatus? {
-    // A place stays empty only where the run was stopped.
-    var places = [ExitStatus?](
-      repeating: run.isFinished ? .stoppedByPublisher : nil, count: Int(run.offer.workers))
-    for (hire, status) in zip(hires, statuses) {
-      let worker = Int(hire.contract.contract.workerIndex)
-      if worker < places.count { places[worker] = status }
-    }
-    let known = places.compactMap { $0 }
-    if known.count < places.count { return nil }
-    return ExitStatus.first(of: known)?.status ?? .success
-  }
-
-  static func status(
-    of hire: HireRecord, _ run: RunRecord, _ results: ResultsWriter
-  ) -> ExitStatus? {
-    let worker = hire.contract.contract.workerIndex
-    var status = hire.exitStatus(wantsResults: run.offer.wantsResults)
-    if status == .success && results.isUnwritten(worker: worker) { status = .notWritten }
-    // Its channel is spent: no end of the job will ever be told.
-    return status ?? (hire.stage == .closed ? .lost : nil)
-  }
-
-  private static func job(
-    _ folder: RunFolder, _ hire: HireRecord, _ status: ExitStatus?
-  ) throws(RunError) -> Job {
-    let contract = hire.contract.contract
-    let id = contract.id
-    guard let state = try folder.channelState(id) else {
-      throw .damaged("the channel of contract " + id.hex + " is missing")
-    }
-    let channel: PublisherChannel
-    do {
-      let secrets = try RunSecrets(keys: folder.walletFolder.keys)
-      channel = try PublisherChannel(
-        restoring: state, secret: try secrets.channelSecret(hire.channelIndex))
-    } catch { throw .damaged("channel " + id.hex + ": " + RunMachine.message(error)) }
-    let address = Address.text(
-      scriptPubKey: contract.terms.payoutScript, network: folder.walletFolder.network)
+  private static func job(_ lease: LeaseView, _ tasks: [Task], _ network: Network) -> Job {
+    let first = lease.channels.first
+    let last = tasks.last
+    let payout = Address.text(
+      scriptPubKey: lease.contract.terms.payoutScript, network: network)
+    let failed = tasks.sorted { $0.task < $1.task }.first { $0.status != 0 }
     return Job(
-      worker: contract.provider.hex, contract: id.hex,
-      reportSignatureOk: reportIsSigned(hire.report, by: contract.provider),
-      receiptSignaturesOk: isSigned(hire.receipt, contract),
-      fundingTxid: channel.funding?.txid.reversed.hex, fundingHeight: channel.fundingHeight,
-      capacitySat: contract.terms.capacitySat, payments: channel.last?.sequence ?? 0,
-      owedSat: hire.owedSat, paidSat: channel.paidSat,
-      closeTxid: channel.spend?.txid.reversed.hex, closeHeight: channel.spendHeight,
-      payoutAddress: address ?? "", payoutSat: channel.spend?.payoutSat ?? 0,
-      exit: hire.exit?.kind.text, exitStatus: hire.exit?.status, status: status?.code,
-      resultBytes: hire.exit?.resultBytes ?? 0, resultDigest: hire.exit?.resultDigest.hex,
-      usage: fields(hire.usage))
+      worker: lease.contract.provider.hex, place: lease.worker, contract: lease.contract.id.hex,
+      reportSignatureOk: lease.reportIsSigned, receiptSignaturesOk: lease.receiptIsSigned,
+      fundingTxid: first?.fundingTxid?.reversed.hex, fundingHeight: first?.fundingHeight,
+      capacitySat: lease.capacitySat, payments: lease.payments, owedSat: lease.owedSat,
+      paidSat: lease.paidSat, closeTxid: first?.spend?.txid.reversed.hex,
+      closeHeight: first?.spendHeight, payoutAddress: payout ?? "", payoutSat: lease.payoutSat,
+      exit: last?.exit, exitStatus: last?.exitStatus,
+      status: failed?.status ?? last?.status,
+      resultBytes: last?.resultBytes ?? 0, resultDigest: last?.resultDigest,
+      usage: lease.usageFields, tasks: tasks, topUps: topUps(lease))
   }
 
-  static func fields(_ usage: UsageVector) -> [String: UInt64] {
-    Dictionary(uniqueKeysWithValues: usage.counters.map { ("\($0.name)", $0.value) })
+  private static func topUps(_ lease: LeaseView) -> [TopUp] {
+    lease.channels.enumerated().dropFirst().map { number, channel in
+      TopUp(
+        number: number, fundingTxid: channel.fundingTxid?.reversed.hex,
+        fundingHeight: channel.fundingHeight, capacitySat: channel.capacitySat,
+        paidSat: channel.paidSat, closeTxid: channel.spend?.txid.reversed.hex,
+        closeHeight: channel.spendHeight, payoutSat: channel.spend?.payoutSat ?? 0)
+    }
   }
 
-  private static func reportIsSigned(_ body: [UInt8], by identity: Bytes32) -> Bool {
-    do throws(CapabilityError) {
-      let report = try CapabilityReport.decode(body)
-      try report.verify()
-      return report.identity == identity
-    } catch { return false }
-  }
-
-  private static func isSigned(_ receipt: SignedReceipt?, _ contract: Contract) -> Bool {
-    guard let receipt else { return false }
-    do throws(MarketError) { try receipt.verify(contract) } catch { return false }
-    return true
+  /// One line for people.
+  public var summary: String? {
+    let ended = jobs.flatMap(\.tasks) + unplaced
+    let failed = ended.filter { $0.status != 0 }.count
+    let paidSat = jobs.map(\.paidSat).reduce(0, +)
+    return "\(ended.count) tasks" + (failed > 0 ? ", \(failed) of them failed" : "")
+      + "; \(jobs.count) leases; paid \(paidSat) sat"
   }
 
   /// Replaces the file at `path`; what is a pipe, a device or a link is written to.
@@ -152,5 +151,74 @@ public struct RunReceipt: Encodable {
     encoder.keyEncodingStrategy = .convertToSnakeCase
     encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
     return (try? encoder.encode(self)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
+  }
+}
+
+/// How the tasks of a run ended, by the ledger.
+struct TaskEnds {
+  /// In the order of their ends.
+  private(set) var byLease: [Bytes32: [RunReceipt.Task]] = [:]
+  private(set) var unplaced: [RunReceipt.Task] = []
+  private(set) var tally = TaskTally()
+  /// Those that are not over.
+  private(set) var openCount: UInt64 = 0
+  private(set) var count: UInt64 = 0
+
+  /// - Parameter results: the data folder, where it is known which results could not be written.
+  init(_ ledger: RunLedger, _ run: PoolRecord, results dataFolder: String) throws(RunError) {
+    let folder = dataFolder + "/runs/" + RunFolder.name(run.id)
+    let options = try? RunFolder.options(in: folder)
+    let results = ResultsWriter(
+      folder: folder, target: nil, prefix: options?.resultPrefix ?? "worker")
+    var places: [Bytes32: [(place: UInt32, task: RunReceipt.Task)]] = [:]
+    var unplaced: [RunReceipt.Task] = []
+    var tally = TaskTally()
+    var openCount: UInt64 = 0
+    var count: UInt64 = 0
+    try ledger.forEachTask(of: run.id) { (index, record) throws(RunError) in
+      count += 1
+      guard let outcome = record.outcome else {
+        openCount += 1
+        return
+      }
+      var status = ExitStatus(outcome, wantsResults: record.wantsResults)
+      if status == .success && results.isUnwritten(task: index) { status = .notWritten }
+      tally.add(index, status)
+      let task = RunReceipt.Task(index, outcome, status)
+      if case .line(let lease, let place, _, _) = record.state {
+        places[lease, default: []].append((place, task))
+      } else {
+        unplaced.append(task)
+      }
+    }
+    for (lease, tasks) in places {
+      byLease[lease] = tasks.sorted { $0.place < $1.place }.map(\.task)
+    }
+    self.unplaced = unplaced
+    self.tally = tally
+    self.openCount = openCount
+    self.count = count
+  }
+
+  /// What the run's program exited with, or would; nil while that is open.
+  func status(of run: PoolRecord) -> ExitStatus? {
+    if run.isFinished {
+      if let failed = tally.firstFailed { return failed.status }
+      return openCount > 0 ? .lost : (count == 0 && run.isStopping ? .stoppedByPublisher : .success)
+    }
+    if openCount > 0 || !(run.isComplete || run.isStopping) { return nil }
+    return tally.firstFailed?.status ?? .success
+  }
+}
+
+extension RunReceipt.Task {
+  init(_ index: UInt32, _ outcome: TaskOutcome, _ status: ExitStatus) {
+    let line = outcome.line
+    self.init(
+      task: index, exit: outcome.exitText, exitStatus: line?.status, status: status.code,
+      resultBytes: line?.resultBytes ?? 0,
+      resultDigest: line.flatMap { $0.resultBytes > 0 ? $0.resultDigest.hex : nil },
+      usage: LeaseView.fields(line?.usage ?? UsageVector()),
+      started: line.flatMap { $0.startedUnixSeconds > 0 ? $0.startedUnixSeconds : nil })
   }
 }

@@ -23,6 +23,7 @@ public final class Timeline {
 
   /// Where every line goes too, as JSON.
   private let file: String?
+  private var progress = ProgressLine()
 
   public init(asJson: Bool = false, most: UInt8 = 2, file: String? = nil) {
     self.asJson = asJson
@@ -45,8 +46,23 @@ public final class Timeline {
       decoding: text.utf8.map { $0 < 0x20 || $0 == 0x7f ? 0x3f : $0 }, as: UTF8.self)
     let json = asJson || file != nil ? json(clean, level, status) : ""
     if let file { try? Files.append(file, Array((json + "\n").utf8), mode: 0o644) }
+    clearProgress()
     HostProcess.write(2, Array(((asJson ? json : line(clean, level)) + "\n").utf8))
   }
+
+  // MARK: Progress on a terminal
+
+  var showsProgress: Bool { progress.isShown && !asJson }
+
+  /// Replaces the last line of the terminal; `text` is this program's own.
+  func show(progress text: String) {
+    if !showsProgress { return }
+    let columns = Terminal(fd: 2).size.map { Int($0.columns) } ?? 80
+    progress.show(text, columns: columns, nowMs: Clock.monotonicMs())
+  }
+
+  /// Before anything else is printed on the terminal.
+  public func clearProgress() { progress.clear() }
 
   private func json(_ text: String, _ level: UInt8, _ status: ExitStatus?) -> String {
     let encoder = JSONEncoder()

@@ -1,0 +1,54 @@
+import Foundation
+import Host
+
+/// What a task prints, until it is shown as a whole: the beginning in memory, the rest in a file.
+final class OutputSpool {
+  /// Of all tasks of a run together.
+  final class Budget {
+    fileprivate var leftBytes: Int
+    init(bytes: Int = 8 << 20) { leftBytes = bytes }
+  }
+
+  private let path: String
+  private let budget: Budget
+  private var head: [UInt8] = []
+  private(set) var sizeBytes: UInt64 = 0
+  private static let pieceBytes = 1 << 18
+
+  /// - Parameter path: of the file, where one is needed.
+  init(path: String, budget: Budget) {
+    self.path = path
+    self.budget = budget
+  }
+
+  deinit { drop() }
+
+  /// Bytes that begin at `offset` of the stream: a stream that begins anew replaces what was here.
+  func append(offset: UInt64, _ bytes: [UInt8]) throws(HostError) {
+    if offset == 0 { drop() }
+    sizeBytes += UInt64(bytes.count)
+    if UInt64(head.count) == sizeBytes - UInt64(bytes.count), bytes.count <= budget.leftBytes {
+      head += bytes
+      budget.leftBytes -= bytes.count
+    } else {
+      try Files.append(path, bytes)
+    }
+  }
+
+  /// Gives all of it, piece by piece.
+  func read(_ use: ([UInt8]) -> Void) throws(HostError) {
+    if !head.isEmpty { use(head) }
+    if sizeBytes == UInt64(head.count) { return }
+    guard let file = FileHandle(forReadingAtPath: path) else { throw .notAFile(path: path) }
+    while let piece = try? file.read(upToCount: OutputSpool.pieceBytes), !piece.isEmpty {
+      use(Array(piece))
+    }
+  }
+
+  private func drop() {
+    if sizeBytes > UInt64(head.count) { try? Files.remove(path) }
+    budget.leftBytes += head.count
+    head = []
+    sizeBytes = 0
+  }
+}

@@ -1,0 +1,39 @@
+import Bitcoin
+import Channel
+import Market
+
+/// What the chain takes of a lease, beside what the work costs: a part of the announcement, a part of the
+/// funding transaction, and the close.
+public enum ChainCosts {
+  /// Virtual bytes: an announcement with its change, a funding transaction without channels, and what
+  /// each channel adds to it.
+  private static let announcementBytes: UInt64 = 290
+  private static let fundingBytes: UInt64 = 111
+  private static let channelBytes: UInt64 = 43
+
+  /// Of one of `workers` leases with one channel, in sat.
+  public static func satPerLease(workers: UInt16, feeRateSatPerKvB: UInt64) -> UInt64 {
+    let shared = announcementBytes + fundingBytes
+    let own = channelBytes + UInt64(ClosingTransaction.maxVirtualSize)
+    let count = UInt64(max(workers, 1))
+    let perLease = (shared + count - 1) / count + own
+    let rate = min(feeRateSatPerKvB, UInt64(ChannelTerms.maxFeeRateSatPerKvB))
+    return (perLease * rate + 999) / 1000 + (Amount.dustSat + count - 1) / count
+  }
+
+  /// One line where a lease can cost less than the chain takes for it; nil where it is worth its costs.
+  /// - Parameters:
+  ///   - hourlySat: the price of an hour of full use.
+  ///   - workMs: how long the lease is used at most.
+  public static func warning(
+    workers: UInt16, hourlySat: UInt64, workMs: UInt64, feeRateSatPerKvB: UInt64
+  ) -> String? {
+    let chainSat = satPerLease(workers: workers, feeRateSatPerKvB: feeRateSatPerKvB)
+    let product = hourlySat.multipliedFullWidth(by: workMs)
+    if product.high >= 3_600_000 { return nil }
+    let workSat = UInt64(3_600_000).dividingFullWidth(product).quotient
+    if workSat >= chainSat { return nil }
+    return "short for a lease: its work costs \(workSat) sat at most, and the chain takes about "
+      + "\(chainSat) sat; longer leases, more workers at once or a network with lower fees cost less"
+  }
+}
