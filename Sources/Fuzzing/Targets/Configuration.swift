@@ -30,21 +30,26 @@ extension FuzzTarget {
         challenge = 51
         peer = 127.0.0.1:18444
         peer = [::1]:18445
+        lan = yes
         peer = node.example   ; the network's own port
         [payout]
         address = bcrt1qexample
         [price]
         hour_sat = 3600
         watts = 12.5
+        idle_watts = 4
+        occupancy = 0.25
         sat_per_kwh = 200
         [limits]
         memory_mib = 64
         cpus = 0.5
         disk_mib = 10
         pids = 10
-        bundle_mib = 1
+        leases = 2
         [risk]
         max_loss_sat = 5000
+        stranger_sat = 50
+        unconfirmed_sat = 20
         close_margin = 24
         min_channel = 12
         funding_depth = 2
