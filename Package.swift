@@ -115,8 +115,7 @@ let package = Package(
     ordinaryModule(
       "Devnet", ["Bytes", "Crypto", "Bitcoin", "Host", "CBitcoinKernel"],
       swiftSettings: kernelFlags, linkerSettings: kernelLink),
-    ordinaryModule(
-      "Simulator", ["Bytes", "Crypto", "Bitcoin", "LightClient", "Agent", "Publisher"]),
+    ordinaryModule("Simulator", ["Bytes", "Crypto", "Bitcoin", "LightClient"]),
     .executableTarget(
       name: "zennet",
       dependencies: [
@@ -173,6 +172,14 @@ let package = Package(
     tests("Devnet", ["Host", "zennet"], exclude: ["bdk_client.py"]),
     tests("MadeChain", ["Devnet", "ChainFollower", "LightClient", "Storage", "Host"]),
     tests("Simulator", ["Devnet"]),
+    // A whole market on one clock: agents, publishers, a chain, a network.
+    .target(
+      name: "MarketSimulator",
+      dependencies: [
+        "Bytes", "Crypto", "Bitcoin", "LightClient", "Channel", "Market", "Capability", "Sandbox",
+        "Agent", "Wallet", "Hiring", "Simulator", "TestSupport",
+      ], path: "Tests/MarketSimulator", swiftSettings: settings),
+    tests("MarketSimulator"),
     tests("Fuzzing", exclude: ["Corpus"]),
   ]
 )

@@ -27,6 +27,23 @@ public final class MarketScenario {
     hourSat = [20_000, 100_000, 400_000, 800_000][random.int(0...3)]
   }
 
+  /// What every participant logged, in order of time: to read a seed's story.
+  public var transcript: [String] {
+    var lines: [(atMs: UInt64, text: String)] = []
+    func add(_ name: String, _ more: [String]) {
+      for line in more {
+        let parts = line.split(separator: " ", maxSplits: 1)
+        lines.append((UInt64(parts[0]) ?? 0, name + " " + line))
+      }
+    }
+    for provider in world.providers { add("provider \(provider.index)", provider.lines) }
+    for publisher in world.publishers { add("publisher \(publisher.index)", publisher.lines) }
+    return lines.enumerated().sorted {
+      $0.element.atMs == $1.element.atMs
+        ? $0.offset < $1.offset : $0.element.atMs < $1.element.atMs
+    }.map(\.element.text)
+  }
+
   private func note(_ problem: String) { problems.append(problem) }
 
   // MARK: What is wanted
@@ -64,7 +81,7 @@ public final class MarketScenario {
       let spec = TaskSpec(
         bundles: [publisher.bundleRef], arguments: words.map { Array($0.utf8) },
         limits: TaskLimits(
-          memoryMiB: 40, milliCpus: 1000, pids: 16, diskMiB: 16, wallMs: 60_000),
+          memoryMiB: 40, milliCpus: 330, pids: 16, diskMiB: 16, wallMs: 60_000),
         maxResultBytes: results > 0 ? 100_000 : 0)
       let task = publisher.machine.addTask(spec, to: pool, publisher.now)
       expected[TaskId(pool: pool, index: task)] = UInt8(status)
@@ -218,7 +235,7 @@ public final class MarketScenario {
     for provider in world.providers {
       let unconfirmedSat = max(10, provider.behaviour.hourSat / 6)
       for summary in provider.summaries.values {
-        let collectedSat = world.payoutSat(to: provider.payoutScript, contract: summary.contract)
+        let collectedSat = world.payoutSat(of: summary, to: provider.payoutScript)
         let lossSat = summary.owedSat - min(summary.owedSat, collectedSat)
         let riskSat = provider.risks[summary.contract] ?? 100
         let boundSat = max(riskSat, unconfirmedSat)

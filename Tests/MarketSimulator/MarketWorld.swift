@@ -90,6 +90,16 @@ public final class MarketWorld {
     for _ in 0...real { chain.mine() }
   }
 
+  /// What the closes of a lease's channels paid to its provider, as the chain has it.
+  func payoutSat(of lease: Agent.LeaseSummary, to script: [UInt8]) -> UInt64 {
+    var sum: UInt64 = 0
+    for funding in [lease.funding] + lease.topUps.map(\.funding) {
+      guard let funding, let close = chain.spentBy[funding] else { continue }
+      for output in close.outputs where output.scriptPubKey == script { sum += output.amountSat }
+    }
+    return sum
+  }
+
   // MARK: Connections
 
   private func delay() -> UInt64 {
@@ -208,7 +218,11 @@ public final class MarketWorld {
       for publisher in publishers { wakeMs = min(wakeMs, publisher.nextDeadlineMs) }
       if wakeMs <= nowMs { stuckTurns += 1 } else { stuckTurns = 0 }
       if stuckTurns > 10_000 {
-        fail("time stands still: a deadline is not met by its own event")
+        fail(
+          "time stands still: a deadline is not met by its own event: "
+            + providers.map { "provider \($0.index) \($0.nextDeadlineMs)" }.joined(separator: ", ")
+            + publishers.map { "publisher \($0.index) \($0.nextDeadlineMs)" }
+            .joined(separator: ", ") + ", block \(nextBlockAtMs), queue \(queue.nextMs ?? 0)")
         return false
       }
       nowMs = max(wakeMs, nowMs)

@@ -48,7 +48,9 @@ final class SimulatedProvider {
   private var tasks: [TaskRef: SimulatedTask] = [:]
   private var results: [TaskRef: [UInt8]] = [:]
   private var frozenShares = Set<LeaseKey>()
-  /// The price of what its tasks used in truth, by contract (true cost at the contract's rates).
+  /// What the agent last reported of each lease, and the loss that its contract allows.
+  private(set) var summaries: [Bytes32: Agent.LeaseSummary] = [:]
+  private(set) var risks: [Bytes32: UInt64] = [:]
   private(set) var lines: [String] = []
   private(set) var effectCount = 0
   /// Killed just before the effect with this number; nil lets it live.
@@ -147,7 +149,7 @@ final class SimulatedProvider {
     }
     for (contract, record) in disk.leases.sorted(by: { $0.key < $1.key })
     where !disk.archived.contains(contract) {
-      let ids = LeaseRecord.decode(record)?.channelIds ?? []
+      let ids = Agent.LeaseRecord.decode(record)?.channelIds ?? []
       let rows = (disk.rows[contract] ?? [:]).sorted { $0.key < $1.key }
       let stored = StoredLease(
         record: record, channels: ids.map { disk.channels[$0]?.state },
@@ -186,7 +188,11 @@ final class SimulatedProvider {
         event, now, authenticatedHeight: world.chain.tipHeight, feeRateSatPerKvB: 1000)
       carryOut()
     }
-    return hasEvents || effectCount != before
+    let moved = hasEvents || effectCount != before
+    if moved && !isGone {
+      for summary in machine.leaseSummaries { summaries[summary.contract] = summary }
+    }
+    return moved
   }
 
   // MARK: Effects
@@ -227,7 +233,11 @@ final class SimulatedProvider {
 
   private func store(_ effect: AgentEffect) {
     switch effect {
-    case .storeLease(let contract, let bytes): disk.leases[contract] = bytes
+    case .storeLease(let contract, let bytes):
+      disk.leases[contract] = bytes
+      if let record = Agent.LeaseRecord.decode(bytes) {
+        risks[contract] = record.contract.body.providerMaxLossSat
+      }
     case .storeRows(let contract, let rows):
       for row in rows {
         disk.rows[contract, default: [:]][row.number] = row.body.isEmpty ? nil : row.body

@@ -114,10 +114,13 @@ final class SimulatedPublisher {
     hasStarted = false
     do {
       machine = try SimulatedPublisher.machine(world, keys, bundle, wallet: disk.wallet)
-      if let providers = disk.providers { try machine.restoredProviders(providers) }
+      if let providers = disk.providers { try machine.restored(providers: providers) }
       for (_, bytes) in disk.pools.sorted(by: { $0.key < $1.key }) {
-        guard let record = PoolRecord.decode(bytes) else { continue }
-        machine.restored(pool: record)
+        guard let record = PoolRecord.decode(bytes) else {
+          world.fail("publisher \(index): a pool cannot be read")
+          continue
+        }
+        machine.restored(pool: record, now)
       }
       for (task, bytes) in disk.tasks.sorted(by: { $0.key.index < $1.key.index }) {
         try machine.restored(task: task, bytes)
@@ -191,7 +194,7 @@ final class SimulatedPublisher {
     case .transmit(let key, let bytes): world.transmit(publisher: index, key, bytes)
     case .hangUp(let key): world.hangUp(publisher: index, key)
     case .watch(let script, let height): feed.watch(script, fromHeight: height, world.chain)
-    case .unwatch(let script): feed.unwatch(script)
+    case .recall, .taskRestarted: break
     case .broadcast(let transaction):
       feed.add(transaction)
       send(transaction)

@@ -129,7 +129,11 @@ final class LeaseBooks {
     let isHalf = owed >= paid && owed - paid >= halfLossSat && !wasHalf
     if !isFirst && !isTime && !isHalf { return }
     if work.lines.count > statedLines { state(work, usage, isFinal: false) }
-    if !isFirst && !isHalf && usage == account.reported { return }
+    if !isFirst && !isHalf && usage == account.reported {
+      // Nothing new: the next look is an interval away.
+      reportedAtMs = context.nowMs
+      return
+    }
     report(work, usage, owed)
   }
 
