@@ -25,6 +25,8 @@ final class Connection {
   var deadlineMs: UInt64?
   /// Addresses still to be tried, the next one last.
   var candidates: [SocketAddress] = []
+  /// Which of them may be; nil: all.
+  var accepts: ((SocketAddress) -> Bool)?
   /// Nobody is connected to: the addresses themselves are wanted.
   var isLookUp = false
   /// What was read of the answer of the resolving child.

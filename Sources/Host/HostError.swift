@@ -14,6 +14,8 @@ public indirect enum HostError: Error, Equatable {
   case badAddress(text: String)
   /// No address is known for the host `name`.
   case unknownHost(name: String)
+  /// Whoever asked for a connection accepts none to this address.
+  case notAccepted(address: String)
 
   /// The errno value of a failed system call, or 0.
   public var errno: Int32 {
@@ -41,6 +43,7 @@ public indirect enum HostError: Error, Equatable {
     case .notAFile(let path): return "\(path): not a regular file"
     case .badAddress(let text): return "\(text): not an address"
     case .unknownHost(let name): return "\(name): no address is known for this host"
+    case .notAccepted(let address): return "\(address): not an address that may be called here"
     }
   }
 

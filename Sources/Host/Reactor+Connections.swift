@@ -70,8 +70,13 @@ extension Reactor {
   /// Connects to an endpoint; a host name is looked up without blocking, and its addresses are tried
   /// in turn. The outcome is ``ReactorEvent/connected(_:remote:)`` or
   /// ``ReactorEvent/closed(_:_:)``. What is sent before that waits.
-  public func connect(to endpoint: Endpoint) -> ConnectionId {
+  ///
+  /// - Parameter accepts: which addresses may be connected to, those of a name too; nil: all.
+  public func connect(
+    to endpoint: Endpoint, accepts: ((SocketAddress) -> Bool)? = nil
+  ) -> ConnectionId {
     let connection = add(fd: -1, state: .connecting)
+    connection.accepts = accepts
     let nowMs = Clock.monotonicMs()
     connection.deadlineMs = nowMs + limits.connectMs
     switch endpoint {
@@ -178,6 +183,10 @@ extension Reactor {
   private func tryNext(_ connection: Connection, nowMs: UInt64, failure: HostError) {
     var failure = failure
     while let address = connection.candidates.popLast() {
+      if let accepts = connection.accepts, !accepts(address) {
+        failure = .notAccepted(address: address.description)
+        continue
+      }
       let fd = host_tcp_connect(address.bytes)
       if fd >= 0 {
         connection.fd = fd

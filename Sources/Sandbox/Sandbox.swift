@@ -53,7 +53,7 @@ public final class Sandbox {
   ) throws(SandboxError) -> SandboxProcess {
     try spec.validate()
     try checkOwner()
-    try share?.check(spec)
+    try share?.makeRoom(for: spec)
     if bundles.isEmpty || bundles.count > Sandbox.bundlesAtMost {
       throw SandboxError.invalidSpec("bundles: 1 to \(Sandbox.bundlesAtMost)")
     }

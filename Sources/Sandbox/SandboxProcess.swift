@@ -38,9 +38,11 @@ public final class SandboxProcess {
   /// It held more than its limit, sockets included.
   private var isFull = false
   /// Between ``leave()`` and the end of process 1.
-  private var isLeaving = false
+  private(set) var isLeaving = false
+  /// What it held then.
+  private(set) var leftBytes: UInt64 = 0
   var isClosed = false
-  private var isDestroyed = false
+  public private(set) var isDestroyed = false
   /// Taken from `control` by somebody who waited for another one.
   var early: [host_event] = []
   /// Further programs whose descriptors are still open here.
@@ -272,13 +274,16 @@ public final class SandboxProcess {
 
   /// After ``SandboxEvent/jobEnded(_:)``, instead of waiting in ``destroy()``: the sandbox begins to go, with
   /// whatever is still in it. When it is gone, which a child's end (SIGCHLD) says, ``poll(nowMs:)`` returns
-  /// `closed`, and ``destroy()`` has nothing left to wait for.
-  public func leave() {
-    if isDestroyed || isLeaving || isClosed || outcome == nil || isFrozen { return }
+  /// `closed`, and ``destroy()`` has nothing left to wait for. False: it does not, and has to be destroyed.
+  public func leave() -> Bool {
+    if isLeaving { return true }
+    if isDestroyed || isClosed || outcome == nil || isFrozen { return false }
     awaitFirst()
-    if firstPid == 0 { return }
+    if firstPid == 0 { return false }
     isLeaving = true
+    leftBytes = reader.read().memoryBytes
     killFirst()
+    return true
   }
 
   private func pollLeaving() -> [SandboxEvent] {

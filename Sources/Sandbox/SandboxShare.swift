@@ -60,9 +60,20 @@ public final class SandboxShare {
   /// Whether the kernel bounds its sandboxes together.
   public var isBounded: Bool { cgroup != nil }
 
-  func check(_ job: JobSpec) throws(SandboxError) {
+  /// Waits for those that are on their way out where a further job would not have its own of the share
+  /// without what they still hold.
+  func makeRoom(for job: JobSpec) throws(SandboxError) {
     if isClosed { throw SandboxError.wrongState("the share is closed") }
     try spec.check(job.limits)
+    var (bytes, pids) = (job.limits.memoryBytes, job.limits.pids)
+    for process in processes {
+      bytes &+= process.isLeaving ? process.leftBytes : process.spec.limits.memoryBytes
+      pids &+= process.isLeaving ? 1 : process.spec.limits.pids
+    }
+    if bytes <= spec.memoryBytes && pids <= spec.pids { return }
+    try forEach { (process) throws(SandboxError) in
+      if process.isLeaving { try process.destroy() }
+    }
   }
 
   func add(_ process: SandboxProcess) { processes.append(process) }

@@ -7,9 +7,10 @@ public final class Ledger {
   public let database: Database
   public let channels: ChannelStore
   public let documents: DocumentStore
+  public let tasks: TaskRowStore
 
   private static let schema =
-    ChannelStore.schema + DocumentStore.schema + KeyValueStore.schema
+    ChannelStore.schema + DocumentStore.schema + KeyValueStore.schema + TaskRowStore.schema
 
   /// Opens or makes the file at `path`, and checks every channel and value in it.
   public init(path: String) throws(StorageError) {
@@ -25,6 +26,7 @@ public final class Ledger {
       mustExist: isFile)
     channels = ChannelStore(database)
     documents = DocumentStore(database)
+    tasks = TaskRowStore(database)
     _ = try channels.all(includingClosed: true)
     try KeyValueStore.checkAll(database)
   }

@@ -11,14 +11,14 @@ import Sandbox
 import Storage
 
 /// Money's state must be on the disk before anything goes on as if it were. A full disk is waited for,
-/// with the jobs frozen; one that fails in another way ends the program.
+/// with all tasks frozen; one that fails in another way ends the program.
 extension AgentProgram {
   private static let retryMs: UInt64 = 2000
   /// A line says so again after this.
   private static let reminderMs: UInt64 = 600_000
 
   func storeOrEnd(_ effect: AgentEffect) {
-    do throws(StorageError) { try store(effect) } catch {
+    do throws(StorageError) { try store.carryOut(effect, unixSeconds: Clock.unixSeconds()) } catch {
       if !error.isFull {
         Output.fail(error, "; stopping, as money's state must be on disk")
       }
@@ -27,14 +27,14 @@ extension AgentProgram {
   }
 
   private func waitForRoom(_ effect: AgentEffect, _ full: StorageError) {
-    let frozen = freezeAll()
+    let frozen = executor.freezeAll()
     var error = full
     var remindAtMs: UInt64 = 0
     while error.isFull {
       let nowMs = Clock.monotonicMs()
       if nowMs >= remindAtMs {
         log.error(
-          error.message + " for money's state: nothing goes on until there is; jobs frozen: "
+          error.message + " for money's state: nothing goes on until there is; leases frozen: "
             + "\(frozen.count)")
         remindAtMs = nowMs + AgentProgram.reminderMs
       }
@@ -42,35 +42,13 @@ extension AgentProgram {
         Output.fail(error, "; stopping, as asked, with the state that was stored last")
       }
       do throws(StorageError) {
-        try store(effect)
+        try store.carryOut(effect, unixSeconds: Clock.unixSeconds())
         log.warning("the disk has room again")
-        for body in frozen { setFrozen(body, false) }
+        for lease in frozen { lease.setFrozen(false) }
         return
       } catch let next { error = next }
     }
     Output.fail(error, "; stopping, as money's state must be on disk")
-  }
-
-  /// The jobs that ran until now.
-  private func freezeAll() -> [JobBody] {
-    var frozen: [JobBody] = []
-    for body in bodies {
-      guard let process = body.process, !process.isFrozen else { continue }
-      setFrozen(body, true)
-      frozen.append(body)
-    }
-    return frozen
-  }
-
-  private func setFrozen(_ body: JobBody, _ on: Bool) {
-    let nowMs = Clock.monotonicMs()
-    do throws(SandboxError) {
-      if on {
-        try body.process?.freeze(nowMs: nowMs)
-      } else {
-        try body.process?.thaw(nowMs: nowMs)
-      }
-    } catch { log.error(error.message) }
   }
 
   /// The chain's cache holds nothing that peers could not give again: it may fall behind.

@@ -26,18 +26,9 @@ extension AgentProgram {
     machine.ownerRead(readings, now)
   }
 
-  /// Adds what a job used since the last look. To be called before its sandbox goes, too.
-  func countProcessor(_ body: JobBody) {
-    guard let process = body.process else { return }
-    let cpuMs = process.processorMs
-    jobsMs += cpuMs - min(body.cpuMs, cpuMs)
-    body.cpuMs = cpuMs
-  }
-
-  /// What the machine did that was neither a job nor this agent, as a share of what it could have done.
+  /// What the machine did that was neither a task nor this agent, as a share of what it could have done.
   private func othersLoad() -> UInt32? {
-    for body in bodies { countProcessor(body) }
-    let ours = OwnerSensors.ownProcessorMs() + jobsMs
+    let ours = OwnerSensors.ownProcessorMs() + executor.processorMs()
     let before = oursMs
     // What measures this machine is told apart from others only when it has ended.
     oursMs = measuring == nil ? ours : nil

@@ -10,11 +10,11 @@ import Market
 import Sandbox
 import Storage
 
-/// The capability report: kept while it is young, measured anew when it is not and no job runs.
+/// The capability report: kept while it is young, measured anew when it is not and no task runs.
 extension AgentProgram {
   /// One report is kept: under the zero id.
   static let reportId = Bytes32.zero
-  /// Of the process that measures; no job's is as high.
+  /// Of the process that measures; no port's is as high.
   static let measuringToken = UInt64.max
 
   func loadReport() {
@@ -80,7 +80,7 @@ extension AgentProgram {
     stopMeasuring()
   }
 
-  /// A job that begins has the machine for itself; it is measured when that is over.
+  /// A lease that begins has the machine for itself; it is measured when that is over.
   func stopMeasuring() {
     if measuring == nil { return }
     reactor.unwatch(AgentProgram.measuringToken)

@@ -30,10 +30,10 @@ final class AgentProgram {
   let machine: AgentMachine
   let chain: ChainFollower
   let log: Log
-  var bodies: [JobBody] = []
+  let executor: Executor
+  let store: LeaseStore
+  var calls: CallTable
   var status: StatusServer
-  /// Nil when it cannot be used.
-  let cache: FileCache?
   var fault = FaultPoint()
   var report: CapabilityReport?
   /// While this machine is measured.
@@ -45,11 +45,10 @@ final class AgentProgram {
   var peersToldMs: UInt64 = 0
   var peerGapMs: UInt64 = 30_000
   let sensors = OwnerSensors(root: Machine.environment("ZENNET_SENSORS") ?? "")
-  /// Processor time of agent and jobs at the last look; nil before the first.
+  /// Processor time of agent and tasks at the last look; nil before the first.
   var oursMs: UInt64?
-  /// Processor time of all jobs so far.
-  var jobsMs: UInt64 = 0
   private(set) var isEnding = false
+  private var delivery = CloseDelivery()
   /// When it last came to rest; nil while there is work.
   private var restedMs: UInt64?
 
@@ -61,7 +60,6 @@ final class AgentProgram {
     self.network = network
     self.folder = folder
     log = Log(least: AgentProgram.level(configuration.logLevel))
-    cache = AgentProgram.openCache(configuration, folder, log)
     let features = KernelFeatures.detect()
     let identity = folder.secrets.identity.publicKey.hex
     sandbox = Sandbox(
@@ -80,6 +78,9 @@ final class AgentProgram {
       network: network, configuration: lightClient, peers: peers,
       cache: folder.cache, reactor: reactor, timerToken: TimerToken.chain)
     status = StatusServer(path: folder.path + "/status")
+    executor = Executor(Hands(sandbox, reactor, machine, log))
+    store = LeaseStore(folder.ledger)
+    calls = CallTable(reactor)
   }
 
   static func level(_ number: UInt8) -> Log.Level {
@@ -101,18 +102,23 @@ final class AgentProgram {
   func run() {
     begin()
     while true {
-      let deadline = machine.nextDeadlineMs
-      reactor.setTimer(
-        TimerToken.agent, atMs: deadline == UInt64.max ? Clock.monotonicMs() + 60_000 : deadline)
+      reactor.setTimer(TimerToken.agent, atMs: nextLookMs)
       let event: ReactorEvent?
       do throws(HostError) { event = try reactor.next(untilMs: nil) } catch {
         Output.fail(.system, error.message)
       }
       if let event { handle(event) }
       afterEvents()
-      if isEnding && machine.isIdle { break }
+      if isEnding && machine.isSettled && hasDelivered() { break }
     }
     end()
+  }
+
+  /// When the mind, or this program, has to look at the time.
+  private var nextLookMs: UInt64 {
+    let deadline = machine.nextDeadlineMs
+    let wanted = deadline == UInt64.max ? Clock.monotonicMs() + 60_000 : deadline
+    return min(wanted, delivery.endsAtMs ?? UInt64.max)
   }
 
   private func begin() {
@@ -139,37 +145,58 @@ final class AgentProgram {
     afterEvents()
   }
 
-  /// Before anything else: what a killed agent left of its jobs.
+  /// Before anything else: what a killed agent left of its tasks.
   private func cleanUp() {
     if sandbox.features.level == .refused {
-      log.warning("this kernel cannot wall off jobs: see 'zennet-agent check'")
+      log.warning("this kernel cannot wall off tasks: see 'zennet-agent check'")
       return
     }
     do throws(SandboxError) {
       let found = try sandbox.cleanStale()
-      if found > 0 { log.warning("removed what \(found) interrupted jobs had left") }
+      if found > 0 { log.warning("removed what \(found) interrupted tasks had left") }
     } catch { Output.fail(.system, error.message) }
   }
 
   private func restore() {
     do throws(StorageError) {
-      for channel in try folder.ledger.channels.all() {
-        let id = channel.contract
-        let document = try folder.ledger.documents.get(kind: DocumentKind.job, id: id)
-        guard let record = document.flatMap({ JobRecord.decode($0.body) }) else {
-          Output.fail(.storage, "the record of contract " + id.hex + " cannot be read")
+      for kind in MemoryKind.allCases {
+        if let bytes = try store.memory(kind) { machine.restoredMemory(kind, bytes) }
+      }
+      for contract in try store.leases() {
+        guard let lease = try store.lease(contract) else {
+          Output.fail(.storage, "the record of contract " + contract.hex + " cannot be read")
         }
-        do { try machine.restored(record, channelState: channel.state, now) } catch {
-          Output.fail(.storage, "channel " + id.hex + ": " + error.message)
+        do { try machine.restored(lease, now) } catch {
+          Output.fail(.storage, "contract " + contract.hex + ": " + error.message)
         }
       }
     } catch { Output.fail(error) }
   }
 
+  /// Closes that were sent have to be with two peers, or with all that there are, before nobody sends them
+  /// any more: for half a minute.
+  private func hasDelivered() -> Bool {
+    var waiting: [Bytes32] = []
+    for txid in machine.closesUnderWay where !chain.isDelivered(txid) { waiting.append(txid) }
+    switch delivery.look(waiting.count, nowMs: Clock.monotonicMs()) {
+    case .begun:
+      log.info("waiting until peers have \(waiting.count) closes of channels")
+      return false
+    case .waiting: return false
+    case .delivered: return true
+    case .givenUp:
+      for txid in waiting {
+        log.warning(
+          "no two peers are known to have the close " + txid.reversed.hex
+            + ": it is sent again when the agent runs again, and its publisher can send it too")
+      }
+      return true
+    }
+  }
+
   private func end() {
     status.close(reactor)
-    for body in bodies { release(body) }
-    sandbox.removeFolders()
+    executor.closeAll()
     log.info("ended")
   }
 
@@ -184,24 +211,21 @@ final class AgentProgram {
       lookAtClock()
       machine.timePassed(now)
     case .connected(let id, _):
-      if let body = body(connection: id) { machine.publisherConnected(body.key, now) }
+      if let key = calls.key(of: id) { machine.publisherConnected(key, now) }
     case .received(let id, let bytes):
-      guard let body = body(connection: id) else { return }
-      body.process?.countTransfer(bytes: UInt64(bytes.count))
-      machine.received(bytes, from: body.key, now)
+      if let key = calls.key(of: id) { machine.received(bytes, from: key, now) }
     case .drained(let id):
-      if let body = body(connection: id) { machine.transportIsBlocked(body.key, false, now) }
+      if let key = calls.key(of: id) { machine.transportIsBlocked(key, false, now) }
     case .closed(let id, let reason):
-      guard let body = body(connection: id) else { return }
-      body.connection = nil
-      dropIfEmpty(body)
+      guard let key = calls.closed(id) else { return }
       log.debug("publisher: " + reason.message)
-      machine.publisherDisconnected(body.key, now)
+      machine.publisherDisconnected(key, now)
     case .descriptorReadable(AgentProgram.measuringToken): readMeasurement()
-    case .descriptorReadable(let token), .descriptorWritable(let token): portIsReady(token)
+    case .descriptorReadable(let token), .descriptorWritable(let token):
+      executor.portIsReady(token)
     case .signal(let signal):
-      if signal == .childEnded { return pollSandboxes() }
-      if !isEnding { log.info("stopping: jobs end, what was earned is collected") }
+      if signal == .childEnded { return executor.childEnded() }
+      if !isEnding { log.info("stopping: leases end, what was earned is collected") }
       isEnding = true
       stopMeasuring()
       machine.stopRequested(now)
@@ -217,12 +241,12 @@ final class AgentProgram {
       if case .tipChanged = event { tipTold = true } else { tipTold = false }
       machine.chainTold(
         event, now, authenticatedHeight: chain.client.authenticatedHeight,
-        feeRateSatPerVb: (chain.client.feeRateSatPerKvB + 999) / 1000)
+        feeRateSatPerKvB: chain.client.feeRateSatPerKvB)
       carryOut()
       if tipTold || event == .synced(height: chain.client.tipHeight) { measureIfDue() }
     }
     if !machine.isIdle { stopMeasuring() }
-    refreshWatches()
+    executor.refreshWatches()
     lookAtPeers()
     lookAtCache()
     rest()
@@ -241,17 +265,5 @@ final class AgentProgram {
     if let restedMs, nowMs < restedMs + 60_000 { return }
     restedMs = nowMs
     HostProcess.releaseProgramPages()
-  }
-
-  func body(connection id: ConnectionId) -> JobBody? {
-    for body in bodies where body.connection == id { return body }
-    return nil
-  }
-
-  func body(_ key: JobKey) -> JobBody {
-    for body in bodies where body.key == key { return body }
-    let body = JobBody(key: key)
-    bodies.append(body)
-    return body
   }
 }

@@ -7,7 +7,7 @@ import Market
 import Sandbox
 import Storage
 
-/// What the kernel has to wall jobs off with, and what to change where something is missing.
+/// What the kernel has to wall tasks off with, and what to change where something is missing.
 enum CheckCommand {
   static func main(_ arguments: inout Arguments) {
     let isJson = arguments.flag("--json")

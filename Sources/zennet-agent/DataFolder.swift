@@ -57,6 +57,10 @@ struct DataFolder {
 
 /// Kinds of documents in the ledger.
 enum DocumentKind {
-  static let job: UInt32 = 1
+  static let lease: UInt32 = 1
   static let report: UInt32 = 2
+  /// What the mind remembers beyond its leases.
+  static let memory: UInt32 = 3
+  /// Of leases that are over.
+  static let archivedLease: UInt32 = 4
 }

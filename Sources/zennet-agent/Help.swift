@@ -4,7 +4,7 @@ enum Help {
 
     usage: zennet-agent COMMAND [--config FILE]
 
-      run        follow the chain, take jobs, be paid; ends on SIGTERM     [--once]
+      run        follow the chain, take leases, be paid; ends on SIGTERM     [--once]
       bench      measure this machine                     [--seconds N] [--json]
       report     show the signed capability report        [--json]
       status     ask the running agent how it is          [--json | --metrics]

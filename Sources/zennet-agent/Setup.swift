@@ -62,7 +62,7 @@ enum Setup {
     }
   }
 
-  /// What this machine is, within what its owner gives to jobs.
+  /// What this machine is, within what its owner gives to leases.
   static func machine(_ configuration: Configuration, _ features: KernelFeatures) -> MachineFacts {
     MachineFacts(
       processors: ProcessorSet(architecture: Machine.architecture),

@@ -29,8 +29,8 @@ enum StatusText {
     text += hasReport(program) ? "true" : "false"
     text += ",\"paused\":\"" + program.machine.pauseText + "\",\"jobs\":["
     var isFirst = true
-    for job in program.machine.jobSummaries {
-      text += (isFirst ? "" : ",") + job.json
+    for lease in program.machine.leaseSummaries {
+      text += (isFirst ? "" : ",") + lease.json
       isFirst = false
     }
     return text + "]}"
@@ -48,13 +48,15 @@ enum StatusText {
     text += "report      " + (hasReport(program) ? "signed" : "not measured yet") + "\n"
     let pause = program.machine.pauseText
     if !pause.utf8.isEmpty { text += "paused      " + pause + "\n" }
-    let jobs = program.machine.jobSummaries
-    if jobs.isEmpty { text += "jobs        none\n" }
-    for job in jobs {
-      let name = job.contract.isZero ? job.announcementTxid.reversed.hex : job.contract.hex
-      text += "job " + String(decoding: Array(name.utf8).prefix(8), as: UTF8.self) + ": "
-      text += job.stage.text + (job.isFrozen ? " (frozen)" : "") + (job.isPaused ? " (paused)" : "")
-      text += ", \(job.owedSat) sat owed, \(job.paidSat) sat paid\n"
+    let leases = program.machine.leaseSummaries
+    if leases.isEmpty { text += "leases      none\n" }
+    for lease in leases {
+      let name = lease.contract.hex
+      text += "lease " + String(decoding: Array(name.utf8).prefix(8), as: UTF8.self) + ": "
+      text += lease.stage.text
+      if lease.standing != .running { text += " (" + lease.standing.text + ")" }
+      text += ", tasks: \(lease.running) running, \(lease.queued) queued, \(lease.tasks) ended"
+      text += ", \(lease.owedSat) sat owed, \(lease.paidSat) sat paid\n"
     }
     return text
   }
@@ -64,13 +66,18 @@ enum StatusText {
     let chain = program.chain.client
     var owedSat: UInt64 = 0
     var paidSat: UInt64 = 0
-    var running: UInt64 = 0
+    var open: UInt64 = 0
     var frozen: UInt64 = 0
-    for job in program.machine.jobSummaries {
-      owedSat += job.owedSat
-      paidSat += job.paidSat
-      if job.stage == .running { running += 1 }
-      if job.isFrozen { frozen += 1 }
+    var running: UInt64 = 0
+    var queued: UInt64 = 0
+    for lease in program.machine.leaseSummaries {
+      owedSat += lease.owedSat
+      paidSat += lease.paidSat
+      running += UInt64(lease.running)
+      queued += UInt64(lease.queued)
+      if lease.stage != .open { continue }
+      open += 1
+      if lease.standing != .running && lease.standing != .paused { frozen += 1 }
     }
     var text = ""
     func gauge(_ name: String, _ help: String, _ value: UInt64) {
@@ -83,13 +90,15 @@ enum StatusText {
       UInt64(chain.authenticatedHeight))
     gauge("synced", "1 when level with the peers.", chain.isSynced ? 1 : 0)
     gauge("peers", "Peers that are ready.", UInt64(readyPeers(chain)))
-    gauge("jobs_running", "Jobs that run or are frozen.", running)
-    gauge("jobs_frozen", "Jobs that are frozen for lack of payment.", frozen)
+    gauge("leases_open", "Leases in which tasks may run.", open)
+    gauge("leases_frozen", "Open leases that are frozen until they are paid for.", frozen)
+    gauge("tasks_running", "Tasks that run or are frozen.", running)
+    gauge("tasks_queued", "Tasks that wait for room.", queued)
     gauge(
-      "paused", "1 while jobs make way for the owner.",
+      "paused", "1 while leases make way for the owner.",
       program.machine.pauseText.utf8.isEmpty ? 0 : 1)
-    gauge("owed_sat", "Owed by the publishers of unfinished jobs.", owedSat)
-    gauge("paid_sat", "Paid by the publishers of unfinished jobs.", paidSat)
+    gauge("owed_sat", "Owed by the publishers of unfinished leases.", owedSat)
+    gauge("paid_sat", "Paid by the publishers of unfinished leases.", paidSat)
     gauge("resident_peak_kib", "The most memory that was ever resident.", Machine.peakResidentKiB)
     return text
   }

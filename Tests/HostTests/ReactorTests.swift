@@ -49,6 +49,34 @@ import Testing
     #expect(remote?.host == host)
   }
 
+  /// An address that is written down, and those of a name.
+  @Test func connectsOnlyToAddressesThatAreAccepted() throws {
+    let reactor = Reactor()
+    let listener = try listen(reactor)
+    let port = try #require(reactor.address(of: listener.id)).port
+    for host in ["127.0.0.1", "localhost"] {
+      var asked: [SocketAddress] = []
+      let refused = reactor.connect(to: .tcp(host: host, port: port)) { address in
+        asked.append(address)
+        return false
+      }
+      try run(reactor) { event in
+        guard case .closed(refused, let reason) = event else { return false }
+        guard case .failed(.notAccepted) = reason else {
+          Issue.record("\(reason)")
+          return true
+        }
+        return true
+      }
+      #expect(!asked.isEmpty && asked.allSatisfy { $0.port == port })
+      let near = reactor.connect(to: .tcp(host: host, port: port)) { $0.host == "127.0.0.1" }
+      try run(reactor) { event in
+        if case .connected(near, _) = event { return true }
+        return false
+      }
+    }
+  }
+
   @Test func looksNamesUpWithoutBlocking() throws {
     let reactor = Reactor()
     let listener = try listen(reactor)

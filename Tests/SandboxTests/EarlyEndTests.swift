@@ -38,7 +38,8 @@ extension WithKernel {
       driver.process.awaitFirst()
       #expect(driver.process.firstPid > 0)
       _ = host_sandbox_kill(driver.process.firstPid, SIGSTOP)
-      #expect(bundle.count < 65_536)
+      // All of it has to fit: F_SETPIPE_SZ.
+      #expect(fcntl(ends[1], 1031, 8 * 65_536) >= bundle.count)
       #expect(write(ends[1], bundle, bundle.count) == bundle.count)
       return driver
     }

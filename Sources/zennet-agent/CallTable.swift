@@ -1,0 +1,56 @@
+import Agent
+import Bytes
+import Host
+
+/// The calls to publishers and the connections that they have.
+struct CallTable {
+  /// Above this, the publisher is not reading fast enough to be sent more.
+  private static let blockedBytes = 262_144
+
+  private let reactor: Reactor
+  private var calls: [(key: CallKey, connection: ConnectionId)] = []
+
+  init(_ reactor: Reactor) { self.reactor = reactor }
+
+  func key(of connection: ConnectionId) -> CallKey? {
+    for call in calls where call.connection == connection { return call.key }
+    return nil
+  }
+
+  private func connection(_ key: CallKey) -> ConnectionId? {
+    for call in calls where call.key == key { return call.connection }
+    return nil
+  }
+
+  /// - Parameter allowsPrivate: false: a name's addresses have to be public.
+  mutating func dial(_ key: CallKey, _ host: [UInt8], _ port: UInt16, allowsPrivate: Bool) {
+    let endpoint = Endpoint.tcp(host: String(decoding: host, as: UTF8.self), port: port)
+    let connection: ConnectionId
+    if allowsPrivate {
+      connection = reactor.connect(to: endpoint)
+    } else {
+      connection = reactor.connect(to: endpoint) { AddressRule.isPublic(Array($0.host.utf8)) }
+    }
+    calls.removeAll { $0.key == key }
+    calls.append((key, connection))
+  }
+
+  /// True: the publisher is to be sent no more for now.
+  func transmit(_ key: CallKey, _ bytes: [UInt8]) -> Bool {
+    guard let connection = connection(key) else { return false }
+    reactor.send(connection, bytes)
+    return reactor.pendingBytes(connection) > CallTable.blockedBytes
+  }
+
+  mutating func hangUp(_ key: CallKey) {
+    if let connection = connection(key) { reactor.finish(connection) }
+    calls.removeAll { $0.key == key }
+  }
+
+  /// Whose connection it was.
+  mutating func closed(_ connection: ConnectionId) -> CallKey? {
+    let key = key(of: connection)
+    calls.removeAll { $0.connection == connection }
+    return key
+  }
+}

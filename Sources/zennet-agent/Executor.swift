@@ -1,0 +1,174 @@
+import Agent
+import Bytes
+import Host
+import Market
+import Sandbox
+
+/// Carries out what the mind wants done with shares, bundles and tasks, and tells it what they report.
+final class Executor {
+  private let hands: Hands
+  private var leases: [LeaseBody] = []
+  /// Sandboxes whose tasks are over, on their way out: nobody waits for that.
+  private var leaving: [SandboxProcess] = []
+  /// Processor time of all tasks so far.
+  private var tasksMs: UInt64 = 0
+
+  init(_ hands: Hands) { self.hands = hands }
+
+  // MARK: Effects
+
+  func carryOut(_ effect: AgentEffect) {
+    switch effect {
+    case .openShare(let key, let name, let limits): open(key, name, limits)
+    case .closeShare(let key): close(key)
+    case .freezeShare(let key): lease(key)?.setFrozen(true)
+    case .thawShare(let key): lease(key)?.setFrozen(false)
+    case .stageBundle(let key, let digest, let bytes): lease(key)?.stage(digest, bytes)
+    case .dropBundle(let key, let digest): lease(key)?.drop(digest)
+    case .startTask(let task, let spec, let bundles): start(task, spec, bundles)
+    case .destroyTask(let task): destroy(task)
+    case .writeInput(let task, let bytes): body(task)?.write(bytes)
+    case .closeInput(let task): body(task)?.endInput()
+    case .signalTask(let task, let number): body(task)?.signal(number)
+    case .terminate(let task, let reason): body(task)?.terminate(reason)
+    case .sampleUsage(let task): body(task)?.sampleUsage()
+    case .exec(let task, let id, let action): body(task)?.exec(id, action)
+    case .collectResults(let task, let path, let limitBytes):
+      body(task)?.collect(path, limitBytes: limitBytes)
+    case .readResults(let task, let offset, let count):
+      body(task)?.readResults(offset: offset, count: count)
+    case .dropResults(let task):
+      body(task)?.dropResults()
+      lease(task.lease)?.dropIfEmpty(task.number)
+    default: break
+    }
+  }
+
+  private func lease(_ key: LeaseKey) -> LeaseBody? {
+    for lease in leases where lease.key == key { return lease }
+    return nil
+  }
+
+  private func body(_ task: TaskRef) -> TaskBody? { lease(task.lease)?.task(task.number) }
+
+  private func open(_ key: LeaseKey, _ name: String, _ limits: ShareLimits) {
+    hands.report { () throws(SandboxError) in
+      let share = try hands.sandbox.openShare(
+        ShareSpec(
+          name: name, memoryBytes: UInt64(limits.memoryMiB) << 20,
+          cpuMilli: UInt64(limits.milliCpus), pids: UInt64(limits.pids)))
+      if !share.isBounded {
+        hands.log.warning("cgroups cannot lie in each other here: tasks are bounded one by one")
+      }
+      leases.append(LeaseBody(key, share, hands))
+    }
+  }
+
+  private func start(_ task: TaskRef, _ spec: JobSpec, _ bundles: [Bytes32]) {
+    guard let lease = lease(task.lease) else {
+      // Its share could not be opened, which was told then.
+      return hands.machine.taskEnded(
+        task, .setupFailed(step: "share", code: 0), UsageSample(), hands.now)
+    }
+    lease.start(task.number, spec, bundles)
+  }
+
+  private func destroy(_ task: TaskRef) {
+    guard let lease = lease(task.lease), let body = lease.task(task.number) else { return }
+    remove(body)
+    lease.dropIfEmpty(task.number)
+  }
+
+  private func remove(_ body: TaskBody) {
+    tasksMs += body.takeProcessorMs()
+    guard let process = body.giveAwaySandbox() else { return }
+    if process.leave() {
+      leaving.append(process)
+    } else {
+      hands.report { () throws(SandboxError) in try process.destroy() }
+    }
+  }
+
+  private func close(_ key: LeaseKey) {
+    guard let index = leases.firstIndex(where: { $0.key == key }) else { return }
+    let lease = leases.remove(at: index)
+    for task in lease.tasks { remove(task) }
+    // Waits for those that are on their way out.
+    lease.close()
+    removeGone()
+  }
+
+  /// The end of the program.
+  func closeAll() {
+    while let lease = leases.last { close(lease.key) }
+    for process in leaving {
+      hands.report { () throws(SandboxError) in try process.destroy() }
+    }
+    leaving = []
+    hands.sandbox.removeFolders()
+  }
+
+  // MARK: Events
+
+  /// A child of this program has ended: a sandbox's first process, perhaps.
+  func childEnded() {
+    for lease in leases {
+      for task in lease.tasks { task.poll() }
+    }
+    removeGone()
+  }
+
+  private func removeGone() {
+    if leaving.isEmpty { return }
+    var still: [SandboxProcess] = []
+    for process in leaving {
+      if process.poll(nowMs: hands.nowMs).contains(.closed) || process.isDestroyed {
+        hands.report { () throws(SandboxError) in try process.destroy() }
+      } else {
+        still.append(process)
+      }
+    }
+    leaving = still
+  }
+
+  func portIsReady(_ token: UInt64) {
+    let (id, place) = PortId.of(token: token)
+    for lease in leases {
+      for task in lease.tasks {
+        if task.port == id { return task.isReady(place) }
+        for exec in task.execs where exec.port == id {
+          guard let port = StandardStreams.Port(rawValue: place) else { return }
+          return exec.isReady(port)
+        }
+      }
+    }
+    hands.reactor.unwatch(token)
+  }
+
+  /// Watches exactly what can be moved on: an output only while there is room for it.
+  func refreshWatches() {
+    for lease in leases {
+      for task in lease.tasks { task.refreshWatches() }
+    }
+  }
+
+  // MARK: What others ask
+
+  /// Processor time of all tasks that ever ran.
+  func processorMs() -> UInt64 {
+    for lease in leases {
+      for task in lease.tasks { tasksMs += task.takeProcessorMs() }
+    }
+    return tasksMs
+  }
+
+  /// Stops all tasks where they are; returns the leases that were not frozen before.
+  func freezeAll() -> [LeaseBody] {
+    var frozen: [LeaseBody] = []
+    for lease in leases where !lease.isFrozen {
+      lease.setFrozen(true)
+      frozen.append(lease)
+    }
+    return frozen
+  }
+}

@@ -1,0 +1,95 @@
+import Agent
+import Bytes
+import Host
+import Market
+import Sandbox
+
+/// What one lease has of this machine: its share, its bundles in memory, its tasks.
+final class LeaseBody {
+  let key: LeaseKey
+  private let share: SandboxShare
+  private var bundles: [(digest: Bytes32, file: MemoryFile)] = []
+  private(set) var tasks: [TaskBody] = []
+  private let hands: Hands
+
+  init(_ key: LeaseKey, _ share: SandboxShare, _ hands: Hands) {
+    self.key = key
+    self.share = share
+    self.hands = hands
+  }
+
+  // MARK: Bundles
+
+  func stage(_ digest: Bytes32, _ bytes: [UInt8]) {
+    do throws(HostError) {
+      try file(digest).append(bytes)
+    } catch {
+      hands.log.error("bundle: " + error.message)
+      drop(digest)
+      hands.machine.bundleLost(key, digest: digest, hands.now)
+    }
+  }
+
+  private func file(_ digest: Bytes32) throws(HostError) -> MemoryFile {
+    for bundle in bundles where bundle.digest == digest { return bundle.file }
+    let file = try MemoryFile()
+    bundles.append((digest, file))
+    return file
+  }
+
+  /// A sandbox that is being filled goes on reading what it has open.
+  func drop(_ digest: Bytes32) { bundles.removeAll { $0.digest == digest } }
+
+  // MARK: Tasks
+
+  func task(_ number: UInt32) -> TaskBody? {
+    for task in tasks where task.ref.number == number { return task }
+    return nil
+  }
+
+  func start(_ number: UInt32, _ spec: JobSpec, _ digests: [Bytes32]) {
+    let ref = TaskRef(lease: key, number: number)
+    do throws(SandboxError) {
+      let process = try hands.sandbox.start(
+        spec, bundles: try files(digests), in: share, nowMs: hands.nowMs)
+      tasks.append(TaskBody(ref, process, hands))
+    } catch {
+      hands.log.error("task \(number): " + error.message)
+      hands.machine.taskEnded(
+        ref, .setupFailed(step: "start", code: 0), UsageSample(), hands.now)
+    }
+  }
+
+  private func files(_ digests: [Bytes32]) throws(SandboxError) -> [Int32] {
+    var files: [Int32] = []
+    for digest in digests {
+      guard let bundle = bundles.first(where: { $0.digest == digest }) else {
+        throw SandboxError.wrongState("bundle " + digest.hex + " is not here")
+      }
+      files.append(bundle.file.fd)
+    }
+    return files
+  }
+
+  /// Forgets a task of which nothing is left.
+  func dropIfEmpty(_ number: UInt32) {
+    tasks.removeAll { $0.ref.number == number && $0.isEmpty }
+  }
+
+  // MARK: The share
+
+  var isFrozen: Bool { share.isFrozen }
+
+  func setFrozen(_ on: Bool) {
+    hands.report { () throws(SandboxError) in
+      if on { try share.freeze(nowMs: hands.nowMs) } else { try share.thaw(nowMs: hands.nowMs) }
+    }
+  }
+
+  /// Nothing of the lease may remain. Every sandbox has been given away.
+  func close() {
+    tasks = []
+    bundles = []
+    hands.report { () throws(SandboxError) in try share.close() }
+  }
+}

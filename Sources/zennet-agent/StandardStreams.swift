@@ -1,0 +1,157 @@
+import Agent
+import Bytes
+import Host
+
+/// A program in a sandbox, whose standard streams are moved between its pipes and the mind: a task's own, or
+/// an exec session's.
+protocol StreamedProgram: AnyObject {
+  /// -1 where it is closed.
+  func descriptor(_ port: StandardStreams.Port) -> Int32
+  /// How much of its output may be read now.
+  func outputRoom(isError: Bool) -> Int
+  func outputRead(_ bytes: [UInt8], isError: Bool)
+  func outputEnded(isError: Bool)
+  func inputTaken(_ count: Int)
+  func closeInput()
+}
+
+/// Moves the bytes of a program's three standard streams, and watches exactly what can be moved on.
+struct StandardStreams {
+  enum Port: UInt64 {
+    case input = 1
+    case output = 2
+    case error = 3
+  }
+
+  /// Bytes moved between a pipe and memory at a time.
+  static let chunkBytes = 65_536
+
+  private let id: PortId
+  /// Input that the pipe has not taken yet.
+  private var held: [UInt8] = []
+  private var inputIsEnded = false
+  private var isWatching: [Bool] = [false, false, false]
+
+  init(_ id: PortId) { self.id = id }
+
+  // MARK: Input
+
+  mutating func write(_ bytes: [UInt8], to program: any StreamedProgram, _ reactor: Reactor) {
+    held.append(contentsOf: bytes)
+    feed(program, reactor)
+  }
+
+  mutating func endInput(of program: any StreamedProgram, _ reactor: Reactor) {
+    inputIsEnded = true
+    feed(program, reactor)
+  }
+
+  /// Where the reader has closed its input, what is held is dropped as if it had been taken.
+  mutating func feed(_ program: any StreamedProgram, _ reactor: Reactor) {
+    let descriptor = program.descriptor(.input)
+    var taken = 0
+    while !held.isEmpty {
+      guard descriptor >= 0, let count = Pipes.write(descriptor, held) else {
+        taken += held.count
+        held = []
+        break
+      }
+      if count == 0 { break }
+      held.removeFirst(count)
+      taken += count
+    }
+    if taken > 0 { program.inputTaken(taken) }
+    watch(.input, descriptor, !held.isEmpty, reactor)
+    if held.isEmpty && inputIsEnded { program.closeInput() }
+  }
+
+  // MARK: Output
+
+  mutating func read(_ port: Port, of program: any StreamedProgram, _ reactor: Reactor) {
+    let isError = port == .error
+    let room = program.outputRoom(isError: isError)
+    if room == 0 { return }
+    let limit = min(room, StandardStreams.chunkBytes)
+    switch Pipes.read(program.descriptor(port), limit) {
+    case .bytes(let bytes): program.outputRead(bytes, isError: isError)
+    case .ended:
+      watch(port, -1, false, reactor)
+      program.outputEnded(isError: isError)
+    case .wouldBlock: break
+    }
+  }
+
+  /// What the pipes still hold when the program is over: at most one pipe's worth each.
+  mutating func drain(_ program: any StreamedProgram, _ reactor: Reactor) {
+    unwatch(reactor)
+    for port in [Port.output, .error] {
+      for _ in 0..<32 {
+        guard
+          case .bytes(let bytes) = Pipes.read(program.descriptor(port), StandardStreams.chunkBytes)
+        else { break }
+        program.outputRead(bytes, isError: port == .error)
+      }
+    }
+  }
+
+  // MARK: Watching
+
+  /// To be called when room may have come or gone.
+  mutating func refresh(_ program: any StreamedProgram, _ reactor: Reactor) {
+    for port in [Port.output, .error] {
+      watch(
+        port, program.descriptor(port), program.outputRoom(isError: port == .error) > 0, reactor)
+    }
+  }
+
+  mutating func unwatch(_ reactor: Reactor) {
+    for port in [Port.input, .output, .error] { watch(port, -1, false, reactor) }
+  }
+
+  private mutating func watch(_ port: Port, _ descriptor: Int32, _ on: Bool, _ reactor: Reactor) {
+    let isWanted = on && descriptor >= 0
+    let place = Int(port.rawValue) - 1
+    if isWatching[place] == isWanted { return }
+    isWatching[place] = isWanted
+    let token = id.token(port.rawValue)
+    if isWanted {
+      reactor.watch(
+        descriptor, token: token, readable: port != .input, writable: port == .input)
+    } else {
+      reactor.unwatch(token)
+    }
+  }
+}
+
+/// Whose descriptors a watch of the reactor is about: numbers from 1, never used twice.
+struct PortId: Equatable {
+  let value: UInt64
+
+  /// `port` is below 8. Watches of nobody in a sandbox have tokens above all of these.
+  func token(_ port: UInt64) -> UInt64 { value << 3 | port }
+
+  static func of(token: UInt64) -> (PortId, port: UInt64) { (PortId(value: token >> 3), token & 7) }
+}
+
+/// Reads and writes descriptors that stay somebody else's.
+enum Pipes {
+  static func read(_ descriptor: Int32, _ limit: Int) -> Descriptor.Read {
+    if descriptor < 0 { return .ended }
+    let borrowed = Descriptor(owning: descriptor)
+    let result = (try? borrowed.read(limit: limit)) ?? .ended
+    _ = borrowed.release()
+    return result
+  }
+
+  /// Bytes taken, 0 when the pipe is full, nil when nobody reads any more.
+  static func write(_ descriptor: Int32, _ bytes: [UInt8]) -> Int? {
+    let borrowed = Descriptor(owning: descriptor)
+    let result = try? borrowed.write(bytes)
+    _ = borrowed.release()
+    switch result {
+    case .wrote(let count): return count
+    case .wouldBlock: return 0
+    default: return nil
+    }
+  }
+}
