@@ -69,6 +69,7 @@ public final class MarketScenario {
       endpoint: Endpoint(text: "198.51.100.200:\(4500 + index)")!)
     plan.bidWindowMs = 300
     plan.awayMs = 120_000
+    plan.hireTimeoutMs = 1_800_000
     plan.stopPayingAfter = stopPayingAfter
     if random.once(in: 2) { plan.capacitySat = 6_000 + UInt64(random.int(0...4000)) }
     let pool = publisher.machine.addPool(plan, publisher.now)
@@ -225,7 +226,9 @@ public final class MarketScenario {
           note("task \(task.index): \(line.kind.text) \(line.status), not exited \(status)")
         }
       case .lost: if !mayBeLost { note("task \(task.index) is lost") }
-      case .notHired, .stopped: note("task \(task.index): \(last)")
+      // The only machine lost it, and does not get the same task again.
+      case .notHired: if !mayBeLost { note("task \(task.index) found no machine") }
+      case .stopped: note("task \(task.index) was stopped")
       }
     }
   }

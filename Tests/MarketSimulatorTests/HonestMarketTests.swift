@@ -14,9 +14,14 @@ struct HonestMarketTests {
   func booksAgree(seed: Int) throws {
     let scenario = try MarketScenario(seed: UInt64(seed))
     try scenario.runHonest()
+    HonestMarketTests.trace(scenario)
+    #expect(scenario.problems.isEmpty, "seed \(seed): \(scenario.problems.joined(separator: "; "))")
+  }
+
+  /// With `ZENNET_TRACE` set: what every participant logged.
+  static func trace(_ scenario: MarketScenario) {
     if ProcessInfo.processInfo.environment["ZENNET_TRACE"] != nil {
       print(scenario.transcript.joined(separator: "\n"))
     }
-    #expect(scenario.problems.isEmpty, "seed \(seed): \(scenario.problems.joined(separator: "; "))")
   }
 }
