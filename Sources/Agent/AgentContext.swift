@@ -18,6 +18,8 @@ final class AgentContext {
 
   var now = Instant(nowMs: 0, unixSeconds: 0)
   var tipHeight: UInt32 = 0
+  /// The light client has looked at every block.
+  var isSynced = false
   var authenticatedHeight: UInt32 = 0
   /// What a transaction should pay to be mined soon.
   var feeRateSatPerKvB: UInt64 = 1000

@@ -14,7 +14,6 @@ public final class AgentMachine {
   private let search: WorkSearch
   private var leases: [Lease] = []
   private var nextLease: UInt32 = 1
-  private var isSynced = false
 
   public init(
     configuration: Configuration, network: Network, secrets: AgentSecrets, payoutScript: [UInt8],
@@ -87,7 +86,7 @@ public final class AgentMachine {
       context.tipHeight = height
       for lease in leases { lease.tipChanged() }
       search.tipChanged()
-    case .synced: isSynced = true
+    case .synced: context.isSynced = true
     case .blockMatched(let height, let block):
       for lease in leases { lease.blockMatched(height: height, block) }
       for transaction in block.transactions {
@@ -106,7 +105,7 @@ public final class AgentMachine {
       for lease in leases { lease.conflicted(txid: txid, by: by, height: height) }
     case .stalled(let reason):
       // Whatever was agreed now might be paid for on a chain that nobody else follows.
-      if reason == .reorganisationTooDeep { isSynced = false }
+      if reason == .reorganisationTooDeep { context.isSynced = false }
       context.warning("chain: " + reason.message)
     case .peerMisbehaved(let address, let what, _):
       context.warning("chain: " + address.text + ": " + what.message)
@@ -309,7 +308,7 @@ public final class AgentMachine {
 
   /// Whether this machine looks for work at all.
   private var looksForWork: Bool {
-    !context.isStopping && isSynced && !context.report.isEmpty && !context.owner.isPaused
+    !context.isStopping && context.isSynced && !context.report.isEmpty && !context.owner.isPaused
   }
 
   /// Places that are free are taken by what is waiting.

@@ -23,69 +23,95 @@ private func txid(_ number: UInt64) -> Bytes32 {
 }
 
 @Suite struct AnnouncementBookTests {
+  private func add(
+    _ book: inout AnnouncementBook, _ number: UInt64, ceilingSat: UInt64, expiry: UInt32 = 100,
+    isConfirmed: Bool = true
+  ) -> Bool {
+    let news = book.add(
+      txid(number), announcement(ceilingSat: ceilingSat, expiry: expiry), isConfirmed: isConfirmed,
+      isFit: true)
+    return news == .isNew
+  }
+
+  private func take(_ book: inout AnnouncementBook, nowMs: UInt64 = 0) -> Bytes32? {
+    book.takeBest(nowMs: nowMs) { _, _ in true }?.txid
+  }
+
   @Test func theBestPaidIsCalledFirstAndEachOnce() {
     var book = AnnouncementBook()
     var news: [Bool] = []
     for (number, ceilingSat) in [(1, 10), (2, 30), (3, 30), (2, 30)] as [(UInt64, UInt64)] {
-      news.append(book.add(txid(number), announcement(ceilingSat: ceilingSat)))
+      news.append(add(&book, number, ceilingSat: ceilingSat))
     }
     #expect(news == [true, true, true, false])
     var called: [Bytes32] = []
-    while let next = book.takeBest(nowMs: 0) { called.append(next.txid) }
+    while let next = take(&book) { called.append(next) }
     #expect(called == [txid(2), txid(3), txid(1)])
-    let isNews = book.add(txid(1), announcement(ceilingSat: 10))
+    let isNews = add(&book, 1, ceilingSat: 10)
     #expect(!isNews)
+  }
+
+  @Test func rumoursComeLastHoweverWellTheyPay() {
+    var book = AnnouncementBook()
+    for number in 1...UInt64(300) {
+      _ = add(&book, number, ceilingSat: 1_000_000, isConfirmed: false)
+    }
+    _ = add(&book, 400, ceilingSat: 1)
+    var next = take(&book)
+    #expect(next == txid(400))
+    // A block makes one of the rumours true.
+    _ = add(&book, 7, ceilingSat: 1_000_000, isConfirmed: true)
+    next = take(&book)
+    #expect(next == txid(7))
   }
 
   @Test func aFloodPushesOutTheWorstPaidOnly() {
     var book = AnnouncementBook()
-    _ = book.add(txid(0), announcement(ceilingSat: 1_000_000))
+    _ = add(&book, 0, ceilingSat: 1_000_000)
     for number in 1...UInt64(3 * AnnouncementBook.capacity) {
-      _ = book.add(txid(number), announcement(ceilingSat: number))
+      _ = add(&book, number, ceilingSat: number)
     }
     var taken = 0
-    let best = book.takeBest(nowMs: 0)
-    #expect(best?.txid == txid(0))
-    while book.takeBest(nowMs: 0) != nil { taken += 1 }
+    let best = take(&book)
+    #expect(best == txid(0))
+    while take(&book) != nil { taken += 1 }
     #expect(taken == AnnouncementBook.capacity - 1)
   }
 
-  /// Before, a publisher that had gone held up all others for a quarter of a minute.
-  @Test func whoDoesNotAnswerWaitsWhileOthersAreCalled() {
+  /// Whoever does not answer is called again until the announcement is over, ever more rarely.
+  @Test func whoDoesNotAnswerIsCalledAgainBackingOff() {
     var book = AnnouncementBook()
-    _ = book.add(txid(1), announcement(ceilingSat: 20))
-    _ = book.add(txid(2), announcement(ceilingSat: 10))
-    var calls: [(txid: Bytes32, atMs: UInt64)] = []
-    var nowMs: UInt64 = 100
-    while calls.count < 20 && book.nextCallMs < UInt64.max {
-      nowMs = max(nowMs, book.nextCallMs)
-      while let next = book.takeBest(nowMs: nowMs) {
-        calls.append((next.txid, nowMs))
-        let isCalledAgain = book.postpone(next.txid, nowMs: nowMs)
-        let before = calls.filter { $0.txid == next.txid }.count
-        #expect(isCalledAgain == (before < 5))
+    _ = add(&book, 1, ceilingSat: 20)
+    var calls: [UInt64] = []
+    var nowMs: UInt64 = 0
+    while calls.count < 10 {
+      if take(&book, nowMs: nowMs) != nil {
+        calls.append(nowMs)
+        book.released(txid(1), .unanswered, nowMs: nowMs, atHeight: 50)
       }
+      nowMs = book.nextCallMs(nowMs: nowMs)
     }
-    #expect(calls.map { $0.txid } == (0..<5).flatMap { _ in [txid(1), txid(2)] })
-    #expect(calls.map { $0.atMs } == [100, 1100, 3100, 7100, 15_100].flatMap { [$0, $0] })
-    let isKnown = book.postpone(txid(9), nowMs: nowMs)
-    #expect(!isKnown)
+    let gaps = zip(calls.dropFirst(), calls).map { ($0 - $1) / 1000 }
+    #expect(gaps == [1, 2, 4, 8, 16, 32, 64, 64, 64])
+    _ = take(&book, nowMs: nowMs)
+    book.released(txid(1), .unanswered, nowMs: nowMs, atHeight: 100)
+    #expect(book.nextCallMs(nowMs: nowMs) == UInt64.max)
   }
 
   @Test func whatExpiredIsForgotten() {
     var book = AnnouncementBook()
-    _ = book.add(txid(1), announcement(ceilingSat: 1, expiry: 50))
+    _ = add(&book, 1, ceilingSat: 1, expiry: 50)
     book.forgetExpired(atHeight: 49)
-    let isNews = book.add(txid(1), announcement(ceilingSat: 1, expiry: 50))
+    let isNews = add(&book, 1, ceilingSat: 1, expiry: 50)
     #expect(!isNews)
     book.forgetExpired(atHeight: 50)
-    let best = book.takeBest(nowMs: 0)
+    let best = take(&book)
     #expect(best == nil)
   }
 }
 
 @Suite struct OutputBufferTests {
-  /// Whatever is appended, sent and asked for again, the publisher sees the job's bytes in order.
+  /// Whatever is appended, sent and asked for again, the publisher sees the task's bytes in order.
   @Test(arguments: 0..<50) func theStreamIsWholeAcrossBrokenConnections(seed: UInt64) {
     var random = SeededGenerator(seed: seed)
     var buffer = OutputBuffer()
@@ -134,36 +160,60 @@ private func txid(_ number: UInt64) -> Bytes32 {
   }
 }
 
-@Suite struct OwnerRatesTests {
+@Suite struct OwnerPriceTests {
+  private let all = ShareLimits(memoryMiB: 256, milliCpus: 1000, pids: 8, diskMiB: 8)
+
+  private func configuration(hourSat: UInt64) -> Configuration {
+    var configuration = Configuration()
+    configuration.hourSat = hourSat
+    return configuration
+  }
+
   @Test func anHourOfFullUseCostsWhatTheOwnerSaid() {
-    let limits = ResourceLimits(
-      memoryMiB: 256, milliCpus: 1000, pids: 8, diskMiB: 8, wallMs: 3_600_000)
-    let rates = OwnerRates.rates(hourSat: 3600, milliCpus: 1000, memoryMiB: 256)
-    let hourSat = Price.hourlySat(rates, limits) ?? 0
+    let rates = OwnerPrice.rates(all, of: all, configuration(hourSat: 3600))
+    let hourSat = Price.hourlySat(rates, all) ?? 0
     #expect((3590...3601).contains(hourSat), "an hour costs \(hourSat) sat")
+    // Half of it is the reservation's.
+    let reservedSat = Price.owedSat(rates, LeaseUsage(reservedMs: 3_600_000)) ?? 0
+    #expect((1795...1801).contains(reservedSat))
+  }
+
+  @Test func halfAShareCostsHalf() {
+    let half = ShareLimits(memoryMiB: 64, milliCpus: 500, pids: 8, diskMiB: 8)
+    let rates = OwnerPrice.rates(half, of: all, configuration(hourSat: 3600))
+    let hourSat = Price.hourlySat(rates, half) ?? 0
+    #expect((1790...1801).contains(hourSat))
   }
 
   @Test func thePriceIsNeverBelowTheCostOfEnergy() {
-    var configuration = Configuration()
-    configuration.hourSat = 10
+    var configuration = configuration(hourSat: 10)
     configuration.milliWatts = 15_000
     configuration.satPerKilowattHour = 4_000
-    #expect(OwnerRates.hourSat(configuration) == 60)
-    configuration.hourSat = 61
-    #expect(OwnerRates.hourSat(configuration) == 61)
-    // A job that only waits pays for the energy of its time, too.
-    let rates = OwnerRates.rates(
-      hourSat: OwnerRates.hourSat(configuration), milliCpus: 4000, memoryMiB: 512,
-      energy: OwnerRates.energy(configuration))
-    let waitingSat = Price.owedSat(rates, UsageVector(wallMs: 3_600_000)) ?? 0
+    #expect(OwnerPrice.hourSat(configuration) == 60)
+    // A share that only waits pays for the energy of its time, too.
+    var rates = OwnerPrice.rates(all, of: all, configuration)
+    var waitingSat = Price.owedSat(rates, LeaseUsage(reservedMs: 3_600_000)) ?? 0
     #expect((60...61).contains(waitingSat))
+    configuration.idleMilliWatts = 5_000
+    rates = OwnerPrice.rates(all, of: all, configuration)
+    waitingSat = Price.owedSat(rates, LeaseUsage(reservedMs: 3_600_000)) ?? 0
+    #expect((20...21).contains(waitingSat), "the load's part is for processor time")
+    configuration.hourSat = 61
+    #expect(OwnerPrice.hourSat(configuration) == 61)
+  }
+
+  @Test func unconfirmedWorkIsTenMinutesOfThePriceByDefault() {
+    #expect(OwnerPrice.unconfirmedSat(configuration(hourSat: 6000)) == 1000)
+    #expect(OwnerPrice.unconfirmedSat(configuration(hourSat: 5)) == 10)
   }
 
   @Test func absurdNumbersNeitherTrapNorWrap() {
-    let rates = OwnerRates.rates(hourSat: UInt64.max, milliCpus: 0, memoryMiB: 0)
-    #expect(rates.cpuPsatPerMs > 0)
-    #expect(
-      OwnerRates.energySat(milliWatts: UInt64.max, satPerKilowattHour: 2) == UInt64.max)
+    let nothing = ShareLimits(memoryMiB: 0, milliCpus: 0, pids: 0, diskMiB: 0)
+    var configuration = configuration(hourSat: UInt64.max)
+    configuration.milliWatts = UInt64.max
+    configuration.satPerKilowattHour = UInt64.max
+    _ = OwnerPrice.rates(nothing, of: nothing, configuration)
+    #expect(OwnerPrice.hourSat(configuration) == OwnerPrice.maxHourSat)
   }
 }
 
@@ -172,10 +222,12 @@ private func txid(_ number: UInt64) -> Bytes32 {
     let secrets = AgentSecrets(seed: txid(1))
     let again = AgentSecrets(seed: txid(1))
     #expect(secrets.identity.publicKey == again.identity.publicKey)
-    #expect(secrets.channelSecret(nonce: txid(2)) == again.channelSecret(nonce: txid(2)))
-    #expect(secrets.channelSecret(nonce: txid(2)) != secrets.channelSecret(nonce: txid(3)))
+    #expect(secrets.channelSecret(txid(2), number: 0) == again.channelSecret(txid(2), number: 0))
+    #expect(secrets.channelSecret(txid(2), number: 0) != secrets.channelSecret(txid(3), number: 0))
     #expect(
-      AgentSecrets(seed: txid(9)).channelSecret(nonce: txid(2))
-        != secrets.channelSecret(nonce: txid(2)))
+      secrets.channelSecret(txid(2), number: 0) != secrets.channelSecret(txid(2), number: 1))
+    #expect(
+      AgentSecrets(seed: txid(9)).channelSecret(txid(2), number: 0)
+        != secrets.channelSecret(txid(2), number: 0))
   }
 }

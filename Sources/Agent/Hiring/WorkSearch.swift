@@ -84,7 +84,12 @@ final class WorkSearch {
     !places.isFull || leases.contains { $0.yields }
   }
 
-  private func isCallable(_ announcement: Announcement, _ isConfirmed: Bool) -> Bool {
+  private func isCallable(
+    _ announcement: Announcement, _ isConfirmed: Bool, _ leases: [Lease]
+  ) -> Bool {
+    for lease in leases where lease.isEnding {
+      if lease.contract.publisher == announcement.publisher { return false }
+    }
     var onHost = 0
     var rumours = 0
     for negotiation in negotiations {
@@ -106,7 +111,8 @@ final class WorkSearch {
   func callNext(_ leases: [Lease]) {
     if !hasPlace(leases) { return }
     while negotiations.count < WorkSearch.mostCalls,
-      let next = book.takeBest(nowMs: context.nowMs, where: isCallable)
+      let next = book.takeBest(
+        nowMs: context.nowMs, where: { isCallable($0, $1, leases) })
     {
       call(next.txid, next.announcement, isConfirmed: next.isConfirmed)
     }

@@ -97,7 +97,7 @@ final class Lease {
           step: isFunded ? .relaying : .unfunded,
           untilMs: context.nowMs + (isFunded ? LeaseTimes.relayHintMs : LeaseTimes.fundingMs)))
     case .open:
-      phase = .open(OpenLease(unconfirmedSince: context.tipHeight))
+      phase = .open(OpenLease())
       openShare()
     case .ending: phase = .ending(EndingLease(reason: record.ending ?? .owner))
     case .closing:
@@ -135,6 +135,12 @@ final class Lease {
     case .open, .ending: return false
     case .closing, .closed, .over: return true
     }
+  }
+
+  /// Its publisher may still owe something: no other lease of the same is wanted meanwhile.
+  var isEnding: Bool {
+    if case .ending = phase { return true }
+    return false
   }
 
   /// It earns nothing, and a contract that pays may have its place.
@@ -228,6 +234,8 @@ final class Lease {
     for request in talk.drain() { handle(request) }
     drainChannels()
     advance()
+    // A lease that closes without a payment has nothing to wait for.
+    if case .closing = phase { advance() }
     drainChannels()
     updateRisk()
     if case .over = phase { return call.flush() }
@@ -353,7 +361,7 @@ final class Lease {
 
   /// From here on tasks run, within the owner's number until the funding confirms.
   private func open() {
-    phase = .open(OpenLease(unconfirmedSince: context.tipHeight, idleSinceMs: context.nowMs))
+    phase = .open(OpenLease(idleSinceMs: context.nowMs))
     books.enter(.open)
     openShare()
     books.sayFunding(0)
@@ -396,10 +404,6 @@ final class Lease {
     if call.isReady { call.say(.fundingState(channel: channel, sight: .lost)) }
     if !books.channels.isUnconfirmed { return }
     books.fundingLost(work)
-    if case .open(var open) = phase {
-      open.unconfirmedSince = context.tipHeight
-      phase = .open(open)
-    }
   }
 
   private func doubleSpent(_ channel: UInt8, _ other: Bytes32) {
@@ -491,6 +495,7 @@ final class Lease {
   private func beginClosing() {
     books.remember(work)
     books.eraseTraces()
+    work.sayLines()
     storeRows()
     call.flush()
     closeShare()
@@ -564,6 +569,10 @@ final class Lease {
     open.ladderLowSince =
       !books.channels.isUnconfirmed && books.ladderIsLow()
       ? open.ladderLowSince ?? context.tipHeight : nil
+    // A machine that was away knows nothing before it has looked at all blocks.
+    open.unconfirmedSince =
+      books.channels.isUnconfirmed && context.isSynced
+      ? open.unconfirmedSince ?? context.tipHeight : nil
     books.account.reserve(call.isReady && standing == .running, nowMs: nowMs)
     phase = .open(open)
     if let reason = reasonToEnd(open) { end(reason) }
@@ -572,9 +581,8 @@ final class Lease {
   private func reasonToEnd(_ open: OpenLease) -> LeaseEnding? {
     let nowMs = context.nowMs
     let holdMs = UInt64(contract.holdMs)
-    if books.channels.isUnconfirmed {
-      let isLate = context.tipHeight >= open.unconfirmedSince + LeaseTimes.unconfirmedBlocks
-      return isLate ? .unconfirmed : nil
+    if let since = open.unconfirmedSince {
+      return context.tipHeight >= since + LeaseTimes.unconfirmedBlocks ? .unconfirmed : nil
     }
     if open.standing == .frozen, let since = open.standsSinceMs, nowMs >= since + holdMs {
       return .unpaid

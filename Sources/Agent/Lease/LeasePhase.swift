@@ -29,8 +29,8 @@ struct FundingWait {
 }
 
 struct OpenLease {
-  /// The height at which it opened, or lost its funding.
-  var unconfirmedSince: UInt32
+  /// The height from which on its funding is waited for; nil while it is confirmed.
+  var unconfirmedSince: UInt32?
   var standing = Standing.running
   var text = ""
   /// When the standing became other than running.
