@@ -119,6 +119,32 @@ import Testing
     try devnet.stop()
   }
 
+  /// Of the last block, too; and nothing to who said that it wants none, not even a word.
+  @Test func givesTransactionsToWhoWantsThem() throws {
+    let peer = try readyPeer()
+    let unwilling = TestPeer(port: devnet.port)
+    _ = try unwilling.shakeHands(relay: false)
+    let txid = try devnet.give(50_000, to: Script.p2wsh(witnessScript: [0x51]))
+    let transaction = try #require(try devnet.transaction(txid)).transaction
+    _ = try peer.drain()
+    let kind = InventoryVector.Kind.self
+    let item = InventoryVector(kind: kind.witnessTransaction, hash: txid)
+    for _ in 0..<2 {
+      unwilling.send(.getData([item]))
+      #expect(
+        try unwilling.drain().allSatisfy {
+          $0 != .transaction(transaction) && $0 != .notFound([item])
+        })
+      peer.send(.getData([item]))
+      _ = try peer.receive { $0 == .transaction(transaction) ? true : nil }
+      try devnet.mine(1)
+    }
+    // The block that holds it is no longer the last.
+    peer.send(.getData([item]))
+    _ = try peer.receive { $0 == .notFound([item]) ? true : nil }
+    try devnet.stop()
+  }
+
   @Test func takesTransactionsFromPeers() throws {
     let sender = try readyPeer()
     let listener = try readyPeer()

@@ -68,7 +68,10 @@ extension PeerSession {
   mutating func request(_ message: PeerMessage, _ view: PeerView) -> [PeerEffect] {
     switch message {
     case .getData(let items):
-      for item in items { work.append(.inventory(item)) }
+      // To a peer that wants no announcements Bitcoin Core gives no transaction, without a word.
+      for item in items where theirVersion?.relay == true || !item.isTransaction {
+        work.append(.inventory(item))
+      }
     case .getFilters(let range):
       switch FilterService(chain: view.chain).filters(range) {
       case .refused(let reason): return [.disconnect(reason: reason)]
@@ -115,14 +118,22 @@ extension PeerSession {
     case kind.witnessBlock: return view.chain.block(hash: vector.hash).map { .block($0) }
     case kind.block:
       return view.chain.block(hash: vector.hash).map { .block($0.withoutWitnesses) }
-    case kind.witnessId:
-      guard let entry = view.mempool.entry(wtxid: vector.hash) else { return .notFound([vector]) }
-      return .transaction(entry.transaction)
-    case kind.witnessTransaction, kind.transaction:
-      guard let entry = view.mempool.entry(txid: vector.hash) else { return .notFound([vector]) }
+    case kind.witnessId, kind.witnessTransaction, kind.transaction:
+      guard let transaction = transaction(vector, view) else { return .notFound([vector]) }
       let isBare = vector.kind == kind.transaction
-      return .transaction(isBare ? entry.transaction.withoutWitnesses : entry.transaction)
+      return .transaction(isBare ? transaction.withoutWitnesses : transaction)
     default: return nil
+    }
+  }
+
+  /// One that waits in the mempool, or is in the last block: Bitcoin Core gives both.
+  private func transaction(_ vector: InventoryVector, _ view: PeerView) -> Transaction? {
+    let isWitnessId = vector.kind == InventoryVector.Kind.witnessId
+    let waiting =
+      isWitnessId ? view.mempool.entry(wtxid: vector.hash) : view.mempool.entry(txid: vector.hash)
+    if let waiting { return waiting.transaction }
+    return view.chain.block(hash: view.chain.tipHash)?.transactions.first {
+      (isWitnessId ? $0.wtxid : $0.txid) == vector.hash
     }
   }
 
@@ -163,6 +174,13 @@ extension PeerSession {
     let kind =
       usesWitnessIds ? InventoryVector.Kind.witnessId : InventoryVector.Kind.transaction
     return [.send(.inv([InventoryVector(kind: kind, hash: hash)]))]
+  }
+}
+
+extension InventoryVector {
+  /// Whether it names a transaction, by whichever id.
+  var isTransaction: Bool {
+    kind == Kind.transaction || kind == Kind.witnessTransaction || kind == Kind.witnessId
   }
 }
 
