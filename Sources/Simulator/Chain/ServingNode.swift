@@ -25,7 +25,7 @@ open class ServingNode: SimulatedEndpoint {
   public private(set) var checkpointsSent = 0
   /// The best chain, from the genesis block on.
   public private(set) var chain: [Bytes32]
-  public private(set) var mempool: [Transaction] = []
+  public private(set) lazy var transactions = TransactionDesk(self)
   /// What a peer did for which Bitcoin Core would have hung up.
   public private(set) var complaints: [String] = []
   public var sessions: [SimulatedNetwork.LinkId: Session] = [:]
@@ -37,6 +37,7 @@ open class ServingNode: SimulatedEndpoint {
 
   open var accepts: Bool { true }
   public var tip: Bytes32 { chain[chain.count - 1] }
+  public var mempool: [Transaction] { transactions.mempool }
 
   // MARK: The chain moves
 
@@ -45,8 +46,7 @@ open class ServingNode: SimulatedEndpoint {
     let old = chain
     chain = tree.chain(to: tip)
     for hash in chain {
-      let ids = tree.entry(hash).block.transactions.map { $0.txid }
-      mempool.removeAll { ids.contains($0.txid) }
+      transactions.confirmed(tree.entry(hash).block)
     }
     var fork = 0
     while fork < min(old.count, chain.count) && old[fork] == chain[fork] { fork += 1 }
@@ -66,15 +66,11 @@ open class ServingNode: SimulatedEndpoint {
 
   /// A transaction entered the mempool: peers hear of it.
   public func accept(_ transaction: Transaction, _ network: SimulatedNetwork) {
-    let txid = transaction.txid
-    if mempool.contains(where: { $0.txid == txid }) { return }
-    mempool.append(transaction)
-    for link in sessions.keys.sorted() where sessions[link]?.isReady == true {
-      send(
-        .inv([InventoryVector(kind: InventoryVector.Kind.witnessId, hash: transaction.wtxid)]),
-        link, network)
-    }
+    transactions.accept(transaction, network)
   }
+
+  /// Whether a transaction that a peer brings enters the mempool.
+  open func admits(_ transaction: Transaction) -> Bool { !transactions.isRival(transaction) }
 
   // MARK: The connection
 
@@ -90,7 +86,12 @@ open class ServingNode: SimulatedEndpoint {
   }
 
   public func closed(_ link: SimulatedNetwork.LinkId, _ network: SimulatedNetwork) {
+    end(link)
+  }
+
+  private func end(_ link: SimulatedNetwork.LinkId) {
     sessions[link] = nil
+    transactions.closed(link)
   }
 
   public func received(
@@ -111,7 +112,7 @@ open class ServingNode: SimulatedEndpoint {
     _ what: String, _ link: SimulatedNetwork.LinkId, _ network: SimulatedNetwork
   ) {
     complaints.append(what)
-    sessions[link] = nil
+    end(link)
     network.close(link, from: id)
   }
 
@@ -129,20 +130,24 @@ open class ServingNode: SimulatedEndpoint {
     _ message: PeerMessage, _ link: SimulatedNetwork.LinkId, _ network: SimulatedNetwork
   ) {
     switch message {
-    case .version: sendVersion(link, network)
+    case .version(let version):
+      transactions.greeted(link, wantsTransactions: version.relay)
+      sendVersion(link, network)
     case .verack:
       sessions[link]?.isReady = true
       send(.sendHeaders, link, network)
       send(.feeFilter(1000), link, network)
+      transactions.planTurn(link, network)
+    case .feeFilter(let rate): transactions.received(feeFilter: rate, link)
     case .sendHeaders: sessions[link]?.wantsHeaders = true
     case .ping(let nonce): send(.pong(nonce), link, network)
     case .getHeaders(let locator, _): sendHeaders(after: locator, link, network)
     case .getFilterHeaders(let request): sendFilterHeaders(request, link, network)
     case .getFilters(let request): sendFilters(request, link, network)
     case .getFilterCheckpoints(_, let stopHash): sendCheckpoints(stopHash, link, network)
-    case .inv(let items): fetch(items, link, network)
+    case .inv(let items): transactions.announced(items, link, network)
     case .getData(let items): sendData(items, link, network)
-    case .transaction(let transaction): accept(transaction, network)
+    case .transaction(let transaction): transactions.brought(transaction, link, network)
     case .getAddr:
       if knownAddresses.isEmpty { return }
       send(tellsAddressesV2 ? .addrV2(knownAddresses) : .addr(knownAddresses), link, network)
@@ -155,8 +160,8 @@ open class ServingNode: SimulatedEndpoint {
       .version(
         VersionMessage(
           services: services, time: network.unixSeconds, nonce: UInt64(id) << 32 | UInt64(link),
-          userAgent: Array("/simulated/".utf8), startHeight: UInt32(chain.count - 1), relay: true)),
-      link, network)
+          userAgent: Array("/simulated/".utf8), startHeight: UInt32(chain.count - 1),
+          relay: transactions.isOpen)), link, network)
     send(.wtxidRelay, link, network)
     send(.verack, link, network)
   }
@@ -264,27 +269,16 @@ open class ServingNode: SimulatedEndpoint {
     }
   }
 
-  private func fetch(
-    _ items: [InventoryVector], _ link: SimulatedNetwork.LinkId, _ network: SimulatedNetwork
-  ) {
-    let unknown = items.filter { item in
-      !mempool.contains { $0.wtxid == item.hash || $0.txid == item.hash }
-    }
-    if !unknown.isEmpty { send(.getData(unknown), link, network) }
-  }
-
   private func sendData(
     _ items: [InventoryVector], _ link: SimulatedNetwork.LinkId, _ network: SimulatedNetwork
   ) {
     for item in items {
       let isBlock =
         item.kind == InventoryVector.Kind.block || item.kind == InventoryVector.Kind.witnessBlock
-      if isBlock, let entry = tree.entries[item.hash], isKnown(entry) {
+      if !isBlock {
+        if let answer = transactions.answer(item, link) { send(answer, link, network) }
+      } else if let entry = tree.entries[item.hash], isKnown(entry) {
         send(.block(entry.block), link, network)
-      } else if let transaction = mempool.first(where: {
-        $0.wtxid == item.hash || $0.txid == item.hash
-      }) {
-        send(.transaction(transaction), link, network)
       } else {
         send(.notFound([item]), link, network)
       }

@@ -57,6 +57,9 @@ public final class SimulatedNetwork {
 
   // MARK: What endpoints do
 
+  /// A number below `bound`, by chance.
+  public func draw(below bound: UInt64) -> UInt64 { random.below(bound) }
+
   /// Tries to connect; the answer is `connected` or `dialFailed`, which get `token` back.
   public func dial(_ to: EndpointId, from: EndpointId, token: UInt64 = 0) {
     queue.push(.dialled(from: from, to: to, token: token), atMs: nowMs + delay())
