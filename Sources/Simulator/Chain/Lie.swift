@@ -39,6 +39,10 @@ public enum Lie: CaseIterable, Sendable {
   case fakePayments
   /// Another transaction than was asked for.
   case transactionsOfOtherId
+  /// What is announced is asked for and forgotten, asked for again and again, or never asked for;
+  /// what is brought is brought back many times.
+  case transactionsForgotten, transactionsFetchedOften, silentAboutTransactions
+  case transactionsEchoed
   // Everything else.
   /// The beginning of a message that is as long as may be, and never its end.
   case hugeMessages

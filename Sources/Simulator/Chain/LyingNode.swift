@@ -55,7 +55,20 @@ public final class LyingNode: ServingNode {
       }
     case .getFilterCheckpoints: if tells(.silentAboutCheckpoints) { return }
     case .getFilters: if tells(.silentAboutFilters) { return }
+    case .inv(let items):
+      if tells(.silentAboutTransactions) { return }
+      if tells(.transactionsFetchedOften) {
+        for _ in 0..<20 { send(.getData(items), link, network) }
+      }
+    case .transaction(let transaction):
+      if tells(.transactionsEchoed) {
+        for _ in 0..<20 { send(.transaction(transaction), link, network) }
+      }
     case .getData(let items):
+      let isAboutTransactions = items.contains {
+        $0.kind & 0xff == InventoryVector.Kind.transaction
+      }
+      if isAboutTransactions && tells(.silentAboutTransactions) { return }
       if tells(.silentAboutBlocks) { return }
       if tells(.blocksNotFound) {
         send(.notFound(items), link, network)
@@ -120,6 +133,10 @@ public final class LyingNode: ServingNode {
           stopHash: request.stopHash,
           previousHeader: request.startHeight == 0 ? .zero : Bytes32(random.bytes(32)),
           filterHashes: (0..<count).map { _ in Bytes32(random.bytes(32)) })), link, network)
+  }
+
+  public override func admits(_ transaction: Transaction) -> Bool {
+    !tells(.transactionsForgotten) && super.admits(transaction)
   }
 
   // MARK: Unasked
