@@ -136,6 +136,25 @@ public final class ChainFollower {
     carryOut()
   }
 
+  /// Relays a transaction that somebody else handed over (``LightClient/follow(_:)``).
+  public func follow(_ transaction: Transaction) {
+    client.follow(transaction)
+    carryOut()
+  }
+
+  /// Asks all peers again for a transaction that is being relayed (``LightClient/probe(_:)``).
+  public func probe(_ txid: Bytes32) {
+    client.probe(txid)
+    carryOut()
+  }
+
+  /// What peers did with a transaction that is being relayed; nil for any other.
+  public func relayState(_ txid: Bytes32) -> RelayState? { client.relayState(txid) }
+
+  /// Whether this program may stop as far as this transaction goes
+  /// (``LightClient/isDelivered(_:)``). Whoever waits for that sets a limit: peers may never take it.
+  public func isDelivered(_ txid: Bytes32) -> Bool { client.isDelivered(txid) }
+
   /// An output that the caller's own disk knows of an earlier run (``LightClient/recall(_:script:)``).
   public func recall(_ outPoint: OutPoint, script: [UInt8]) {
     client.recall(outPoint, script: script)

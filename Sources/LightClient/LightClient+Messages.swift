@@ -41,12 +41,11 @@ extension LightClient {
       if let change = headers.received(list, index, &shared) { follow(change) }
     case .inv(let items): handleInventory(items, index)
     case .getData(let items): handleGetData(items, index)
-    case .notFound(let items):
-      shared.note(index)
-      for item in items.prefix(64) { blocks.notFound(item.hash, index, shared) }
+    case .notFound(let items): handleNotFound(items, index)
     case .block(let block):
       if let checked = blocks.received(block, index, &shared) { use(checked) }
     case .transaction(let transaction):
+      if broadcaster.received(transaction.txid, shared.peers[index].id) { return }
       if mempool.received(transaction, index, scan, &shared)
         && !broadcaster.isOurs(transaction.txid)
       {
@@ -85,6 +84,22 @@ extension LightClient {
       }
     }
     if !transactions.isEmpty { mempool.announced(transactions, index, &shared) }
+  }
+
+  /// Items of one `notfound` that are looked at: no question here has more.
+  private static let maxNotFound = 256
+
+  private mutating func handleNotFound(_ items: [InventoryVector], _ index: Int) {
+    let id = shared.peers[index].id
+    var wasAsked = false
+    for item in items.prefix(LightClient.maxNotFound) {
+      if broadcaster.notFound(item.hash, id) || mempool.notFound(item.hash, id)
+        || blocks.notFound(item.hash, id)
+      {
+        wasAsked = true
+      }
+    }
+    if !wasAsked { shared.note(index) }
   }
 
   private mutating func handleGetData(_ items: [InventoryVector], _ index: Int) {

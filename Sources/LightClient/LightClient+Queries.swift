@@ -81,8 +81,13 @@ extension LightClient {
     max(feeRateFloorSatPerKvB, fees.rate(tipHeight: shared.chain.tipHeight))
   }
 
-  /// How many peers have asked for a broadcast transaction; nil when it is not being relayed.
-  public func relayedTo(_ txid: Bytes32) -> Int? { broadcaster.relayedTo(txid) }
+  /// What peers did with a transaction that is being relayed; nil for any other.
+  public func relayState(_ txid: Bytes32) -> RelayState? { broadcaster.state(txid) }
+
+  /// Whether a program that relays this transaction may stop: two peers have it
+  /// (``RelayState/takenBy``), all of them where there are fewer and at least one; or a block has
+  /// it, or spent its inputs otherwise. False for a transaction that is not being relayed.
+  public func isDelivered(_ txid: Bytes32) -> Bool { broadcaster.isDelivered(txid, shared) }
 
   /// What ``LightClientEffect/storePeers(_:)`` stores, as it is now.
   public var knownPeers: [KnownPeer] { book.known(shared.unixSeconds) }

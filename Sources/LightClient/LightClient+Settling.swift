@@ -27,6 +27,7 @@ extension LightClient {
     for peer in shared.peers where peer.isClosing {
       book.failed(peer.address, &shared)
       mempool.peerGone(peer.id)
+      broadcaster.peerGone(peer.id)
     }
     shared.peers.removeAll { $0.isClosing }
   }
@@ -64,7 +65,7 @@ extension LightClient {
   /// Hands out the matched blocks that have come, in the order of heights.
   private mutating func deliver() {
     while let (height, block) = scan.nextBlock() {
-      coins.connected(block, scan)
+      coins.connected(block, scan, except: markers)
       fees.connected(block, height: height, network: shared.network)
       shared.outbox.push(.blockMatched(height: height, block: block))
       for news in broadcaster.connected(block, height: height) {

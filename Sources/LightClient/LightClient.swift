@@ -21,7 +21,7 @@ public struct LightClient {
   var teller: Teller
   var fees = FeeEstimator()
   var coins = KnownCoins()
-  /// Scripts watched only to see the client's own transactions confirmed.
+  /// Scripts watched only to see the client's own transactions confirmed or displaced.
   var markers: [[UInt8]] = []
   private var timerAtMs: UInt64?
 
@@ -37,7 +37,10 @@ public struct LightClient {
     let restored = HeaderChain(network: network, state: state)
     let chain = restored ?? HeaderChain(network: network)
     shared = Shared(
-      network: network, configuration: configuration, random: SeededNumbers(seed),
+      network: network,
+      watchesMempool: configuration.watchesMempool
+        ?? LightClientConfiguration.watchesMempool(on: network),
+      configuration: configuration, random: SeededNumbers(seed),
       nowMs: nowMs, unixSeconds: unixSeconds, outbox: Outbox(magic: network.magic), chain: chain)
     shared.configuration.windowHeaders = max(2200, configuration.windowHeaders)
     filterHeaders = FilterHeaderSync(
@@ -185,19 +188,55 @@ public struct LightClient {
   }
 
   public mutating func unwatch(_ script: [UInt8]) {
-    scan.unwatch(script)
+    if broadcaster.isMarker(script) {
+      if !markers.contains(script) { markers.append(script) }
+    } else {
+      scan.unwatch(script)
+    }
     settle()
   }
 
-  /// Relays the transaction to all peers (at least two when there are), again and again until it is
-  /// confirmed or ``forget(_:)`` is called, reorganisations included. Its confirmation is noticed
-  /// from the heights on that are not scanned yet.
+  /// Relays the transaction: announces it to all peers, at once and every minute or two, and asks
+  /// each of them for it until they return it, or have been asked often enough. It goes on until
+  /// the transaction is in a block or ``forget(_:)`` is called, and begins again where a
+  /// reorganisation takes it out. Its confirmation is noticed from the heights on that are not
+  /// scanned yet.
   public mutating func broadcast(_ transaction: Transaction) {
-    if let surplus = broadcaster.surplus { dropBroadcast(surplus) }
-    if let marker = broadcaster.add(transaction), !scan.isWatched(marker) {
-      markers.append(marker)
-      scan.watch(marker, fromHeight: scan.nextHeight, chain: shared.chain)
+    relay(transaction, markers: transaction.firstPaidScript.map { [$0] } ?? [])
+  }
+
+  /// ``broadcast(_:)`` of a transaction that somebody else made and handed over, for example the
+  /// funding of a channel: what else may spend its inputs is looked for too.
+  ///
+  /// A filter shows a spend by the output's script, which is not in the transaction. Only P2WSH
+  /// inputs show theirs, in their witness (the first 16 of them are watched). For such an input a
+  /// double spend in a block is told by ``LightClientEvent/transactionConflicted(txid:by:height:)``;
+  /// for others, taproot's key spends above all, only where the block is fetched for another
+  /// watched script. Nothing but the confirmation itself then shows that the transaction holds:
+  /// its absence proves nothing. Whoever made it chooses what the witnesses show: ``forget(_:)`` it
+  /// when it is of no more use, or every block may be fetched for it.
+  public mutating func follow(_ transaction: Transaction) {
+    var scripts = transaction.shownScripts
+    if let paid = transaction.firstPaidScript, !scripts.contains(paid) { scripts.append(paid) }
+    relay(transaction, markers: scripts)
+  }
+
+  private mutating func relay(_ transaction: Transaction, markers scripts: [[UInt8]]) {
+    if broadcaster.state(transaction.txid) == nil, let surplus = broadcaster.surplus {
+      dropBroadcast(surplus)
     }
+    broadcaster.add(transaction, markers: scripts)
+    for script in scripts where !scan.isWatched(script) {
+      markers.append(script)
+      scan.watch(script, fromHeight: scan.nextHeight, chain: shared.chain)
+    }
+    settle()
+  }
+
+  /// Asks every peer anew for a transaction that is being relayed (``broadcast(_:)``), eight times
+  /// within two minutes at most. ``RelayState/returnedBy`` counts from zero again.
+  public mutating func probe(_ txid: Bytes32) {
+    broadcaster.askAgain(txid)
     settle()
   }
 
@@ -207,7 +246,7 @@ public struct LightClient {
   }
 
   private mutating func dropBroadcast(_ txid: Bytes32) {
-    if let marker = broadcaster.remove(txid), markers.contains(marker) {
+    for marker in broadcaster.remove(txid) where markers.contains(marker) {
       markers.removeAll { $0 == marker }
       scan.unwatch(marker)
     }

@@ -10,6 +10,7 @@ public enum LightClientSelfTest {
     report("the client is synced", today.isSynced)
     let later = follow(fromSeconds: 4_102_444_800)
     report("headers of the year 2100 are followed", later.isFollowed && later.isSynced)
+    report("a transaction that a peer returns is delivered", delivers())
   }
 
   private static func follow(
@@ -45,6 +46,33 @@ public enum LightClientSelfTest {
     )
   }
 
+  /// A peer that has the transaction gives it when it is asked for it.
+  private static func delivers() -> Bool {
+    let network = Network.regtest
+    var configuration = LightClientConfiguration()
+    guard let address = PeerAddress(text: "127.0.0.1:1", defaultPort: 1) else { return false }
+    configuration.peers = [address]
+    let seconds = UInt64(network.genesis.time) + 3600
+    var client = LightClient(
+      network: network, configuration: configuration, state: .fresh, seed: 1, nowMs: 0,
+      unixSeconds: seconds)
+    let transaction = Transaction(
+      inputs: [
+        TransactionInput(previous: OutPoint(txid: .zero, index: 0), witness: [[1], [0x51]])
+      ],
+      outputs: [TransactionOutput(amountSat: 1, scriptPubKey: [0x51])])
+    client.follow(transaction)
+    client.peerConnected(PeerId(1), address: address, nowMs: 1, unixSeconds: seconds)
+    let before = client.isDelivered(transaction.txid)
+    for message in answers([], network) + [.transaction(transaction)] {
+      client.received(
+        MessageFrame.encode(message, magic: network.magic), from: PeerId(1), nowMs: 2,
+        unixSeconds: seconds)
+    }
+    return !before && client.isDelivered(transaction.txid)
+      && client.relayState(transaction.txid)?.returnedBy == 1
+  }
+
   private static func chain(
     _ network: Network, fromSeconds: UInt32, count: UInt32
   ) -> [Block] {
@@ -78,6 +106,7 @@ public enum LightClientSelfTest {
           services: services, time: 0, nonce: 0, userAgent: [], startHeight: 3, relay: true)),
       .verack,
     ]
+    guard let last = blocks.last else { return messages }
     var headers: [BlockHeader] = []
     // The genesis block's filter is of no interest here: any hash will do.
     var hashes = [Bytes32.zero]
@@ -89,7 +118,7 @@ public enum LightClientSelfTest {
     messages.append(
       .filterHeaders(
         FilterHeadersMessage(
-          stopHash: blocks[blocks.count - 1].hash, previousHeader: .zero, filterHashes: hashes)))
+          stopHash: last.hash, previousHeader: .zero, filterHashes: hashes)))
     for block in blocks {
       let filter = BlockFilter.build(block: block, spentScripts: [])
       messages.append(.filter(FilterMessage(blockHash: block.hash, filter: filter.encoded)))

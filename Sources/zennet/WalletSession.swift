@@ -119,7 +119,7 @@ final class WalletSession {
     }
     let txid = transaction.txid
     try run("a peer that takes transaction \(txid.reversed.hex)") {
-      (follower.client.relayedTo(txid) ?? 1) > 0
+      (follower.relayState(txid)?.takenBy ?? 1) > 0
     }
     try linger()
     return transaction

@@ -42,7 +42,7 @@ import Testing
     var scan = FilterScan(nextHeight: 1)
     scan.watch(Self.watched, fromHeight: 1, chain: chain)
     var coins = KnownCoins()
-    coins.connected(block([Self.funding]), scan)
+    coins.connected(block([Self.funding]), scan, except: [])
     return coins
   }
 
@@ -133,17 +133,26 @@ import Testing
     let beacon: [UInt8] = [0x51, 0x51]
     for script in [Self.watched, beacon] { scan.watch(script, fromHeight: 1, chain: chain) }
     var coins = KnownCoins()
-    coins.connected(block([Self.funding]), scan)
+    coins.connected(block([Self.funding]), scan, except: [])
     var points: [OutPoint] = []
     for number in 0..<UInt32(3 * KnownCoins.maxCoins) {
       let payment = Transaction(
         inputs: [TransactionInput(previous: OutPoint(txid: .zero, index: number))],
         outputs: [TransactionOutput(amountSat: 5, scriptPubKey: beacon)])
       points.append(OutPoint(txid: payment.txid, index: 0))
-      coins.connected(block([payment]), scan)
+      coins.connected(block([payment]), scan, except: [])
     }
     #expect(coins.script(of: fundingPoint) == Self.watched)
     #expect(points.filter { coins.script(of: $0) != nil }.count == KnownCoins.maxCoinsOfScript)
     #expect(coins.script(of: points[points.count - 1]) == beacon)
+    // What is watched only for a stranger's transaction is not even remembered.
+    let before = coins
+    let last = Transaction(
+      inputs: [TransactionInput(previous: OutPoint(txid: .zero, index: 999_999))],
+      outputs: [TransactionOutput(amountSat: 5, scriptPubKey: beacon)])
+    coins.connected(block([last]), scan, except: [beacon])
+    #expect(coins.script(of: OutPoint(txid: last.txid, index: 0)) == nil)
+    #expect(
+      coins.script(of: points[points.count - 1]) == before.script(of: points[points.count - 1]))
   }
 }

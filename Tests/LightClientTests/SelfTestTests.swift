@@ -7,5 +7,5 @@ import Testing
     count += 1
     #expect(isOk, "\(name)")
   }
-  #expect(count == 4)
+  #expect(count == 5)
 }

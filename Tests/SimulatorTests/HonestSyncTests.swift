@@ -122,7 +122,7 @@ import Testing
     world.client.broadcast(transaction, world.network)
     world.network.run(untilMs: world.network.nowMs + 5_000)
     for node in world.nodes { #expect(node.mempool.map { $0.txid } == [txid]) }
-    #expect(world.client.client.relayedTo(txid) == 2)
+    #expect(world.client.client.relayState(txid)?.fetchedBy == 2)
     let first = world.tree.mine(on: base, transactions: [transaction])
     for node in world.nodes { node.follow(first, world.network) }
     #expect(world.settle(on: first, seconds: 60))
@@ -163,10 +163,10 @@ import Testing
     let wanted = Set(transactions.dropFirst(20).map(\.txid))
     #expect(Set(world.nodes[0].mempool.map(\.txid)).isSuperset(of: wanted))
     for transaction in transactions.dropFirst(20) {
-      #expect(world.client.client.relayedTo(transaction.txid) == 1)
+      #expect(world.client.client.relayState(transaction.txid)?.returnedBy == 1)
     }
     for transaction in confirmed {
-      #expect(world.client.client.relayedTo(transaction.txid) == nil)
+      #expect(world.client.client.relayState(transaction.txid) == nil)
     }
   }
 

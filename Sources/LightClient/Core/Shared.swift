@@ -4,6 +4,8 @@ import Bytes
 /// What all managers see: the chain, the peers, the time, and the way out.
 struct Shared {
   let network: Network
+  /// Whether transactions of others are looked at before they are in a block.
+  let watchesMempool: Bool
   var configuration: LightClientConfiguration
   var random: SeededNumbers
   var nowMs: UInt64

@@ -21,9 +21,11 @@ public enum LightClientEvent: Equatable, Sendable {
   case transactionSeen(Transaction)
   /// A transaction given to ``LightClient/broadcast(_:)`` is in a block of the best chain.
   case transactionConfirmed(txid: Bytes32, height: UInt32)
-  /// Another transaction spent an input of a broadcast one, in a block of the best chain.
+  /// Another transaction spent an input of a broadcast one, in a block of the best chain. The
+  /// broadcast one is announced no more, unless that block is disconnected.
   case transactionConflicted(txid: Bytes32, by: Bytes32, height: UInt32)
-  /// A peer asked for a broadcast transaction: `peers` have by now.
+  /// Two peers, or all where there are fewer, have a broadcast transaction: `peers` have by now
+  /// (``RelayState/takenBy``). Told again when one more has it, or has returned it.
   case transactionRelayed(txid: Bytes32, peers: Int)
   /// A peer is ready to be worked with. Without filters it still serves headers and relays.
   case peerReady(PeerId, PeerAddress, servesFilters: Bool)

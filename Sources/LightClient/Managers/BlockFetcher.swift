@@ -144,13 +144,14 @@ struct BlockFetcher {
     return block
   }
 
-  /// The peer does not have what it was asked for.
-  mutating func notFound(_ hash: Bytes32, _ index: Int, _ shared: Shared) {
+  /// The peer does not have the block. True when it was asked for it.
+  mutating func notFound(_ hash: Bytes32, _ id: PeerId) -> Bool {
     guard let position = wants.firstIndex(where: { $0.hash == hash }),
-      wants[position].request?.from == shared.peers[index].id
-    else { return }
-    wants[position].failed.append(shared.peers[index].id)
+      wants[position].request?.from == id
+    else { return false }
+    wants[position].failed.append(id)
     wants[position].request = nil
+    return true
   }
 
   /// Whether the peer was asked for the block and did not give it.

@@ -10,17 +10,40 @@ struct Broadcaster {
   static let repeatMs: UInt64 = 60_000
   /// With more, those that are confirmed go. One that is not is the client's own money: it stays.
   static let maxTransactions = 128
+  /// Peers that must have a transaction before it counts as delivered; all, where there are fewer.
+  static let neededPeers = 2
+  /// A connection this young may become a peer: it counts among those that there are.
+  static let greetingMs: UInt64 = 5_000
+  /// Transactions asked for in one message: the answer may be one `notfound` for all of them.
+  static let maxQuestions = 100
 
-  private struct Entry {
+  private enum Phase {
+    case offered
+    /// In a block of the best chain.
+    case confirmed(height: UInt32)
+    /// Another transaction in a block of the best chain spent one of its inputs.
+    case displaced(height: UInt32)
+
+    /// Of the block that settled it.
+    var height: UInt32? {
+      switch self {
+      case .offered: return nil
+      case .confirmed(let height), .displaced(let height): return height
+      }
+    }
+  }
+
+  private struct Relay {
     let transaction: Transaction
     let txid: Bytes32
     let wtxid: Bytes32
-    /// The script by which its block is noticed; nil where it pays to none.
-    let marker: [UInt8]?
-    var confirmedHeight: UInt32?
-    var announced: [(to: PeerId, atMs: UInt64)] = []
-    var fetchedBy: [PeerId] = []
-    var repeatAtMs: UInt64 = 0
+    /// The scripts by which its block is noticed, and a block that displaces it.
+    var markers: [[UInt8]]
+    var phase = Phase.offered
+    /// What peers did with it; answers may come after a block has settled it.
+    var offer = RelayOffer()
+
+    var isOpen: Bool { phase.height == nil }
   }
 
   /// What a block says about the transactions.
@@ -29,103 +52,198 @@ struct Broadcaster {
     case conflicted(Bytes32, by: Bytes32)
   }
 
-  private var entries: [Entry] = []
+  private var relays: [Relay] = []
 
   /// The transaction that has to be forgotten for another one; nil while there is room.
   var surplus: Bytes32? {
-    if entries.count < Broadcaster.maxTransactions { return nil }
-    for entry in entries where entry.confirmedHeight != nil { return entry.txid }
+    if relays.count < Broadcaster.maxTransactions { return nil }
+    for relay in relays {
+      if case .confirmed = relay.phase { return relay.txid }
+    }
     return nil
   }
 
-  /// Returns the script to be watched, so that the confirmation is seen.
-  mutating func add(_ transaction: Transaction) -> [UInt8]? {
+  private func index(_ txid: Bytes32) -> Int? { relays.firstIndex { $0.txid == txid } }
+
+  /// Begins to relay the transaction. `markers` are the scripts that are watched for it.
+  mutating func add(_ transaction: Transaction, markers: [[UInt8]]) {
     let txid = transaction.txid
-    for entry in entries where entry.txid == txid { return entry.marker }
-    var marker: [UInt8]?
-    for output in transaction.outputs
-    where marker == nil && !output.scriptPubKey.isEmpty && !Script.isOpReturn(output.scriptPubKey) {
-      marker = output.scriptPubKey
+    if let index = index(txid) {
+      for marker in markers where !relays[index].markers.contains(marker) {
+        relays[index].markers.append(marker)
+      }
+      return
     }
-    entries.append(
-      Entry(transaction: transaction, txid: txid, wtxid: transaction.wtxid, marker: marker))
-    return marker
+    relays.append(
+      Relay(transaction: transaction, txid: txid, wtxid: transaction.wtxid, markers: markers))
   }
 
-  /// Returns the script that need no longer be watched for this transaction.
-  mutating func remove(_ txid: Bytes32) -> [UInt8]? {
-    guard let index = entries.firstIndex(where: { $0.txid == txid }) else { return nil }
-    let marker = entries.remove(at: index).marker
-    for entry in entries where entry.marker == marker { return nil }
-    return marker
+  /// Returns the scripts that need no longer be watched for this transaction.
+  mutating func remove(_ txid: Bytes32) -> [[UInt8]] {
+    guard let index = index(txid) else { return [] }
+    let markers = relays.remove(at: index).markers
+    return markers.filter { !isMarker($0) }
   }
 
-  /// How many peers have asked for the transaction; nil when it is not being relayed.
-  func relayedTo(_ txid: Bytes32) -> Int? {
-    for entry in entries where entry.txid == txid { return entry.fetchedBy.count }
-    return nil
+  /// Whether the script is watched for one of the transactions.
+  func isMarker(_ script: [UInt8]) -> Bool {
+    relays.contains { $0.markers.contains(script) }
   }
 
+  /// Whether `hash` is the id or the witness id of one of the transactions.
+  func isOurs(_ hash: Bytes32) -> Bool {
+    relays.contains { $0.txid == hash || $0.wtxid == hash }
+  }
+
+  // MARK: What is known
+
+  func state(_ txid: Bytes32) -> RelayState? { index(txid).map { relays[$0].offer.state } }
+
+  /// Whether waiting gains nothing more: enough peers have it, or a block has settled it.
+  func isDelivered(_ txid: Bytes32, _ shared: Shared) -> Bool {
+    guard let index = index(txid) else { return false }
+    return !relays[index].isOpen
+      || relays[index].offer.state.takenBy >= Broadcaster.neededPeers(shared)
+  }
+
+  /// Two, or as many as there are, and one at least.
+  private static func neededPeers(_ shared: Shared) -> Int {
+    var count = 0
+    for peer in shared.peers where isRecipient(peer) || isGreeting(peer, shared) { count += 1 }
+    return max(1, min(neededPeers, count))
+  }
+
+  /// Bitcoin Core hangs up on who announces transactions to a node that wants none.
+  private static func isRecipient(_ peer: Peer) -> Bool {
+    peer.isReady && peer.relaysTransactions && !peer.isLeaving
+  }
+
+  private static func isGreeting(_ peer: Peer, _ shared: Shared) -> Bool {
+    !peer.isClosing && peer.stage != .ready && shared.nowMs < peer.connectedMs + greetingMs
+  }
+
+  // MARK: Peers
+
+  /// Announces what a peer was not told of, and asks for what it has not shown to have.
   mutating func pump(_ shared: inout Shared) {
-    for entry in entries.indices where entries[entry].confirmedHeight == nil {
-      if entries[entry].repeatAtMs <= shared.nowMs {
-        entries[entry].announced = []
-        entries[entry].repeatAtMs =
-          shared.nowMs + Broadcaster.repeatMs + shared.random.next(below: Broadcaster.repeatMs)
-      }
-      for index in shared.peers.indices {
-        let peer = shared.peers[index]
-        if !peer.isReady || !peer.relaysTransactions { continue }
-        if entries[entry].announced.contains(where: { $0.to == peer.id }) { continue }
-        entries[entry].announced.append((peer.id, shared.nowMs))
-        let item =
+    if relays.isEmpty { return }
+    for index in relays.indices {
+      if !relays[index].isOpen || relays[index].offer.repeatAtMs > shared.nowMs { continue }
+      relays[index].offer.announceAgain(
+        nextMs: shared.nowMs + Broadcaster.repeatMs
+          + shared.random.next(below: Broadcaster.repeatMs))
+    }
+    for index in shared.peers.indices where Broadcaster.isRecipient(shared.peers[index]) {
+      turn(index, &shared)
+    }
+    tell(&shared)
+  }
+
+  private mutating func turn(_ peerIndex: Int, _ shared: inout Shared) {
+    let peer = shared.peers[peerIndex]
+    var announced: [InventoryVector] = []
+    var asked: [InventoryVector] = []
+    for index in relays.indices where relays[index].isOpen {
+      let (announces, asks) = relays[index].offer.turn(peer, shared.nowMs)
+      if announces {
+        announced.append(
           peer.usesWitnessIds
-          ? InventoryVector(kind: InventoryVector.Kind.witnessId, hash: entries[entry].wtxid)
-          : InventoryVector(kind: InventoryVector.Kind.transaction, hash: entries[entry].txid)
-        shared.send(.inv([item]), to: index)
+            ? InventoryVector(kind: InventoryVector.Kind.witnessId, hash: relays[index].wtxid)
+            : InventoryVector(kind: InventoryVector.Kind.transaction, hash: relays[index].txid))
+      }
+      if asks {
+        asked.append(
+          InventoryVector(
+            kind: InventoryVector.Kind.witnessTransaction, hash: relays[index].txid))
       }
     }
+    if !announced.isEmpty { shared.send(.inv(announced), to: peerIndex) }
+    var first = 0
+    while first < asked.count {
+      let end = min(asked.count, first + Broadcaster.maxQuestions)
+      shared.send(.getData(Array(asked[first..<end])), to: peerIndex)
+      first = end
+    }
+  }
+
+  private mutating func tell(_ shared: inout Shared) {
+    let needed = Broadcaster.neededPeers(shared)
+    for index in relays.indices where relays[index].isOpen {
+      guard let peers = relays[index].offer.news(neededPeers: needed) else { continue }
+      shared.outbox.push(.transactionRelayed(txid: relays[index].txid, peers: peers))
+    }
+  }
+
+  /// Asks every peer for the transaction again.
+  mutating func askAgain(_ txid: Bytes32) {
+    if let index = index(txid) { relays[index].offer.askAgain() }
   }
 
   /// A peer asks for something: true when it is a transaction of ours, which it then gets.
   mutating func requested(
-    _ item: InventoryVector, _ index: Int, _ shared: inout Shared
+    _ item: InventoryVector, _ peerIndex: Int, _ shared: inout Shared
   ) -> Bool {
     let isWitnessId = item.kind == InventoryVector.Kind.witnessId
     guard
-      let entry = entries.firstIndex(where: {
+      let index = relays.firstIndex(where: {
         isWitnessId ? $0.wtxid == item.hash : $0.txid == item.hash
       })
     else { return false }
-    shared.send(.transaction(entries[entry].transaction), to: index)
-    let id = shared.peers[index].id
-    if !entries[entry].fetchedBy.contains(id) {
-      entries[entry].fetchedBy.append(id)
-      shared.outbox.push(
-        .transactionRelayed(txid: entries[entry].txid, peers: entries[entry].fetchedBy.count))
-    }
+    shared.send(.transaction(relays[index].transaction), to: peerIndex)
+    let peer = shared.peers[peerIndex]
+    if Broadcaster.isRecipient(peer) { relays[index].offer.fetched(by: peer) }
     return true
   }
 
-  func isOurs(_ hash: Bytes32) -> Bool {
-    for entry in entries where entry.txid == hash || entry.wtxid == hash { return true }
-    return false
+  /// A transaction came. True when it is one of ours that its sender was asked for.
+  mutating func received(_ txid: Bytes32, _ id: PeerId) -> Bool {
+    guard let index = index(txid) else { return false }
+    return relays[index].offer.returned(by: id)
+  }
+
+  /// A peer lacks a transaction. True when it is one of ours that the peer was asked for.
+  mutating func notFound(_ txid: Bytes32, _ id: PeerId) -> Bool {
+    guard let index = index(txid) else { return false }
+    return relays[index].offer.notFound(by: id)
+  }
+
+  mutating func peerGone(_ id: PeerId) {
+    for index in relays.indices { relays[index].offer.peerGone(id) }
+  }
+
+  func deadlineMs(_ shared: Shared) -> UInt64 {
+    var deadline = UInt64.max
+    if shared.readyCount == 0 { return deadline }
+    var isWaiting = false
+    for relay in relays where relay.isOpen {
+      isWaiting = true
+      deadline = min(deadline, relay.offer.repeatAtMs)
+      for peer in shared.peers where Broadcaster.isRecipient(peer) {
+        if let nextMs = relay.offer.nextQuestionMs(peer.id) { deadline = min(deadline, nextMs) }
+      }
+    }
+    if !isWaiting { return deadline }
+    for peer in shared.peers where Broadcaster.isGreeting(peer, shared) {
+      deadline = min(deadline, peer.connectedMs + Broadcaster.greetingMs)
+    }
+    return deadline
   }
 
   // MARK: Blocks
 
   mutating func connected(_ block: Block, height: UInt32) -> [News] {
     var news: [News] = []
-    if entries.isEmpty { return news }
+    if relays.isEmpty { return news }
     for transaction in block.transactions {
-      for index in entries.indices where entries[index].confirmedHeight == nil {
-        if !sharesInput(transaction, entries[index].transaction) { continue }
+      for index in relays.indices where relays[index].isOpen {
+        if !sharesInput(transaction, relays[index].transaction) { continue }
         let txid = transaction.txid
-        if txid == entries[index].txid {
-          entries[index].confirmedHeight = height
+        if txid == relays[index].txid {
+          relays[index].phase = .confirmed(height: height)
           news.append(.confirmed(txid))
         } else {
-          news.append(.conflicted(entries[index].txid, by: txid))
+          relays[index].phase = .displaced(height: height)
+          news.append(.conflicted(relays[index].txid, by: txid))
         }
       }
     }
@@ -139,21 +257,12 @@ struct Broadcaster {
     return false
   }
 
+  /// Blocks above `forkHeight` left the best chain: what they settled is offered anew.
   mutating func reorganised(forkHeight: UInt32) {
-    for index in entries.indices {
-      guard let height = entries[index].confirmedHeight, height > forkHeight else { continue }
-      entries[index].confirmedHeight = nil
-      entries[index].announced = []
-      entries[index].repeatAtMs = 0
+    for index in relays.indices {
+      guard let height = relays[index].phase.height, height > forkHeight else { continue }
+      relays[index].phase = .offered
+      relays[index].offer.begin()
     }
-  }
-
-  func deadlineMs(_ shared: Shared) -> UInt64 {
-    var deadline = UInt64.max
-    if shared.readyCount == 0 { return deadline }
-    for entry in entries where entry.confirmedHeight == nil {
-      deadline = min(deadline, entry.repeatAtMs)
-    }
-    return deadline
   }
 }

@@ -13,7 +13,12 @@ struct Handshake {
   /// What a message of the handshake led to.
   enum Outcome { case none, ready }
 
-  /// The connection stands: we speak first, as we dialled.
+  /// What `feefilter` says where no announcement is wanted, in sat per 1000 virtual bytes: ten coins
+  /// a byte. Bitcoin Core multiplies it by a transaction's size in 64 bits.
+  static let noAnnouncementsSatPerKvB = 10_000 * Amount.satPerCoin
+
+  /// The connection stands: we speak first, as we dialled. Transactions are to be relayed, also where
+  /// no announcement is wanted: to who says otherwise Bitcoin Core gives no transaction at all.
   func connected(_ index: Int, _ shared: inout Shared) {
     let nonce = shared.random.next()
     shared.peers[index].localNonce = nonce
@@ -22,7 +27,7 @@ struct Handshake {
         VersionMessage(
           services: 0, time: shared.unixSeconds, nonce: nonce,
           userAgent: shared.configuration.userAgent, startHeight: shared.chain.tipHeight,
-          relay: shared.configuration.watchesMempool)), to: index)
+          relay: true)), to: index)
   }
 
   func receivedVersion(_ version: VersionMessage, _ index: Int, _ shared: inout Shared) {
@@ -70,6 +75,9 @@ struct Handshake {
     }
     shared.peers[index].stage = .ready
     shared.send(.sendHeaders, to: index)
+    if !shared.watchesMempool {
+      shared.send(.feeFilter(Handshake.noAnnouncementsSatPerKvB), to: index)
+    }
     ping(index, &shared)
     shared.outbox.push(
       .peerReady(

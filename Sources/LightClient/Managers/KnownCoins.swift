@@ -29,11 +29,12 @@ struct KnownCoins {
     coins.append((outPoint, script))
   }
 
-  /// A block was handed out that may pay to what `scan` watches.
-  mutating func connected(_ block: Block, _ scan: FilterScan) {
+  /// A block was handed out that may pay to what `scan` watches. What is watched only for a
+  /// transaction that is relayed, which a stranger may have made, pushes out nothing.
+  mutating func connected(_ block: Block, _ scan: FilterScan, except markers: [[UInt8]]) {
     for transaction in block.transactions {
       for (index, output) in transaction.outputs.enumerated()
-      where scan.isWatched(output.scriptPubKey) {
+      where scan.isWatched(output.scriptPubKey) && !markers.contains(output.scriptPubKey) {
         add(OutPoint(txid: transaction.txid, index: UInt32(index)), output.scriptPubKey)
       }
     }

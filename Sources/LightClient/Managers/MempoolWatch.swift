@@ -22,7 +22,7 @@ struct MempoolWatch {
 
   /// Peers announced transactions. The interesting ones are asked for in one message.
   mutating func announced(_ hashes: [InventoryVector], _ index: Int, _ shared: inout Shared) {
-    if !shared.configuration.watchesMempool { return }
+    if !shared.watchesMempool { return }
     refill(shared)
     var wanted: [InventoryVector] = []
     for item in hashes {
@@ -71,6 +71,13 @@ struct MempoolWatch {
       if scan.isWatched(Script.p2wsh(witnessScript: last)) { return true }
     }
     return false
+  }
+
+  /// A peer lacks what it announced: it was confirmed or pushed out. True when it was asked for.
+  mutating func notFound(_ hash: Bytes32, _ id: PeerId) -> Bool {
+    let before = requested.count
+    requested.removeAll { $0.from == id && $0.hash == hash }
+    return requested.count < before
   }
 
   private mutating func remember(_ hash: Bytes32) {

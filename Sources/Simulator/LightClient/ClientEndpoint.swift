@@ -22,6 +22,8 @@ public final class ClientEndpoint: SimulatedEndpoint {
 
   /// Relayed since the start, and again after each restart.
   private var own: [Transaction] = []
+  /// The same of those that somebody else handed over.
+  private var followed: [Transaction] = []
   /// The most that the client held, of those times at which it was looked at.
   public private(set) var mostHeldBytes = 0
 
@@ -54,6 +56,7 @@ public final class ClientEndpoint: SimulatedEndpoint {
     let from = ledger.scannedHeight + 1
     for script in ledger.scripts { client.watch(script, fromHeight: from) }
     for transaction in own { client.broadcast(transaction) }
+    for transaction in followed { client.follow(transaction) }
     ledger.restarted(client)
     drain(network)
   }
@@ -75,6 +78,29 @@ public final class ClientEndpoint: SimulatedEndpoint {
   public func broadcast(_ transaction: Transaction, _ network: SimulatedNetwork) {
     own.append(transaction)
     client.broadcast(transaction)
+    drain(network)
+  }
+
+  public func follow(_ transaction: Transaction, _ network: SimulatedNetwork) {
+    followed.append(transaction)
+    client.follow(transaction)
+    drain(network)
+  }
+
+  public func forget(_ txid: Bytes32, _ network: SimulatedNetwork) {
+    own.removeAll { $0.txid == txid }
+    followed.removeAll { $0.txid == txid }
+    client.forget(txid)
+    drain(network)
+  }
+
+  public func unwatch(_ script: [UInt8], _ network: SimulatedNetwork) {
+    client.unwatch(script)
+    drain(network)
+  }
+
+  public func probe(_ txid: Bytes32, _ network: SimulatedNetwork) {
+    client.probe(txid)
     drain(network)
   }
 
