@@ -16,7 +16,7 @@ final class LiveClient {
 
   init(
     ports: [UInt16], folder: String, network: Network = .regtest, usesGossip: Bool = false,
-    windowHeaders: Int = LightClientConfiguration().windowHeaders
+    windowHeaders: Int = LightClientConfiguration().windowHeaders, watchesMempool: Bool? = nil
   ) throws {
     self.folder = folder
     reactor = Reactor()
@@ -24,6 +24,7 @@ final class LiveClient {
     configuration.targetPeers = ports.count
     configuration.usesGossip = usesGossip
     configuration.windowHeaders = windowHeaders
+    configuration.watchesMempool = watchesMempool
     follower = ChainFollower(
       network: network, configuration: configuration, peers: ports.map { ("127.0.0.1", $0) },
       cache: try ChainCache(path: folder + "/chain.db"), reactor: reactor, timerToken: 1)

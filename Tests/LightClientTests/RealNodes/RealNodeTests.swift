@@ -58,8 +58,11 @@ struct RealNodeTests {
       folder: try folder.sub(name), servesFilters: servesFilters, options: options)
   }
 
-  private func client(_ nodes: [BitcoinNode], _ name: String = "client") throws -> LiveClient {
-    try LiveClient(ports: nodes.map(\.port), folder: try folder.sub(name))
+  private func client(
+    _ nodes: [BitcoinNode], _ name: String = "client", watchesMempool: Bool? = nil
+  ) throws -> LiveClient {
+    try LiveClient(
+      ports: nodes.map(\.port), folder: try folder.sub(name), watchesMempool: watchesMempool)
   }
 
   /// A client that looks for `script` and is level with the node, which is the only one.
