@@ -79,6 +79,7 @@ final class AgentContext {
   func emit(_ effect: AgentEffect) { effects.append(effect) }
   func nextEffect() -> AgentEffect? { effects.popFirst() }
 
+  func debug(_ text: String) { emit(.log(level: 3, text)) }
   func info(_ text: String) { emit(.log(level: 2, text)) }
   func warning(_ text: String) { emit(.log(level: 1, text)) }
 

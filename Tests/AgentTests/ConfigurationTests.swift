@@ -13,17 +13,23 @@ private let good = """
   peer = 127.0.0.1:18444
   peer = [::1]:18445
   peer = node.example   ; the network's own port
+  lan = yes
   [payout]
   address = bcrt1qexample
   [price]
   hour_sat = 3600
   watts = 12.5
   sat_per_kwh = 200
+  idle_watts = 2
+  occupancy = 0.25
   [limits]
   memory_mib = 64
   cpus = 0.5
+  leases = 3
   [risk]
   max_loss_sat = 5000
+  stranger_sat = 50
+  unconfirmed_sat = 0
   """
 
 private func parse(_ text: String) throws(ConfigurationError) -> Configuration {
@@ -49,6 +55,19 @@ private func message(_ text: String) -> String {
   #expect(configuration.milliCpus == 500)
   #expect(configuration.memoryMiB == 64)
   #expect(configuration.maxLossSat == 5000)
+  #expect(configuration.idleMilliWatts == 2000)
+  #expect(configuration.occupancyMilli == 250)
+  #expect(configuration.leases == 3)
+  #expect(configuration.strangerSat == 50)
+  #expect(configuration.unconfirmedSat == 0)
+  #expect(configuration.usesLan)
+}
+
+@Test func whatAnOwnerDoesNotSayHasADefault() {
+  let configuration = Configuration()
+  #expect(configuration.maxLossSat == nil && configuration.strangerSat == 100)
+  #expect(configuration.unconfirmedSat == nil && configuration.occupancyMilli == 500)
+  #expect(configuration.leases == 0 && !configuration.usesLan)
 }
 
 @Test(arguments: [
@@ -61,6 +80,9 @@ private func message(_ text: String) -> String {
   ("[price]\nhour_sat =", "zennet.conf:2: price.hour_sat: has no value"),
   ("[limits]\ncpus = 1.2345", "zennet.conf:2: limits.cpus: cannot be"),
   ("[limits]\ncpus = 1.", "zennet.conf:2: limits.cpus: cannot be"),
+  ("[limits]\nleases = 0", "zennet.conf:2: limits.leases: cannot be '0'"),
+  ("[price]\noccupancy = 1.1", "zennet.conf:2: price.occupancy: cannot be '1.1'"),
+  ("[network]\nlan = 1", "zennet.conf:2: network.lan: cannot be '1'"),
   ("[agent]\n\ndate = /x", "zennet.conf:3: agent.date: no such key; this section has data, log"),
   ("[agnet]\ndata = /x", "zennet.conf:2: agnet.data: no such section"),
   ("[agent]\ndata = here", "zennet.conf:2: agent.data: cannot be 'here': expected an absolute"),

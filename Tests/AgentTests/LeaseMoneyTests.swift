@@ -44,7 +44,7 @@ import Testing
     let owedSat = try #require(scene.summary).owedSat
     let first = try #require(publisher.contract).id
     publisher.habits.signsContract = false
-    scene.pass(ms: 61_000)
+    scene.pass(ms: 11_000)
     #expect(scene.disk.archived == [first], "nothing was paid: nothing is left to collect")
 
     // The next bid names the debt, and it is the first thing owed.

@@ -52,7 +52,8 @@ final class WorkSearch {
       context.info(
         name + "\(announcement.workers) workers wanted, up to "
           + "\(announcement.priceCeilingSatPerHour) sat an hour")
-    case .nearly(let refusal), .never(let refusal): context.info(name + refusal.text)
+    case .nearly(let refusal): context.info(name + refusal.text)
+    case .never(let refusal): context.debug(name + refusal.text)
     }
   }
 

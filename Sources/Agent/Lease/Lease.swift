@@ -145,8 +145,11 @@ final class Lease {
 
   /// It earns nothing, and a contract that pays may have its place.
   var yields: Bool {
-    guard case .open(let open) = phase else { return false }
     let nowMs = context.nowMs
+    if case .ending(let ending) = phase, holdsPlace, let since = ending.idleSinceMs {
+      return nowMs >= since + LeaseTimes.yieldMs
+    }
+    guard case .open(let open) = phase else { return false }
     func lasts(_ sinceMs: UInt64?, _ ms: UInt64) -> Bool {
       sinceMs.map { nowMs >= $0 + ms } ?? false
     }
@@ -222,6 +225,8 @@ final class Lease {
 
   /// Another contract gets its place.
   func yield() {
+    // A lease that is ending gives up the results that nobody fetched.
+    if case .ending = phase { closeShare() }
     end(.yielded)
     holdsPlace = false
     settle()
@@ -494,9 +499,9 @@ final class Lease {
   /// Whatever the publisher does, what was paid is collected.
   private func beginClosing() {
     books.remember(work)
-    books.eraseTraces()
     work.sayLines()
     storeRows()
+    books.eraseTraces()
     call.flush()
     closeShare()
     phase = .closing
@@ -555,7 +560,7 @@ final class Lease {
   private func advance(_ former: OpenLease) {
     var open = former
     let nowMs = context.nowMs
-    let (standing, text) = self.standing(open)
+    let (standing, text) = standingRule.decision
     if standing != open.standing {
       let wasRunning = open.standing == .running
       open.standing = standing
@@ -596,7 +601,7 @@ final class Lease {
     return nil
   }
 
-  private func standing(_ open: OpenLease) -> (Standing, String) {
+  private var standingRule: StandingRule {
     let channels = books.channels
     let margin = contract.terms.closeMarginBlocks
     return StandingRule(
@@ -607,7 +612,7 @@ final class Lease {
       allowedSat: context.unconfirmed.allowedSat(key, unixSeconds: context.now.unixSeconds),
       lacksTopUp: channels.awaitsTopUp
         && context.tipHeight + margin >= channels.confirmedUntilHeight
-    ).decision
+    )
   }
 
   private func changed(wasRunning: Bool, _ standing: Standing, _ text: String) {
@@ -630,12 +635,13 @@ final class Lease {
     if case .tasks = ending.step {
       if !work.isIdle { return }
       books.account.close(nowMs: nowMs)
-      if !work.hasResults { holdsPlace = false }
+      ending.idleSinceMs = nowMs
       let patienceMs =
         ending.reason.isHasty ? LeaseTimes.hastyPaymentMs : UInt64(contract.holdMs)
       ending.step = .payment(untilMs: nowMs + patienceMs)
       phase = .ending(ending)
     }
+    if !work.hasResults { holdsPlace = false }
     guard case .payment(let untilMs) = ending.step else {
       if case .signature(let untilMs) = ending.step, nowMs >= untilMs { beginClosing() }
       return
@@ -650,6 +656,8 @@ final class Lease {
       return beginClosing()
     }
     if ending.isStated && books.channels.paidSat >= books.owedSat(work) {
+      // The last orders are overwritten before traces of them are erased.
+      storeRows()
       books.sayReceipt(work)
       ending.step = .signature(untilMs: nowMs + signatureMs(ending.reason))
       phase = .ending(ending)
@@ -701,7 +709,9 @@ final class Lease {
     var earliest = books.nextReportMs(
       isCounting: books.account.isReserving || work.active > 0,
       hasLines: books.hasUnstatedLines(work))
-    if books.account.isReserving { earliest = min(earliest, context.nowMs + reservationCheckMs) }
+    if books.account.isReserving {
+      earliest = min(earliest, context.nowMs + reservationCheckMs(open))
+    }
     let holdMs = UInt64(contract.holdMs)
     if open.standing == .frozen, let since = open.standsSinceMs {
       earliest = min(earliest, since + holdMs)
@@ -710,14 +720,14 @@ final class Lease {
     return earliest
   }
 
-  /// While nothing but the reservation counts, what is owed is looked at again after this.
-  private var reservationCheckMs: UInt64 {
+  /// While nothing but the reservation counts, the lease is looked at again when that can have changed its
+  /// standing, or have come to half the loss.
+  private func reservationCheckMs(_ open: OpenLease) -> UInt64 {
     let hour: UInt64 = 3_600_000
     let hourlySat = max(
       1, Price.owedSat(contract.rates, LeaseUsage(reservedMs: hour)) ?? UInt64.max)
-    // A sixteenth of the loss: far below what freezes a lease.
-    let stepSat = max(1, contract.providerMaxLossSat / 16)
-    let (product, overflow) = stepSat.multipliedReportingOverflow(by: hour)
+    let roomSat = min(standingRule.roomSat, books.reportRoomSat(work))
+    let (product, overflow) = roomSat.multipliedReportingOverflow(by: hour)
     let ms = overflow ? hour : product / hourlySat
     return min(max(ms, books.account.sampleMs), UInt64(contract.payoutIntervalMs))
   }

@@ -44,11 +44,7 @@ enum LeaseEnding: UInt8, Equatable, Sendable {
     }
   }
 
-  /// Whether there is little time for a last payment.
-  var isHasty: Bool {
-    switch self {
-    case .owner, .term, .ladder, .unconfirmed, .books: return true
-    case .publisher, .unpaid, .absent, .yielded: return false
-    }
-  }
+  /// Whether there is little time for a last payment: only a publisher that ends its lease itself has the
+  /// contract's hold time.
+  var isHasty: Bool { self != .publisher }
 }

@@ -57,4 +57,6 @@ struct EndingLease {
   var step = Step.tasks
   /// The final statement was said on this connection.
   var isStated = false
+  /// Since when no task is left.
+  var idleSinceMs: UInt64?
 }

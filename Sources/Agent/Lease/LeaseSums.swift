@@ -10,7 +10,7 @@ struct LeaseSums: Equatable {
   var chain = Bytes32.zero
   /// Their usage in sum.
   var usage = UsageVector()
-  /// The highest task number so far.
+  /// The highest task number that was stored: one that was refused may come again.
   var lastTask: UInt32 = 0
   /// The highest task number among these lines.
   var lastLine: UInt32 = 0

@@ -96,7 +96,7 @@ final class LeaseBooks {
     sums.chain = work.lines.storedChain
     sums.usage = work.lines.storedUsage
     sums.lastLine = work.lines.storedLast
-    sums.lastTask = work.lastNumber
+    sums.lastTask = work.lastStored
     sums.reported = account.reported
     sums.trafficBytes = account.trafficBytes
     sums.lostAtSat = lostAtSat
@@ -152,6 +152,13 @@ final class LeaseBooks {
   func nextReportMs(isCounting: Bool, hasLines: Bool) -> UInt64 {
     guard call.isReady, isCounting || hasLines else { return UInt64.max }
     return (reportedAtMs ?? context.nowMs) + UInt64(contract.payoutIntervalMs)
+  }
+
+  /// What may be owed more before half the loss is; no bound once it is.
+  func reportRoomSat(_ work: LeaseWork) -> UInt64 {
+    let owed = owedSat(work)
+    let limit = channels.paidSat + halfLossSat
+    return owed < limit ? limit - owed : UInt64.max
   }
 
   func hasUnstatedLines(_ work: LeaseWork) -> Bool { work.lines.count > statedLines }

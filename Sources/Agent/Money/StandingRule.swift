@@ -20,6 +20,17 @@ struct StandingRule {
   /// A top-up was agreed on, and was not seen in time.
   var lacksTopUp: Bool
 
+  /// What may be owed more before the standing changes.
+  var roomSat: UInt64 {
+    func room(_ owedSat: UInt64, _ limitSat: UInt64) -> UInt64 {
+      let (worst, overflow) = owedSat.addingReportingOverflow(rule.headroomSat)
+      return overflow ? 0 : limitSat - min(limitSat, worst)
+    }
+    let paid = isUnconfirmed ? paidSat : countingSat
+    let credit = room(owedSat, paid + maxLossSat)
+    return isUnconfirmed ? min(credit, room(exposedSat, allowedSat)) : credit
+  }
+
   /// The standing, and for people the numbers behind it.
   var decision: (standing: Standing, text: String) {
     if let pause { return (.paused, pause) }

@@ -44,6 +44,8 @@ final class LeaseTask {
   /// What its streams are called.
   let key: Bytes32
   var phase: Phase
+  /// What its order takes, as it is sent.
+  let orderBytes: Int
   var output = TaskOutput()
   /// An earlier run of the agent held what it printed.
   let outputIsLost: Bool
@@ -54,6 +56,7 @@ final class LeaseTask {
     number = order.number
     key = TaskKey.of(contract: contract, number: order.number)
     phase = .queued(order)
+    orderBytes = order.encode().count
     outputIsLost = false
   }
 
@@ -62,6 +65,7 @@ final class LeaseTask {
     number = line.number
     key = TaskKey.of(contract: contract, number: line.number)
     phase = .ended(line)
+    orderBytes = 0
     outputIsLost = true
     output.programEnded()
   }

@@ -37,6 +37,7 @@ final class LeaseWork {
 
   var lines: LineLog { runner.lines }
   var lastNumber: UInt32 { table.lastNumber }
+  var lastStored: UInt32 { table.lastStored }
   var queued: Int { table.queued }
   var active: Int { table.active }
   var isIdle: Bool { table.unfinished == 0 }
@@ -53,18 +54,25 @@ final class LeaseWork {
   func ordered(_ order: TaskOrder, closed: Refusal?) {
     if order.number <= table.lastNumber { return sayState(order.number) }
     if let refusal = closed ?? table.refusal(order) {
-      table.refused(order.number)
+      table.refused(order.number, refusal)
       context.info("task \(order.number) refused: " + refusal.text)
-      call.say(
-        .taskState(number: order.number, state: .refused(refusal.code, text: refusal.bytes)))
-      return
+      return sayRefused(order.number, refusal)
     }
     streams.taskAdded(runner.add(order))
   }
 
+  private func sayRefused(_ number: UInt32, _ refusal: Refusal) {
+    call.say(.taskState(number: number, state: .refused(refusal.code, text: refusal.bytes)))
+  }
+
   /// A number that came before is answered with its state, and never run again.
   private func sayState(_ number: UInt32) {
-    guard let task = table.task(number) else { return }
+    guard let task = table.task(number) else {
+      for former in table.refusals where former.number == number {
+        sayRefused(number, former.refusal)
+      }
+      return
+    }
     switch task.phase {
     case .queued, .starting: call.say(.taskState(number: number, state: .queued))
     case .running(_, let running):
@@ -151,6 +159,7 @@ final class LeaseWork {
 
   /// After the publisher's state: what it may have missed is said again.
   func resume() {
+    for former in table.refusals { sayRefused(former.number, former.refusal) }
     for line in lines.pending { call.say(.taskEnded(line)) }
     for task in table.tasks where task.running != nil {
       sayState(task.number)

@@ -9,11 +9,14 @@ struct TaskOutput {
   private(set) var inputOffset: UInt64 = 0
   /// The publisher has no more.
   private(set) var inputIsEnded = false
-  private var outputIsFetched = false
-  private var errorIsFetched = false
+  /// The publisher ended its side: it has everything, or wants nothing of what is still sent.
+  private var outputIsLeft = false
+  private var errorIsLeft = false
 
   /// The streams went with the connection; the publisher opens them again.
   mutating func disconnected() {
+    if !TaskOutput.isFetched(standardOutput, outputIsLeft) { outputIsLeft = false }
+    if !TaskOutput.isFetched(standardError, errorIsLeft) { errorIsLeft = false }
     standardOutput.stream = nil
     standardError.stream = nil
     input = nil
@@ -29,19 +32,22 @@ struct TaskOutput {
 
   /// The publisher has all that was printed.
   var isFetched: Bool {
-    let hasOutput = outputIsFetched || standardOutput.endOffset == 0
-    let hasError = errorIsFetched || standardError.endOffset == 0
-    return standardOutput.isEnded && standardError.isEnded && hasOutput && hasError
+    TaskOutput.isFetched(standardOutput, outputIsLeft)
+      && TaskOutput.isFetched(standardError, errorIsLeft)
+  }
+
+  private static func isFetched(_ buffer: OutputBuffer, _ isLeft: Bool) -> Bool {
+    buffer.isEnded && (buffer.endOffset == 0 || (isLeft && buffer.unsent == 0))
   }
 
   /// Of an output; true where the stream is one of these.
   mutating func streamEnded(_ id: StreamId) -> Bool {
     if standardOutput.stream == id {
-      if standardOutput.isDone { outputIsFetched = true }
+      outputIsLeft = true
       return true
     }
     if standardError.stream == id {
-      if standardError.isDone { errorIsFetched = true }
+      errorIsLeft = true
       return true
     }
     return false

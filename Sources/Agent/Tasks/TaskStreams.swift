@@ -41,8 +41,10 @@ final class TaskStreams {
   private func attach(_ id: StreamId, _ opening: StreamOpening, to task: LeaseTask) {
     switch opening.kind {
     case .standardOutput where !task.outputIsLost:
+      if let former = task.output.standardOutput.stream { call.resetStream(former) }
       task.output.standardOutput.resume(at: opening.receiveOffset, on: id)
     case .standardError where !task.outputIsLost:
+      if let former = task.output.standardError.stream { call.resetStream(former) }
       task.output.standardError.resume(at: opening.receiveOffset, on: id)
     case .fileOut:
       if !results.open(task.number, id, offset: opening.receiveOffset) { call.resetStream(id) }

@@ -5,8 +5,13 @@ import Market
 /// ended and of which the publisher may still want something.
 final class TaskTable {
   private(set) var tasks: [LeaseTask] = []
-  /// The highest number that was ever taken or refused.
+  /// The highest number that was taken or refused in this run or taken before.
   private(set) var lastNumber: UInt32
+  /// The highest that was ever taken.
+  private(set) var lastStored: UInt32
+  /// Refusals that the publisher may have missed, the latest last.
+  private(set) var refusals: [(number: UInt32, refusal: Refusal)] = []
+  private static let mostRefusals = 128
   private let share: ShareLimits
 
   /// Ended tasks that are kept for their output alone.
@@ -15,6 +20,7 @@ final class TaskTable {
   init(_ share: ShareLimits, lastNumber: UInt32) {
     self.share = share
     self.lastNumber = lastNumber
+    lastStored = lastNumber
   }
 
   func task(_ number: UInt32) -> LeaseTask? {
@@ -43,10 +49,9 @@ final class TaskTable {
     }
     var count = 0
     var bytes = order.encode().count
-    for task in tasks {
-      guard case .queued(let queued) = task.phase else { continue }
+    for task in tasks where task.isQueued {
       count += 1
-      bytes += queued.encode().count
+      bytes += task.orderBytes
     }
     if count >= Limits.maxQueuedTasks || bytes > Limits.maxQueuedBytes {
       return Refusal(
@@ -60,9 +65,14 @@ final class TaskTable {
   func add(_ task: LeaseTask) {
     tasks.append(task)
     lastNumber = max(lastNumber, task.number)
+    lastStored = max(lastStored, task.number)
   }
 
-  func refused(_ number: UInt32) { lastNumber = max(lastNumber, number) }
+  func refused(_ number: UInt32, _ refusal: Refusal) {
+    lastNumber = max(lastNumber, number)
+    if refusals.count >= TaskTable.mostRefusals { refusals.removeFirst() }
+    refusals.append((number, refusal))
+  }
 
   func remove(_ number: UInt32) { tasks.removeAll { $0.number == number } }
 
