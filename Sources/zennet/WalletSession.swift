@@ -60,7 +60,7 @@ final class WalletSession {
     let untilMs = min(deadlineMs, Clock.monotonicMs() + WalletSession.handOverMs)
     while Clock.monotonicMs() < untilMs {
       try handleEvents()
-      if done.allSatisfy({ (follower.client.relayedTo($0.transaction.txid) ?? 1) > 0 }) { break }
+      if done.allSatisfy({ (follower.relayState($0.transaction.txid)?.takenBy ?? 1) > 0 }) { break }
       try turn(untilMs: untilMs)
     }
     try linger()

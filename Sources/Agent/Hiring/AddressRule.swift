@@ -1,3 +1,4 @@
+import Bitcoin
 import Bytes
 
 /// Which hosts an agent may call on a public network: nobody's LAN, nobody's own machine.

@@ -134,9 +134,8 @@ public struct LeaseRecord: Equatable, Sendable {
         let isolation = IsolationWanted(rawValue: try reader.u8())
       else { return nil }
       let workers = try reader.u16le()
-      guard
-        let contract = try? Signed<Contract>.decode(try reader.lengthPrefixed(limit: 4096))
-      else { return nil }
+      let signed = try reader.lengthPrefixed(limit: 4096)
+      guard let contract = try? Signed<Contract>.decode(signed) else { return nil }
       var record = LeaseRecord(
         stage: stage, announcementTxid: txid, endpoint: endpoint, isolation: isolation,
         workers: workers, contract: contract, channelNonce: try reader.bytes32(),
@@ -144,9 +143,8 @@ public struct LeaseRecord: Equatable, Sendable {
       record.ending = ending
       record.openedUnixSeconds = try reader.u64le()
       for _ in 0..<(try reader.compactSize(limit: UInt64(Limits.maxChannels - 1))) {
-        guard let topUp = try? Signed<TopUp>.decode(try reader.lengthPrefixed(limit: 2048)) else {
-          return nil
-        }
+        let signed = try reader.lengthPrefixed(limit: 2048)
+        guard let topUp = try? Signed<TopUp>.decode(signed) else { return nil }
         record.topUps.append(topUp)
       }
       let receipt = try reader.lengthPrefixed(limit: 4096)

@@ -1,3 +1,4 @@
+import Bitcoin
 import Bytes
 import Market
 
