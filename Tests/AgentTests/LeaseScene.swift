@@ -55,6 +55,8 @@ final class LeaseScene {
   var publishers: [ScriptedPublisher] = []
   /// Whether peers fetch what is relayed.
   var peersAsk = true
+  /// Whether sandboxes come up.
+  var sandboxesStart = true
   var height: UInt32 = 100
   private var wires: [CallKey: ScriptedPublisher] = [:]
   private var seed: UInt64 = 0
@@ -407,6 +409,7 @@ final class LeaseScene {
     if words[0] == "missing" {
       return machine.taskEnded(ref, .notExecutable(code: 2), task.usage, now)
     }
+    if !sandboxesStart { return }
     task.hasStarted = true
     machine.taskStarted(ref, now)
     if words[0] == "print" { machine.outputRead(ref, Array(words[1].utf8), isError: false, now) }

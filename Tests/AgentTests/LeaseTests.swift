@@ -187,6 +187,17 @@ import Testing
       publisher.refusedTasks.map { $0.code } == [.unacceptable, .disk, .busy, .busy, .busy, .busy])
   }
 
+  @Test func aMachineThatStartsNothingIsNotPaidForItsReservation() throws {
+    let scene = LeaseScene()
+    let publisher = scene.hire()
+    scene.confirm(publisher)
+    scene.pass(ms: 2000)
+    scene.sandboxesStart = false
+    publisher.run(1, "sleep 1000")
+    scene.pass(ms: 20_000)
+    #expect(scene.summary?.usage.reservedMs == 7000)
+  }
+
   @Test func aTopUpGoesOnWhereTheFirstChannelIsFull() throws {
     let scene = LeaseScene()
     let publisher = scene.hire { $0.capacitySat = 7000 }

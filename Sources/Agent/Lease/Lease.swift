@@ -578,7 +578,15 @@ final class Lease {
     open.unconfirmedSince =
       books.channels.isUnconfirmed && context.isSynced
       ? open.unconfirmedSince ?? context.tipHeight : nil
-    books.account.reserve(call.isReady && standing == .running, nowMs: nowMs)
+    let lines = work.lines.count
+    if !work.isStuck {
+      open.stuckSince = nil
+    } else if open.stuckSince?.lines != lines {
+      open.stuckSince = (nowMs, lines)
+    }
+    let isUnready = open.stuckSince.map { nowMs >= $0.nowMs + LeaseTimes.unreadyMs } ?? false
+    books.account.reserve(
+      call.isReady && standing == .running && !isUnready, nowMs: nowMs)
     phase = .open(open)
     if let reason = reasonToEnd(open) { end(reason) }
   }
@@ -717,6 +725,9 @@ final class Lease {
       earliest = min(earliest, since + holdMs)
     }
     if let since = open.awaySinceMs { earliest = min(earliest, since + holdMs) }
+    if let since = open.stuckSince, books.account.isReserving {
+      earliest = min(earliest, since.nowMs + LeaseTimes.unreadyMs)
+    }
     return earliest
   }
 

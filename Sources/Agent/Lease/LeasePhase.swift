@@ -37,6 +37,8 @@ struct OpenLease {
   var standsSinceMs: UInt64?
   /// Since when it has no task.
   var idleSinceMs: UInt64?
+  /// Since when its tasks wait for this machine, and the lines that there were then.
+  var stuckSince: (nowMs: UInt64, lines: UInt32)?
   /// Since when the publisher is away.
   var awaySinceMs: UInt64?
   /// Since which height the newest channel's ladder is too low.

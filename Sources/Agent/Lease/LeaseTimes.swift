@@ -9,6 +9,8 @@ enum LeaseTimes {
   static let refusedRedialMs: UInt64 = 8000
   /// What was silent for longer than this counts as gone (``ReservationClock``).
   static let silenceMs: UInt64 = 20_000
+  /// A machine that starts none of the tasks that wait for it is not ready; both ends stop their clocks.
+  static let unreadyMs: UInt64 = 5000
   /// A stream whose task is not known yet waits for the task's order.
   static let earlyStreamMs: UInt64 = 5000
 

@@ -21,6 +21,7 @@ final class BundlePuller {
   }
 
   func holdsAll(_ bundles: [BundleRef]) -> Bool { shelf.holdsAll(bundles) }
+  var isPulling: Bool { shelf.isPulling }
   func used(_ bundles: [BundleRef]) { shelf.used(bundles) }
   func disconnected() { shelf.disconnected() }
   func lost(_ digest: Bytes32) { shelf.lost(digest) }

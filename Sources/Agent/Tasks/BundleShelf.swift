@@ -79,6 +79,9 @@ struct BundleShelf {
 
   // MARK: Pulling
 
+  /// Whether a bundle is on its way.
+  var isPulling: Bool { pulls > 0 }
+
   private var pulls: Int {
     entries.reduce(0) { count, entry in
       if case .pulling(let pull) = entry.state, pull.stream != nil { return count + 1 }

@@ -41,6 +41,12 @@ final class LeaseWork {
   var queued: Int { table.queued }
   var active: Int { table.active }
   var isIdle: Bool { table.unfinished == 0 }
+  /// Tasks wait, none runs, and no bundle is on its way to them: the share is of no use to anybody.
+  var isStuck: Bool {
+    if isIdle || bundles.isPulling { return false }
+    return table.tasks.allSatisfy { $0.isQueued || $0.isStarting || $0.isEnded }
+  }
+
   /// Of tasks that have no line yet.
   var usage: UsageVector { table.usage }
   var hasResults: Bool { !streams.results.isEmpty }
