@@ -20,7 +20,7 @@ extension FuzzTarget {
     seeds: {
       let request = Array(
         """
-        {"command":"program","worker":1,"task":0,"arguments":["sh"],"environment":["A=b"],\
+        {"command":"exec","worker":1,"task":0,"arguments":["sh"],"environment":["A=b"],\
         "workdir":"/","terminal":[24,80]}
         """.utf8)
       let frames: [ControlFrame] = [
@@ -63,8 +63,8 @@ extension FuzzTarget {
       else { continue }
       let same = ControlJson.decode(ControlRequest.self, ControlJson.encode(request))
       try require(same == request, "a request round-trips")
-      if let program = request.program() {
-        try require(!program.arguments.isEmpty, "a program has a name")
+      if let session = request.session() {
+        try require(!session.arguments.isEmpty, "a program has a name")
       }
     }
     try require(whole.next() == nil, "where a stream is cut does not matter")

@@ -125,7 +125,7 @@ extension FuzzTarget {
       return channel.map { Array($0.encodedState().dropLast(32)) }
     },
     record("agent's lease", { [agentLease] }, Agent.LeaseRecord.decode) { $0.encode() },
-    record("pool", { [Records.pool.encode()] }, PoolRecord.decode) { $0.encode() },
+    record("pool", { [Records.pool] }, PoolRecord.decode) { $0.encode() },
     record("publisher's lease", { [Records.lease.encode()] }, Hiring.LeaseRecord.decode) {
       $0.encode()
     },
@@ -157,16 +157,34 @@ extension FuzzTarget {
 
 /// The publisher's records.
 private enum Records {
-  static let pool: PoolRecord = {
-    var plan = PoolPlan(offer: Samples.offer, endpoint: Samples.announcement.endpoint)
-    plan.capacitySat = 7
-    return PoolRecord(
-      id: Sha256.hash([40]), plan: plan, announcement: Samples.transaction, announcementEndsAt: 9,
-      startedUnixSeconds: 1, startHeight: 2)
+  /// As ``PoolRecord/encode()`` has it: the machine alone makes such records.
+  static let pool: [UInt8] = {
+    var writer = ByteWriter()
+    writer.u8(1)
+    writer.append(Sha256.hash([40]))
+    writer.lengthPrefixed(Samples.offer.encode())
+    writer.lengthPrefixed(Samples.announcement.endpoint.host)
+    writer.u16le(4500)
+    writer.u64le(2000)
+    writer.u32le(144)
+    writer.u64le(100_000)
+    writer.u64le(3_600_000)
+    writer.append([7, 1])
+    writer.u64le(600_000)
+    writer.u64le(UInt64.max)
+    writer.u8(3)
+    for _ in 0..<3 { writer.u64le(UInt64.max) }
+    writer.lengthPrefixed(Samples.transaction.bytes())
+    writer.u32le(1)
+    writer.u32le(2)
+    writer.u64le(3)
+    writer.u32le(4)
+    writer.append([1, 0, 0])
+    return writer.bytes
   }()
 
   static let lease = Hiring.LeaseRecord(
-    pool: pool.id, contract: Samples.signedContract, report: [1, 2], startHeight: 3,
+    pool: Sha256.hash([40]), contract: Samples.signedContract, report: [1, 2], startHeight: 3,
     channels: [
       LeaseChannelRecord(channelIndex: 4),
       LeaseChannelRecord(
@@ -176,7 +194,6 @@ private enum Records {
   static let progress: LeaseProgress = {
     var progress = LeaseProgress(stage: .open)
     progress.lastTask = 3
-    progress.orphans = [1, 2]
     progress.usage = Samples.statement.usage
     progress.statement = Signed(
       Samples.statement, providerSignature: Samples.statement.sign(Samples.provider))
