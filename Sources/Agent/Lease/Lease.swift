@@ -17,6 +17,7 @@ final class Lease {
   private let books: LeaseBooks
   private let talk: LeaseTalk
   private let context: AgentContext
+  private let parts: LeaseParts
   private var phase: LeasePhase
   private var hasShare = false
   /// The share counts among this machine's places.
@@ -42,6 +43,7 @@ final class Lease {
     work = LeaseWork(
       key, record, sums, call: call, account: books.account, context: context)
     talk = LeaseTalk(call, books, work, isAgreed: true, context: context)
+    parts = LeaseParts(key: key, call: call, books: books, work: work, context: context)
     phase = .awaitingFunding(
       FundingWait(step: .unfunded, untilMs: context.nowMs + LeaseTimes.fundingMs))
     try books.channels.add(agreement.contract.terms)
@@ -72,6 +74,7 @@ final class Lease {
     work = LeaseWork(
       key, record, sums, call: call, account: books.account, context: context)
     talk = LeaseTalk(call, books, work, isAgreed: false, context: context)
+    parts = LeaseParts(key: key, call: call, books: books, work: work, context: context)
     phase = .over
     for (index, state) in stored.channels.enumerated() {
       guard let state else {
@@ -99,7 +102,7 @@ final class Lease {
     case .open:
       phase = .open(OpenLease())
       openShare()
-    case .ending: phase = .ending(EndingLease(reason: record.ending ?? .owner))
+    case .ending: phase = .ending(EndingLease(record.ending ?? .owner))
     case .closing:
       phase = .closing
       holdsPlace = false
@@ -114,7 +117,7 @@ final class Lease {
 
   // MARK: What can be asked
 
-  private var label: String { "lease " + books.id.leaseText + ": " }
+  private var label: String { parts.label }
   var contract: Contract { books.contract }
   var endpoint: Endpoint { books.record.endpoint }
   var announcementTxid: Bytes32 { books.record.announcementTxid }
@@ -145,22 +148,11 @@ final class Lease {
 
   /// It earns nothing, and a contract that pays may have its place.
   var yields: Bool {
-    let nowMs = context.nowMs
-    if case .ending(let ending) = phase, holdsPlace, let since = ending.idleSinceMs {
-      return nowMs >= since + LeaseTimes.yieldMs
+    switch phase {
+    case .open(let open): return open.yields(parts)
+    case .ending(let ending): return holdsPlace && ending.yields(parts)
+    case .awaitingFunding, .closing, .closed, .over: return false
     }
-    guard case .open(let open) = phase else { return false }
-    func lasts(_ sinceMs: UInt64?, _ ms: UInt64) -> Bool {
-      sinceMs.map { nowMs >= $0 + ms } ?? false
-    }
-    let stands = open.standing == .paused ? nil : open.standsSinceMs
-    if books.channels.isUnconfirmed {
-      return lasts(stands, LeaseTimes.unconfirmedYieldMs)
-        || lasts(open.idleSinceMs, LeaseTimes.unconfirmedYieldMs)
-    }
-    if lasts(stands, LeaseTimes.yieldMs) { return true }
-    return lasts(open.awaySinceMs, LeaseTimes.yieldMs)
-      && lasts(open.idleSinceMs, LeaseTimes.yieldMs)
   }
 
   // MARK: Events
@@ -247,18 +239,12 @@ final class Lease {
     work.pull()
     work.sayLines()
     if mayReport { books.reportIfDue(work) }
-    storeRows()
+    parts.storeRows()
     if mayStart { work.start() }
     call.flush()
     work.destroyEnded()
     if mayStart { work.start() }
     work.releaseDone()
-  }
-
-  private func storeRows() {
-    if !work.hasRows { return }
-    let rows = work.takeRows(books.sums(work))
-    if !rows.isEmpty { context.emit(.storeRows(contract: books.id, rows)) }
   }
 
   private var mayStart: Bool {
@@ -269,9 +255,7 @@ final class Lease {
   private var mayReport: Bool {
     switch phase {
     case .open: return true
-    case .ending(let ending):
-      if case .tasks = ending.step { return true }
-      return false
+    case .ending(let ending): return ending.mayReport
     case .awaitingFunding, .closing, .closed, .over: return false
     }
   }
@@ -300,7 +284,7 @@ final class Lease {
       books.account.silent(sinceMs: lastReceivedMs, nowMs: context.nowMs)
       books.account.reserve(false, nowMs: context.nowMs)
       if case .ending(var ending) = phase {
-        ending.isStated = false
+        ending.disconnected()
         phase = .ending(ending)
       }
     case .funding(let channel, let transaction): fundingOffered(channel, transaction)
@@ -318,18 +302,12 @@ final class Lease {
     switch phase {
     case .awaitingFunding(let wait): if wait.step == .unfunded { talk.sayAccept() }
     case .open(let open):
-      if open.standing != .running { say(open.standing, open.text) }
+      if open.standing != .running { parts.say(open.standing, open.text) }
     case .ending(let ending):
       sayLeaving(ending.reason)
-      if case .signature = ending.step { books.sayReceipt(work) }
+      if ending.awaitsSignature { books.sayReceipt(work) }
     case .closing, .closed, .over: break
     }
-  }
-
-  private func say(_ standing: Standing, _ text: String) {
-    if !call.isReady { return }
-    call.say(
-      .standing(standing, text: Array(Array(text.utf8).prefix(Limits.maxTextBytes))))
   }
 
   private func sayLeaving(_ reason: LeaseEnding) {
@@ -366,7 +344,7 @@ final class Lease {
 
   /// From here on tasks run, within the owner's number until the funding confirms.
   private func open() {
-    phase = .open(OpenLease(idleSinceMs: context.nowMs))
+    phase = .open(OpenLease())
     books.enter(.open)
     openShare()
     books.sayFunding(0)
@@ -434,13 +412,8 @@ final class Lease {
       if Int(number) + 1 < books.channels.count { return books.channels.close(number) }
       end(.term)
     case .ending(var ending):
-      guard !ending.reason.isHasty, Int(number) + 1 == books.channels.count else { return }
-      let untilMs = context.nowMs + LeaseTimes.hastyPaymentMs
-      switch ending.step {
-      case .tasks: break
-      case .payment(let former): ending.step = .payment(untilMs: min(former, untilMs))
-      case .signature(let former): ending.step = .signature(untilMs: min(former, untilMs))
-      }
+      guard Int(number) + 1 == books.channels.count else { return }
+      ending.hurry(nowMs: context.nowMs)
       phase = .ending(ending)
     case .awaitingFunding, .closing, .closed, .over: break
     }
@@ -473,14 +446,14 @@ final class Lease {
     case .ending, .closing, .closed, .over: return
     }
     books.account.reserve(false, nowMs: context.nowMs)
-    phase = .ending(EndingLease(reason: reason))
+    phase = .ending(EndingLease(reason))
     books.enter(.ending, ending: reason)
     sayLeaving(reason)
     work.stopAll(reason.exit, graceMs: UInt64(contract.stopGraceMs))
   }
 
   private func receiptSigned(_ signature: [UInt8]) {
-    guard case .ending(let ending) = phase, case .signature = ending.step else { return }
+    guard case .ending(let ending) = phase, ending.awaitsSignature else { return }
     if !books.receiptSigned(signature) {
       return context.warning(label + "the publisher's signature of the receipt is wrong")
     }
@@ -490,7 +463,7 @@ final class Lease {
 
   /// A channel of a lease that is ending may be closed by its publisher too.
   private func closeWanted(_ number: UInt8) {
-    guard case .ending(let ending) = phase, case .signature = ending.step,
+    guard case .ending(let ending) = phase, ending.awaitsSignature,
       let close = books.channels.signClose(number)
     else { return }
     call.say(.closeSigned(close))
@@ -500,7 +473,7 @@ final class Lease {
   private func beginClosing() {
     books.remember(work)
     work.sayLines()
-    storeRows()
+    parts.storeRows()
     books.eraseTraces()
     call.flush()
     closeShare()
@@ -528,8 +501,15 @@ final class Lease {
   private func advance() {
     switch phase {
     case .awaitingFunding(let wait): advance(wait)
-    case .open(let open): advance(open)
-    case .ending(let ending): advance(ending)
+    case .open(var open):
+      let reason = open.advance(parts)
+      phase = .open(open)
+      if let reason { end(reason) }
+    case .ending(var ending):
+      let isDone = ending.advance(parts)
+      phase = .ending(ending)
+      if !ending.needsShare(work) { holdsPlace = false }
+      if isDone { beginClosing() }
     case .closing: advanceClosing()
     case .closed: if books.channels.isBuried { archive() }
     case .over: break
@@ -557,130 +537,6 @@ final class Lease {
     }
   }
 
-  private func advance(_ former: OpenLease) {
-    var open = former
-    let nowMs = context.nowMs
-    let (standing, text) = standingRule.decision
-    if standing != open.standing {
-      let wasRunning = open.standing == .running
-      open.standing = standing
-      open.standsSinceMs = standing == .running ? nil : open.standsSinceMs ?? nowMs
-      changed(wasRunning: wasRunning, standing, text)
-    }
-    open.text = text
-    let isIdle = work.isIdle
-    open.idleSinceMs = isIdle ? open.idleSinceMs ?? nowMs : nil
-    open.awaySinceMs = call.isReady ? nil : open.awaySinceMs ?? nowMs
-    open.ladderLowSince =
-      !books.channels.isUnconfirmed && books.ladderIsLow()
-      ? open.ladderLowSince ?? context.tipHeight : nil
-    // A machine that was away knows nothing before it has looked at all blocks.
-    open.unconfirmedSince =
-      books.channels.isUnconfirmed && context.isSynced
-      ? open.unconfirmedSince ?? context.tipHeight : nil
-    let lines = work.lines.count
-    if !work.isStuck {
-      open.stuckSince = nil
-    } else if open.stuckSince?.lines != lines {
-      open.stuckSince = (nowMs, lines)
-    }
-    let isUnready = open.stuckSince.map { nowMs >= $0.nowMs + LeaseTimes.unreadyMs } ?? false
-    books.account.reserve(
-      call.isReady && standing == .running && !isUnready, nowMs: nowMs)
-    phase = .open(open)
-    if let reason = reasonToEnd(open) { end(reason) }
-  }
-
-  private func reasonToEnd(_ open: OpenLease) -> LeaseEnding? {
-    let nowMs = context.nowMs
-    let holdMs = UInt64(contract.holdMs)
-    if let since = open.unconfirmedSince {
-      return context.tipHeight >= since + LeaseTimes.unconfirmedBlocks ? .unconfirmed : nil
-    }
-    if open.standing == .frozen, let since = open.standsSinceMs, nowMs >= since + holdMs {
-      return .unpaid
-    }
-    if let since = open.awaySinceMs, nowMs >= since + holdMs { return .absent }
-    if let since = open.ladderLowSince,
-      context.tipHeight >= since + LeaseTimes.ladderBlocks
-    {
-      return .ladder
-    }
-    return nil
-  }
-
-  private var standingRule: StandingRule {
-    let channels = books.channels
-    let margin = contract.terms.closeMarginBlocks
-    return StandingRule(
-      rule: books.account.rule, maxLossSat: contract.providerMaxLossSat,
-      pause: context.owner.isPaused ? context.owner.text : nil, owedSat: books.owedSat(work),
-      paidSat: channels.paidSat, countingSat: channels.countingSat,
-      isUnconfirmed: channels.isUnconfirmed, exposedSat: books.exposedSat(work),
-      allowedSat: context.unconfirmed.allowedSat(key, unixSeconds: context.now.unixSeconds),
-      lacksTopUp: channels.awaitsTopUp
-        && context.tipHeight + margin >= channels.confirmedUntilHeight
-    )
-  }
-
-  private func changed(wasRunning: Bool, _ standing: Standing, _ text: String) {
-    let isRunning = standing == .running
-    if wasRunning != isRunning {
-      work.isFrozen = !isRunning
-      context.emit(isRunning ? .thawShare(key) : .freezeShare(key))
-    }
-    if standing == .frozen {
-      context.warning(label + "frozen: " + text)
-    } else {
-      context.info(label + standing.text + (isRunning ? "" : ": " + text))
-    }
-    say(standing, text)
-  }
-
-  private func advance(_ former: EndingLease) {
-    var ending = former
-    let nowMs = context.nowMs
-    if case .tasks = ending.step {
-      if !work.isIdle { return }
-      books.account.close(nowMs: nowMs)
-      ending.idleSinceMs = nowMs
-      let patienceMs =
-        ending.reason.isHasty ? LeaseTimes.hastyPaymentMs : UInt64(contract.holdMs)
-      ending.step = .payment(untilMs: nowMs + patienceMs)
-      phase = .ending(ending)
-    }
-    if !work.hasResults { holdsPlace = false }
-    guard case .payment(let untilMs) = ending.step else {
-      if case .signature(let untilMs) = ending.step, nowMs >= untilMs { beginClosing() }
-      return
-    }
-    if call.isReady && !ending.isStated {
-      ending.isStated = true
-      phase = .ending(ending)
-      work.sayLines()
-      books.stateFinally(work)
-    }
-    if books.channels.first?.funding == nil {
-      return beginClosing()
-    }
-    if ending.isStated && books.channels.paidSat >= books.owedSat(work) {
-      // The last orders are overwritten before traces of them are erased.
-      storeRows()
-      books.sayReceipt(work)
-      ending.step = .signature(untilMs: nowMs + signatureMs(ending.reason))
-      phase = .ending(ending)
-    } else if nowMs >= untilMs || (ending.reason.isHasty && call.isDown) {
-      beginClosing()
-    }
-  }
-
-  /// A publisher whose channels were paid nothing needs the signed closes to have its coins back early.
-  private func signatureMs(_ reason: LeaseEnding) -> UInt64 {
-    if reason.isHasty { return LeaseTimes.hastyPaymentMs }
-    let isPaid = books.channels.paid.count == books.channels.count
-    return isPaid ? LeaseTimes.signatureMs : UInt64(contract.holdMs)
-  }
-
   private func advanceClosing() {
     if books.channels.isCollected {
       phase = .closed
@@ -702,77 +558,16 @@ final class Lease {
     if wantsCall || !call.isDown { earliest = min(earliest, call.nextDeadlineMs) }
     switch phase {
     case .awaitingFunding(let wait): earliest = min(earliest, wait.untilMs)
-    case .open(let open): earliest = min(earliest, deadlineMs(open))
-    case .ending(let ending):
-      switch ending.step {
-      case .tasks: break
-      case .payment(let untilMs), .signature(let untilMs): earliest = min(earliest, untilMs)
-      }
+    case .open(let open): earliest = min(earliest, open.nextDeadlineMs(parts))
+    case .ending(let ending): earliest = min(earliest, ending.nextDeadlineMs)
     case .closing, .closed, .over: break
     }
     return earliest
   }
 
-  private func deadlineMs(_ open: OpenLease) -> UInt64 {
-    var earliest = books.nextReportMs(
-      isCounting: books.account.isReserving || work.active > 0,
-      hasLines: books.hasUnstatedLines(work))
-    if books.account.isReserving {
-      earliest = min(earliest, context.nowMs + reservationCheckMs(open))
-    }
-    let holdMs = UInt64(contract.holdMs)
-    if open.standing == .frozen, let since = open.standsSinceMs {
-      earliest = min(earliest, since + holdMs)
-    }
-    if let since = open.awaySinceMs { earliest = min(earliest, since + holdMs) }
-    if let since = open.stuckSince, books.account.isReserving {
-      earliest = min(earliest, since.nowMs + LeaseTimes.unreadyMs)
-    }
-    return earliest
-  }
-
-  /// While nothing but the reservation counts, the lease is looked at again when that can have changed its
-  /// standing, or have come to half the loss.
-  private func reservationCheckMs(_ open: OpenLease) -> UInt64 {
-    let hour: UInt64 = 3_600_000
-    let hourlySat = max(
-      1, Price.owedSat(contract.rates, LeaseUsage(reservedMs: hour)) ?? UInt64.max)
-    let roomSat = min(standingRule.roomSat, books.reportRoomSat(work))
-    let (product, overflow) = roomSat.multipliedReportingOverflow(by: hour)
-    let ms = overflow ? hour : product / hourlySat
-    return min(max(ms, books.account.sampleMs), UInt64(contract.payoutIntervalMs))
-  }
-
-  // MARK: Display
-
   var summary: LeaseSummary {
-    let channels = books.channels
-    var summary = LeaseSummary(
-      contract: books.id, announcementTxid: announcementTxid, publisher: contract.publisher,
-      stage: books.record.stage, capacitySat: channels.capacitySat,
-      owedSat: books.owedSat(work), paidSat: channels.paidSat, payments: channels.paymentCount,
-      usage: books.usage(work))
-    if case .open(let open) = phase { summary.standing = open.standing }
-    summary.isConnected = call.isReady
-    summary.funding = channels.first?.funding
-    summary.fundingHeight = channels.first?.fundingHeight
-    summary.closeTxid = channels.first?.spend?.txid
-    summary.closeHeight = channels.first?.spendHeight
-    summary.payoutSat = channels.payoutSat
-    summary.tasks = work.lines.count
-    summary.running = UInt32(work.active)
-    summary.queued = UInt32(work.queued)
-    summary.lastLine = work.lines.latest
-    for number in 1..<max(1, channels.count) {
-      if let channel = channels.channel(UInt8(number)) {
-        summary.topUps.append(
-          LeaseSummary.TopUp(
-            number: UInt8(number), funding: channel.funding, fundingHeight: channel.fundingHeight,
-            capacitySat: channel.terms.capacitySat, paidSat: channel.paidSat,
-            closeTxid: channel.spend?.txid, closeHeight: channel.spendHeight,
-            payoutSat: channel.spend?.payoutSat ?? 0))
-      }
-    }
-    return summary
+    var standing = Standing.running
+    if case .open(let open) = phase { standing = open.standing }
+    return LeaseSummary(parts, standing)
   }
 }

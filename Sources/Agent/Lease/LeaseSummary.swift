@@ -22,8 +22,8 @@ public struct LeaseSummary: Equatable, Sendable {
   public var announcementTxid: Bytes32
   public var publisher: Bytes32
   public var stage: LeaseStage
-  public var standing = Standing.running
-  public var isConnected = false
+  public var standing: Standing
+  public var isConnected: Bool
   /// Sums over all channels.
   public var capacitySat: UInt64
   public var owedSat: UInt64
@@ -36,28 +36,48 @@ public struct LeaseSummary: Equatable, Sendable {
   public var closeTxid: Bytes32?
   public var closeHeight: UInt32?
   /// Of all channels.
-  public var payoutSat: UInt64 = 0
+  public var payoutSat: UInt64
   /// Tasks that have ended, run, wait.
-  public var tasks: UInt32 = 0
-  public var running: UInt32 = 0
-  public var queued: UInt32 = 0
+  public var tasks: UInt32
+  public var running: UInt32
+  public var queued: UInt32
   /// Of the task that ended last; nil where none has in this run.
   public var lastLine: TaskLine?
   public var topUps: [TopUp] = []
 
-  init(
-    contract: Bytes32, announcementTxid: Bytes32, publisher: Bytes32, stage: LeaseStage,
-    capacitySat: UInt64, owedSat: UInt64, paidSat: UInt64, payments: UInt64, usage: LeaseUsage
-  ) {
-    self.contract = contract
-    self.announcementTxid = announcementTxid
-    self.publisher = publisher
-    self.stage = stage
-    self.capacitySat = capacitySat
-    self.owedSat = owedSat
-    self.paidSat = paidSat
-    self.payments = payments
-    self.usage = usage
+  init(_ parts: LeaseParts, _ standing: Standing) {
+    let (books, work) = (parts.books, parts.work)
+    let channels = books.channels
+    contract = books.id
+    announcementTxid = books.record.announcementTxid
+    publisher = books.contract.publisher
+    stage = books.record.stage
+    self.standing = standing
+    isConnected = parts.call.isReady
+    capacitySat = channels.capacitySat
+    owedSat = books.owedSat(work)
+    paidSat = channels.paidSat
+    payments = channels.paymentCount
+    usage = books.usage(work)
+    funding = channels.first?.funding
+    fundingHeight = channels.first?.fundingHeight
+    closeTxid = channels.first?.spend?.txid
+    closeHeight = channels.first?.spendHeight
+    payoutSat = channels.payoutSat
+    tasks = work.lines.count
+    running = UInt32(work.active)
+    queued = UInt32(work.queued)
+    lastLine = work.lines.latest
+    for number in 1..<max(1, channels.count) {
+      if let channel = channels.channel(UInt8(number)) {
+        topUps.append(
+          TopUp(
+            number: UInt8(number), funding: channel.funding,
+            fundingHeight: channel.fundingHeight, capacitySat: channel.terms.capacitySat,
+            paidSat: channel.paidSat, closeTxid: channel.spend?.txid,
+            closeHeight: channel.spendHeight, payoutSat: channel.spend?.payoutSat ?? 0))
+      }
+    }
   }
 
   /// One JSON object. Everything in it is hexadecimal, a number, or one of our own words.
