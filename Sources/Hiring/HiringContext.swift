@@ -19,9 +19,9 @@ final class HiringContext {
   private var effects: [HiringEffect] = []
   private var effectIndex = 0
   /// Calls whose session has something to say, leases that have events, pools that may move.
-  private var calls: [Call] = []
-  private var leases: [Lease] = []
-  private var pools: [Pool] = []
+  private var calls = WorkList<Call>()
+  private var leases = WorkList<Lease>()
+  private var pools = WorkList<Pool>()
 
   init(
     settings: HiringSettings, network: Network, secrets: HiringSecrets,
@@ -82,20 +82,38 @@ final class HiringContext {
   }
 
   func nextCall() -> Call? {
-    guard let call = calls.popLast() else { return nil }
+    guard let call = calls.next() else { return nil }
     call.isTouched = false
     return call
   }
 
   func nextLease() -> Lease? {
-    guard let lease = leases.popLast() else { return nil }
+    guard let lease = leases.next() else { return nil }
     lease.isTouched = false
     return lease
   }
 
   func nextPool() -> Pool? {
-    guard let pool = pools.popLast() else { return nil }
+    guard let pool = pools.next() else { return nil }
     pool.isTouched = false
     return pool
+  }
+}
+
+/// What is to be looked at, in the order in which it came up.
+private struct WorkList<Item> {
+  private var items: [Item] = []
+  private var head = 0
+
+  mutating func append(_ item: Item) { items.append(item) }
+
+  mutating func next() -> Item? {
+    if head == items.count {
+      items.removeAll(keepingCapacity: items.count < 256)
+      head = 0
+      return nil
+    }
+    head += 1
+    return items[head - 1]
   }
 }

@@ -15,7 +15,7 @@ public final class HiringMachine {
   private let treasury: Treasury
   private let providers: Providers
   private let callers: Callers
-  private var pools: [Bytes32: Pool] = [:]
+  private var pools = Roster<Pool>()
   private var execs: [UInt32: Lease] = [:]
   private var lastExec: UInt32 = 0
   /// When leases whose reservation runs are stored next.
@@ -49,7 +49,7 @@ public final class HiringMachine {
 
   public func restored(pool record: PoolRecord, _ now: Instant) {
     context.now = now
-    pools[record.id] = Pool(restoring: record, treasury, providers, context)
+    pools.add(Pool(restoring: record, treasury, providers, context), record.id)
   }
 
   /// What ``HiringEffect/storeTask(_:_:)`` wrote: all tasks of a pool, in the order of their indices.
@@ -105,10 +105,10 @@ public final class HiringMachine {
   ) {
     context.now = now
     context.tipHeight = tipHeight
-    for pool in pools.values { pool.adopt() }
+    for pool in pools.all { pool.adopt() }
     treasury.noteOwnBroadcasts()
     treasury.started(baseHeight: baseHeight, blockHash: blockHash)
-    for pool in pools.values { pool.started() }
+    for pool in pools.all { pool.started() }
     settle()
   }
 
@@ -119,7 +119,7 @@ public final class HiringMachine {
     context.now = now
     let id = context.random()
     let pool = Pool(id: id, plan, treasury, providers, context)
-    pools[id] = pool
+    pools.add(pool, id)
     context.touch(pool)
     settle()
     return id
@@ -234,7 +234,7 @@ public final class HiringMachine {
   }
 
   private func established(_ call: Call, _ peer: Bytes32) {
-    let freePlaces = pools.values.reduce(0) { $0 + $1.freePlaces }
+    let freePlaces = pools.all.reduce(0) { $0 + $1.freePlaces }
     call.introduced(peer)
     if !callers.hasRoom(for: call, freePlaces: freePlaces) {
       call.refuse(.busy, "too many machines call")
@@ -265,6 +265,8 @@ public final class HiringMachine {
     case (.invited(let pool), .refuse(let code, let text)),
       (.candidate(let pool), .refuse(let code, let text)):
       pool.declined(call, code, text)
+    // Whatever was said may be said again.
+    case (.invited, .hello), (.candidate, .hello), (.candidate, .bid): break
     case (_, .refuse): call.close()
     case (_, .unknown): break
     default: call.refuse(.badMessage, "out of place")
@@ -277,12 +279,12 @@ public final class HiringMachine {
     }
     switch subject {
     case .announcement(let txid):
-      guard let pool = pools.values.first(where: { $0.isAnnounced(by: txid) }), !pool.isFinished
+      guard let pool = pools.all.first(where: { $0.isAnnounced(by: txid) }), !pool.isFinished
       else { return call.refuse(.unacceptable, "no announcement of this publisher's") }
       call.say(.welcome(features: PeerFeatures()))
       pool.greeted(call)
     case .lease(let id):
-      let lease = pools.values.lazy.compactMap { $0.leases[id] }.first
+      let lease = pools.all.lazy.compactMap { $0.leases[id] }.first
       guard let lease, lease.provider == call.peer, lease.stage != .abandoned else {
         return call.refuse(.unknownLease, "no such lease")
       }
@@ -375,9 +377,9 @@ public final class HiringMachine {
     switch event {
     case .tipChanged: for lease in leases { lease.tipChanged() }
     case .blockMatched(let height, let block):
-      for pool in pools.values { pool.blockMatched(height: height, block) }
+      for pool in pools.all { pool.blockMatched(height: height, block) }
     case .blocksDisconnected(_, let toHeight):
-      for pool in pools.values { pool.blocksDisconnected(toHeight: toHeight) }
+      for pool in pools.all { pool.blocksDisconnected(toHeight: toHeight) }
       context.warning("blocks above \(toHeight) left the chain")
     case .transactionSeen(let transaction):
       for lease in leases { lease.transactionSeen(transaction) }
@@ -390,11 +392,11 @@ public final class HiringMachine {
       context.warning("chain: " + address.text + ": " + what.message)
     default: break
     }
-    for pool in pools.values { context.touch(pool) }
+    for pool in pools.all { context.touch(pool) }
     settle()
   }
 
-  private var leases: [Lease] { pools.values.flatMap(\.leases.values) }
+  private var leases: [Lease] { pools.all.flatMap(\.leases.all) }
 
   private var expiredCloses: [OutPoint: Transaction] {
     var closes: [OutPoint: Transaction] = [:]
@@ -409,9 +411,9 @@ public final class HiringMachine {
   public func timePassed(_ now: Instant) {
     context.now = now
     callers.timePassed()
-    for pool in pools.values {
+    for pool in pools.all {
       if now.nowMs >= pool.nextDeadlineMs { context.touch(pool) }
-      for lease in pool.leases.values where now.nowMs >= lease.nextDeadlineMs {
+      for lease in pool.leases.all where now.nowMs >= lease.nextDeadlineMs {
         lease.timePassed()
       }
       context.touch(pool)
@@ -433,9 +435,9 @@ public final class HiringMachine {
   private func findDeadline() {
     var earliest = callers.nextDeadlineMs
     var hasReservation = false
-    for pool in pools.values {
+    for pool in pools.all {
       earliest = min(earliest, pool.nextDeadlineMs)
-      for lease in pool.leases.values {
+      for lease in pool.leases.all {
         earliest = min(earliest, lease.nextDeadlineMs)
         if lease.money.account.isReserved { hasReservation = true }
       }
@@ -478,7 +480,7 @@ public final class HiringMachine {
 
   /// The leases that came about, in the order of their places.
   public func leases(of pool: Bytes32) -> [LeaseSummary] {
-    (pools[pool]?.leases.values.map(\.summary) ?? []).filter { $0.stage != .abandoned }
+    (pools[pool]?.leases.all.map(\.summary) ?? []).filter { $0.stage != .abandoned }
       .sorted {
         ($0.worker, $0.openedUnixSeconds, $0.id) < ($1.worker, $1.openedUnixSeconds, $1.id)
       }

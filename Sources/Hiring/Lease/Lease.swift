@@ -35,6 +35,8 @@ final class Lease {
   private var hasReceipt = false
   private var fault = ""
   private var awaySinceMs: UInt64
+  /// More use was reported than the end of the lease allows.
+  private var isCapped = false
   /// It was reported as over, with the tasks that were lost.
   private var isOverReported = false
 
@@ -108,9 +110,9 @@ final class Lease {
   var holdsPlace: Bool { stage <= .open && !isOverReported }
   /// It has shown work: a line of a task came.
   var hasWorked: Bool { tasks.lines.received.count > 0 }
-  /// Whether it takes tasks now.
+  /// Whether it takes tasks now: from the funding on, so that bundles travel while it is relayed.
   var takesTasks: Bool {
-    stage == .open && !isOverReported && !conduct.isLeaving && conduct.standing == .running
+    (stage == .funded || stage == .open) && !isOverReported && !conduct.isLeaving && conduct.standing == .running
       && link.takesMore
   }
 
@@ -261,8 +263,9 @@ final class Lease {
     case .execStarted(let id): execs.started(id)
     case .execEnded(let end): execs.ended(end)
     case .refuse(let code, let text): refused(code, text)
-    case .unknown, .state: break
-    case .hello, .welcome, .offer, .bid, .contract, .funding, .task, .linesStored, .taskStop,
+    // What was said before the contract may be said again.
+    case .unknown, .state, .hello, .bid: break
+    case .welcome, .offer, .contract, .funding, .task, .linesStored, .taskStop,
       .payment, .statementSigned, .end, .receiptSigned, .closeWanted, .topUp, .execute,
       .execSignal, .execResize:
       link.refuse(.badMessage, "out of place")
@@ -345,7 +348,8 @@ final class Lease {
     switch money.reported(usage, owedSat: owedSat) {
     case .believed: return true
     case .capped:
-      warning("more use than the end of the lease allows: \(owedSat) sat are not paid in full")
+      if !isCapped { warning("more use than the end of the lease allows is not paid") }
+      isCapped = true
     case .implausible(let reason): failed("implausible usage: " + reason.text, isFault: true)
     }
     return false
@@ -638,8 +642,8 @@ final class Lease {
       case .spent(let number, let spend, let height):
         let txid = spend.txid.reversed.hex
         info(
-          (spend.kind == .close ? "close " : "refund ") + txid + " of channel \(number) is in block "
-            + "\(height): \(spend.payoutSat) sat to its owner, \(spend.returnSat) sat back")
+          (spend.kind == .close ? "close " : "refund ") + txid + " of channel \(number) is in "
+            + "block \(height): \(spend.payoutSat) sat to its owner, \(spend.returnSat) sat back")
       case .fundingConflicted(let number):
         warning("another transaction spent what was to fund channel \(number)")
       }
@@ -785,7 +789,7 @@ final class Lease {
     LeaseSummary(
       contract: money.record.contract, report: money.record.report, stage: stage,
       openedUnixSeconds: openedUnixSeconds, channels: money.summaries,
-      usage: money.account.usage, owedSat: openedUnixSeconds > 0 ? money.owedSat : 0,
+      usage: money.account.usage, owedSat: openedUnixSeconds > 0 || hasReceipt ? money.owedSat : 0,
       paidSat: money.paidSat, payments: money.payments, standing: conduct.standing,
       isConnected: link.isConnected, fault: fault, statement: statement, hasReceipt: hasReceipt,
       running: tasks.running, queued: tasks.outstandingCount - tasks.startedCount,

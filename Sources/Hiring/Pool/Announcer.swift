@@ -10,6 +10,7 @@ final class Announcer {
   private let treasury: Treasury
   private let plan: PoolPlan
   private var problem: String?
+  private var failedAtHeight: UInt32?
   /// Coins for the announcement and the first channels, which other pools leave alone.
   private(set) var reservation: WalletReservation?
 
@@ -21,7 +22,8 @@ final class Announcer {
 
   /// A new announcement, not relayed: nil where it cannot be made now.
   func announce() -> (transaction: Transaction, endsAt: UInt32)? {
-    if !treasury.knowsCoins { return nil }
+    // What failed is tried again with the next block.
+    if !treasury.knowsCoins || failedAtHeight == context.tipHeight { return nil }
     if reservation == nil { reservation = treasury.reserve(neededSat) }
     if reservation == nil {
       let address = Address.text(
@@ -39,6 +41,7 @@ final class Announcer {
       problem = nil
       return (transaction, endsAt)
     } catch {
+      failedAtHeight = context.tipHeight
       report(error.message)
       return nil
     }

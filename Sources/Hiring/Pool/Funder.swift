@@ -39,17 +39,20 @@ final class Funder {
     ready.removeAll { entry in
       entry.lease.stage > .open || !entry.lease.money.unfunded.contains(entry.number)
     }
-    if ready.isEmpty || context.now.nowMs < retryAtMs { return }
+    // Nobody holds a place for a provider that is not there.
+    var due = ready.filter { $0.number > 0 || $0.lease.link.isLive }
+    if due.isEmpty || context.now.nowMs < retryAtMs { return }
     if othersMayFollow && context.now.nowMs < sinceMs + HiringTimes.fundingWindowMs
-      && ready.count < treasury.maxChannels
+      && due.count < treasury.maxChannels
     {
       return
     }
-    while !ready.isEmpty {
-      let group = Array(ready.prefix(max(1, treasury.maxChannels)))
+    while !due.isEmpty {
+      let group = Array(due.prefix(max(1, treasury.maxChannels)))
       if !fund(group) { return }
-      ready.removeFirst(group.count)
+      due.removeFirst(group.count)
     }
+    ready.removeAll { !$0.lease.money.unfunded.contains($0.number) }
   }
 
   private func fund(_ group: [(lease: Lease, number: Int)]) -> Bool {

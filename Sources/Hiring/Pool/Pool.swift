@@ -11,7 +11,7 @@ final class Pool {
   let plan: PoolPlan
   let board: TaskBoard
   var isTouched = false
-  private(set) var leases: [Bytes32: Lease] = [:]
+  private(set) var leases = Roster<Lease>()
   private(set) var input = PoolInput()
   private(set) var isFinished = false
   private(set) var record: PoolRecord?
@@ -31,7 +31,6 @@ final class Pool {
   private var hireFailed = false
   /// Leases that may have room for a task.
   private var mayTake: [Bytes32: Lease] = [:]
-  private var announceAtMs: UInt64 = 0
 
   /// Contracts that one provider may be offered, as each takes keys and a place on disk.
   private static let maxContractsPerProvider = 8
@@ -61,6 +60,7 @@ final class Pool {
     self.record = record
     isComplete = record.isComplete
     isStopping = record.isStopping
+    if isStopping { board.stop() }
   }
 
   func restore(
@@ -80,7 +80,7 @@ final class Pool {
   }
 
   private func adopt(_ lease: Lease) {
-    leases[lease.id] = lease
+    leases.add(lease, lease.id)
     lease.tasks.input = { [unowned self] in input }
     lease.hasMoreWork = { [unowned self, unowned lease] in
       !isComplete || board.hasWork(for: lease.provider, worker: lease.worker)
@@ -92,7 +92,7 @@ final class Pool {
   /// Everything of an earlier program is restored: what it funded is known to all that it funds, and
   /// relayed again.
   func adopt() {
-    Funder.adopt(Array(leases.values))
+    Funder.adopt(leases.all)
     if let record, record.announcementHeight == 0, !isStopping {
       context.emit(.broadcast(record.announcement))
     }
@@ -100,7 +100,7 @@ final class Pool {
 
   func started() {
     places.announced(nowMs: context.now.nowMs)
-    for lease in leases.values {
+    for lease in leases.all {
       funder.consider(lease)
       if lease.stage == .settled || lease.isOver { takeLost(lease) }
     }
@@ -111,8 +111,8 @@ final class Pool {
 
   func add(_ spec: TaskSpec) -> UInt32 {
     let index = board.add(spec)
-    for lease in leases.values where lease.stage == .open { mayTake[lease.id] = lease }
-    if hireFailed && !leases.values.contains(where: { $0.holdsPlace }) { board.giveUp(nil) }
+    for lease in leases.all where lease.holdsPlace { mayTake[lease.id] = lease }
+    if hireFailed && !leases.all.contains(where: { $0.holdsPlace }) { board.giveUp(nil) }
     context.touch(self)
     return index
   }
@@ -130,7 +130,7 @@ final class Pool {
     isStopping = true
     storeFlags()
     board.stop()
-    for lease in leases.values { lease.end(reason) }
+    for lease in leases.all { lease.end(reason) }
     context.touch(self)
   }
 
@@ -139,11 +139,11 @@ final class Pool {
     context.touch(self)
     guard let state = board.state(index) else { return "there is no task \(index)" }
     switch state {
-    case .waiting:
-      _ = board.stop(index)
-      return nil
-    case .assigned(let lease, let number):
-      leases[lease]?.tasks.stop(number, "stopped by its publisher")
+    case .waiting, .assigned:
+      board.stop(index)
+      if case .assigned(let lease, let number) = state {
+        leases[lease]?.tasks.stop(number, "stopped by its publisher")
+      }
       return nil
     case .line, .lost, .notHired, .stopped: return "the task has ended already"
     }
@@ -166,7 +166,7 @@ final class Pool {
   private var leastInputOffset: UInt64 {
     if board.waitingCount > 0 || !isComplete { return 0 }
     var least = input.endOffset
-    for lease in leases.values {
+    for lease in leases.all {
       if let offset = lease.tasks.leastInputOffset { least = min(least, offset) }
     }
     return least
@@ -176,13 +176,13 @@ final class Pool {
 
   func inputRead(_ bytes: [UInt8]) {
     input.append(bytes)
-    for lease in leases.values { lease.tasks.inputGrew() }
+    for lease in leases.all { lease.tasks.inputGrew() }
     input.trim(sentOffset: leastInputOffset)
   }
 
   func inputEnded() {
     input.end()
-    for lease in leases.values { lease.tasks.inputGrew() }
+    for lease in leases.all { lease.tasks.inputGrew() }
   }
 
   // MARK: Callers
@@ -191,7 +191,7 @@ final class Pool {
   private var openPlaces: [UInt16] {
     if isStopping || hireFailed || record == nil { return [] }
     var held = Set<UInt16>()
-    for lease in leases.values where lease.holdsPlace { held.insert(lease.worker) }
+    for lease in leases.all where lease.holdsPlace { held.insert(lease.worker) }
     var open: [UInt16] = []
     var any = isComplete ? board.waitsFor(0).any : Int.max
     for worker in 0..<plan.offer.workers where !held.contains(worker) {
@@ -213,7 +213,7 @@ final class Pool {
 
   /// A caller asks about the announcement.
   func greeted(_ call: Call) {
-    if openPlaces.isEmpty && !leases.values.contains(where: { $0.stage < .open }) {
+    if openPlaces.isEmpty && !leases.all.contains(where: { $0.stage < .open }) {
       return call.refuse(.busy, "enough machines are hired")
     }
     if failedProviders.contains(call.peer) {
@@ -239,7 +239,7 @@ final class Pool {
         report: report, bid: body, signature: signature, peer: call.peer, plan: plan,
         book: providers.book)
     } catch { return refuseBid(call, error.code, error.text) }
-    if let lease = leases.values.first(where: { $0.provider == bid.provider && $0.holdsPlace }),
+    if let lease = leases.all.first(where: { $0.provider == bid.provider && $0.holdsPlace }),
       !bidsAnew(bid, lease, call)
     {
       return
@@ -291,13 +291,10 @@ final class Pool {
   // MARK: Hiring
 
   private func announceIfDue() {
-    if isStopping || hireFailed || context.now.nowMs < announceAtMs { return }
+    if isStopping || hireFailed { return }
     if let record, context.tipHeight < record.announcementEndsAt || openPlaces.isEmpty { return }
     if record == nil && isComplete && board.isAllEnded { return }
-    guard let announced = announcer.announce() else {
-      announceAtMs = context.now.nowMs + HiringTimes.retryMs
-      return
-    }
+    guard let announced = announcer.announce() else { return }
     if record == nil {
       record = PoolRecord(
         id: id, plan: plan, announcement: announced.transaction,
@@ -335,14 +332,14 @@ final class Pool {
   private func mayRisk(_ candidate: Candidate) -> Bool {
     if providers.book.isKnown(candidate.bid.provider) { return true }
     let riskSat = candidate.bid.firstPaymentSat + plan.reserveSat
-    let sumSat = Exposure.sumSat(leases.values, providers.book)
+    let sumSat = Exposure.sumSat(leases.all, providers.book)
     if sumSat + riskSat <= plan.unknownLossLimitSat { return true }
     bids.remove(candidate.call)
     refuseBid(
       candidate.call, .risk,
       "up to \(sumSat) sat are risked with unknown machines, at most "
         + "\(plan.unknownLossLimitSat) sat may be")
-    if !leases.values.contains(where: { $0.holdsPlace }) {
+    if !leases.all.contains(where: { $0.holdsPlace }) {
       failHiring("what may be lost to unknown machines is lost")
     }
     return false
@@ -395,7 +392,7 @@ final class Pool {
 
   /// When all places are taken for good, those who still wait may look for other work.
   private func dismissRest() {
-    if leases.values.contains(where: { $0.stage < .open }) { return }
+    if leases.all.contains(where: { $0.stage < .open }) { return }
     for candidate in bids.all {
       bids.remove(candidate.call)
       candidate.call.refuse(.busy, "enough machines are hired")
@@ -410,7 +407,7 @@ final class Pool {
       context.warning("worker \(worker): no machine was hired within \(timeoutMs / 1000) s")
       board.giveUp(worker)
     }
-    if openPlaces.isEmpty && !leases.values.contains(where: { $0.holdsPlace }) {
+    if openPlaces.isEmpty && !leases.all.contains(where: { $0.holdsPlace }) {
       failHiring("no machine was hired in time")
     }
   }
@@ -443,11 +440,11 @@ final class Pool {
       case .abandoned(let code):
         if let code { refusals.add(code, of: lease.provider) }
         places.emptied(lease.worker, nowMs: context.now.nowMs)
-        leases[lease.id] = nil
+        leases.remove(lease.id)
       case .moved: if lease.stage >= .settled { takeLost(lease) }
       }
     }
-    if lease.stage == .open && lease.takesTasks { mayTake[lease.id] = lease }
+    if lease.takesTasks { mayTake[lease.id] = lease }
     if lease.isOver || lease.stage == .settled { context.touch(self) }
   }
 
@@ -455,7 +452,7 @@ final class Pool {
     for (index, hasStarted) in lease.takeLost() {
       board.lost(index, provider: lease.provider, hasStarted: hasStarted)
     }
-    for other in leases.values where other.stage == .open { mayTake[other.id] = other }
+    for other in leases.all where other.holdsPlace { mayTake[other.id] = other }
   }
 
   private func taskMoved(_ event: LeaseTasks.Event, _ lease: Lease) {
@@ -476,7 +473,7 @@ final class Pool {
       context.warning(
         "worker \(lease.worker): task \(index) is refused (" + code.text + "): " + text)
       board.refused(index, provider: lease.provider)
-      for other in leases.values where other.stage == .open { mayTake[other.id] = other }
+      for other in leases.all where other.holdsPlace { mayTake[other.id] = other }
     case .ended, .orphanEnded, .fault: break
     }
   }
@@ -506,7 +503,7 @@ final class Pool {
   /// Leases that nothing is left for end.
   private func releaseIdle() {
     if !isComplete || record == nil { return }
-    for lease in leases.values where lease.holdsPlace && lease.tasks.isEmpty {
+    for lease in leases.all where lease.holdsPlace && lease.tasks.isEmpty {
       if isStopping || !board.hasWork(for: lease.provider, worker: lease.worker) {
         lease.end("no task is left")
       }
@@ -521,7 +518,7 @@ final class Pool {
     giveUpPlacesIfDue()
     hireIfDue()
     funder.fundIfDue(
-      othersMayFollow: !openPlaces.isEmpty || leases.values.contains { $0.stage == .proposed })
+      othersMayFollow: !openPlaces.isEmpty || leases.all.contains { $0.stage == .proposed })
     assign()
     releaseIdle()
     board.storeAdded()
@@ -530,11 +527,11 @@ final class Pool {
 
   private func finishIfDone() {
     if !isComplete || !board.isAllEnded { return }
-    if !leases.values.allSatisfy(\.needsNobody) { return }
+    if !leases.all.allSatisfy(\.needsNobody) { return }
     isFinished = true
     announcer.release()
     for candidate in bids.all { candidate.call.refuse(.busy, "the work is done") }
-    if leases.values.allSatisfy(\.isOver) {
+    if leases.all.allSatisfy(\.isOver) {
       record?.isFinished = true
       store()
     }
@@ -566,7 +563,7 @@ final class Pool {
         context.info("announcement is in block \(height)")
       }
     }
-    for lease in leases.values { lease.blockMatched(height: height, block) }
+    for lease in leases.all { lease.blockMatched(height: height, block) }
   }
 
   func blocksDisconnected(toHeight: UInt32) {
@@ -575,15 +572,15 @@ final class Pool {
       store()
       context.emit(.broadcast(record.announcement))
     }
-    for lease in leases.values { lease.blocksDisconnected(toHeight: toHeight) }
+    for lease in leases.all { lease.blocksDisconnected(toHeight: toHeight) }
   }
 
   // MARK: Summary
 
   var status: PoolStatus {
     PoolStatus(
-      places: Int(plan.offer.workers), hired: leases.values.filter(\.holdsPlace).count,
-      open: leases.values.filter { $0.stage == .open }.count, waiting: board.waitingCount,
+      places: Int(plan.offer.workers), hired: leases.all.filter(\.holdsPlace).count,
+      open: leases.all.filter { $0.stage == .open }.count, waiting: board.waitingCount,
       running: board.assignedCount, ended: board.endedCount, isComplete: isComplete,
       isStopping: isStopping, hireFailed: hireFailed,
       refusals: refusals.histogram.map {

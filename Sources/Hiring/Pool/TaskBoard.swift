@@ -34,6 +34,8 @@ final class TaskBoard {
     var losses: UInt8
     var failedOn: [Bytes32]
     var isStarted = false
+    /// Its end was asked for: it does not run again.
+    var isStopped = false
     var worker: UInt16?
   }
 
@@ -50,6 +52,7 @@ final class TaskBoard {
   /// Waiting, and not on disk.
   private var unstored: [UInt32] = []
   private(set) var endedCount = 0
+  private var isStopping = false
 
   /// Tasks in line that are looked at for a provider that may not run the first.
   private static let lookAhead = 64
@@ -237,7 +240,7 @@ final class TaskBoard {
     _ index: UInt32, lease: Bytes32, provider: Bytes32, place: UInt32, _ line: TaskLine,
     hasResults: Bool
   ) -> Bool {
-    if TaskBoard.isLoss(line.kind), entries[Int(index)].losses < reruns {
+    if TaskBoard.isLoss(line.kind), mayRerun(index) {
       lost(index, provider: provider, hasStarted: true)
       return false
     }
@@ -248,6 +251,11 @@ final class TaskBoard {
       .taskEnded(
         TaskId(pool: pool, index: index), .line(line, hasResults: hasResults)))
     return true
+  }
+
+  private func mayRerun(_ index: UInt32) -> Bool {
+    let entry = entries[Int(index)]
+    return entry.losses < reruns && !entry.isStopped && !isStopping
   }
 
   /// It did not come to its end, for a reason that another machine may not have.
@@ -279,10 +287,12 @@ final class TaskBoard {
   /// - Parameter hasStarted: it may have run there.
   func lost(_ index: UInt32, provider: Bytes32, hasStarted: Bool) {
     guard case .assigned = entries[Int(index)].state else { return }
-    failed(index, on: provider)
     if hasStarted {
-      if entries[Int(index)].losses >= reruns { return end(index, .lost, .lost) }
+      failed(index, on: provider)
+      if !mayRerun(index) { return end(index, .lost, .lost) }
       entries[Int(index)].losses += 1
+    } else if entries[Int(index)].isStopped || isStopping {
+      return end(index, .stopped, .stopped)
     }
     wait(index, again: true)
     store(index)
@@ -296,6 +306,7 @@ final class TaskBoard {
     if entries[Int(index)].failedOn.count >= TaskBoard.maxRefusals {
       return end(index, .notHired, .notHired)
     }
+    if entries[Int(index)].isStopped || isStopping { return end(index, .stopped, .stopped) }
     wait(index, again: true)
     store(index)
   }
@@ -314,15 +325,15 @@ final class TaskBoard {
 
   /// The publisher wants no more: what waits never runs.
   func stop() {
+    isStopping = true
     for index in again + queue[head...] + pinned.values.flatMap({ $0 }).sorted() {
       end(index, .stopped, .stopped)
     }
   }
 
-  /// The same for one task. False where it does not wait.
-  func stop(_ index: UInt32) -> Bool {
-    guard entries[Int(index)].state == .waiting else { return false }
-    end(index, .stopped, .stopped)
-    return true
+  /// The same for one task: what a lease has does not run again.
+  func stop(_ index: UInt32) {
+    entries[Int(index)].isStopped = true
+    if entries[Int(index)].state == .waiting { end(index, .stopped, .stopped) }
   }
 }
