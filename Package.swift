@@ -168,6 +168,7 @@ let package = Package(
     // The command `zennet wallet` is run as a person runs it.
     tests("Wallet", ["Devnet", "Host", "zennet"]),
     tests("Bundles", exclude: ["make_images.py"]),
+    tests("Hiring"),
     tests("Publisher", ["Agent", "Devnet"]),
     tests("Devnet", ["Host", "zennet"], exclude: ["bdk_client.py"]),
     tests("MadeChain", ["Devnet", "ChainFollower", "LightClient", "Storage", "Host"]),

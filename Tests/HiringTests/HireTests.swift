@@ -216,16 +216,15 @@ struct HireTests {
   @Test func twoPoolsShareOneWallet() throws {
     let scene = try Scene([.init()], tasks: 1)
     let publisher = scene.publisher
-    guard let record = Optional(Scene.offer(workers: 1)),
-      let endpoint = Endpoint(text: "192.0.2.1:7000")
-    else { return }
-    var plan = PoolPlan(offer: record, endpoint: endpoint)
+    let endpoint = try #require(Endpoint(text: "192.0.2.1:7000"))
+    var plan = PoolPlan(offer: Scene.offer(workers: 1), endpoint: endpoint)
     plan.capacitySat = 99_900_000
     let other = publisher.machine.addPool(plan, publisher.now)
-    #expect(scene.finish())
     // What the first pool was promised is not the other's.
-    #expect(scene.exited == 1)
+    #expect(scene.world.run { scene.exited == 1 })
     #expect(publisher.machine.record(of: other) == nil)
+    #expect(publisher.says("waiting for coins"))
+    #expect(scene.finish())
     publisher.machine.stop(pool: other, publisher.now)
     #expect(publisher.machine.isFinished(other))
   }

@@ -44,14 +44,20 @@ struct RestartTests {
   }
 
   /// `kill -9` before every effect: every task's result is taken once and paid once, or reported as lost.
-  @Test func thePublisherIsKilledBeforeEveryEffect() throws {
+  ///
+  /// - Parameter capacitySat: a small one needs several channels.
+  @Test(arguments: [100_000, 600] as [UInt64])
+  func thePublisherIsKilledBeforeEveryEffect(capacitySat: UInt64) throws {
     var behaviour = ScriptedProvider.Behaviour()
-    behaviour.taskMs = 400
+    behaviour.taskMs = capacitySat < 1_000 ? 3_000 : 400
     behaviour.resultBytes = 3_000
     var number = 1
     var names = Set<String>()
     while true {
-      let scene = try Scene([behaviour, behaviour], tasks: nil)
+      let scene = try Scene([behaviour, behaviour], tasks: nil) { _ in
+      } plan: {
+        $0.capacitySat = capacitySat
+      }
       var added = 0
       let total = 5
       // Until the announcement is stored there is no pool to be taken up again.
@@ -84,7 +90,7 @@ struct RestartTests {
       #expect(
         executions.values.allSatisfy { $0 == 1 }, "killed before effect \(number), \(name)")
       #expect(scene.publisher.disk.kept.count == total, "killed before effect \(number), \(name)")
-      number += number < 60 ? 1 : 7
+      number += number < 60 ? 1 : 11
     }
     #expect(names.isSuperset(of: ["storeTask", "storeChannel", "storeLeaseState", "broadcast", "transmit"]))
     #expect(number > 100)

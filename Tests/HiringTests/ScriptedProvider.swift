@@ -142,6 +142,9 @@ final class ScriptedProvider {
     publisherState = nil
     streams = [:]
     pulling = [:]
+    inputStreams = [:]
+    execInputs = [:]
+    execOutputs = [:]
     follow()
   }
 
@@ -235,6 +238,7 @@ final class ScriptedProvider {
       broadcastCloses()
       session?.close()
     case .topUp(let body, _): toppedUp(body)
+    case .execute(let request): executed(request)
     default: break
     }
     work()
@@ -509,6 +513,7 @@ final class ScriptedProvider {
       executions[String(decoding: run.order.arguments[1], as: UTF8.self), default: 0] += 1
       running += 1
       say(.taskState(number: number, state: .started(unixSeconds: 1)))
+      if run.order.hasInput { openInput(number) }
     }
   }
 
@@ -578,9 +583,45 @@ final class ScriptedProvider {
     follow()
   }
 
+  // MARK: Exec sessions: each says what it reads
+
+  private var execInputs: [StreamId: UInt32] = [:]
+  private var execOutputs: [UInt32: [StreamId]] = [:]
+
+  private func executed(_ request: ExecRequest) {
+    guard let contract else { return }
+    say(.execStarted(id: request.id))
+    let key = ExecRequest.streamKey(contract: contract.id, id: request.id)
+    let opening = StreamOpening(kind: .standardInput, key: key)
+    if let id = session?.open(opening, window: 65_536) { execInputs[id] = request.id }
+  }
+
+  private func execOutputOpened(_ id: StreamId, _ opening: StreamOpening) -> Bool {
+    guard let contract else { return false }
+    for exec in execInputs.values {
+      if opening.key != ExecRequest.streamKey(contract: contract.id, id: exec) { continue }
+      execOutputs[exec, default: []].append(id)
+      return true
+    }
+    return false
+  }
+
   // MARK: Streams
 
+  /// What tasks read, by their numbers.
+  private(set) var input: [UInt32: [UInt8]] = [:]
+  private var inputStreams: [StreamId: UInt32] = [:]
+
+  private func openInput(_ number: UInt32) {
+    guard let contract else { return }
+    let key = TaskKey.of(contract: contract.id, number: number)
+    let offset = UInt64(input[number]?.count ?? 0)
+    let opening = StreamOpening(kind: .standardInput, key: key, receiveOffset: offset)
+    if let id = session?.open(opening, window: 32_768) { inputStreams[id] = number }
+  }
+
   private func streamOpened(_ id: StreamId, _ opening: StreamOpening) {
+    if execOutputOpened(id, opening) { return }
     streams[id] = (opening.kind, opening.key, opening.receiveOffset)
     pump(id)
   }
@@ -611,13 +652,29 @@ final class ScriptedProvider {
   }
 
   private func dataReceived(_ id: StreamId, _ bytes: [UInt8]) {
+    if let number = inputStreams[id] {
+      input[number, default: []] += bytes
+      _ = session?.grant(id, bytes: bytes.count)
+      return
+    }
+    if let exec = execInputs[id], let output = execOutputs[exec]?.first {
+      _ = session?.send(output, bytes)
+      return
+    }
     guard let digest = pulling[id] else { return }
     pulled[digest, default: 0] += bytes.count
     _ = session?.grant(id, bytes: bytes.count)
   }
 
   private func streamEnded(_ id: StreamId) {
-    if pulling.removeValue(forKey: id) != nil { session?.endStream(id) }
+    if pulling.removeValue(forKey: id) != nil || inputStreams.removeValue(forKey: id) != nil {
+      session?.endStream(id)
+    }
+    if let exec = execInputs.removeValue(forKey: id) {
+      session?.endStream(id)
+      for output in execOutputs[exec] ?? [] { session?.endStream(output) }
+      say(.execEnded(ExecEnd(id: exec, kind: .exited, status: 3)))
+    }
     work()
   }
 
