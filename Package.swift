@@ -169,7 +169,7 @@ let package = Package(
     tests("Wallet", ["Devnet", "Host", "zennet"]),
     tests("Bundles", exclude: ["make_images.py"]),
     tests("Hiring"),
-    tests("Publisher", ["Agent", "Devnet"]),
+    tests("Publisher"),
     tests("Devnet", ["Host", "zennet"], exclude: ["bdk_client.py"]),
     tests("MadeChain", ["Devnet", "ChainFollower", "LightClient", "Storage", "Host"]),
     tests("Simulator", ["Devnet"]),

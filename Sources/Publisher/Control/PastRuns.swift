@@ -46,6 +46,7 @@ public struct PastRuns {
     let name = RunFolder.name(record.id)
     let folder = dataFolder + "/runs/" + name
     let ends = try TaskEnds(ledger, record, results: dataFolder)
+    problems += ends.problems.map(\.message)
     var workers: [WorkerStatus] = []
     var areSettled = true
     for id in try ledger.leaseIds(of: record.id) {

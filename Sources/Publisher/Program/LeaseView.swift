@@ -3,6 +3,7 @@ import Capability
 import Channel
 import Hiring
 import Market
+import Wallet
 
 /// A lease for receipts and displays, from the ledger or from a machine that works at it.
 struct LeaseView {
@@ -53,7 +54,7 @@ struct LeaseView {
   }
 
   /// - Throws: `damaged` where a channel cannot be read.
-  init(_ lease: StoredLease, in folder: RunFolder) throws(RunError) {
+  init(_ lease: StoredLease, _ keys: WalletKeys) throws(RunError) {
     contract = lease.contract
     report = lease.record.report
     stage = lease.stage
@@ -66,7 +67,7 @@ struct LeaseView {
     for number in lease.record.channels.indices {
       var view = ChannelView(capacitySat: lease.record.terms(number).capacitySat)
       if lease.channels[UInt8(number)] != nil {
-        guard let channel = folder.channel(number, of: lease) else {
+        guard let channel = lease.channel(number, keys) else {
           throw .damaged("channel \(number) of contract \(contract.id.hex) cannot be read")
         }
         view = ChannelView(channel)

@@ -1,6 +1,5 @@
 import Bitcoin
 import Bytes
-import Channel
 import Foundation
 import Hiring
 import Host
@@ -132,36 +131,6 @@ public final class RunFolder {
       throw .damaged(file + " cannot be read")
     }
     return options
-  }
-
-  // MARK: Closes
-
-  /// The closes that are held of channels that are not spent yet, complete: they are sent in place of
-  /// refunds. Nothing is changed. A lease that cannot be read has none; it is named when its run is.
-  public func heldCloses() -> [OutPoint: Transaction] {
-    var closes: [OutPoint: Transaction] = [:]
-    for id in (try? ledger.unclosedLeases()) ?? [] {
-      guard let lease = try? ledger.lease(id) else { continue }
-      for number in lease.record.channels.indices {
-        guard let channel = channel(number, of: lease), channel.spendHeight == nil,
-          let funding = channel.funding, channel.closeSignatures != nil
-        else { continue }
-        let rungs = channel.terms.feeLadderSatPerKvB.indices
-        let close = rungs.lazy.compactMap { try? channel.closingTransaction(rung: $0) }.first
-        if let close { closes[funding] = close }
-      }
-    }
-    return closes
-  }
-
-  /// One channel of a lease; nil where it is not stored, or cannot be read.
-  func channel(_ number: Int, of lease: StoredLease) -> PublisherChannel? {
-    guard let state = lease.channels[UInt8(number)] else { return nil }
-    let index = lease.record.channels[number].channelIndex
-    guard let secret = try? walletFolder.keys.derivedSecret(.channel, index: index) else {
-      return nil
-    }
-    return try? PublisherChannel(restoring: state, secret: secret)
   }
 }
 

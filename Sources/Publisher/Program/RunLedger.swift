@@ -189,18 +189,30 @@ public final class RunLedger {
     return last
   }
 
-  /// The tasks of a run, one after the other, by their indices.
+  /// The tasks of a run, one after the other, by their indices. Throws `damaged` where one cannot be read.
   func forEachTask(
     of pool: Bytes32, _ use: (UInt32, TaskRecord) throws(RunError) -> Void
+  ) throws(RunError) {
+    try forEachStoredTask(of: pool) { (index, record) throws(RunError) in
+      guard let record else { throw RunLedger.damagedTask(index, of: pool) }
+      try use(index, record)
+    }
+  }
+
+  /// The same; nil for a record that cannot be read.
+  func forEachStoredTask(
+    of pool: Bytes32, _ use: (UInt32, TaskRecord?) throws(RunError) -> Void
   ) throws(RunError) {
     let low = RunLedger.taskKey(TaskId(pool: pool, index: 0)).array
     let high = RunLedger.taskKey(TaskId(pool: pool, index: .max)).array
     for key in try keys(Kind.task, low, high) {
-      let index = RunLedger.taskIndex(key)
-      guard let body = try document(Kind.task, key)?.body, let record = TaskRecord.decode(body)
-      else { throw .damaged("task \(index) of run \(RunFolder.name(pool)) cannot be read") }
-      try use(index, record)
+      let stored = try? document(Kind.task, key)
+      try use(RunLedger.taskIndex(key), (stored?.body).flatMap { TaskRecord.decode($0) })
     }
+  }
+
+  static func damagedTask(_ index: UInt32, of pool: Bytes32) -> RunError {
+    .damaged("task \(index) of run \(RunFolder.name(pool)) cannot be read")
   }
 
   private func keys(_ kind: UInt32, _ low: [UInt8], _ high: [UInt8]) throws(RunError) -> [Bytes32] {

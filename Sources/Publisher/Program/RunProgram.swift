@@ -113,7 +113,7 @@ public final class RunProgram {
         settings: settings, network: walletFolder.network,
         secrets: try HiringSecrets(keys: walletFolder.keys), wallet: walletFolder.wallet,
         readBundle: { bundles.read($0, offset: $1, count: $2) }, random: { Entropy.bytes32() })
-      machine.heldCloses = folder.heldCloses()
+      machine.heldCloses = HeldCloses.read(folder.ledger, walletFolder.keys)
       return machine
     } catch { throw .wallet(error) }
   }

@@ -89,8 +89,9 @@ public struct RunReceipt: Encodable {
     self.seconds = seconds
     jobs = []
     let tasks = try TaskEnds(folder.ledger, run, results: folder.path)
+    if let problem = tasks.problems.first { throw problem }
     for lease in try folder.ledger.leases(of: run.id) where lease.stage != .abandoned {
-      let view = try LeaseView(lease, in: folder)
+      let view = try LeaseView(lease, folder.walletFolder.keys)
       jobs.append(
         RunReceipt.job(
           view, tasks.byLease[view.contract.id] ?? [], folder.walletFolder.network))
@@ -163,6 +164,8 @@ struct TaskEnds {
   /// Those that are not over.
   private(set) var openCount: UInt64 = 0
   private(set) var count: UInt64 = 0
+  /// Tasks that cannot be read; they count as not over.
+  private(set) var problems: [RunError] = []
 
   /// - Parameter results: the data folder, where it is known which results could not be written.
   init(_ ledger: RunLedger, _ run: PoolRecord, results dataFolder: String) throws(RunError) {
@@ -175,9 +178,11 @@ struct TaskEnds {
     var tally = TaskTally()
     var openCount: UInt64 = 0
     var count: UInt64 = 0
-    try ledger.forEachTask(of: run.id) { (index, record) throws(RunError) in
+    var problems: [RunError] = []
+    try ledger.forEachStoredTask(of: run.id) { (index, record) throws(RunError) in
       count += 1
-      guard let outcome = record.outcome else {
+      if record == nil { problems.append(RunLedger.damagedTask(index, of: run.id)) }
+      guard let record, let outcome = record.outcome else {
         openCount += 1
         return
       }
@@ -198,6 +203,7 @@ struct TaskEnds {
     self.tally = tally
     self.openCount = openCount
     self.count = count
+    self.problems = problems
   }
 
   /// What the run's program exited with, or would; nil while that is open.

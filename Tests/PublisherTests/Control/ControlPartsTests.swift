@@ -1,3 +1,4 @@
+import Bundles
 import Foundation
 import Host
 import Sandbox
@@ -64,15 +65,16 @@ struct ControlPartsTests {
     defer { try? Files.removeTree(folder) }
     var reader = JobLog.Reader(folder, worker: 2)
     #expect(reader.next() == nil)
-    JobLog.append(folder, worker: 2, isError: false, Array("one".utf8))
-    JobLog.append(folder, worker: 2, isError: true, Array("two".utf8))
+    JobLog.append(folder, worker: 2, task: 7, isError: false, Array("one".utf8))
+    JobLog.append(folder, worker: 2, task: 7, isError: true, Array("two".utf8))
     #expect(reader.next()?.bytes == Array("one".utf8))
-    #expect(reader.next().map { $0.isError && $0.unixMs > 0 } == true)
+    #expect(reader.next().map { $0.isError && $0.unixMs > 0 && $0.task == 7 } == true)
+    #expect(JobLog.workers(folder) == [2])
     #expect(reader.next() == nil)
     let piece = [UInt8](repeating: 0x61, count: 1 << 20)
     var last = 0
     for number in 0..<14 {
-      JobLog.append(folder, worker: 2, isError: false, [UInt8(number)] + piece)
+      JobLog.append(folder, worker: 2, task: 7, isError: false, [UInt8(number)] + piece)
       while let record = reader.next() {
         // Followed as it grows, nothing is missed where a file gives way to the next.
         #expect(Int(record.bytes[0]) == last)
@@ -148,10 +150,10 @@ struct ControlPartsTests {
     try unpacker.finish()
     #expect(try Files.list(folder) == ["a%E8", "a%E9"])
     #expect(try Files.read(folder + "/a%E9", limit: 9) == [0xe9])
-    let results = ResultsWriter(folder: folder, target: folder + "/out", limitBytes: 1 << 20)
-    try results.append(worker: 0, offset: 0, tar)
-    #expect(try results.unpack(worker: 0).text == nil)
-    #expect(try Files.list(folder + "/out/worker-0") == ["a%E8", "a%E9"])
+    let results = ResultsWriter(folder: folder, target: folder + "/out", prefix: "task")
+    try results.append(task: 0, offset: 0, tar)
+    #expect(try results.write(task: 0, limitBytes: 1 << 20).text == nil)
+    #expect(try Files.list(folder + "/out/task-0") == ["a%E8", "a%E9"])
   }
 
   @Test func jobsAreFoundByTheBeginningOfTheirName() throws {
@@ -160,7 +162,10 @@ struct ControlPartsTests {
     for name in ["aa11", "aa22", "bb33"] { try Files.makeFolder(folder + "/runs/" + name) }
     #expect(try LiveRuns.find("b", in: folder).run == "bb33")
     #expect(try LiveRuns.find("aa1/7", in: folder).worker == 7)
-    for wrong in ["", "aa", "cc", "bb33/x"] {
+    #expect(try LiveRuns.find("aa1/worker-7", in: folder).worker == 7)
+    let task = try LiveRuns.find("bb33/task-70000", in: folder)
+    #expect(task.task == 70_000 && task.worker == nil)
+    for wrong in ["", "aa", "cc", "bb33/x", "bb33/task-", "bb33/worker-x", "bb33/", "bb33/-1"] {
       #expect(throws: RunError.self) { try LiveRuns.find(wrong, in: folder) }
     }
     #expect(LiveRuns.all(folder).isEmpty)

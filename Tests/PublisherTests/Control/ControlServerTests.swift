@@ -1,5 +1,7 @@
 import Foundation
+import Hiring
 import Host
+import Market
 import TestSupport
 import Testing
 
@@ -15,12 +17,22 @@ struct ControlServerTests {
 
     init() throws {
       let folder = try RunFolder(path: path, network: .regtest, makesWallet: true)
-      program = try RunProgram(
-        folder: folder,
-        options: RunOptions(network: "regtest", challenge: nil, peers: [], listen: "127.0.0.1:0"),
-        announce: "192.0.2.1:7000", offer: RunTests.offer(), bundles: [[0x42]], former: nil,
-        timeline: Timeline(most: 0))
+      var options = StoredRun.options(map: nil)
+      options.peers = []
+      var request = RunRequest(
+        offer: StoredRun.offer(workers: 2), options: options, maxLossSat: 1000)
+      request.setBundles([[0x42]])
+      request.announce = "192.0.2.1:7000"
+      program = try RunProgram(folder: folder, request: request, timeline: Timeline(most: 0))
       try program.control.open(path, program.reactor)
+    }
+
+    /// Its tasks are there, and nobody is hired for them yet.
+    func begin() throws {
+      let known = Market.Endpoint(text: "192.0.2.1:7000")
+      let endpoint = try #require(known)
+      try program.work.begin(
+        program.request.plan(endpoint, feeRateSatPerKvB: 1000), listen: "127.0.0.1:1", program.now)
     }
 
     deinit {
@@ -70,22 +82,27 @@ struct ControlServerTests {
   }
 
   private static func request(
-    _ command: ControlRequest.Command, waits: Bool? = nil
+    _ command: ControlRequest.Command, waits: Bool? = nil, worker: UInt16? = nil,
+    task: UInt32? = nil
   ) -> ControlFrame {
     var request = ControlRequest(command)
     request.wait = waits
-    if command == .program { request.arguments = ["/bin/sh"] }
+    request.worker = worker
+    request.task = task
+    if command == .exec { request.arguments = ["/bin/sh"] }
     return .request(ControlJson.encode(request))
   }
 
-  private static let refusal = ControlFrame.failed(Array("the request is not understood".utf8))
+  private static func failure(_ text: String) -> ControlFrame { .failed(Array(text.utf8)) }
 
-  /// Who waits for the end of jobs has asked its one thing, whatever it asks then, at once or later.
-  @Test(arguments: [ControlRequest.Command.program, .stop, .status], [false, true])
+  /// Who waits for the end of tasks has asked its one thing, whatever it asks then, at once or later.
+  @Test(arguments: [ControlRequest.Command.exec, .stop, .status], [false, true])
   func aSecondRequestIsRefused(_ second: ControlRequest.Command, isAtOnce: Bool) throws {
     let scene = try Scene()
+    try scene.begin()
     let client = try scene.connect()
-    let stop = ControlServerTests.request(.stop, waits: true)
+    // A task that has no end as long as nobody asks the machine for its effects.
+    let stop = ControlServerTests.request(.stop, waits: true, worker: 0)
     if isAtOnce {
       scene.say([stop, ControlServerTests.request(second)], client)
     } else {
@@ -96,20 +113,69 @@ struct ControlServerTests {
       scene.say([ControlServerTests.request(second)], client)
     }
     let last = try scene.hear(client)
-    #expect(last.frames == [ControlServerTests.refusal] && last.isOver)
+    #expect(last.frames == [ControlServerTests.failure("the request is not understood")])
+    #expect(last.isOver)
     // Nobody else is refused for it.
     let other = try scene.connect()
     scene.say([ControlServerTests.request(.status)], other)
     let answer = try scene.hear(other)
-    #expect(answer.frames == [.failed(Array("the run has not begun".utf8))] && answer.isOver)
+    guard case .answer(let json)? = answer.frames.first else {
+      Issue.record("\(answer.frames)")
+      return
+    }
+    let status = try #require(ControlJson.decode(RunStatus.self, json))
+    #expect(status.wanted == 2 && status.tasks.all == 2 && !status.map)
   }
 
   /// What was answered is over: nothing after it is obeyed.
   @Test func whatFollowsAnAnswerIsNotHeard() throws {
     let scene = try Scene()
+    try scene.begin()
     let client = try scene.connect()
-    scene.say([ControlServerTests.request(.stop), ControlServerTests.request(.status)], client)
+    scene.say([ControlServerTests.request(.status), ControlServerTests.request(.stop)], client)
     let heard = try scene.hear(client)
-    #expect(heard.frames == [.answer(Array("{}".utf8))] && heard.isOver)
+    #expect(heard.frames.count == 1 && heard.isOver)
+  }
+
+  @Test func whatCannotBeIsRefusedWithAReason() throws {
+    let scene = try Scene()
+    func answer(_ request: ControlFrame) throws -> [ControlFrame] {
+      let client = try scene.connect()
+      scene.say([request], client)
+      return try scene.hear(client).frames
+    }
+    let exec = ControlServerTests.request(.exec, worker: 1)
+    #expect(try answer(exec) == [ControlServerTests.failure("the run has not begun")])
+    try scene.begin()
+    #expect(try answer(exec) == [ControlServerTests.failure("no task is running on worker 1")])
+    for command in [ControlRequest.Command.exec, .stop] {
+      let frame = ControlServerTests.request(command, worker: 2)
+      #expect(try answer(frame) == [ControlServerTests.failure("there is no worker 2")])
+    }
+    let task = ControlServerTests.request(.stop, task: 2)
+    #expect(try answer(task) == [ControlServerTests.failure("there is no task 2")])
+  }
+
+  /// Whoever waits for a stop is told how each task ended.
+  @Test func aStopIsAnsweredWhenItsTasksHaveEnded() throws {
+    let scene = try Scene()
+    try scene.begin()
+    let client = try scene.connect()
+    scene.say([ControlServerTests.request(.stop, waits: true)], client)
+    #expect(try scene.hear(client).frames.isEmpty)
+    scene.program.control.taskEnded(1, exit: "stopped-by-publisher", scene.program)
+    #expect(try scene.hear(client).frames.isEmpty)
+    scene.program.control.taskEnded(0, exit: "exited", scene.program)
+    let heard = try scene.hear(client)
+    guard case .answer(let json)? = heard.frames.first else {
+      Issue.record("\(heard.frames)")
+      return
+    }
+    let name = RunFolder.name(try #require(scene.program.work.pool))
+    #expect(
+      ControlJson.decode([StoppedTask].self, json) == [
+        StoppedTask(job: name + "/0", exit: "exited"),
+        StoppedTask(job: name + "/1", exit: "stopped-by-publisher"),
+      ])
   }
 }

@@ -21,7 +21,7 @@ struct RemoteProgramTests {
     let listener = Reactor()
     _ = try listener.listen(on: .unix(path: ControlServer.path(folder)))
     let program = try RemoteProgram(
-      LiveJob(run: "it", folder: folder, worker: 0), ControlRequest(.program), input: -1)
+      LiveJob(run: "it", folder: folder, worker: 0), ControlRequest(.exec), input: -1)
     var caller: ConnectionId?
     while caller == nil {
       if case .accepted(_, let id, _) = try listener.next(untilMs: nil) { caller = id }

@@ -1,4 +1,5 @@
 import Foundation
+import Hiring
 import Market
 import Testing
 
@@ -45,36 +46,49 @@ struct ExitStatusTests {
     }
   }
 
-  @Test func theFirstWorkerThatFailedCounts() {
-    #expect(ExitStatus.first(of: [.success, .success]) == nil)
-    let first = ExitStatus.first(of: [.success, .timeLimit, .lost])
-    #expect(first?.worker == 1 && first?.status == .timeLimit)
+  @Test func aTaskWithoutALineHasAStatusToo() {
+    #expect(ExitStatus(.lost, wantsResults: true) == .lost)
+    #expect(ExitStatus(.notHired, wantsResults: false).code == 208)
+    #expect(ExitStatus(.stopped, wantsResults: false) == .stoppedByPublisher)
+    let good = TaskLine(number: 1, kind: .exited, status: 0)
+    #expect(ExitStatus(.line(good, hasResults: false), wantsResults: false) == .success)
+    #expect(ExitStatus(.line(good, hasResults: true), wantsResults: true) == .success)
+    #expect(ExitStatus(.line(good, hasResults: false), wantsResults: true) == .noResults)
+    let bad = TaskLine(number: 1, kind: .exited, status: 3)
+    #expect(ExitStatus(.line(bad, hasResults: false), wantsResults: true).code == 3)
   }
 
-  @Test func resultsThatAreMissingOrUnwrittenFailOnlyWhatSucceeded() throws {
-    var behaviour = FakeMachine.Behaviour()
-    let good = try RunTests.world([behaviour, behaviour])
-    #expect(good.run { good.publisher.machine.isFinished })
-    #expect(RunEnd(good.publisher.machine) == RunEnd(good.publisher.machine, unwritten: [7]))
-    let end = RunEnd(good.publisher.machine, unwritten: [1])
-    #expect(end.status == .notWritten && end.text.contains("206: worker 1"))
-    #expect(RunEnd(end, problem: "no receipt").status == .notWritten)
-    let done = RunEnd(good.publisher.machine)
-    #expect(RunEnd(done, problem: "no receipt: why").status == .failure)
-    behaviour.exitStatus = 3
-    let bad = try RunTests.world([FakeMachine.Behaviour(), behaviour])
-    #expect(bad.run { bad.publisher.machine.isFinished })
-    let failed = bad.publisher.machine.exitStatuses.firstIndex { $0 != .success } ?? 9
-    let told = RunEnd(bad.publisher.machine, unwritten: [UInt16(failed)])
-    #expect(told.status.code == 3 && told.text == "exit status 3: worker \(failed)")
+  @Test func theFirstTaskThatFailedCounts() {
+    var tally = TaskTally()
+    #expect(RunEnd(tally, isFinished: true, noun: "task").status == .success)
+    for (task, status) in [(4, ExitStatus.lost), (2, .timeLimit), (9, .success), (3, .lost)] {
+      tally.add(UInt32(task), status)
+    }
+    #expect(tally.ended == 4 && tally.failed == 3)
+    let end = RunEnd(tally, isFinished: true, noun: "task")
+    #expect(end.status == .timeLimit)
+    #expect(end.text == "exit status 124: task 2: the time limit ended it")
+    #expect(RunEnd(end, problem: "no receipt").status == .timeLimit)
+    let done = RunEnd(TaskTally(), isFinished: true, noun: "worker")
+    #expect(done.text == "done" && RunEnd(done, problem: "no receipt: why").status == .failure)
+    var own = TaskTally()
+    own.add(1, ExitStatus(.exited, 3))
+    #expect(RunEnd(own, isFinished: true, noun: "worker").text == "exit status 3: worker 1")
   }
 
-  @Test func aRunThatIsLeftOrStoppedSaysSo() throws {
-    let world = try RunTests.world([FakeMachine.Behaviour()], coinsSat: 0)
-    #expect(!world.run(forMs: 10_000) { world.publisher.machine.isFinished })
-    #expect(RunEnd(world.publisher.machine).status == .left)
-    world.publisher.machine.stopRequested(world.publisher.now)
-    #expect(world.publisher.machine.isFinished)
-    #expect(RunEnd(world.publisher.machine).status == .stoppedByPublisher)
+  @Test func aRunThatIsLeftOrStoppedOrHiresNobodySaysSo() {
+    var tally = TaskTally()
+    #expect(RunEnd(tally, isFinished: false, noun: "task").status == .left)
+    let stopped = RunEnd(tally, isFinished: true, isStopped: true, noun: "task")
+    #expect(stopped.status == .stoppedByPublisher)
+    let failed = RunEnd(tally, isFinished: true, hireFailed: true, noun: "task")
+    #expect(failed.status == .hireFailed)
+    #expect(RunEnd(tally, open: 1, isFinished: true, noun: "task").status == .lost)
+    tally.add(0, .success)
+    // What was done was done.
+    #expect(RunEnd(tally, isFinished: true, isStopped: true, noun: "task").status == .success)
+    #expect(
+      RunEnd(tally, open: 1, isFinished: true, isStopped: true, noun: "task").status
+        == .stoppedByPublisher)
   }
 }

@@ -1,3 +1,4 @@
+import Bundles
 import Bytes
 import Foundation
 import Sandbox
@@ -9,11 +10,13 @@ import Testing
 struct ResultsWriterTests {
   private let folder = NSTemporaryDirectory() + "zennet-results-\(UUID().uuidString)"
 
-  private func writer(limitBytes: UInt64 = 1 << 20) throws -> ResultsWriter {
+  private func writer() throws -> ResultsWriter {
     try FileManager.default.createDirectory(
       atPath: folder + "/out", withIntermediateDirectories: true)
-    return ResultsWriter(folder: folder, target: folder + "/out", limitBytes: limitBytes)
+    return ResultsWriter(folder: folder, target: folder + "/out", prefix: "worker")
   }
+
+  private static let limitBytes: UInt64 = 1 << 20
 
   private func remove() { try? FileManager.default.removeItem(atPath: folder) }
 
@@ -34,27 +37,27 @@ struct ResultsWriterTests {
     var offset = 0
     while offset < tar.count {
       let piece = Array(tar[offset..<min(tar.count, offset + 700)])
-      try results.append(worker: 0, offset: UInt64(offset), piece)
+      try results.append(task: 0, offset: UInt64(offset), piece)
       offset += piece.count
     }
-    try results.keep(worker: 0)
-    #expect(try results.unpack(worker: 0).text == nil)
+    try results.keep(task: 0)
+    #expect(try results.write(task: 0, limitBytes: Self.limitBytes).text == nil)
     #expect(read("deep/words") == "many\n")
     let attributes = try FileManager.default.attributesOfItem(
       atPath: folder + "/out/worker-0/tool")
     #expect(attributes[.posixPermissions] as? Int == 0o755)
     // A second unpacking replaces the first: nothing of it is left.
     try Data("old".utf8).write(to: URL(fileURLWithPath: folder + "/out/worker-0/old"))
-    _ = try results.unpack(worker: 0)
+    _ = try results.write(task: 0, limitBytes: Self.limitBytes)
     #expect(read("old") == nil && read("deep/words") == "many\n")
   }
 
   @Test func offsetZeroBeginsAnew() throws {
     defer { remove() }
     let results = try writer()
-    try results.append(worker: 0, offset: 0, [1, 2, 3])
-    try results.append(worker: 0, offset: 0, [4])
-    try results.append(worker: 0, offset: 1, [5])
+    try results.append(task: 0, offset: 0, [1, 2, 3])
+    try results.append(task: 0, offset: 0, [4])
+    try results.append(task: 0, offset: 1, [5])
     #expect(FileManager.default.contents(atPath: results.archive(0)) == Data([4, 5]))
   }
 
@@ -64,8 +67,8 @@ struct ResultsWriterTests {
     var bundle = BundleWriter()
     bundle.addSymlink("etc", to: "deep")
     bundle.addFile("deep/words", [0x61])
-    try results.append(worker: 0, offset: 0, try bundle.tar())
-    #expect(try results.unpack(worker: 0).text == "left out: 1 link")
+    try results.append(task: 0, offset: 0, try bundle.tar())
+    #expect(try results.write(task: 0, limitBytes: Self.limitBytes).text == "left out: 1 link")
     #expect(read("deep/words") == "a")
     #expect(!FileManager.default.fileExists(atPath: folder + "/out/worker-0/etc"))
   }
@@ -81,9 +84,9 @@ struct ResultsWriterTests {
     TarWriter.header(&tar, path: [0x2e], mode: 0, type: UInt8(ascii: "6"))
     TarWriter.header(&tar, path: Array("l".utf8), link: [0x61], mode: 0, type: UInt8(ascii: "2"))
     TarWriter.end(&tar)
-    try results.append(worker: 0, offset: 0, tar)
+    try results.append(task: 0, offset: 0, tar)
     #expect(
-      try results.unpack(worker: 0).text
+      try results.write(task: 0, limitBytes: Self.limitBytes).text
         == "left out: 1 link; pipe?[2J, a, b and 3 more (no file, or it could not be read)")
     #expect(try FileManager.default.contentsOfDirectory(atPath: folder + "/out/worker-0") == [])
   }
@@ -93,15 +96,15 @@ struct ResultsWriterTests {
     let results = try writer()
     var bundle = BundleWriter()
     bundle.addFile("words", [0x61])
-    try results.append(worker: 0, offset: 0, try bundle.tar())
+    try results.append(task: 0, offset: 0, try bundle.tar())
     // Not even root makes a folder below a file.
     try FileManager.default.removeItem(atPath: folder + "/out")
     try Data().write(to: URL(fileURLWithPath: folder + "/out"))
-    #expect(throws: (any Error).self) { try results.write(worker: 0) }
-    #expect(results.isUnwritten(worker: 0) && !results.isUnwritten(worker: 1))
+    #expect(throws: (any Error).self) { try results.write(task: 0, limitBytes: Self.limitBytes) }
+    #expect(results.isUnwritten(task: 0) && !results.isUnwritten(task: 1))
     try FileManager.default.removeItem(atPath: folder + "/out")
-    #expect(try results.write(worker: 0).text == nil)
-    #expect(!results.isUnwritten(worker: 0) && read("words") == "a")
+    #expect(try results.write(task: 0, limitBytes: Self.limitBytes).text == nil)
+    #expect(!results.isUnwritten(task: 0) && read("words") == "a")
   }
 
   @Test func whereResultsCannotGoIsKnownBefore() throws {
@@ -137,17 +140,28 @@ struct ResultsWriterTests {
     let sum = tar[header..<(header + 512)].reduce(0) { $0 + Int($1) }
     tar.replaceSubrange(
       (header + 148)..<(header + 156), with: Array((String(format: "%06o", sum) + "\0 ").utf8))
-    try results.append(worker: 0, offset: 0, tar)
-    #expect(throws: (any Error).self) { try results.unpack(worker: 0) }
+    try results.append(task: 0, offset: 0, tar)
+    #expect(throws: (any Error).self) { try results.write(task: 0, limitBytes: Self.limitBytes) }
     #expect(!FileManager.default.fileExists(atPath: folder + "/out/escaped"))
   }
 
   @Test func moreBytesThanAgreedAreRefused() throws {
     defer { remove() }
-    let results = try writer(limitBytes: 100)
+    let results = try writer()
     var bundle = BundleWriter()
     bundle.addFile("large", [UInt8](repeating: 0, count: 101))
-    try results.append(worker: 0, offset: 0, try bundle.tar())
-    #expect(throws: (any Error).self) { try results.unpack(worker: 0) }
+    try results.append(task: 0, offset: 0, try bundle.tar())
+    #expect(throws: (any Error).self) { try results.write(task: 0, limitBytes: 100) }
+  }
+
+  @Test func resultsWithoutAByteAreKept() throws {
+    defer { remove() }
+    let results = try writer()
+    try results.keep(task: 3)
+    #expect(FileManager.default.contents(atPath: results.archive(3)) == Data())
+    let unwanted = ResultsWriter(folder: folder, target: nil, prefix: "task")
+    try unwanted.append(task: 3, offset: 0, [1])
+    #expect(try unwanted.write(task: 3, limitBytes: 1).text == nil)
+    #expect(FileManager.default.contents(atPath: folder + "/task-3.tar") == Data([1]))
   }
 }
