@@ -64,14 +64,14 @@ ssize_t host_sandbox_accept(int socket, void *bytes, size_t size, int descriptor
   return got;
 }
 
-static int has_heard;
+static int has_joined, has_gone;
 // Processor time of this process when it had been told to go on, and of the first child when it was done.
 static uint64_t joined_ns, first_ns;
 
 uint64_t host_sandbox_own_ns(void) {
   // Either it entered the cgroups by itself, or it was born in them, as the first child was there.
   uint64_t used = host_own_cpu_ns();
-  if (!has_heard) return used + first_ns;
+  if (!has_joined) return used + first_ns;
   return used > joined_ns ? used - joined_ns : 0;
 }
 
@@ -158,18 +158,31 @@ int32_t host_sandbox_admit(int32_t socket, const uint8_t *paths, uint32_t count)
   return code;
 }
 
+// Ends with the agent, or where it has given up.
+static int receive_go(int files[MOST]) {
+  struct host_command command;
+  int count;
+  ssize_t got = host_sandbox_accept(CONTROL, &command, sizeof command, files, &count);
+  if (got != sizeof command || command.kind != HOST_COMMAND_GO) _exit(112);
+  return count;
+}
+
 void host_sandbox_wait(void) {
-  host_sandbox_join_cgroups();
-  has_heard = 0;
+  int none[MOST];
+  receive_go(none);
+}
+
+int32_t host_sandbox_await_go(void) {
+  has_gone = 1;
+  host_sandbox_wait();
+  return 0;
 }
 
 // Whoever opened them decides whether this process may enter: the agent did.
 int32_t host_sandbox_join_cgroups(void) {
-  has_heard = 1;
-  struct host_command command;
-  int files[MOST], count;
-  ssize_t got = host_sandbox_accept(CONTROL, &command, sizeof command, files, &count);
-  if (got != sizeof command || command.kind != HOST_COMMAND_GO) _exit(112);  // the agent is gone or gave up
+  has_joined = 1;
+  int files[MOST];
+  int count = receive_go(files);
   int32_t code = 0;
   for (int index = 0; index < count; index++) {
     if (code == 0 && write(files[index], "0", 1) != 1) code = errno ? errno : EIO;
@@ -180,6 +193,9 @@ int32_t host_sandbox_join_cgroups(void) {
 }
 
 void host_sandbox_hear_out(const struct host_plan *plan) {
-  for (uint32_t index = 0; !has_heard && index < plan->count; index++)
-    if (plan->steps[index].operation == HOST_JOIN_CGROUPS) host_sandbox_join_cgroups();
+  for (uint32_t index = 0; index < plan->count; index++) {
+    uint32_t operation = plan->steps[index].operation;
+    if (operation == HOST_JOIN_CGROUPS && !has_joined) host_sandbox_join_cgroups();
+    if (operation == HOST_AWAIT_GO && !has_gone) host_sandbox_await_go();
+  }
 }

@@ -56,6 +56,8 @@ int32_t host_sandbox_has_network(void);
 void host_sandbox_wait(void);
 // Waits for the agent's word and the cgroups' files. Returns 0 or an errno.
 int32_t host_sandbox_join_cgroups(void);
+// Waits for the agent's last word. Returns 0.
+int32_t host_sandbox_await_go(void);
 // Process 1: nanoseconds of processor time that making the sandbox cost in the job's cgroups, without what
 // was forked since.
 uint64_t host_sandbox_own_ns(void);

@@ -143,7 +143,9 @@ static void keep_few_mounts(const char *folder) {
 // A network namespace takes as long as most of the other walls together: one is made ahead when it is quiet,
 // and kept while more jobs are likely, as it takes 200 KiB of the kernel's memory.
 static void await_request(int socket) {
-  enum { QUIET_MS = 20, LIKELY_MS = 60000 };
+  // Shorter than what is between two tasks of a publisher that waits for each: longer than what is between
+  // those that start together.
+  enum { QUIET_MS = 4, LIKELY_MS = 60000 };
   if (host_sandbox_wait_readable(socket, QUIET_MS) != 0) return;
   host_sandbox_ready_network();
   if (host_sandbox_wait_readable(socket, LIKELY_MS) != 0) return;

@@ -225,6 +225,7 @@ static int take(const struct host_plan *plan, const struct host_step *step) {
   case HOST_MAKE_NETWORK: return host_sandbox_make_network();
   case HOST_JOIN_NETWORK: return host_sandbox_join_network();
   case HOST_JOIN_CGROUPS: return host_sandbox_join_cgroups();
+  case HOST_AWAIT_GO: return host_sandbox_await_go();
   case HOST_HOLD: return hold(path);
   case HOST_NEW_KEYRING: return syscall(SYS_keyctl, 1, NULL) >= 0 ? 0 : fail();
   case HOST_UNDUMPABLE: return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 ? 0 : fail();

@@ -38,8 +38,8 @@ public final class Sandbox {
     }
   }
 
-  /// Begins to make the walls, inside them unpacks the bundles, base first, and starts the job:
-  /// ``SandboxProcess/poll(nowMs:)`` says how that goes. Does not wait for it.
+  /// Makes walls, unpacks the bundles inside them, base first, and starts the job. Does not wait for it:
+  /// ``SandboxProcess/poll(nowMs:)`` says how that goes.
   ///
   /// - Parameters:
   ///   - bundles: 1 to 16 files, each a whole `tar.zst`. They stay the caller's, and are no longer needed
@@ -49,6 +49,20 @@ public final class Sandbox {
   /// - Throws: `invalidSpec`, `isolationTooLow`, `wrongState`, or what failed; then nothing is left of the
   ///   attempt.
   public func start(
+    _ spec: JobSpec, bundles: [Int32], in share: SandboxShare? = nil, nowMs: UInt64
+  ) throws(SandboxError) -> SandboxProcess {
+    let process = try prepare(spec, bundles: bundles, in: share, nowMs: nowMs)
+    do throws(SandboxError) { try process.begin() } catch {
+      // The reason for the failure is worth more than that of the clean-up.
+      do throws(SandboxError) { try process.destroy() } catch {}
+      throw error
+    }
+    return process
+  }
+
+  /// As ``start(_:bundles:in:nowMs:)``, but nothing of the job happens before ``SandboxProcess/begin()``:
+  /// only walls are made meanwhile.
+  public func prepare(
     _ spec: JobSpec, bundles: [Int32], in share: SandboxShare? = nil, nowMs: UInt64
   ) throws(SandboxError) -> SandboxProcess {
     try spec.validate()
@@ -71,17 +85,16 @@ public final class Sandbox {
       bundleBytes: Sandbox.size(of: bundles))
     usedIdentities[slot] = true
     share?.add(process)
-    try process.begin(writer.plan(context(spec, cgroup, slot: slot)), bundles: bundles)
+    try process.makeFirst(writer.plan(context(spec, cgroup, slot: slot)), bundles: bundles)
     do throws(SandboxError) { try cgroup.create(spec.limits) } catch {
       // Not more: the cgroup may be another job's.
       try process.abandon()
       throw error
     }
     do throws(SandboxError) {
-      try process.go()
+      try process.admit()
       if let share, share.isFrozen { try process.freeze(nowMs: nowMs) }
     } catch {
-      // The reason for the failure is worth more than that of the clean-up.
       do throws(SandboxError) { try process.destroy() } catch {}
       throw error
     }

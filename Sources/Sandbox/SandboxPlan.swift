@@ -48,6 +48,7 @@ enum SandboxPlan {
     plan.job(Hostname.steps(context))
     plan.fixed(ControlGroups.steps(context))
     plan.fixed(Network.joinSteps())
+    plan.fixed(Beginning.steps())
     plan.fixed(Bundle.unpackSteps())
 
     // Every process that touches the job's data: the one that unpacks, the job, the one that collects.

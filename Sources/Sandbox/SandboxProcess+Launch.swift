@@ -2,7 +2,7 @@ import CHost
 
 extension SandboxProcess {
   /// Makes the first child, which builds walls while the agent makes the cgroups. On failure nothing is left.
-  func begin(_ steps: EncodedSteps, bundles: [Int32]) throws(SandboxError) {
+  func makeFirst(_ steps: EncodedSteps, bundles: [Int32]) throws(SandboxError) {
     var theirs: [Int32] = [-1, -1, -1, -1]
     do throws(SandboxError) {
       try openDescriptors(&theirs)
@@ -18,7 +18,7 @@ extension SandboxProcess {
 
   /// The cgroups are there: puts the child into those that nobody can enter by himself, and lets process 1
   /// into the others. Which that is, and whether all goes well, ``poll(nowMs:)`` finds out.
-  func go() throws(SandboxError) {
+  func admit() throws(SandboxError) {
     do throws(SandboxError) {
       var code: Int32 = 0
       if !cgroup.procsDirectories.isEmpty {
@@ -39,6 +39,14 @@ extension SandboxProcess {
       if starterPid > 0 { _ = host_sandbox_kill(starterPid, 9) }
       throw error
     }
+  }
+
+  /// After ``Sandbox/prepare(_:bundles:in:nowMs:)``, once: the bundles are unpacked and the job starts.
+  public func begin() throws(SandboxError) {
+    if hasBegun { return }
+    hasBegun = true
+    let code = host_sandbox_send(control, HOST_COMMAND_GO.rawValue, 0, 0)
+    if code != 0 { throw SandboxError.system("control socket", code: -code) }
   }
 
   /// The stem has been asked for the first child, and does not make this process wait for its answer.

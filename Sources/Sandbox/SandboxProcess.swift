@@ -41,6 +41,8 @@ public final class SandboxProcess {
   private(set) var isLeaving = false
   /// What it held then.
   private(set) var leftBytes: UInt64 = 0
+  /// Nothing of the job happens before.
+  var hasBegun = false
   var isClosed = false
   public private(set) var isDestroyed = false
   /// Taken from `control` by somebody who waited for another one.
@@ -210,6 +212,8 @@ public final class SandboxProcess {
   }
 
   private func killJob(nowMs: UInt64) throws(SandboxError) {
+    // Process 1 tells of an end only where there is something to end.
+    _ = try? begin()
     awaitFirst()
     if isFrozen {
       isFrozen = false

@@ -13,10 +13,26 @@ import Storage
 /// What the mind decides, done.
 extension AgentProgram {
   func carryOut() {
-    while let effect = machine.nextEffect() {
+    while let effect = nextEffect() {
+      if case .storeRows = effect { prepareTasks() }
       fault.before(effect.name)
       carryOut(effect)
       fault.after(effect.name)
+    }
+  }
+
+  private func nextEffect() -> AgentEffect? {
+    while let effect = machine.nextEffect() { effects.append(effect) }
+    return effects.popFirst()
+  }
+
+  /// A task's order is on the disk before the task starts. The disk takes as long as the walls of its sandbox:
+  /// those are begun before, and nothing of the task happens in them.
+  private func prepareTasks() {
+    for effect in effects.waiting {
+      if case .startTask(let task, let spec, let bundles) = effect {
+        executor.prepare(task, spec, bundles)
+      }
     }
   }
 

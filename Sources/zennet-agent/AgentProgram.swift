@@ -33,6 +33,8 @@ final class AgentProgram {
   let executor: Executor
   let store: LeaseStore
   var calls: CallTable
+  /// What the mind has decided and is not done yet.
+  var effects = EffectQueue<AgentEffect>()
   var status: StatusServer
   var fault = FaultPoint()
   var report: CapabilityReport?

@@ -64,6 +64,11 @@ final class Executor {
     }
   }
 
+  /// Makes the walls of a task that is going to be started at once.
+  func prepare(_ task: TaskRef, _ spec: JobSpec, _ bundles: [Bytes32]) {
+    lease(task.lease)?.prepare(task.number, spec, bundles)
+  }
+
   private func start(_ task: TaskRef, _ spec: JobSpec, _ bundles: [Bytes32]) {
     guard let lease = lease(task.lease) else {
       // Its share could not be opened, which was told then.

@@ -47,16 +47,30 @@ final class LeaseBody {
     return nil
   }
 
+  /// What fails here fails in ``start(_:_:_:)`` again, and is told then.
+  func prepare(_ number: UInt32, _ spec: JobSpec, _ digests: [Bytes32]) {
+    if task(number) == nil { _ = try? made(number, spec, digests) }
+  }
+
+  private func made(
+    _ number: UInt32, _ spec: JobSpec, _ digests: [Bytes32]
+  ) throws(SandboxError) -> TaskBody {
+    let process = try hands.sandbox.prepare(
+      spec, bundles: try files(digests), in: share, nowMs: hands.nowMs)
+    let task = TaskBody(TaskRef(lease: key, number: number), process, hands)
+    tasks.append(task)
+    return task
+  }
+
   func start(_ number: UInt32, _ spec: JobSpec, _ digests: [Bytes32]) {
-    let ref = TaskRef(lease: key, number: number)
     do throws(SandboxError) {
-      let process = try hands.sandbox.start(
-        spec, bundles: try files(digests), in: share, nowMs: hands.nowMs)
-      tasks.append(TaskBody(ref, process, hands))
+      let task = try task(number) ?? made(number, spec, digests)
+      try task.begin()
     } catch {
       hands.log.error("task \(number): " + error.message)
       hands.machine.taskEnded(
-        ref, .setupFailed(step: "start", code: 0), UsageSample(), hands.now)
+        TaskRef(lease: key, number: number), .setupFailed(step: "start", code: 0), UsageSample(),
+        hands.now)
     }
   }
 

@@ -39,6 +39,9 @@ final class TaskBody: StreamedProgram {
 
   // MARK: What the mind wants
 
+  /// The program is to be started, in the walls that are being made.
+  func begin() throws(SandboxError) { try process?.begin() }
+
   func write(_ bytes: [UInt8]) { streams.write(bytes, to: self, hands.reactor) }
   func endInput() { streams.endInput(of: self, hands.reactor) }
 

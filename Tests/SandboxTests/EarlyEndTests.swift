@@ -67,6 +67,35 @@ extension WithKernel {
       #expect(cgroupFolders(owner: sandbox.settings.owner).isEmpty)
     }
 
+    /// Walls are made, and nothing of the job happens before it is wanted, or ended.
+    @Test(.enabled(if: canProbe), arguments: programs)
+    func beforeItHasBegun(program: String) throws {
+      let sandbox = sandbox(program)
+      try run(shell("true"), in: sandbox).process.destroy()
+      let before = Leftovers.now()
+      let bundle = memoryFile(plainBundle)
+      defer { close(bundle) }
+      for way in 0..<4 {
+        let driver = Driver(
+          try sandbox.prepare(shell("echo ran"), bundles: [bundle], nowMs: nowMs()))
+        // Sometimes it has not come so far.
+        if way > 0 { driver.until(seconds: 1) { _ in false } }
+        #expect(driver.events.isEmpty && driver.process.outcome == nil)
+        if way < 2 {
+          try driver.process.terminate(.owner, nowMs: nowMs())
+          #expect(driver.untilEnded() == .terminated(.owner))
+        } else if way == 2 {
+          try driver.process.begin()
+          #expect(driver.untilEnded() == .exited(status: 0))
+          #expect(driver.output == "ran\n")
+          #expect(driver.process.usage(nowMs: nowMs()).wallMs < 900)
+        }
+        try driver.process.destroy()
+      }
+      before.expectNothingMore()
+      #expect(cgroupFolders(owner: sandbox.settings.owner).isEmpty)
+    }
+
     /// Process 1 stands still until the job has been ended: it has not told of a start, and mostly
     /// nobody has read a byte of the bundle yet.
     @Test(.enabled(if: canProbe), arguments: programs)

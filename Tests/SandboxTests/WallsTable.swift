@@ -100,6 +100,7 @@ enum WallsTable {
     Wall("mount /out", .no("where the job may write")),
     Wall("mount /work", .no("where the job may write")),
     Wall("mount /#2", .by(["new-in-root"])),
+    Wall("beginning", .no("the agent's own affairs come first")),
     Wall("unpack", .noStart),
     Wall("working directory /work", .no("where the job asked to begin")),
     Wall("execute", .noStart),

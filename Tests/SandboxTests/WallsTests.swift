@@ -198,9 +198,10 @@ private final class Place {
     var ends: [Int32] = [-1, -1]
     #expect(host_sandbox_pipe(&ends, 0) == 0)
     defer { ends.forEach { close($0) } }
-    try process.begin(plan, bundles: [ends[0]])
+    try process.makeFirst(plan, bundles: [ends[0]])
     try cgroup.create(process.spec.limits)
-    try process.go()
+    try process.admit()
+    try process.begin()
     process.awaitFirst()
     let end = nowMs() + patienceSeconds * 1000
     while nowMs() < end {
@@ -267,10 +268,11 @@ private final class Place {
     do throws(SandboxError) {
       let bundle = memoryFile(bareBundle)
       defer { close(bundle) }
-      try process.begin(plan, bundles: [bundle])
+      try process.makeFirst(plan, bundles: [bundle])
       try cgroup.create(process.spec.limits)
       lift(limits, cgroup)
-      try process.go()
+      try process.admit()
+      try process.begin()
     } catch {
       siege.reason = "\(error)"
       try process.destroy()

@@ -34,6 +34,7 @@ enum host_operation {
   HOST_JOIN_CGROUPS = 33,  // enters the cgroups whose files come with HOST_COMMAND_GO
   HOST_HOLD = 34,          // path: what is mounted there stays writable for who unpacks the bundle
   HOST_LET_GO = 35,        // unmounts the old root
+  HOST_AWAIT_GO = 37,      // waits for HOST_COMMAND_GO: nothing of the job happens before
 };
 
 // Who takes the step.
@@ -107,7 +108,7 @@ struct host_event {
 };
 
 enum host_command_kind {
-  HOST_COMMAND_GO = 1,  // to the first child; another one to process 1, with the cgroups' files
+  HOST_COMMAND_GO = 1,  // to the first child; to process 1 with the cgroups' files, and for HOST_AWAIT_GO
   HOST_COMMAND_SIGNAL = 2,  // a: signal, b: 0 or the id of a further program; to its process group
   HOST_COMMAND_COLLECT = 3,  // after the command: a path below /out and a zero byte; with a descriptor
   HOST_COMMAND_QUIT = 4,
