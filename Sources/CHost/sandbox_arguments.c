@@ -1,4 +1,4 @@
-// What a fork of the agent or the stem shows of it: /proc/PID/cmdline is its command line, in which its owner's
+// What a fork of the agent or the zygote shows of it: /proc/PID/cmdline is its command line, in which its owner's
 // folders are named, and everybody in the sandbox may read that of process 1.
 #include "sandbox_inside.h"
 

@@ -42,11 +42,11 @@ void host_sandbox_tell_root(char has_root);
 // Returns 0 or an errno; the second time too.
 int32_t host_sandbox_join_network(void);
 
-// The stem, when nobody asks for anything: makes a network namespace for the next sandbox, if it may.
+// The zygote, when nobody asks for anything: makes a network namespace for the next sandbox, if it may.
 void host_sandbox_ready_network(void);
 // Keeps it no longer.
 void host_sandbox_drop_network(void);
-// A fork of the stem: moves it to this descriptor, which is closed if there is none.
+// A fork of the zygote: moves it to this descriptor, which is closed if there is none.
 void host_sandbox_place_network(int descriptor);
 // The first child's steps. They return 0 or an errno.
 int32_t host_sandbox_take_network(void);

@@ -1,4 +1,4 @@
-// The network namespace of a sandbox: the stem makes it ahead while nobody asks for anything, or the first
+// The network namespace of a sandbox: the zygote makes it ahead while nobody asks for anything, or the first
 // child makes it, beside process 1.
 #define _GNU_SOURCE
 #include "sandbox_inside.h"
@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 static const char own[] = "/proc/self/ns/net";
-// Of the stem: a namespace that nobody has been in yet; of its fork: the same one.
+// Of the zygote: a namespace that nobody has been in yet; of its fork: the same one.
 static int ahead = -1;
 static int has_network;
 
@@ -40,7 +40,7 @@ void host_sandbox_ready_network(void) {
   // Only root may; elsewhere it is made in the sandbox's own user namespace.
   if (unshare(CLONE_NEWNET) == 0) {
     if (loopback_up() == 0) ahead = open(own, O_RDONLY | O_CLOEXEC);
-    // A stem that cannot leave would hold a job's network after its end.
+    // A zygote that cannot leave would hold a job's network after its end.
     if (setns(home, CLONE_NEWNET) != 0) _exit(115);
   }
   close(home);

@@ -55,7 +55,7 @@ void host_sandbox_first(const struct host_plan *plan) {
     host_sandbox_tell(HOST_EVENT_STEP_FAILED, (uint32_t)failed, (uint64_t)code, 0);
     _exit(113);
   }
-  // The stem has a session of its own.
+  // The zygote has a session of its own.
   if (!plan->is_fresh) setsid();
   struct host_beside beside;
   int32_t opened = chdir("/") == 0 ? host_sandbox_open_beside(&beside) : -errno;

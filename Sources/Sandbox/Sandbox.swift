@@ -6,7 +6,7 @@ public final class Sandbox {
   public let settings: SandboxSettings
   private var filter: [UInt8] = []
   private var writer = PlanWriter()
-  let stem: SandboxStem
+  let zygote: SandboxZygote
   /// Which of the private identities are in use.
   private var usedIdentities: [Bool] = Array(repeating: false, count: Sandbox.identities)
 
@@ -19,7 +19,7 @@ public final class Sandbox {
     self.features = features
     self.features.files.grow()
     self.settings = settings
-    stem = SandboxStem(program: settings.helperProgram, folder: settings.mountPoint)
+    zygote = SandboxZygote(program: settings.helperProgram, folder: settings.mountPoint)
   }
 
   /// Makes a share of the machine for several sandboxes.

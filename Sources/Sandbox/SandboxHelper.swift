@@ -7,16 +7,16 @@ public enum SandboxHelper {
   private static let word = "sandbox-helper"
 
   /// To be called first by a program that is named as ``SandboxSettings/helperProgram``. Does not return where
-  /// this process is to be a stem. True: it was asked for in another way; it must exit. `words` are the
+  /// this process is to be a zygote. True: it was asked for in another way; it must exit. `words` are the
   /// arguments without the program's name.
   public static func runIfAsked(_ words: [String]) -> Bool {
     guard let first = words.first, Text.same(first, word) else { return false }
-    if words.count == 2 { words[1].withCString { host_sandbox_stem(runHelper, $0) } }
+    if words.count == 2 { words[1].withCString { host_sandbox_zygote(runHelper, $0) } }
     return true
   }
 
-  /// Of the stem; `folder` is where sandboxes mount their roots.
-  static func stemArguments(folder: String) -> [String] { ["zennet-agent", word, folder] }
+  /// Of the zygote; `folder` is where sandboxes mount their roots.
+  static func zygoteArguments(folder: String) -> [String] { ["zennet-agent", word, folder] }
 
   /// As the further program of a job that ``SandboxProcess/startCopy(_:path:)`` asks for.
   static func copyArguments(_ direction: CopyDirection, path: String) -> [String] {

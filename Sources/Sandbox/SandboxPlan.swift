@@ -15,7 +15,7 @@ struct PlanContext {
   var hasUserNamespace: Bool { features.has(Namespace.user) }
 }
 
-/// The whole way from a fork of the stem to the job's first instruction, in order. Each line is one kernel
+/// The whole way from a fork of the zygote to the job's first instruction, in order. Each line is one kernel
 /// feature, one file in `Steps/`.
 enum SandboxPlan {
   static func write(_ plan: inout PlanWriter, _ context: PlanContext) {

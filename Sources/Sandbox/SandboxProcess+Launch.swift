@@ -49,11 +49,11 @@ extension SandboxProcess {
     if code != 0 { throw SandboxError.system("control socket", code: -code) }
   }
 
-  /// The stem has been asked for the first child, and does not make this process wait for its answer.
+  /// The zygote has been asked for the first child, and does not make this process wait for its answer.
   func learnStarter() throws(SandboxError) {
     if !awaitsStarter { return }
     awaitsStarter = false
-    starterPid = try stem.answer()
+    starterPid = try zygote.answer()
   }
 
   /// What it tells first is which process 1 is, or that there is none. Whoever ends it has to know.
@@ -118,7 +118,7 @@ extension SandboxProcess {
     try theirs.withUnsafeBufferPointer { (theirs) throws(SandboxError) in
       plan.descriptors = theirs.baseAddress
       try steps.withPlan(&plan) { (plan) throws(SandboxError) in
-        awaitsStarter = try stem.ask(plan)
+        awaitsStarter = try zygote.ask(plan)
         if awaitsStarter { return }
         let pid = host_sandbox_fork(plan)
         if pid < 0 { throw SandboxError.system("fork", code: -pid) }

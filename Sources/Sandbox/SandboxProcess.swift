@@ -51,7 +51,7 @@ public final class SandboxProcess {
   var programs: [SandboxProgram] = []
   var lastProgram: UInt32 = 0
 
-  var stem: SandboxStem { sandbox.stem }
+  var zygote: SandboxZygote { sandbox.zygote }
 
   /// - Parameter bundleBytes: of all bundles, as they come.
   init(

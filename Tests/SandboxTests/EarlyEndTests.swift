@@ -7,7 +7,7 @@ import Testing
 extension WithKernel {
   /// Jobs that are ended when their program does not run yet.
   struct EarlyEndTests {
-    /// As an agent has it with the stem, and with forks of itself.
+    /// As an agent has it with the zygote, and with forks of itself.
     static let programs = [staticAgent, ""].compactMap { $0 }
     /// A few bytes at its end are work for a while.
     static let long = busyboxBundle { writer in

@@ -303,7 +303,7 @@ extension WithKernel {
       from origin: Origin
     ) throws {
       let sandbox = try origin.sandbox()
-      // Its stem, where there is one, stays.
+      // Its zygote, where there is one, stays.
       try run(shell("true"), in: sandbox).process.destroy()
       let before = Leftovers.now()
       let share = try sandbox.openShare(.small())

@@ -177,7 +177,7 @@ let staticAgent: String? = {
   let name = "zennet-agent-x86_64"
   let places = [tree.appending(path: ".build-cross/out/" + name).path, "/" + name]
   let found = places.first { FileManager.default.isExecutableFile(atPath: $0) }
-  if found == nil { print("SKIPPED: sandboxes forked from a stem: cross/build x86_64 first") }
+  if found == nil { print("SKIPPED: sandboxes forked from a zygote: cross/build x86_64 first") }
   return found
 }()
 
@@ -185,9 +185,9 @@ let staticAgent: String? = {
 enum Origin: CaseIterable {
   case agent
   /// As agents have it.
-  case stem
+  case zygote
   /// One that had a quiet moment before, and made ahead what it can.
-  case readyStem
+  case readyZygote
 
   static let possible = allCases.filter { $0 == .agent || staticAgent != nil }
 
@@ -196,21 +196,21 @@ enum Origin: CaseIterable {
     let sandbox = Sandbox(
       features: features,
       settings: SandboxSettings(owner: "\(self)-\(getpid())".lowercased(), helperProgram: helper))
-    if self == .readyStem {
+    if self == .readyZygote {
       var spec = shell("true")
       spec.isolation = features.level
       try run(spec, in: sandbox).process.destroy()
-      if geteuid() == 0 { awaitNetwork(of: sandbox.stem) }
+      if geteuid() == 0 { awaitNetwork(of: sandbox.zygote) }
     }
     return sandbox
   }
 }
 
-/// Waits until the stem has made a network namespace for the next sandbox; returns its name, as
+/// Waits until the zygote has made a network namespace for the next sandbox; returns its name, as
 /// `net:[4026532008]`.
 @discardableResult
-func awaitNetwork(of stem: SandboxStem) -> String? {
-  let folder = "/proc/\(stem.pid)/fd"
+func awaitNetwork(of zygote: SandboxZygote) -> String? {
+  let folder = "/proc/\(zygote.pid)/fd"
   let own = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/ns/net")
   let end = nowMs() + patienceSeconds * 1000
   while nowMs() < end {

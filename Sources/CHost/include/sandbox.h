@@ -15,7 +15,7 @@ enum host_operation {
   HOST_SYMLINK = 7,      // path: the link, text: where it points
   HOST_PIVOT_ROOT = 8,   // path: the new root, a mount point; the old root lies over it until it is let go
   HOST_HOSTNAME = 10,    // text; no domain name
-  HOST_TAKE_NETWORK = 11,  // enters the network namespace that the stem has made ahead, if it has
+  HOST_TAKE_NETWORK = 11,  // enters the network namespace that the zygote has made ahead, if it has
   HOST_NEW_KEYRING = 12,
   HOST_UNDUMPABLE = 13,
   HOST_OOM_SCORE = 14,   // text: what every process after the first gets
@@ -84,7 +84,7 @@ struct host_plan {
   // The child's ends: 0, 1, 2 (-1: none), control, then the bundles.
   const int32_t *descriptors;
   uint32_t waits;        // 1: the first child waits for HOST_COMMAND_GO before its first step
-  uint32_t is_fresh;     // 1: this process comes from the stem, and is no fork of the agent
+  uint32_t is_fresh;     // 1: this process comes from the zygote, and is no fork of the agent
 };
 
 enum host_event_kind {
@@ -123,17 +123,17 @@ struct host_command {
 };
 #define HOST_COMMAND_LARGEST 65536
 
-// The stem is the process from which first children are forked. It executes `program` with three arguments,
+// The zygote is the process from which first children are forked. It executes `program` with three arguments,
 // each ended by a zero byte: a name, a word, the folder (SandboxHelper). Returns its pid; it ends when the
 // socket does.
-int32_t host_sandbox_start_stem(int32_t program, const uint8_t *arguments, int32_t *socket);
+int32_t host_sandbox_start_zygote(int32_t program, const uint8_t *arguments, int32_t *socket);
 // Asks for a first child, which is this process's child.
-int32_t host_sandbox_ask_stem(int32_t socket, const struct host_plan *plan);
+int32_t host_sandbox_ask_zygote(int32_t socket, const struct host_plan *plan);
 // To be called once for each time that it was asked: the pid.
-int32_t host_sandbox_hear_stem(int32_t socket);
-// The life of the stem. `folder` is where sandboxes mount their roots.
-void host_sandbox_stem(host_helper helper, const char *folder) __attribute__((noreturn));
-// The first child as a fork of the agent itself: where there is no program for a stem. Returns its pid.
+int32_t host_sandbox_receive_zygote(int32_t socket);
+// The life of the zygote. `folder` is where sandboxes mount their roots.
+void host_sandbox_zygote(host_helper helper, const char *folder) __attribute__((noreturn));
+// The first child as a fork of the agent itself: where there is no program for a zygote. Returns its pid.
 int32_t host_sandbox_fork(const struct host_plan *plan);
 // The life of the first child.
 void host_sandbox_first(const struct host_plan *plan) __attribute__((noreturn));

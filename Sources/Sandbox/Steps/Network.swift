@@ -1,6 +1,6 @@
 import CHost
 
-/// The network namespace has one device, and it leads nowhere. The stem makes it ahead where nobody asked
+/// The network namespace has one device, and it leads nowhere. The zygote makes it ahead where nobody asked
 /// for anything meanwhile and root runs it; otherwise the first child makes it while process 1 mounts, as
 /// both take about as long. network_namespaces(7).
 enum Network {

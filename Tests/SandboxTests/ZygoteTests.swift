@@ -6,12 +6,12 @@ import Testing
 
 extension WithKernel {
   /// The process that first children are forked from, as it is killed and left behind.
-  @Suite(.enabled(if: staticAgent != nil)) struct StemTests {
+  @Suite(.enabled(if: staticAgent != nil)) struct ZygoteTests {
     private func sandbox(mountPoint: String = "/tmp") -> Sandbox {
       Sandbox(
         features: features,
         settings: SandboxSettings(
-          owner: "stem\(getpid())", mountPoint: mountPoint, helperProgram: staticAgent!))
+          owner: "zygote\(getpid())", mountPoint: mountPoint, helperProgram: staticAgent!))
     }
 
     private func expectJob(in sandbox: Sandbox) throws {
@@ -38,17 +38,17 @@ extension WithKernel {
         let sandbox = sandbox()
         for _ in 0..<3 {
           try expectJob(in: sandbox)
-          let stem = sandbox.stem.pid
-          #expect(isAlive(stem))
+          let zygote = sandbox.zygote.pid
+          #expect(isAlive(zygote))
           // The next job has the same one.
           try expectJob(in: sandbox)
-          #expect(sandbox.stem.pid == stem)
-          _ = host_sandbox_kill(stem, 9)
-          expectGone(stem)
+          #expect(sandbox.zygote.pid == zygote)
+          _ = host_sandbox_kill(zygote, 9)
+          expectGone(zygote)
           try expectJob(in: sandbox)
-          #expect(isAlive(sandbox.stem.pid))
+          #expect(isAlive(sandbox.zygote.pid))
           // It was asked for: no zombie is left.
-          #expect(host_sandbox_kill(stem, 0) != 0 || sandbox.stem.pid == stem)
+          #expect(host_sandbox_kill(zygote, 0) != 0 || sandbox.zygote.pid == zygote)
         }
         #expect(cgroupFolders(owner: sandbox.settings.owner).isEmpty)
       }
@@ -60,16 +60,16 @@ extension WithKernel {
       let sandbox = sandbox()
       try expectJob(in: sandbox)
       let before = Leftovers.now()
-      let stem = sandbox.stem.pid
-      _ = host_sandbox_kill(stem, SIGSTOP)
+      let zygote = sandbox.zygote.pid
+      _ = host_sandbox_kill(zygote, SIGSTOP)
       let killer = Thread {
         usleep(100_000)
-        _ = host_sandbox_kill(stem, 9)
+        _ = host_sandbox_kill(zygote, 9)
       }
       killer.start()
       #expect(throws: SandboxError.self) { try sandbox.start(shell("true"), nowMs: nowMs()) }
       #expect(cgroupFolders(owner: sandbox.settings.owner).isEmpty)
-      #expect(!isAlive(stem))
+      #expect(!isAlive(zygote))
       before.expectNothingMore()
       try expectJob(in: sandbox)
     }
@@ -100,19 +100,19 @@ extension WithKernel {
       let own = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/ns/net")
       _ = try expectOwn()
       for _ in 0..<3 {
-        let ahead = try #require(awaitNetwork(of: sandbox.stem))
+        let ahead = try #require(awaitNetwork(of: sandbox.zygote))
         #expect(!seen.contains(ahead) && ahead != own)
         #expect(try expectOwn() == ahead)
         // At once, when there is none.
         _ = try expectOwn()
       }
       #expect(!seen.contains(own))
-      let next = try #require(awaitNetwork(of: sandbox.stem))
+      let next = try #require(awaitNetwork(of: sandbox.zygote))
       #expect(!seen.contains(next))
       // Where it made that one it stays no longer.
-      let stem = "/proc/\(sandbox.stem.pid)/ns/net"
+      let zygote = "/proc/\(sandbox.zygote.pid)/ns/net"
       let end = nowMs() + patienceSeconds * 1000
-      while try FileManager.default.destinationOfSymbolicLink(atPath: stem) != own {
+      while try FileManager.default.destinationOfSymbolicLink(atPath: zygote) != own {
         try #require(nowMs() < end)
         usleep(1000)
       }
@@ -125,7 +125,7 @@ extension WithKernel {
     func rootsHoldsThreeMounts() throws {
       let sandbox = sandbox()
       try expectJob(in: sandbox)
-      #expect(try mounts(of: sandbox.stem.pid) == ["/", "/dev", "/proc"])
+      #expect(try mounts(of: sandbox.zygote.pid) == ["/", "/dev", "/proc"])
     }
 
     /// Where sandboxes mount their roots in a folder that is on none of the three.
@@ -136,7 +136,7 @@ extension WithKernel {
       defer { try? FileManager.default.removeItem(atPath: folder) }
       let sandbox = sandbox(mountPoint: folder)
       try expectJob(in: sandbox)
-      #expect(try mounts(of: sandbox.stem.pid) == mounts(of: getpid()))
+      #expect(try mounts(of: sandbox.zygote.pid) == mounts(of: getpid()))
     }
 
     /// Where something is mounted, except over parts of /proc.
@@ -147,26 +147,26 @@ extension WithKernel {
     }
 
     @Test func itEndsWithItsSandbox() throws {
-      var stem: Int32 = 0
+      var zygote: Int32 = 0
       do {
         let sandbox = sandbox()
         try expectJob(in: sandbox)
-        stem = sandbox.stem.pid
-        #expect(isAlive(stem))
+        zygote = sandbox.zygote.pid
+        #expect(isAlive(zygote))
       }
-      #expect(host_sandbox_kill(stem, 0) != 0)
+      #expect(host_sandbox_kill(zygote, 0) != 0)
     }
 
     @Test(arguments: [true, false]) func anIdleOneIsGoneWithItsAgent(isKilled: Bool) throws {
-      let stem = endedAgent(killed: isKilled) {
+      let zygote = endedAgent(killed: isKilled) {
         let sandbox = sandbox()
         try! expectJob(in: sandbox)
         // Nothing is tidied up: the process is about to be killed, or to end as it is.
         _ = Unmanaged.passRetained(sandbox)
-        return sandbox.stem.pid
+        return sandbox.zygote.pid
       }
-      #expect(stem > 0)
-      expectGone(stem)
+      #expect(zygote > 0)
+      expectGone(zygote)
       let owner = sandbox().settings.owner
       #expect(StaleCgroups.find(features.cgroups, owner: owner).isEmpty)
     }

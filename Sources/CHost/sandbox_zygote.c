@@ -1,4 +1,4 @@
-// The stem: a program image that never had the agent's memory, from which every sandbox's first child is
+// The zygote: a program image that never had the agent's memory, from which every sandbox's first child is
 // forked. It was executed once, knows no job, and holds no descriptor of one longer than a fork takes.
 #define _GNU_SOURCE
 #define _FILE_OFFSET_BITS 64
@@ -71,10 +71,10 @@ static int store(const struct host_plan *plan) {
 #endif
 }
 
-// In a fork of the stem; never returns.
+// In a fork of the zygote; never returns.
 static void grow(host_helper helper, const struct request *request, const int *received) {
   host_sandbox_forget_arguments();
-  // What the job shall not have closes when it is executed. The stem's own socket is closed by this.
+  // What the job shall not have closes when it is executed. The zygote's own socket is closed by this.
   for (int index = 0; index < CONTROL; index++)
     if (request->present >> index & 1 && dup3(*received++, index, 0) < 0) _exit(115);
   if (dup3(*received++, CONTROL, O_CLOEXEC) < 0) _exit(115);
@@ -120,7 +120,7 @@ static int32_t fork_child(host_helper helper, const struct request *request, con
 }
 
 // A mount namespace begins as a copy of its maker's, and all that is copied has to be let go again. So
-// the stem has its own, with nothing but what walls are made of: a root with the folder in it, /dev,
+// the zygote has its own, with nothing but what walls are made of: a root with the folder in it, /dev,
 // /proc. What the owner unmounts meanwhile is not held here either. Only root may; otherwise more is
 // copied.
 static void keep_few_mounts(const char *folder) {
@@ -152,7 +152,7 @@ static void await_request(int socket) {
   host_sandbox_drop_network();
 }
 
-void host_sandbox_stem(host_helper helper, const char *folder) {
+void host_sandbox_zygote(host_helper helper, const char *folder) {
   host_keep_released_memory();
   host_sandbox_default_signals();
   keep_few_mounts(folder);
@@ -190,7 +190,7 @@ static void execute(const int32_t *high, char **arguments) {
 #endif
 }
 
-int32_t host_sandbox_start_stem(int32_t program, const uint8_t *texts, int32_t *socket) {
+int32_t host_sandbox_start_zygote(int32_t program, const uint8_t *texts, int32_t *socket) {
   char *arguments[4];
   char *at = (char *)(uintptr_t)texts;
   for (int index = 0; index < 3; index++, at += strlen(at) + 1) arguments[index] = at;
@@ -229,7 +229,7 @@ int32_t host_sandbox_start_stem(int32_t program, const uint8_t *texts, int32_t *
   return -code;
 }
 
-int32_t host_sandbox_ask_stem(int32_t socket, const struct host_plan *plan) {
+int32_t host_sandbox_ask_zygote(int32_t socket, const struct host_plan *plan) {
   int stored = store(plan);
   if (stored < 0) return stored;
   struct request request = {REQUEST, 0, plan->bundles};
@@ -246,7 +246,7 @@ int32_t host_sandbox_ask_stem(int32_t socket, const struct host_plan *plan) {
   return code;
 }
 
-int32_t host_sandbox_hear_stem(int32_t socket) {
+int32_t host_sandbox_receive_zygote(int32_t socket) {
   // Ten seconds: a machine that swaps is slow, but not forever.
   int32_t ready = host_sandbox_wait_readable(socket, 10000);
   if (ready != 1) return ready < 0 ? ready : -ETIMEDOUT;
