@@ -384,6 +384,7 @@ public final class HiringMachine {
     case .transactionSeen(let transaction):
       for lease in leases { lease.transactionSeen(transaction) }
     case .transactionConflicted(let txid, let by, let height):
+      for pool in pools.all { pool.transactionConflicted(txid) }
       context.warning(
         "transaction " + txid.reversed.hex + " was displaced by " + by.reversed.hex
           + " at height \(height)")

@@ -30,6 +30,8 @@ enum HiringTimes {
   static let standstillMs: UInt64 = 600_000
   /// While reservations run, leases are stored this often.
   static let progressMs: UInt64 = 30_000
+  /// A provider that has everything hangs up.
+  static let farewellMs: UInt64 = 10_000
   static let retryMs: UInt64 = 1_000
   /// Blocks after which this side sends a close that the provider should have sent.
   static let closeBlocks: UInt32 = 6

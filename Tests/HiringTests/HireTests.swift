@@ -73,7 +73,8 @@ struct HireTests {
       $0.payoutIntervalMs = 10_000
     }
     scene.world.blockEveryMs = 600_000
-    #expect(scene.world.run { scene.leases.count == 2 && scene.leases.allSatisfy { $0.stage >= .open } })
+    #expect(
+      scene.world.run { scene.leases.count == 2 && scene.leases.allSatisfy { $0.stage >= .open } })
     let hired = scene.leases.map(\.contract.body.provider)
     let cheapest = scene.world.providers.prefix(2).map(\.identity.publicKey)
     #expect(Set(hired) == Set(cheapest))
@@ -137,7 +138,8 @@ struct HireTests {
     #expect(scene.finish())
     let lease = try #require(scene.leases.first)
     #expect(scene.exited == 6 && scene.booksAgree)
-    #expect(lease.channels.count >= 2 && scene.world.providers[0].topUps == lease.channels.count - 1)
+    #expect(
+      lease.channels.count >= 2 && scene.world.providers[0].topUps == lease.channels.count - 1)
     #expect(lease.channels.dropLast().allSatisfy { $0.paidSat > 0 })
     #expect(lease.channels.allSatisfy { $0.spend != nil })
     #expect(lease.channels.reduce(0) { $0 + ($1.spend?.payoutSat ?? 0) } == lease.paidSat)

@@ -205,6 +205,19 @@ struct HostileTests {
     #expect((lease.channels[0].spendHeight ?? 999) < 100)
   }
 
+  @Test func whoNeverHangsUpHoldsNobodyUp() throws {
+    var clinging = ScriptedProvider.Behaviour()
+    clinging.staysOnTheLine = true
+    clinging.keepsClose = true
+    let scene = try Scene([clinging], tasks: 1) { _ in
+    } plan: {
+      $0.waitsForClose = false
+    }
+    scene.world.blockEveryMs = 600_000
+    #expect(scene.finish(forMs: 60_000))
+    #expect(scene.leases.first?.stage == .settled && scene.leases.first?.hasReceipt == true)
+  }
+
   @Test func whoNeverClosesIsLeftWithNothing() throws {
     var thief = ScriptedProvider.Behaviour()
     thief.vanishesAfterPayments = 1

@@ -92,7 +92,10 @@ struct RestartTests {
       #expect(scene.publisher.disk.kept.count == total, "killed before effect \(number), \(name)")
       number += number < 60 ? 1 : 11
     }
-    #expect(names.isSuperset(of: ["storeTask", "storeChannel", "storeLeaseState", "broadcast", "transmit"]))
+    #expect(
+      names.isSuperset(of: [
+        "storeTask", "storeChannel", "storeLeaseState", "broadcast", "transmit",
+      ]))
     #expect(number > 100)
   }
 

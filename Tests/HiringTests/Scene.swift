@@ -44,7 +44,9 @@ struct Scene {
     for behaviour in behaviours { world.providers.append(ScriptedProvider(world, behaviour)) }
     var offer = Scene.offer(workers: workers ?? UInt16(behaviours.count))
     change(&offer)
-    guard let endpoint = Endpoint(text: "192.0.2.1:7000") else { throw HiringError.unknown("endpoint") }
+    guard let endpoint = Endpoint(text: "192.0.2.1:7000") else {
+      throw HiringError.unknown("endpoint")
+    }
     var plan = PoolPlan(offer: offer, endpoint: endpoint)
     plan.bidWindowMs = 300
     plan.capacitySat = 100_000
@@ -94,9 +96,11 @@ struct Scene {
   /// What every provider was paid, and what it says that it is owed.
   var booksAgree: Bool {
     leases.allSatisfy { lease in
-      guard let provider = world.providers.first(where: {
-        $0.identity.publicKey == lease.contract.body.provider
-      }) else { return false }
+      guard
+        let provider = world.providers.first(where: {
+          $0.identity.publicKey == lease.contract.body.provider
+        })
+      else { return false }
       return provider.paidSat == lease.paidSat
     }
   }

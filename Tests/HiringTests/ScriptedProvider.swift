@@ -38,6 +38,8 @@ final class ScriptedProvider {
     var refuses = Set<UInt32>()
     /// Every message that it sends is sent twice.
     var repeatsItself = false
+    /// It never hangs up.
+    var staysOnTheLine = false
     /// Its close is never broadcast.
     var keepsClose = false
     /// Why it does not bid.
@@ -236,7 +238,7 @@ final class ScriptedProvider {
     case .receiptSigned:
       hasReceiptSigned = true
       broadcastCloses()
-      session?.close()
+      if !behaviour.staysOnTheLine { session?.close() }
     case .topUp(let body, _): toppedUp(body)
     case .execute(let request): executed(request)
     default: break

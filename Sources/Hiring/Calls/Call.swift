@@ -27,7 +27,6 @@ final class Call {
   private(set) var peer = Bytes32.zero
   /// When anything came from it.
   private(set) var heardAtMs: UInt64
-  let since: UInt64
   var isTouched = false
 
   private var session: SessionMachine
@@ -40,7 +39,6 @@ final class Call {
     self.address = address
     self.session = session
     self.context = context
-    since = context.now.nowMs
     heardAtMs = context.now.nowMs
     waitsUntilMs = context.now.nowMs + HiringTimes.greetingMs
   }

@@ -5,17 +5,19 @@ import Session
 /// Everybody who calls, bounded: those who have not proven who they are displace nobody who has.
 final class Callers {
   private let context: HiringContext
-  private(set) var calls: [CallKey: Call] = [:]
+  private var byKey: [CallKey: Call] = [:]
+  /// In the order in which they called.
+  private var calls: [Call] = []
 
   /// Known callers that are not hired, at most, beside three for each place that is free.
   private static let guests = 128
 
   init(_ context: HiringContext) { self.context = context }
 
-  subscript(key: CallKey) -> Call? { calls[key] }
+  subscript(key: CallKey) -> Call? { byKey[key] }
 
   func connected(_ key: CallKey, address: String) {
-    let strangers = calls.values.filter(\.isStranger)
+    let strangers = calls.filter(\.isStranger)
     let atAddress = strangers.filter { $0.address == address }
     let session = try? SessionMachine(
       role: .responder, identity: context.secrets.identity, expectedPeer: nil,
@@ -23,35 +25,35 @@ final class Callers {
     guard let session, atAddress.count < context.settings.strangersPerAddress else {
       return context.emit(.hangUp(key))
     }
-    if strangers.count >= context.settings.strangers,
-      let oldest = strangers.min(by: { ($0.since, $0.key.value) < ($1.since, $1.key.value) })
-    {
+    if strangers.count >= context.settings.strangers, let oldest = strangers.first {
       remove(oldest)
       context.emit(.hangUp(oldest.key))
     }
-    calls[key] = Call(key: key, address: address, session: session, context)
+    let call = Call(key: key, address: address, session: session, context)
+    byKey[key] = call
+    calls.append(call)
   }
 
   /// Whether a caller that has just proven who it is may stay.
   func hasRoom(for call: Call, freePlaces: Int) -> Bool {
-    let guests = calls.values.filter { $0 !== call && $0.isGuest }
+    let guests = calls.filter { $0 !== call && $0.isGuest }
     return guests.count < Callers.guests + 3 * freePlaces
       && guests.filter { $0.address == call.address }.count < context.settings.guestsPerAddress
   }
 
   func remove(_ call: Call) {
     call.enter(.over)
-    calls[call.key] = nil
+    if byKey.removeValue(forKey: call.key) != nil { calls.removeAll { $0 === call } }
   }
 
   func timePassed() {
     let nowMs = context.now.nowMs
-    for call in calls.values where nowMs >= call.nextDeadlineMs { call.timePassed() }
+    for call in calls where nowMs >= call.nextDeadlineMs { call.timePassed() }
   }
 
   var nextDeadlineMs: UInt64 {
     var earliest = UInt64.max
-    for call in calls.values { earliest = min(earliest, call.nextDeadlineMs) }
+    for call in calls { earliest = min(earliest, call.nextDeadlineMs) }
     return earliest
   }
 }

@@ -112,7 +112,8 @@ final class Lease {
   var hasWorked: Bool { tasks.lines.received.count > 0 }
   /// Whether it takes tasks now: from the funding on, so that bundles travel while it is relayed.
   var takesTasks: Bool {
-    (stage == .funded || stage == .open) && !isOverReported && !conduct.isLeaving && conduct.standing == .running
+    (stage == .funded || stage == .open) && !isOverReported && !conduct.isLeaving
+      && conduct.standing == .running
       && link.takesMore
   }
 
@@ -460,7 +461,8 @@ final class Lease {
         + String(decoding: text, as: UTF8.self))
     conduct.leaves()
     progressed()
-    if stage < .funded { abandon("ended by its owner", .busy) }
+    // Its place is filled again while its tasks go on.
+    if stage < .funded { abandon("ended by its owner", .busy) } else { over(failed: false) }
   }
 
   /// Its pool is told once that it takes no more tasks.
@@ -542,6 +544,7 @@ final class Lease {
     guard case .settled(var settlement) = phase, let atMs = settlement.answersAtMs else { return }
     if !tasks.isEmpty && link.isLive && now.nowMs < atMs { return }
     settlement.answersAtMs = nil
+    settlement.hangsUpAtMs = now.nowMs + HiringTimes.farewellMs
     phase = .settled(settlement)
     sayReceiptSigned()
     money.channels.close(.unpaid)
@@ -671,6 +674,7 @@ final class Lease {
     {
       money.topUpIfNeeded()
     }
+    if stage == .open && conduct.isLeaving && tasks.isEmpty { end("its owner ends it") }
     answerIfDue()
     observe()
     nextDeadlineMs = deadlineMs
@@ -740,7 +744,9 @@ final class Lease {
       judgeConduct()
     case .ending(let ending):
       if now.nowMs >= endsAtMs(ending) { settle(hasReceipt: false) }
-    case .settled, .closed, .abandoned: break
+    case .settled(let settlement):
+      if let atMs = settlement.hangsUpAtMs, now.nowMs >= atMs { link.close() }
+    case .closed, .abandoned: break
     }
   }
 
@@ -773,7 +779,9 @@ final class Lease {
           (link.call?.heardAtMs ?? 0) + HiringTimes.silenceMs)
         : awayEndsAtMs
     case .ending(let ending): own = endsAtMs(ending)
-    case .settled(let settlement): own = settlement.answersAtMs ?? UInt64.max
+    case .settled(let settlement):
+      own =
+        settlement.answersAtMs ?? (link.isConnected ? settlement.hangsUpAtMs : nil) ?? UInt64.max
     case .closed, .abandoned: return UInt64.max
     }
     let paysAtMs =

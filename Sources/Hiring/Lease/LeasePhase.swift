@@ -29,6 +29,8 @@ enum LeasePhase {
     var closesAtHeight: UInt32
     /// The receipt is answered when the rest of the tasks' output is here, or then; nil once it is.
     var answersAtMs: UInt64?
+    /// The provider hangs up when it has the answer; this side does by then.
+    var hangsUpAtMs: UInt64?
   }
 
   var stage: LeaseStage {

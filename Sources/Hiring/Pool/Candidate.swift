@@ -33,7 +33,9 @@ struct BidBook {
   init(windowMs: UInt64) { self.windowMs = windowMs }
 
   var isEmpty: Bool { candidates.isEmpty }
-  var all: [Candidate] { Array(candidates.values) }
+  var all: [Candidate] {
+    candidates.values.sorted { $0.call.key.value < $1.call.key.value }
+  }
 
   mutating func add(_ candidate: Candidate, nowMs: UInt64) {
     candidates[candidate.call.key] = candidate

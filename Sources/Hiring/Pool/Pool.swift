@@ -554,6 +554,11 @@ final class Pool {
 
   // MARK: The chain
 
+  /// The chain holds another transaction that spends what the announcement was made of.
+  func transactionConflicted(_ txid: Bytes32) {
+    if record?.announcement.txid == txid { record?.announcementEndsAt = 0 }
+  }
+
   func blockMatched(height: UInt32, _ block: Block) {
     if let record, record.announcementHeight != height {
       let txid = record.announcement.txid
