@@ -1,5 +1,6 @@
 import Bitcoin
 import Bytes
+import Channel
 import Market
 
 /// A lease as a status display shows it.
