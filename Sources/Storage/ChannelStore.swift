@@ -1,7 +1,8 @@
 import Bytes
 
-/// What is stored of one contract.
+/// What is stored of one channel.
 public struct ChannelRecord: Equatable, Sendable {
+  /// The channel's key: of a lease with several channels each has its own.
   public var contract: Bytes32
   /// The number of the last payment, 0 before the first.
   public var sequence: UInt64
@@ -16,89 +17,95 @@ public struct ChannelRecord: Equatable, Sendable {
 
 /// The state of payment channels: money. Every call that changes something is one commit that is on
 /// the disk before it returns, and what is stored never goes backwards.
+///
+/// A payment is one statement that writes one page: boards store to flash, and a payment waits for
+/// the disk. So no former states are kept.
 public final class ChannelStore {
   /// Bytes of a state, at most.
   public static let stateLimit = 1_048_576
 
+  /// A table with row numbers: its pages take rows of up to 4,061 bytes whole.
   static let schema = """
     CREATE TABLE channel (
-      contract BLOB PRIMARY KEY, sequence INTEGER NOT NULL, amount INTEGER NOT NULL,
-      state BLOB NOT NULL, updated INTEGER NOT NULL, closed INTEGER NOT NULL,
-      sum INTEGER NOT NULL) WITHOUT ROWID;
-    CREATE TABLE history (
-      contract BLOB NOT NULL, sequence INTEGER NOT NULL, amount INTEGER NOT NULL,
-      state BLOB NOT NULL, updated INTEGER NOT NULL, closed INTEGER NOT NULL,
-      sum INTEGER NOT NULL, PRIMARY KEY (contract, sequence)) WITHOUT ROWID;
+      id INTEGER PRIMARY KEY, contract BLOB NOT NULL UNIQUE, sequence INTEGER NOT NULL,
+      amount INTEGER NOT NULL, state BLOB NOT NULL, updated INTEGER NOT NULL,
+      closed INTEGER NOT NULL, sum INTEGER NOT NULL);
     """
 
   private static let columns = "contract, sequence, amount, state, updated, closed, sum"
 
   private let database: Database
-  /// Former states kept of each open contract.
-  public let historyLimit: UInt64
+  /// Replaces an open channel's state, unless that would take it backwards.
+  private let advancing: Statement
 
-  init(_ database: Database, historyLimit: UInt64 = 64) {
+  init(_ database: Database) throws(StorageError) {
     self.database = database
-    self.historyLimit = historyLimit
+    advancing = try database.prepare(
+      """
+      UPDATE channel
+      SET sequence = ?2, amount = ?3, state = ?4, updated = ?5, closed = ?6, sum = ?7
+      WHERE contract = ?1 AND closed = 0
+        AND (sequence < ?2 AND amount <= ?3 OR sequence = ?2 AND amount = ?3)
+      """)
   }
 
-  /// Stores a new contract, at sequence 0 and 0 sat. ``StorageError/exists`` when there is one of
-  /// this identifier, closed ones included.
+  /// Stores a new channel, at sequence 0 and 0 sat. ``StorageError/exists`` when there is one of
+  /// this key, closed ones included.
   public func open(
     _ contract: Bytes32, state: [UInt8], unixSeconds: UInt64
   ) throws(StorageError) {
     try database.transaction { () throws(StorageError) in
       if try load(contract) != nil { throw .exists }
-      try begin(contract, state: state, unixSeconds: unixSeconds)
+      try insert(
+        ChannelRecord(
+          contract: contract, sequence: 0, amountSat: 0, state: state,
+          updatedUnixSeconds: unixSeconds, isClosed: false))
     }
   }
 
-  /// ``open(_:state:unixSeconds:)`` for a contract that is not stored, else
-  /// ``update(_:sequence:amountSat:state:unixSeconds:)``: what a channel that stores its state says,
-  /// as it need not know whether it did so before.
+  /// As ``update(_:sequence:amountSat:state:unixSeconds:)``, and begins a channel that is not stored:
+  /// what a channel that stores its state says, as it need not know whether it did so before.
   public func store(
     _ contract: Bytes32, sequence: UInt64, amountSat: UInt64, state: [UInt8], unixSeconds: UInt64
   ) throws(StorageError) {
-    try database.transaction { () throws(StorageError) in
-      guard let stored = try load(contract) else {
-        return try begin(contract, state: state, unixSeconds: unixSeconds)
-      }
-      try advance(
-        stored, sequence: sequence, amountSat: amountSat, state: state, unixSeconds: unixSeconds)
-    }
+    let record = ChannelRecord(
+      contract: contract, sequence: sequence, amountSat: amountSat, state: state,
+      updatedUnixSeconds: unixSeconds, isClosed: false)
+    if try advance(record) { return }
+    if let stored = try load(contract) { throw ChannelStore.refusal(stored) }
+    try insert(record)
   }
 
-  /// Stores the next state of a contract. ``StorageError/backwards(storedSequence:storedAmountSat:)``
+  /// Stores the next state of a channel. ``StorageError/backwards(storedSequence:storedAmountSat:)``
   /// when its sequence or its amount is below what is stored, or when the amount changes without the
   /// sequence. The same sequence and amount again replace the state: the channel knows more than
   /// its payments.
   public func update(
     _ contract: Bytes32, sequence: UInt64, amountSat: UInt64, state: [UInt8], unixSeconds: UInt64
   ) throws(StorageError) {
-    try database.transaction { () throws(StorageError) in
-      guard let stored = try load(contract) else { throw .unknown }
-      try advance(
-        stored, sequence: sequence, amountSat: amountSat, state: state, unixSeconds: unixSeconds)
-    }
+    let record = ChannelRecord(
+      contract: contract, sequence: sequence, amountSat: amountSat, state: state,
+      updatedUnixSeconds: unixSeconds, isClosed: false)
+    if try advance(record) { return }
+    guard let stored = try load(contract) else { throw .unknown }
+    throw ChannelStore.refusal(stored)
   }
 
-  /// The last state of a contract; after it nothing changes, and its history is dropped.
+  /// The last state of a channel; after it nothing changes.
   public func close(
     _ contract: Bytes32, state: [UInt8], unixSeconds: UInt64
   ) throws(StorageError) {
     try database.transaction { () throws(StorageError) in
-      var record = try openRecord(contract)
+      guard var record = try load(contract) else { throw .unknown }
+      if record.isClosed { throw .closed }
       record.state = state
       record.updatedUnixSeconds = unixSeconds
       record.isClosed = true
-      try put(record)
-      let statement = try database.prepare("DELETE FROM history WHERE contract = ?")
-      try statement.bind(1, contract.array)
-      try statement.run()
+      if try !advance(record) { throw .unknown }
     }
   }
 
-  /// Nil for a contract that is not stored.
+  /// Nil for a channel that is not stored.
   public func load(_ contract: Bytes32) throws(StorageError) -> ChannelRecord? {
     let statement = try database.prepare(
       "SELECT \(ChannelStore.columns) FROM channel WHERE contract = ?")
@@ -106,7 +113,7 @@ public final class ChannelStore {
     return try statement.step() ? try record(statement) : nil
   }
 
-  /// All contracts by identifier, the closed ones only when asked for.
+  /// All channels by key, the closed ones only when asked for.
   public func all(includingClosed: Bool = false) throws(StorageError) -> [ChannelRecord] {
     let filter = includingClosed ? "" : "WHERE closed = 0"
     let statement = try database.prepare(
@@ -116,76 +123,24 @@ public final class ChannelStore {
     return found
   }
 
-  /// Former states of an open contract, the oldest first; at most ``historyLimit``.
-  public func history(_ contract: Bytes32) throws(StorageError) -> [ChannelRecord] {
-    let statement = try database.prepare(
-      "SELECT \(ChannelStore.columns) FROM history WHERE contract = ? ORDER BY sequence")
-    try statement.bind(1, contract.array)
-    var found: [ChannelRecord] = []
-    while try statement.step() { found.append(try record(statement)) }
-    return found
-  }
-
   // MARK: Parts
 
-  private func begin(
-    _ contract: Bytes32, state: [UInt8], unixSeconds: UInt64
-  ) throws(StorageError) {
-    try put(
-      ChannelRecord(
-        contract: contract, sequence: 0, amountSat: 0, state: state,
-        updatedUnixSeconds: unixSeconds, isClosed: false))
+  /// Why an open channel's update changed nothing.
+  private static func refusal(_ stored: ChannelRecord) -> StorageError {
+    if stored.isClosed { return .closed }
+    return .backwards(storedSequence: stored.sequence, storedAmountSat: stored.amountSat)
   }
 
-  private func advance(
-    _ stored: ChannelRecord, sequence: UInt64, amountSat: UInt64, state: [UInt8],
-    unixSeconds: UInt64
-  ) throws(StorageError) {
-    if stored.isClosed { throw .closed }
-    if sequence < stored.sequence || amountSat < stored.amountSat
-      || (sequence == stored.sequence && amountSat != stored.amountSat)
-    {
-      throw .backwards(storedSequence: stored.sequence, storedAmountSat: stored.amountSat)
-    }
-    if sequence > stored.sequence { try remember(stored, next: sequence) }
-    var record = stored
-    record.sequence = sequence
-    record.amountSat = amountSat
-    record.state = state
-    record.updatedUnixSeconds = unixSeconds
-    try put(record)
+  /// One statement, and outside of a transaction one commit. False where it changed nothing.
+  private func advance(_ record: ChannelRecord) throws(StorageError) -> Bool {
+    try bind(record, to: advancing)
+    try advancing.run()
+    return database.changedRows == 1
   }
 
-  private func openRecord(_ contract: Bytes32) throws(StorageError) -> ChannelRecord {
-    guard let stored = try load(contract) else { throw .unknown }
-    if stored.isClosed { throw .closed }
-    return stored
-  }
-
-  private func remember(_ record: ChannelRecord, next: UInt64) throws(StorageError) {
-    if historyLimit == 0 { return }
-    let insert = try database.prepare("INSERT INTO history VALUES (?, ?, ?, ?, ?, ?, ?)")
-    try bind(record, to: insert)
-    try insert.run()
-    // Two statements, as the static agent's SQLite has no subqueries.
-    let last = try database.prepare(
-      "SELECT sequence FROM history WHERE contract = ?1 ORDER BY sequence DESC LIMIT 1 OFFSET ?2")
-    try last.bind(1, record.contract.array)
-    try last.bind(2, historyLimit)
-    guard try last.step() else { return }
-    let drop = try database.prepare("DELETE FROM history WHERE contract = ?1 AND sequence <= ?2")
-    try drop.bind(1, record.contract.array)
-    try drop.bind(2, last.u64(0))
-    last.reset()
-    try drop.run()
-  }
-
-  private func put(_ record: ChannelRecord) throws(StorageError) {
-    if record.state.count > ChannelStore.stateLimit {
-      throw .tooLarge(bytes: record.state.count, limit: ChannelStore.stateLimit)
-    }
+  private func insert(_ record: ChannelRecord) throws(StorageError) {
     let statement = try database.prepare(
-      "INSERT OR REPLACE INTO channel VALUES (?, ?, ?, ?, ?, ?, ?)")
+      "INSERT INTO channel (\(ChannelStore.columns)) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")
     try bind(record, to: statement)
     try statement.run()
   }
@@ -193,6 +148,9 @@ public final class ChannelStore {
   private func bind(
     _ record: ChannelRecord, to statement: borrowing Statement
   ) throws(StorageError) {
+    if record.state.count > ChannelStore.stateLimit {
+      throw .tooLarge(bytes: record.state.count, limit: ChannelStore.stateLimit)
+    }
     try statement.bind(1, record.contract.array)
     try statement.bind(2, record.sequence)
     try statement.bind(3, record.amountSat)

@@ -135,6 +135,9 @@ public final class Database {
     try Statement(self, sql)
   }
 
+  /// How many rows the last statement that changes any has changed.
+  var changedRows: Int { Int(sqlite3_changes(handle)) }
+
   /// Everything that `body` stores is stored, or none of it. Calls may be nested: the outermost one
   /// commits, unless one inside it threw.
   public func transaction<T>(

@@ -24,7 +24,7 @@ public final class Ledger {
     database = try Database(
       path: path, durability: .full, migrations: [Ledger.schema], checksEverything: true,
       mustExist: isFile)
-    channels = ChannelStore(database)
+    channels = try ChannelStore(database)
     documents = DocumentStore(database)
     tasks = TaskRowStore(database)
     _ = try channels.all(includingClosed: true)

@@ -28,7 +28,7 @@ struct PaymentStorage {
     let rates = try contest.rates(
       rounds,
       [
-        Contestant(name: "ChannelStore.update, FULL") {
+        Contestant(name: "ChannelStore.store, FULL") {
           last[0] += 1
           try store(last[0])
         },
@@ -47,13 +47,11 @@ struct PaymentStorage {
     }
   }
 
-  /// As the agent's program carries out `.storeChannel`.
+  /// As the agent's program stores a channel's state.
   private func store(_ sequence: UInt64) throws {
-    let channels = ledger.channels
-    let state = state(sequence)
-    if try channels.load(contract) == nil { throw StorageError.unknown }
-    try channels.update(
-      contract, sequence: sequence, amountSat: sequence * 10, state: state, unixSeconds: sequence)
+    try ledger.channels.store(
+      contract, sequence: sequence, amountSat: sequence * 10, state: state(sequence),
+      unixSeconds: sequence)
   }
 
   /// Different each time, as signatures are.

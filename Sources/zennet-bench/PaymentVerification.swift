@@ -10,8 +10,7 @@ import Crypto
 struct PaymentVerification {
   static let rungs = 3
 
-  private let terms: ChannelTerms
-  private let funding = OutPoint(txid: Sha256.hash([9]), index: 1)
+  private let closes: ChannelCloses
   private let payments: [ChannelPayment]
   /// A channel that waits for its first payment.
   private let channel: ProviderChannel
@@ -23,24 +22,43 @@ struct PaymentVerification {
     let terms = ChannelTerms(
       providerKey: try Secp256k1.publicKey(of: provider),
       publisherKey: try Secp256k1.publicKey(of: publisher), expiryHeight: 1000,
-      capacitySat: 10_000_000, feeLadderSatPerVb: [1, 5, 25],
+      closeMarginBlocks: 24, capacitySat: 10_000_000, reserveSat: 5000,
+      feeLadderSatPerKvB: [1000, 5000, 25_000],
       payoutScript: Script.p2tr(outputKey: Sha256.hash([1])),
-      changeScript: Script.p2tr(outputKey: Sha256.hash([2])))
+      returnKey: try Secp256k1.publicKey(of: Sha256.hash(Array("return".utf8))))
+    let transaction = PaymentVerification.funding(terms)
+    let closes = try ChannelCloses(terms, funding: OutPoint(txid: transaction.txid, index: 0))
     var payments: [ChannelPayment] = []
     for sequence in 1...UInt64(count) {
       payments.append(
         try ChannelPayment.sign(
-          terms, funding: funding, sequence: sequence, amountSat: 100_000 + 1000 * sequence,
-          secret: publisher))
+          closes, sequence: sequence, amountSat: 100_000 + 1000 * sequence, secret: publisher))
     }
     var channel = try ProviderChannel(
       terms: terms, secret: provider, policy: ProviderPolicy(), tipHeight: 100)
-    try channel.fundingAnnounced(funding)
+    try channel.fundingOffered(transaction)
     PaymentVerification.settle(&channel)
-    self.terms = terms
+    self.closes = closes
     self.payments = payments
     self.channel = channel
-    bare = try BareVerification(terms, funding: funding, payments)
+    bare = try BareVerification(closes, payments)
+  }
+
+  /// As a wallet with one coin makes it: the channel's output, the note for the wallet, and change.
+  private static func funding(_ terms: ChannelTerms) -> Transaction {
+    let output = TransactionOutput(
+      amountSat: terms.capacitySat, scriptPubKey: ChannelScript.scriptPubKey(terms))
+    let input = TransactionInput(
+      previous: OutPoint(txid: Sha256.hash([9]), index: 0),
+      witness: [[UInt8](repeating: 7, count: 64)])
+    return Transaction(
+      inputs: [input],
+      outputs: [
+        output,
+        TransactionOutput(
+          amountSat: 0, scriptPubKey: Script.opReturn([UInt8](repeating: 5, count: 40))),
+        TransactionOutput(amountSat: 5000, scriptPubKey: terms.payoutScript),
+      ])
   }
 
   func measure(_ rounds: Int) throws {
@@ -75,8 +93,7 @@ struct PaymentVerification {
     return channel.encodedState().count
   }
 
-  /// All that the state machine does of a payment; the state that it wants stored is made, and
-  /// counts as stored at once.
+  /// All that the state machine does of a payment, the state that it wants stored included.
   private func receive() throws {
     var channel = channel
     for payment in payments {
@@ -87,13 +104,11 @@ struct PaymentVerification {
   }
 
   private func verify() throws {
-    for payment in payments { try payment.verify(terms, funding: funding) }
+    for payment in payments { try payment.verify(closes) }
   }
 
   private static func settle(_ channel: inout ProviderChannel) {
-    while let effect = channel.nextEffect() {
-      if case .store(let revision, _) = effect { channel.stored(revision: revision) }
-    }
+    while channel.nextEffect() != nil {}
   }
 }
 
@@ -105,7 +120,8 @@ private final class BareVerification {
   /// 32 bytes a signature.
   private var digests: [UInt8] = []
 
-  init(_ terms: ChannelTerms, funding: OutPoint, _ payments: [ChannelPayment]) throws {
+  init(_ closes: ChannelCloses, _ payments: [ChannelPayment]) throws {
+    let terms = closes.terms
     let bytes = terms.publisherKey
     precondition(secp256k1_ec_pubkey_parse(context, &key, bytes, bytes.count) == 1)
     for payment in payments {
@@ -116,8 +132,7 @@ private final class BareVerification {
           "every rung has to carry a signature")
         signatures.append(signature)
         guard
-          let close = ClosingTransaction.build(
-            terms, funding: funding, amountSat: payment.amountSat, rung: rung)
+          let close = closes.unsigned(amountSat: payment.amountSat, rung: rung)
         else { throw ChannelError.wrongSignature(rung: rung) }
         digests += ClosingTransaction.digest(terms, close).array
       }

@@ -1,5 +1,6 @@
 import Bytes
 import Host
+import TestSupport
 import Testing
 
 @testable import Storage
@@ -25,7 +26,6 @@ import Testing
       isClosed: false)
     #expect(try channels.load(contract) == expected)
     #expect(try channels.all() == [expected])
-    #expect(try channels.history(contract).map { $0.state } == [[1], [2]])
   }
 
   @Test func neverGoesBackwards() throws {
@@ -68,37 +68,64 @@ import Testing
       try store(4, 69, [3])
     }
     #expect(try channels.load(contract)?.state == [2])
-    #expect(try channels.history(contract).map { $0.state } == [[1]])
     try channels.close(contract, state: [4], unixSeconds: 2)
     #expect(throws: StorageError.closed) { try store(5, 80, [5]) }
     #expect(try channels.load(contract)?.state == [4])
   }
 
-  @Test func historyIsBoundedAndEndsWithTheContract() throws {
+  @Test func aClosedChannelStaysAsItIs() throws {
     let channels = try ledger().channels
     try channels.open(contract, state: [], unixSeconds: 0)
     try channels.open(identifier(2), state: [], unixSeconds: 0)
-    for sequence in 1...200 as ClosedRange<UInt64> {
-      for one in [contract, identifier(2)] {
-        try channels.update(
-          one, sequence: sequence, amountSat: sequence, state: [], unixSeconds: sequence)
-      }
-    }
-    let kept = try channels.history(contract).map { $0.sequence }
-    #expect(kept == Array(136...199))
+    try channels.update(contract, sequence: 7, amountSat: 70, state: [7], unixSeconds: 1)
     try channels.close(contract, state: [9], unixSeconds: 300)
-    #expect(try channels.history(contract).isEmpty)
-    #expect(try channels.history(identifier(2)).count == 64)
     #expect(try channels.all().map { $0.contract } == [identifier(2)])
     let closed = try #require(try channels.load(contract))
-    #expect(closed.isClosed && closed.sequence == 200 && closed.state == [9])
+    #expect(closed.isClosed && closed.sequence == 7 && closed.state == [9])
     #expect(try channels.all(includingClosed: true).count == 2)
     #expect(throws: StorageError.closed) {
       try channels.update(contract, sequence: 201, amountSat: 300, state: [], unixSeconds: 301)
     }
+    #expect(throws: StorageError.closed) {
+      try channels.close(contract, state: [], unixSeconds: 301)
+    }
     #expect(throws: StorageError.exists) {
       try channels.open(contract, state: [], unixSeconds: 301)
     }
+    #expect(try channels.load(contract) == closed)
+  }
+
+  /// Storing may begin a channel of which payments are known already.
+  @Test func storingBeginsAnywhere() throws {
+    let channels = try ledger().channels
+    try channels.store(contract, sequence: 3, amountSat: 70, state: [1], unixSeconds: 5)
+    let stored = try #require(try channels.load(contract))
+    #expect(stored.sequence == 3 && stored.amountSat == 70 && !stored.isClosed)
+  }
+
+  /// States of every length in turn, on pages that hold several, and each on its own.
+  @Test func manyChannelsKeepTheirStates() throws {
+    let scratch = try Scratch()
+    let path = scratch.file("ledger.db")
+    var random = SeededGenerator(seed: 31)
+    var expected: [UInt8: ChannelRecord] = [:]
+    do {
+      let channels = try Ledger(path: path).channels
+      for round in 1...400 as ClosedRange<UInt64> {
+        let number = UInt8(random.int(1...30))
+        let length = random.once(in: 10) ? random.int(3000...9000) : random.int(600...1200)
+        let record = ChannelRecord(
+          contract: identifier(number), sequence: round, amountSat: round * 10,
+          state: random.bytes(length), updatedUnixSeconds: round, isClosed: false)
+        try channels.store(
+          record.contract, sequence: round, amountSat: record.amountSat, state: record.state,
+          unixSeconds: round)
+        expected[number] = record
+      }
+    }
+    let channels = try Ledger(path: path).channels
+    for (number, record) in expected { #expect(try channels.load(identifier(number)) == record) }
+    #expect(try channels.all().count == expected.count)
   }
 
   @Test func severalStoresCommitAsOne() throws {

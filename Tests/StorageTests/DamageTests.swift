@@ -156,7 +156,7 @@ import Testing
       do {
         let ledger = try Ledger(path: path)
         #expect(try ledger.channels.all() == original)
-      } catch is StorageError {
+      } catch {
         found += 1
         // Nothing but SQLite's own change of the header's counters may happen to the file.
         #expect(try Files.read(path, limit: 10_000_000).count == rotten.count)
