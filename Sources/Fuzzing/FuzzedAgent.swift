@@ -186,21 +186,28 @@ final class FuzzedAgent {
 
   // MARK: What must hold
 
-  /// Lets bytes flow from the publisher to the agent.
-  private func flush() {
+  /// Lets bytes flow from the publisher to the agent; false where there are none.
+  @discardableResult
+  private func flush() -> Bool {
+    var flowed = false
     for key in publisher.keys {
-      while let bytes = publisher.nextBytes(key) { agent.received(bytes, from: key, now) }
+      while let bytes = publisher.nextBytes(key) {
+        agent.received(bytes, from: key, now)
+        flowed = true
+      }
     }
+    return flowed
   }
 
   func drain() throws(FuzzFinding) {
     var count = 0
-    while let effect = agent.nextEffect() {
-      count += 1
-      try require(count < 5000, "effects come to an end")
-      try carryOut(effect)
-    }
-    flush()
+    repeat {
+      while let effect = agent.nextEffect() {
+        count += 1
+        try require(count < 5000, "effects come to an end")
+        try carryOut(effect)
+      }
+    } while flush()
   }
 
   private func carryOut(_ effect: AgentEffect) throws(FuzzFinding) {
