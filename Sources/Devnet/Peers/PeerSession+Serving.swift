@@ -132,7 +132,8 @@ extension PeerSession {
     let waiting =
       isWitnessId ? view.mempool.entry(wtxid: vector.hash) : view.mempool.entry(txid: vector.hash)
     if let waiting { return waiting.transaction }
-    return view.chain.block(hash: view.chain.tipHash)?.transactions.first {
+    // Nobody relays a coinbase, whose witness id is zero here.
+    return view.chain.block(hash: view.chain.tipHash)?.transactions.dropFirst().first {
       (isWitnessId ? $0.wtxid : $0.txid) == vector.hash
     }
   }

@@ -116,7 +116,7 @@ public final class TransactionDesk {
     questions += 1
     guard let trickle = trickles[link], trickle.isOpen else { return nil }
     if let found = entry(item.hash), trickle.reaches(found) { return .transaction(found) }
-    let last = node.tree.entry(node.tip).block.transactions
+    let last = node.tree.entry(node.tip).block.transactions.dropFirst()
     if let found = last.first(where: { $0.wtxid == item.hash || $0.txid == item.hash }) {
       return .transaction(found)
     }
