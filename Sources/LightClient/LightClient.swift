@@ -179,7 +179,8 @@ public struct LightClient {
   // MARK: What is wanted
 
   /// Looks for `script` in all blocks from `fromHeight` on, spent or paid. Heights already scanned
-  /// are scanned again for it; heights that are no longer kept are not.
+  /// are scanned again for it; heights that are no longer kept are not. Where it is watched already
+  /// the lower height counts.
   public mutating func watch(_ script: [UInt8], fromHeight: UInt32) {
     if script.isEmpty { return }
     markers.removeAll { $0 == script }

@@ -105,6 +105,30 @@ import Testing
     #expect(world.client.ledger.contradictions == [])
   }
 
+  /// A wallet and a channel may look for one script: neither takes heights from the other.
+  @Test func theLowerOfTwoHeightsCounts() {
+    for heights in [[20, 300], [300, 20], [150, 20], [20, 150], [400, 300]] as [[UInt32]] {
+      let world = LightClientWorld(seed: 14, nodes: [{ ServingNode(tree: $0) }])
+      let script = world.freshScript()
+      let half = world.mine(200, on: world.tree.genesisHash, paying: [script])
+      world.nodes[0].follow(half, world.network)
+      world.start()
+      // The second one asks before anything is scanned, while it is, or once all is.
+      world.client.watch(script, fromHeight: heights[0], world.network)
+      if heights[0] == 20 { world.settle(on: half, seconds: 1) }
+      world.client.watch(script, fromHeight: heights[1], world.network)
+      #expect(world.settle(on: half, seconds: 60))
+      let tip = world.mine(150, on: half, paying: [script])
+      world.nodes[0].follow(tip, world.network)
+      #expect(world.settle(on: tip, seconds: 60))
+      let from = heights.min() ?? 0
+      #expect(
+        world.client.ledger.matched == world.blocks(touching: [script], to: tip, fromHeight: from),
+        "\(heights)")
+      #expect(world.client.ledger.contradictions == [])
+    }
+  }
+
   @Test func broadcastsUntilConfirmedAndAgainAfterAReorganisation() {
     let world = LightClientWorld(
       seed: 5, nodes: [{ ServingNode(tree: $0) }, { ServingNode(tree: $0) }])

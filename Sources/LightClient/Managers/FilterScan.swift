@@ -64,9 +64,13 @@ struct FilterScan {
     due.contains(script) || later.contains { $0.script == script }
   }
 
+  /// Looks for the script from `fromHeight` on, and goes on looking at the heights that are still to
+  /// come for it from before.
   mutating func watch(_ script: [UInt8], fromHeight: UInt32, chain: HeaderChain) {
+    var from = max(fromHeight, chain.baseHeight)
+    if due.contains(script) { from = min(from, nextHeight) }
+    for item in later where item.script == script { from = min(from, item.fromHeight) }
     unwatch(script)
-    let from = max(fromHeight, chain.baseHeight)
     if from > nextHeight {
       later.append((script, from))
     } else if from == nextHeight {
