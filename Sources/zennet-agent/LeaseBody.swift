@@ -64,8 +64,11 @@ final class LeaseBody {
 
   func start(_ number: UInt32, _ spec: JobSpec, _ digests: [Bytes32]) {
     do throws(SandboxError) {
-      let task = try task(number) ?? made(number, spec, digests)
-      try task.begin()
+      if let task = task(number) {
+        try task.begin()
+      } else {
+        try made(number, spec, digests).begin()
+      }
     } catch {
       hands.log.error("task \(number): " + error.message)
       hands.machine.taskEnded(

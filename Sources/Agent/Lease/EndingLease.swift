@@ -1,3 +1,4 @@
+import Channel
 import Market
 
 /// A lease that takes no more tasks: those that run end, then come the final statement, the last payment,

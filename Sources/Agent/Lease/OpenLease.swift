@@ -1,4 +1,5 @@
 import Bytes
+import Channel
 import Market
 
 /// A lease whose funding was handed over, and that has not begun to end.
