@@ -11,6 +11,9 @@ public struct WalletDeed: Equatable, Sendable {
     case close(OutPoint, capacitySat: UInt64)
     /// A child pays for its parent.
     case spedUp(Bytes32, feeSat: UInt64)
+    /// Another one that pays more takes the place of a payment that gave nothing back to the wallet,
+    /// so that no child could help.
+    case replaced(Bytes32, feeSat: UInt64)
   }
 
   public var kind: Kind
@@ -20,8 +23,8 @@ public struct WalletDeed: Equatable, Sendable {
 /// What is due though nobody asked for it.
 extension Wallet {
   /// Takes back what expired channels hold, sends the closes that are held, and speeds up what is
-  /// stuck with children. A funding is never replaced, nor what it spends: its id is in every
-  /// payment of its channels.
+  /// stuck: with children, or by replacing a payment that has no output of the wallet's. So a funding
+  /// is never replaced, nor what it spends: its id is in every payment of its channels.
   ///
   /// - Parameters:
   ///   - heldCloses: complete closes, by channel: where there is one it is sent, not a refund.
@@ -72,7 +75,11 @@ extension Wallet {
   ) throws(WalletError) -> Transaction? {
     for rate in [feeRateSatPerKvB, FeeRate.minSatPerKvB] {
       do {
-        return try buildRefund(of: channel, feeRateSatPerKvB: rate)
+        // What fails uses up no address.
+        var trial = self
+        let refund = try trial.buildRefund(of: channel, feeRateSatPerKvB: rate)
+        self = trial
+        return refund
       } catch {
         if error != .refundIsDust { throw error }
       }
@@ -97,9 +104,13 @@ extension Wallet {
       // One child may help several; what it did not help is not tried again.
       guard let txid = stuck.first(where: { !tried.contains($0) }) else { return deeds }
       tried.insert(txid)
-      guard let plan = planChild(of: txid, packages, feeRateSatPerKvB) else { continue }
-      let child = try buildChild(of: plan.coins, feeSat: plan.feeSat, random: random())
-      deeds.append(WalletDeed(kind: .spedUp(txid, feeSat: plan.feeSat), transaction: child))
+      if let plan = planChild(of: txid, packages, feeRateSatPerKvB) {
+        let child = try buildChild(of: plan.coins, feeSat: plan.feeSat, random: random())
+        deeds.append(WalletDeed(kind: .spedUp(txid, feeSat: plan.feeSat), transaction: child))
+      } else if let deed = try replace(txid, packages, feeRateSatPerKvB, random: random()) {
+        tried.insert(deed.transaction.txid)
+        deeds.append(deed)
+      }
     }
   }
 
@@ -135,5 +146,47 @@ extension Wallet {
       if spare.isEmpty || coins.count >= 10 { return nil }
       coins.append(spare.removeFirst())
     }
+  }
+
+  // MARK: Replacing
+
+  /// What a replacement pays for its own relay beyond what it replaces (BIP125, rule 4; Bitcoin Core
+  /// up to version 29).
+  private static let incrementalSatPerKvB: UInt64 = 1000
+
+  /// Pays the same outputs from the same coins and more, where nothing depends on the transaction.
+  private mutating func replace(
+    _ txid: Bytes32, _ packages: PendingPackages, _ feeRateSatPerKvB: UInt64, random: Bytes32
+  ) throws(WalletError) -> WalletDeed? {
+    guard let former = transaction(txid)?.transaction, let member = packages.members[txid],
+      member.parents.isEmpty, packages.descendants(of: txid) == [txid]
+    else { return nil }
+    let own = former.inputs.compactMap { book.coins[$0.previous] }
+    let givesBack = book.coins.keys.contains { $0.txid == txid }
+    // Only what spends nothing but coins, and has no output of the wallet's or of a channel's.
+    if own.count != former.inputs.count || givesBack { return nil }
+    if channelBook.channels.keys.contains(where: { $0.txid == txid }) { return nil }
+    let spare = book.coins.values.filter { $0.height != nil && isSpendable($0) }
+      .max { ($0.amountSat, $1.outPoint.index) < ($1.amountSat, $0.outPoint.index) }
+    guard let spare else { return nil }
+    let coins = own + [spare]
+    let bytes = Transaction(inputs: [], outputs: former.outputs).bytes().count
+    let request = CoinSelection.Request(
+      paidSat: member.paidSat, baseWeight: UInt64(bytes * 4 + 2),
+      feeRateSatPerKvB: feeRateSatPerKvB)
+    let least = CoinSelection.Request(
+      paidSat: 0, baseWeight: request.baseWeight, feeRateSatPerKvB: Wallet.incrementalSatPerKvB)
+    let feeSat = max(
+      request.feeSat(coins, hasChange: true),
+      member.feeSat + least.feeSat(coins, hasChange: true))
+    let sum = coins.reduce(0) { $0 + min($1.amountSat, Amount.maxSat) }
+    if feeSat > member.paidSat / Wallet.mostPart
+      || sum < member.paidSat + feeSat + Amount.dustSat
+    {
+      return nil
+    }
+    let transaction = try buildReplacement(
+      of: txid, former.outputs, coins, changeSat: sum - member.paidSat - feeSat, random: random)
+    return WalletDeed(kind: .replaced(txid, feeSat: feeSat), transaction: transaction)
   }
 }

@@ -145,6 +145,19 @@ extension Wallet {
     return try finish([output], coins, random: random)
   }
 
+  /// Takes the place of an unconfirmed transaction: its coins and one more, its outputs and change.
+  mutating func buildReplacement(
+    of txid: Bytes32, _ outputs: [TransactionOutput], _ coins: [WalletCoin], changeSat: UInt64,
+    random: Bytes32
+  ) throws(WalletError) -> Transaction {
+    drop(txid)
+    let change = TransactionOutput(
+      amountSat: changeSat, scriptPubKey: try freshScript(.change))
+    var all = outputs
+    all.insert(change, at: Int(random[0]) % (outputs.count + 1))
+    return try finish(all, coins, random: random)
+  }
+
   /// Puts the inputs in, signs, and remembers.
   private mutating func finish(
     _ outputs: [TransactionOutput], _ coins: [WalletCoin], random: Bytes32

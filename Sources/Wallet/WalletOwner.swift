@@ -2,34 +2,6 @@ import Bitcoin
 import Bytes
 import LightClient
 
-/// What the wallet asks of its driver, to be carried out in the order given, each finished before
-/// the next.
-public enum WalletEffect: Equatable, Sendable {
-  /// Tell of everything that touches this script from now on, from `fromHeight` on.
-  case watch(script: [UInt8], fromHeight: UInt32)
-  /// An output of this script is known from before.
-  case recall(OutPoint, script: [UInt8])
-  /// Replace the wallet's document on disk, durably.
-  case store([UInt8])
-  /// Relay, and again until it confirms.
-  case broadcast(Transaction)
-  case forget(txid: Bytes32)
-}
-
-/// Coins that are promised to something that is not built yet, so that nothing else spends them.
-public struct WalletReservation: Hashable, Sendable {
-  let number: UInt64
-}
-
-/// The keys of a channel that is about to be agreed on.
-public struct ChannelKeys: Equatable, Sendable {
-  public let index: UInt32
-  public let secret: Bytes32
-  /// Compressed public keys, 33 bytes.
-  public let publisherKey: [UInt8]
-  public let returnKey: [UInt8]
-}
-
 /// The one owner of a wallet in a program, for all runs in it. No I/O: it brings what the light
 /// client tells to the ``Wallet``, decides what is watched and stored and relayed, and takes what is
 /// due each time the chain is level with the peers.
@@ -183,7 +155,10 @@ public final class WalletOwner {
     deeds += done
     watchNewScripts(chain)
     store()
-    for deed in done { effects.append(.broadcast(deed.transaction)) }
+    for deed in done {
+      if case .replaced(let txid, _) = deed.kind { effects.append(.forget(txid: txid)) }
+      effects.append(.broadcast(deed.transaction))
+    }
   }
 
   private func watchNewScripts(_ chain: some WalletChain) {

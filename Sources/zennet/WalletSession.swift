@@ -76,6 +76,8 @@ final class WalletSession {
       return "closes the channel \(WalletCommand.text(channel)) with " + txid
     case .spedUp(let parent, let feeSat):
       return "speeds up \(parent.reversed.hex) with \(txid), fee \(feeSat) sat"
+    case .replaced(let former, let feeSat):
+      return "replaces \(former.reversed.hex) by \(txid), which pays the same, fee \(feeSat) sat"
     }
   }
 
@@ -96,6 +98,10 @@ final class WalletSession {
       case .spedUp(let parent, let feeSat):
         row["kind"] = "speed_up"
         row["parent"] = parent.reversed.hex
+        row["fee_sat"] = feeSat
+      case .replaced(let former, let feeSat):
+        row["kind"] = "replacement"
+        row["replaced"] = former.reversed.hex
         row["fee_sat"] = feeSat
       }
       return row

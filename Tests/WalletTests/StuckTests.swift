@@ -102,6 +102,53 @@ struct StuckTests: WalletFixtures {
     #expect(try takeDue(&swept.wallet, rate: 5000).isEmpty)
   }
 
+  /// A payment without change is paid again with one more coin; what others rely on never is.
+  @Test func paymentsWithoutChangeAreReplaced() throws {
+    var funded = try fundedWallet(coinsSat: 100_000)
+    try connect(&funded.wallet, &funded.chain, [funded.funding])
+    let swept = try funded.wallet.buildSweep(
+      to: foreignScript(1), feeRateSatPerKvB: 200, random: .zero)
+    try connect(
+      &funded.wallet, &funded.chain,
+      [funded.chain.payment(30_000, to: funded.wallet.receiveScript)])
+    try wait(&funded, blocks: 2)
+    let deeds = try takeDue(&funded.wallet, rate: 5000)
+    let replacement = try #require(deeds.first?.transaction)
+    #expect(deeds.count == 1)
+    guard case .replaced(swept.txid, let feeSat) = deeds[0].kind else {
+      Issue.record("not a replacement")
+      return
+    }
+    #expect(replacement.outputs.contains(swept.outputs[0]))
+    #expect(Set(swept.inputs.map(\.previous)).isSubset(of: replacement.inputs.map(\.previous)))
+    #expect(replacement.inputs.count == swept.inputs.count + 1)
+    #expect(try rate(funded.wallet, [replacement]) >= 5000)
+    #expect(funded.wallet.transaction(replacement.txid)?.feeSat == feeSat)
+    #expect(funded.wallet.pendingTransactions == [replacement])
+    let spent = try replacement.inputs.map { input in
+      let coin = try #require(funded.wallet.book.coins[input.previous])
+      return SpentOutput(
+        amountSat: coin.amountSat, scriptPubKey: try #require(funded.wallet.script(coin.path)))
+    }
+    #expect(KernelScript.verifyAll(tx: replacement.bytes(), spentOutputs: spent))
+    // The former one may be faster all the same.
+    try connect(&funded.wallet, &funded.chain, [swept])
+    #expect(funded.wallet.pendingTransactions.isEmpty)
+    #expect(funded.wallet.balance.spendableSat == 30_000)
+  }
+
+  /// A funding without change waits: it keeps its id whatever that costs.
+  @Test func fundingsAreNeverReplaced() throws {
+    var funded = try fundedWallet(coinsSat: 40_250, feeRateSatPerKvB: 1000)
+    #expect(funded.wallet.balance.spendableSat == 0)
+    try connect(
+      &funded.wallet, &funded.chain,
+      [funded.chain.payment(50_000, to: funded.wallet.receiveScript)])
+    try wait(&funded, blocks: 3)
+    #expect(try takeDue(&funded.wallet, rate: 8000).isEmpty)
+    #expect(funded.wallet.pendingTransactions == [funded.funding])
+  }
+
   /// A refund is sped up as well; a close cannot be, for what it returns is locked.
   @Test func refundsHaveChildrenAndClosesHaveNot() throws {
     var funded = try fundedWallet(channels: 2)

@@ -5,6 +5,8 @@ import Foundation
 import Host
 import Testing
 
+@testable import Wallet
+
 /// `zennet wallet …` as a person runs it, against a real node.
 @Suite(.serialized)
 final class WalletCommandTests {
@@ -25,20 +27,12 @@ final class WalletCommandTests {
     }
   }
 
-  private let directory = NSTemporaryDirectory() + "zennet-wallet-\(UUID().uuidString)"
-  private let devnet: RunningDevnet
+  private let scene: WalletScene
 
-  init() throws {
-    var options = DevnetOptions(directory: directory + "/node")
-    options.port = 0
-    devnet = try RunningDevnet(options)
-    try devnet.mine(1)
-  }
+  init() throws { scene = try WalletScene() }
 
-  deinit {
-    try? devnet.stop()
-    try? FileManager.default.removeItem(atPath: directory)
-  }
+  private var devnet: RunningDevnet { scene.devnet }
+  private var directory: String { scene.directory }
 
   private func wallet(_ action: String, _ more: String..., input: String = "") throws -> Answer {
     let process = Process()
@@ -104,6 +98,71 @@ final class WalletCommandTests {
     #expect(swept["fee_sat"] as? Int == (sweptSize + 9) / 10)
   }
 
+  /// A channel holds coins, everything but the phrase is lost, the channel expires: the balance shows
+  /// what is locked, and then takes it back.
+  @Test func lockedCoinsAreShownAndTakenBack() throws {
+    let made = try wallet("new", "--json").json()
+    let phrase = try #require(made["phrase"] as? String)
+    try devnet.give(1_000_000, toAddress: try #require(made["address"] as? String))
+    try devnet.mine(1)
+    let expiryHeight = try devnet.height + 10
+    let channel = try fundChannel(expiryHeight: expiryHeight)
+    try devnet.mine(1)
+
+    try FileManager.default.removeItem(atPath: directory + "/wallet")
+    #expect(try wallet("new", "--phrase-file", "-", input: phrase).status == 0)
+    let balance = try wallet("balance", peer, "--json").json()
+    #expect(balance["locked_sat"] as? Int == 100_000)
+    let locked = try #require(balance["locked"] as? [[String: Any]])
+    #expect(locked.count == 1)
+    #expect(locked[0]["channel"] as? String == channel)
+    #expect(locked[0]["capacity_sat"] as? Int == 100_000)
+    #expect(locked[0]["expiry_height"] as? Int == Int(expiryHeight))
+    #expect(locked[0]["funding_height"] as? UInt32 == (try devnet.height))
+    #expect((balance["done"] as? [Any])?.isEmpty == true)
+    let spendable = try #require(balance["spendable_sat"] as? Int)
+    #expect(balance["total_sat"] as? Int == spendable)
+    let text = try wallet("balance", peer).output
+    #expect(text.contains("locked     0.00100000\n"))
+    #expect(text.contains("  0.00100000  in \(channel), expires at height \(expiryHeight)\n"))
+    #expect(try wallet("history", peer).output.contains("  funding of a channel\n"))
+
+    try devnet.mine(expiryHeight - (try devnet.height))
+    let due = try wallet("balance", peer, "--json")
+    #expect(due.errors.contains("took back 0.00100000 of the expired channel \(channel)"))
+    let done = try #require(try due.json()["done"] as? [[String: Any]])
+    #expect(done.map { $0["kind"] as? String } == ["refund"])
+    #expect(done[0]["channel"] as? String == channel)
+    let shown = try #require(done[0]["txid"] as? String)
+    // A peer has it by now, and the next block as well.
+    #expect(scene.hasInMempool(try #require(Bytes32(hex: shown)).reversed))
+    try devnet.mine(1)
+    let after = try wallet("balance", peer, "--json").json()
+    #expect(after["locked_sat"] as? Int == 0)
+    let feeSat = 100_000 + spendable - (after["spendable_sat"] as? Int ?? 0)
+    #expect(feeSat > 0 && feeSat < 100)
+    let history = try wallet("history", peer, "--json").json()
+    let rows = try #require(history["transactions"] as? [[String: Any]])
+    #expect(rows.map { $0["kind"] as? String } == ["refund", "funding", "received"])
+    #expect(rows[0]["txid"] as? String == shown)
+    #expect(rows[1]["channels"] as? Int == 1)
+  }
+
+  /// Opens the wallet as a run would, and funds a channel; how the channel is named.
+  private func fundChannel(expiryHeight: UInt32) throws -> String {
+    let folder = try WalletFolder(path: directory + "/wallet", network: .regtest)
+    let session = try WalletScene.Session(folder, port: devnet.port)
+    try session.sync(to: try devnet.height)
+    var maker = ChannelMaker()
+    let keys = try session.chainWallet.owner.takeChannelKeys(session.follower.client)
+    let channel = try maker.channel(
+      session.wallet, index: keys.index, capacitySat: 100_000, expiryHeight: expiryHeight)
+    let funding = try session.chainWallet.fund([channel], feeRateSatPerKvB: 1000)
+    try session.run { self.scene.hasInMempool(funding.txid) }
+    let index = try #require(funding.outputs.firstIndex(of: channel.output))
+    return "\(funding.txid.reversed.hex):\(index)"
+  }
+
   @Test func mistakesAreNamed() throws {
     #expect(try wallet("address").errors.contains("no wallet is here"))
     let words = [String](repeating: "abandon", count: 11)
@@ -127,6 +186,10 @@ final class WalletCommandTests {
     typo[20] = "b"
     #expect(try wallet("send", String(typo), "1000", peer).errors.contains("character 21"))
     #expect(try wallet("send", address, "12.5", peer).errors.contains("number of sat"))
+    let rate = try wallet("send", address, "1000", peer, "--fee-rate", "1.2345")
+    #expect(rate.errors.contains("three decimals"))
+    let absurd = try wallet("send", address, "1000", peer, "--fee-rate", "0.01")
+    #expect(absurd.errors.contains("0.01 sat/vB is outside 0.1 sat/vB to 10000 sat/vB"))
     #expect(try wallet("balance", "--network", "nonsense").errors.contains("nonsense"))
     #expect(try wallet("balance", "--network", "signet").errors.contains("another network"))
     let silent = try wallet("balance", "--peer", "127.0.0.1:1", "--timeout", "1")
