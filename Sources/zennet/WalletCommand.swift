@@ -5,6 +5,7 @@ import ChainFollower
 import Foundation
 import Host
 import Ini
+import Publisher
 import Wallet
 
 /// `zennet wallet …`: the publisher's coins.
@@ -83,6 +84,17 @@ struct WalletCommand: ParsableCommand {
         try WalletFolder(path: path, network: network)
       }
     }
+
+    /// The wallet, and the closes that the ledger beside it holds: they are sent in place of refunds.
+    func openWithCloses() throws -> (folder: WalletFolder, closes: [OutPoint: Transaction]) {
+      let path = try path()
+      if !Files.exists(path + "/ledger.db") { return (try open(), [:]) }
+      let network = try chain()
+      do throws(RunError) {
+        let folder = try RunFolder(path: path, network: network)
+        return (folder.walletFolder, folder.heldCloses())
+      } catch { throw WalletCommand.fail(error.message) }
+    }
   }
 
   /// How the chain is reached.
@@ -120,8 +132,9 @@ struct WalletCommand: ParsableCommand {
 
     /// Opens the wallet and follows the chain until it is level with the peers.
     func synced(_ place: Place) throws -> WalletSession {
+      let (folder, closes) = try place.openWithCloses()
       let session = WalletSession(
-        folder: try place.open(), peers: try addresses(place), timeoutSeconds: timeout)
+        folder: folder, peers: try addresses(place), timeoutSeconds: timeout, heldCloses: closes)
       try session.sync()
       return session
     }

@@ -1,4 +1,5 @@
 import Bitcoin
+import Bytes
 import ChainFollower
 import Foundation
 import Host
@@ -50,20 +51,27 @@ final class WalletSession {
 
   // MARK: What was due
 
-  /// Waits a little until peers took what the wallet made by itself. The next command relays again
-  /// what is in no block by then.
+  /// Waits a little until a peer has what the wallet made by itself, and what waits from before. The
+  /// next command relays again what is in no block by then.
   private func handOver() throws {
     let done = chainWallet.owner.takeDeeds()
-    if done.isEmpty { return }
     deeds += done
     for deed in done { Complaint.tell(WalletSession.text(deed), of: "wallet") }
     let untilMs = min(deadlineMs, Clock.monotonicMs() + WalletSession.handOverMs)
     while Clock.monotonicMs() < untilMs {
       try handleEvents()
-      if done.allSatisfy({ (follower.relayState($0.transaction.txid)?.takenBy ?? 1) > 0 }) { break }
+      if wallet.pendingTransactions.allSatisfy({ isTaken($0.txid) }) { return }
       try turn(untilMs: untilMs)
     }
-    try linger()
+    for transaction in wallet.pendingTransactions where !isTaken(transaction.txid) {
+      Complaint.tell(
+        "no peer has taken \(transaction.txid.reversed.hex) yet; the next command tries again",
+        of: "wallet")
+    }
+  }
+
+  private func isTaken(_ txid: Bytes32) -> Bool {
+    (follower.relayState(txid)?.takenBy ?? 1) > 0
   }
 
   private static func text(_ deed: WalletDeed) -> String {
@@ -124,18 +132,8 @@ final class WalletSession {
       return try chainWallet.send(outputs: [output], feeRateSatPerKvB: rate)
     }
     let txid = transaction.txid
-    try run("a peer that takes transaction \(txid.reversed.hex)") {
-      (follower.relayState(txid)?.takenBy ?? 1) > 0
-    }
-    try linger()
+    try run("a peer that takes transaction \(txid.reversed.hex)") { isTaken(txid) }
     return transaction
-  }
-
-  /// What a peer asked for is on its way: lets the reactor hand it to the kernel before the program
-  /// ends.
-  private func linger() throws {
-    let untilMs = Clock.monotonicMs() + 300
-    while Clock.monotonicMs() < untilMs { try turn(untilMs: untilMs) }
   }
 
   /// Turns the loop until `isDone`; fails with what was waited for when the time is over.

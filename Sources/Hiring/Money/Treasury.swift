@@ -71,6 +71,9 @@ final class Treasury {
     case .spedUp(let parent, let feeSat):
       context.info(
         "transaction " + parent.reversed.hex + " is sped up by " + txid + " for \(feeSat) sat")
+    case .replaced(let former, let feeSat):
+      context.info(
+        "transaction " + former.reversed.hex + " is replaced by " + txid + ", fee \(feeSat) sat")
     }
   }
 
