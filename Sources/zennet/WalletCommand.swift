@@ -84,17 +84,6 @@ struct WalletCommand: ParsableCommand {
         try WalletFolder(path: path, network: network)
       }
     }
-
-    /// The wallet, and the closes that the ledger beside it holds: they are sent in place of refunds.
-    func openWithCloses() throws -> (folder: WalletFolder, closes: [OutPoint: Transaction]) {
-      let path = try path()
-      if !Files.exists(path + "/ledger.db") { return (try open(), [:]) }
-      let network = try chain()
-      do throws(RunError) {
-        let folder = try RunFolder(path: path, network: network)
-        return (folder.walletFolder, folder.heldCloses())
-      } catch { throw WalletCommand.fail(error.message) }
-    }
   }
 
   /// How the chain is reached.
@@ -132,9 +121,11 @@ struct WalletCommand: ParsableCommand {
 
     /// Opens the wallet and follows the chain until it is level with the peers.
     func synced(_ place: Place) throws -> WalletSession {
-      let (folder, closes) = try place.openWithCloses()
+      let folder = try place.open()
+      // With a close in hand, that is sent and no refund.
       let session = WalletSession(
-        folder: folder, peers: try addresses(place), timeoutSeconds: timeout, heldCloses: closes)
+        folder: folder, peers: try addresses(place), timeoutSeconds: timeout,
+        heldCloses: HeldCloses.read(folder))
       try session.sync()
       return session
     }
