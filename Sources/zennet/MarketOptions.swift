@@ -53,8 +53,9 @@ struct MarketOptions: ParsableArguments {
   @Option(help: "MiB that tasks on one machine may read from its disk in an hour, and write to it.")
   var diskTraffic: UInt64 = 4_096
 
-  @Option(help: "Milliseconds for bids to come in after the first.")
-  var bidWindow: UInt64 = 2_000
+  @Option(
+    help: "Milliseconds for bids to come in after the first; by default 2000, on regtest 300.")
+  var bidWindow: UInt64?
 
   @Option(help: "Seconds in which all machines must be hired; without end by default.")
   var hireTimeout: UInt64?

@@ -173,7 +173,7 @@ struct WorkOptions: ParsableArguments {
       peers: all.isEmpty ? ["127.0.0.1:0"] : all, listen: listen, tasks: template)
     options.results = results.map(WorkOptions.absolute)
     options.receipt = receipt.map(WorkOptions.absolute)
-    options.bidWindowMs = market.bidWindow
+    options.bidWindowMs = market.bidWindow ?? (network.rules == .regtest ? 300 : 2_000)
     options.hireTimeoutMs = market.hireTimeout.map { $0 * 1000 }
     options.waitsForClose = waitClose ?? !Terminal.isTerminal(2)
     options.awayMs = market.awayMs

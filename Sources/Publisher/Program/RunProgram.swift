@@ -190,14 +190,6 @@ public final class RunProgram {
     var end = RunEnd(
       desk.tally, open: open, isFinished: isFinished, isStopped: isStopping,
       hireFailed: pool?.hireFailed ?? false, noun: request.options.resultPrefix)
-    if let pool, pool.hireFailed {
-      let reasons = pool.refusals.map { "\($0.code.text): \($0.providers)" }.joined(
-        separator: ", ")
-      timeline.tell(
-        "not enough machines were hired in time"
-          + (reasons.isEmpty ? "; none refused" : "; why machines were not hired: " + reasons),
-        level: 1)
-    }
     if !isStored, let path = work.path { try? Files.removeTree(path) }
     if let problem = work.problem { end = RunEnd(end, problem: problem.message) }
     guard let problem = desk.problem else { return end }
