@@ -297,6 +297,57 @@ import Testing
     #expect(scene.broadcasts.count == 1)
   }
 
+  /// A publisher that ends its lease and pays nothing more must not get the channels back.
+  @Test func channelsOfALeaseThatEndsAreClosedInTimeToo() {
+    let scene = LeaseScene()
+    let publisher = scene.hire { $0.capacitySat = 7000 }
+    scene.confirm(publisher)
+    publisher.run(1, "sleep 600000")
+    scene.pass(ms: 10_000)
+    publisher.topUp(blocks: 200)
+    publisher.fund(1)
+    scene.confirm(publisher, channel: 1)
+    scene.pass(ms: 55_000)
+    #expect(publisher.channels.allSatisfy { $0.paidSat > 0 })
+    publisher.habits.pays = false
+    publisher.habits.signsContract = false
+    publisher.end()
+    scene.pass(ms: 1000)
+    #expect(scene.stage == .ending)
+    scene.mine(blocks: 95)
+    #expect(scene.broadcasts.first?.inputs[0].previous.txid == publisher.funding(0).txid)
+    scene.mine(blocks: 100)
+    scene.pass(ms: 10_500)
+    let closed = Set(scene.broadcasts.map { $0.inputs[0].previous.txid })
+    #expect(closed == [publisher.funding(0).txid, publisher.funding(1).txid])
+  }
+
+  @Test func nobodyWaitsForWhatCannotBePaid() {
+    let scene = LeaseScene()
+    let publisher = scene.hire { $0.capacitySat = 7000 }
+    scene.confirm(publisher)
+    publisher.run(1, "sleep 600000")
+    scene.pass(ms: 60_000)
+    #expect(publisher.standing == .frozen)
+    publisher.end()
+    scene.run()
+    #expect(scene.stage == .closing)
+  }
+
+  @Test func anOwnerWhoStopsWaitsForNoPublisherThatEnds() {
+    let scene = LeaseScene()
+    let publisher = scene.hire { $0.habits.pays = false }
+    scene.confirm(publisher)
+    publisher.run(1, "sleep 100")
+    scene.pass(ms: 200)
+    publisher.end()
+    scene.pass(ms: 5000)
+    #expect(!scene.machine.isSettled)
+    scene.machine.stopRequested(scene.now)
+    scene.pass(ms: 10_500)
+    #expect(scene.machine.isSettled)
+  }
+
   @Test func aTopUpThatIsNotSeenInTimeFreezes() {
     let scene = LeaseScene()
     let publisher = scene.hire()

@@ -19,8 +19,13 @@ struct EndingLease {
   private var isStated = false
   /// Since when no task is left.
   private var idleSinceMs: UInt64?
+  /// There is little time for a last payment.
+  private var isHasty: Bool
 
-  init(_ reason: LeaseEnding) { self.reason = reason }
+  init(_ reason: LeaseEnding) {
+    self.reason = reason
+    isHasty = reason.isHasty
+  }
 
   /// The receipt was said.
   var awaitsSignature: Bool {
@@ -57,7 +62,8 @@ struct EndingLease {
 
   /// A channel has to be closed soon: nothing is waited for any longer than that allows.
   mutating func hurry(nowMs: UInt64) {
-    if reason.isHasty { return }
+    if isHasty { return }
+    isHasty = true
     let latestMs = nowMs + LeaseTimes.hastyPaymentMs
     switch step {
     case .tasks: break
@@ -73,7 +79,7 @@ struct EndingLease {
       if !parts.work.isIdle { return false }
       parts.books.account.close(nowMs: parts.nowMs)
       idleSinceMs = parts.nowMs
-      let untilMs = parts.nowMs + (reason.isHasty ? LeaseTimes.hastyPaymentMs : parts.holdMs)
+      let untilMs = parts.nowMs + (isHasty ? LeaseTimes.hastyPaymentMs : parts.holdMs)
       step = .payment(untilMs: untilMs)
       return settle(parts, untilMs: untilMs)
     case .payment(let untilMs): return settle(parts, untilMs: untilMs)
@@ -96,12 +102,13 @@ struct EndingLease {
       step = .signature(untilMs: parts.nowMs + signatureMs(parts))
       return false
     }
-    return parts.nowMs >= untilMs || (reason.isHasty && parts.call.isDown)
+    if isStated && books.channels.roomSat == 0 { return true }
+    return parts.nowMs >= untilMs || (isHasty && parts.call.isDown)
   }
 
   /// A publisher whose channels were paid nothing needs the signed closes to have its coins back early.
   private func signatureMs(_ parts: LeaseParts) -> UInt64 {
-    if reason.isHasty { return LeaseTimes.hastyPaymentMs }
+    if isHasty { return LeaseTimes.hastyPaymentMs }
     let channels = parts.books.channels
     return channels.paid.count == channels.count ? LeaseTimes.signatureMs : parts.holdMs
   }

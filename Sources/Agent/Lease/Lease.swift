@@ -211,6 +211,10 @@ final class Lease {
 
   /// The owner stops the agent.
   func ownerStops() {
+    if case .ending(var ending) = phase {
+      ending.hurry(nowMs: context.nowMs)
+      phase = .ending(ending)
+    }
     end(.owner)
     settle()
   }
@@ -405,17 +409,18 @@ final class Lease {
     }
   }
 
-  /// A channel has to be closed before its expiry, whatever the lease does.
+  /// A channel has to be closed before its expiry, whatever the lease does. Only the last one waits for a
+  /// moment, as the last payment may come through it.
   private func closeIsDue(_ number: UInt8) {
+    let isLast = Int(number) + 1 == books.channels.count
     switch phase {
-    case .open:
-      if Int(number) + 1 < books.channels.count { return books.channels.close(number) }
-      end(.term)
+    case .open: if isLast { end(.term) } else { books.channels.close(number) }
     case .ending(var ending):
-      guard Int(number) + 1 == books.channels.count else { return }
+      if !isLast { return books.channels.close(number) }
       ending.hurry(nowMs: context.nowMs)
       phase = .ending(ending)
-    case .awaitingFunding, .closing, .closed, .over: break
+    case .closing: books.channels.close(number)
+    case .awaitingFunding, .closed, .over: break
     }
   }
 

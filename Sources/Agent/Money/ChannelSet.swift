@@ -114,6 +114,11 @@ final class ChannelSet {
     return sum
   }
 
+  /// What can still be paid through open channels.
+  var roomSat: UInt64 {
+    sum { $0.isOpen ? $0.terms.maxPayableSat - min($0.paidSat, $0.terms.maxPayableSat) : 0 }
+  }
+
   /// What a reorganisation or a double spend cannot take back: paid on confirmed channels, and by closes.
   var countingSat: UInt64 {
     sum { channel in
