@@ -5,7 +5,7 @@ import Testing
 /// Honest providers and publishers on bad lines, killed at any moment: the books agree to the sat, every
 /// task ends once, and nobody loses more than was agreed. `ZENNET_SEEDS` sets the number of runs.
 struct HonestMarketTests {
-  static let seeds = Int(ProcessInfo.processInfo.environment["ZENNET_SEEDS"] ?? "") ?? 60
+  static let seeds = Int(ProcessInfo.processInfo.environment["ZENNET_SEEDS"] ?? "") ?? 10
 
   /// The first seed: to look at one story alone.
   static let first = Int(ProcessInfo.processInfo.environment["ZENNET_FIRST_SEED"] ?? "") ?? 1

@@ -115,13 +115,14 @@ import Testing
 
   @Test func tooManyStreams() throws {
     var peer = try RawPeer()
-    for number in 0..<16 { peer.frame(.open, UInt32(2 * number + 1), Self.opening) }
+    let limit = SessionLimits.streams
+    for number in 0..<limit { peer.frame(.open, UInt32(2 * number + 1), Self.opening) }
     #expect(peer.failure == nil)
     // A stream that ended makes room for one more.
     peer.frame(.reset, 5, [])
-    peer.frame(.open, 33, Self.opening)
+    peer.frame(.open, UInt32(2 * limit + 1), Self.opening)
     #expect(peer.failure == nil)
-    peer.frame(.open, 35, Self.opening)
+    peer.frame(.open, UInt32(2 * limit + 3), Self.opening)
     #expect(peer.failure == .tooManyStreams)
   }
 
