@@ -14,10 +14,9 @@ public final class HiringMachine {
   private let context: HiringContext
   private let treasury: Treasury
   private let providers: Providers
-  private let callers: Callers
-  private var pools = Roster<Pool>()
-  private var execs: [UInt32: Lease] = [:]
-  private var lastExec: UInt32 = 0
+  private let directory = PoolDirectory()
+  private let switchboard: Switchboard
+  private let execs: ExecDesk
   /// When leases whose reservation runs are stored next.
   private var storesAtMs = UInt64.max
 
@@ -33,7 +32,9 @@ public final class HiringMachine {
       random: random)
     treasury = Treasury(wallet, context)
     providers = Providers(context)
-    callers = Callers(context)
+    let directory = directory
+    switchboard = Switchboard(context) { directory.pools.all }
+    execs = ExecDesk(directory)
   }
 
   /// The next thing to do; nil when there is nothing.
@@ -49,12 +50,12 @@ public final class HiringMachine {
 
   public func restored(pool record: PoolRecord, _ now: Instant) {
     context.now = now
-    pools.add(Pool(restoring: record, treasury, providers, context), record.id)
+    directory.pools.add(Pool(restoring: record, treasury, providers, context), record.id)
   }
 
   /// What ``HiringEffect/storeTask(_:_:)`` wrote: all tasks of a pool, in the order of their indices.
   public func restored(task: TaskId, _ bytes: [UInt8]) throws(HiringError) {
-    guard let pool = pools[task.pool] else { throw .unknown("pool") }
+    guard let pool = directory.pools[task.pool] else { throw .unknown("pool") }
     guard let record = TaskRecord.decode(bytes) else { throw .damaged("task") }
     try pool.board.restore(task.index, record)
   }
@@ -69,7 +70,7 @@ public final class HiringMachine {
   ) throws(HiringError) {
     context.now = now
     guard let record = LeaseRecord.decode(bytes) else { throw .damaged("lease") }
-    guard let pool = pools[record.pool] else { throw .unknown("pool") }
+    guard let pool = directory.pools[record.pool] else { throw .unknown("pool") }
     var progress = LeaseProgress(stage: record.contract.isComplete ? .accepted : .proposed)
     if let state {
       guard let stored = LeaseProgress.decode(state) else { throw .damaged("state of a lease") }
@@ -79,7 +80,7 @@ public final class HiringMachine {
     }
     // Those that ended unfunded are over.
     if progress.stage == .abandoned { return }
-    _ = try pool.restore(record, progress, states: channels)
+    try pool.restore(record, progress, states: channels)
   }
 
   /// The numbers of a stored lease's channels, to look for their states.
@@ -105,10 +106,10 @@ public final class HiringMachine {
   ) {
     context.now = now
     context.tipHeight = tipHeight
-    for pool in pools.all { pool.adopt() }
+    for pool in directory.pools.all { pool.relayAgain() }
     treasury.noteOwnBroadcasts()
     treasury.started(baseHeight: baseHeight, blockHash: blockHash)
-    for pool in pools.all { pool.started() }
+    for pool in directory.pools.all { pool.started() }
     settle()
   }
 
@@ -119,7 +120,7 @@ public final class HiringMachine {
     context.now = now
     let id = context.random()
     let pool = Pool(id: id, plan, treasury, providers, context)
-    pools.add(pool, id)
+    directory.pools.add(pool, id)
     context.touch(pool)
     settle()
     return id
@@ -129,7 +130,7 @@ public final class HiringMachine {
   /// (``TaskSpec/problem(in:)``) must not be added.
   public func addTask(_ spec: TaskSpec, to pool: Bytes32, _ now: Instant) -> UInt32 {
     context.now = now
-    guard let pool = pools[pool] else { return UInt32.max }
+    guard let pool = directory.pools[pool] else { return UInt32.max }
     let index = pool.add(spec)
     settle()
     return index
@@ -138,21 +139,21 @@ public final class HiringMachine {
   /// Leases end when the last task has ended.
   public func noMoreTasks(_ pool: Bytes32, _ now: Instant) {
     context.now = now
-    pools[pool]?.noMoreTasks()
+    directory.pools[pool]?.noMoreTasks()
     settle()
   }
 
   /// The publisher wants no more of a pool: tasks end, what was used is paid.
   public func stop(pool: Bytes32, _ now: Instant) {
     context.now = now
-    pools[pool]?.stop("the publisher stops the run")
+    directory.pools[pool]?.stop("the publisher stops the run")
     settle()
   }
 
   /// Ends one task. Nil where that is on its way, else why not.
   public func stop(task: TaskId, _ now: Instant) -> String? {
     context.now = now
-    guard let pool = pools[task.pool] else { return "there is no such run" }
+    guard let pool = directory.pools[task.pool] else { return "there is no such run" }
     let problem = pool.stop(task: task.index)
     settle()
     return problem
@@ -161,17 +162,17 @@ public final class HiringMachine {
   // MARK: The pool's input
 
   /// How many bytes may be given to ``inputRead(_:_:_:)``.
-  public func inputRoom(_ pool: Bytes32) -> Int { pools[pool]?.inputRoom ?? 0 }
+  public func inputRoom(_ pool: Bytes32) -> Int { directory.pools[pool]?.inputRoom ?? 0 }
 
   public func inputRead(_ bytes: [UInt8], _ pool: Bytes32, _ now: Instant) {
     context.now = now
-    pools[pool]?.inputRead(bytes)
+    directory.pools[pool]?.inputRead(bytes)
     settle()
   }
 
   public func inputEnded(_ pool: Bytes32, _ now: Instant) {
     context.now = now
-    pools[pool]?.inputEnded()
+    directory.pools[pool]?.inputEnded()
     settle()
   }
 
@@ -180,117 +181,27 @@ public final class HiringMachine {
   /// - Parameter address: without a port: callers are bounded for each.
   public func connected(_ key: CallKey, address: String, _ now: Instant) {
     context.now = now
-    callers.connected(key, address: address)
+    switchboard.connected(key, address: address)
     settle()
   }
 
   public func disconnected(_ key: CallKey, _ now: Instant) {
     context.now = now
-    guard let call = callers[key] else { return }
-    call.transportEnded()
-    end(call, tellsDriver: false)
+    switchboard.disconnected(key)
     settle()
   }
 
   public func received(_ bytes: [UInt8], from key: CallKey, _ now: Instant) {
     context.now = now
-    guard let call = callers[key] else { return }
-    call.received(bytes)
-    if let lease = call.lease { context.touch(lease) }
+    switchboard.received(bytes, from: key)
     settle()
   }
 
   /// While true nothing more is transmitted to this provider.
   public func transportIsBlocked(_ key: CallKey, _ isBlocked: Bool, _ now: Instant) {
     context.now = now
-    guard let call = callers[key] else { return }
-    call.transportIsBlocked(isBlocked)
-    if let lease = call.lease { context.touch(lease) }
+    switchboard.transportIsBlocked(key, isBlocked)
     settle()
-  }
-
-  private func drain(_ call: Call) {
-    while !call.isOver, let effect = call.nextEffect() {
-      switch effect {
-      case .transmit(let bytes): context.emit(.transmit(call.key, bytes))
-      case .established(let peer): established(call, peer)
-      case .control(let bytes): controlReceived(bytes, call)
-      case .streamOpened(let id, let opening):
-        if let lease = call.lease {
-          lease.streamOpened(id, opening)
-        } else {
-          call.resetStream(id)
-        }
-      case .data(let id, let bytes): call.lease?.streamReceived(id, bytes)
-      case .streamEnded(let id): call.lease?.streamEnded(id)
-      case .streamReset(let id): call.lease?.streamReset(id)
-      case .creditAvailable(let id): call.lease?.streamCredit(id)
-      case .failed(let error):
-        if !call.isStranger { context.debug("connection: " + error.message) }
-        end(call, tellsDriver: true)
-      case .closed: end(call, tellsDriver: true)
-      }
-    }
-  }
-
-  private func established(_ call: Call, _ peer: Bytes32) {
-    let freePlaces = pools.all.reduce(0) { $0 + $1.freePlaces }
-    call.introduced(peer)
-    if !callers.hasRoom(for: call, freePlaces: freePlaces) {
-      call.refuse(.busy, "too many machines call")
-    }
-  }
-
-  private func end(_ call: Call, tellsDriver: Bool) {
-    if call.isOver { return }
-    switch call.phase {
-    case .invited(let pool), .candidate(let pool): pool.left(call)
-    case .hired(let lease): lease.disconnected(from: call)
-    case .stranger, .introduced, .over: break
-    }
-    callers.remove(call)
-    if tellsDriver { context.emit(.hangUp(call.key)) }
-  }
-
-  private func controlReceived(_ bytes: [UInt8], _ call: Call) {
-    let message: SessionMessage
-    do throws(MarketError) { message = try SessionMessage.decode(bytes) } catch {
-      return call.refuse(.badMessage, error.message)
-    }
-    switch (call.phase, message) {
-    case (.hired(let lease), _): lease.received(message)
-    case (.introduced, .hello(let features, let subject)): greeted(features, subject, call)
-    case (.invited(let pool), .bid(let report, let bid, let signature)):
-      pool.bidReceived(report: report, bid: bid, signature: signature, call)
-    case (.invited(let pool), .refuse(let code, let text)),
-      (.candidate(let pool), .refuse(let code, let text)):
-      pool.declined(call, code, text)
-    // Whatever was said may be said again.
-    case (.invited, .hello), (.candidate, .hello), (.candidate, .bid): break
-    case (_, .refuse): call.close()
-    case (_, .unknown): break
-    default: call.refuse(.badMessage, "out of place")
-    }
-  }
-
-  private func greeted(_ features: PeerFeatures, _ subject: CallSubject, _ call: Call) {
-    if !features.areUnderstood {
-      return call.refuse(.version, "this publisher speaks version \(PeerFeatures.currentVersion)")
-    }
-    switch subject {
-    case .announcement(let txid):
-      guard let pool = pools.all.first(where: { $0.isAnnounced(by: txid) }), !pool.isFinished
-      else { return call.refuse(.unacceptable, "no announcement of this publisher's") }
-      call.say(.welcome(features: PeerFeatures()))
-      pool.greeted(call)
-    case .lease(let id):
-      let lease = pools.all.lazy.compactMap { $0.leases[id] }.first
-      guard let lease, lease.provider == call.peer, lease.stage != .abandoned else {
-        return call.refuse(.unknownLease, "no such lease")
-      }
-      call.say(.welcome(features: PeerFeatures()))
-      lease.called(call)
-    }
   }
 
   // MARK: Exec sessions
@@ -301,32 +212,17 @@ public final class HiringMachine {
     _ request: ExecRequest, in task: TaskId, _ now: Instant
   ) -> (id: UInt32, problem: String?) {
     context.now = now
-    guard let pool = pools[task.pool], let state = pool.board.state(task.index) else {
-      return (0, "there is no such task")
-    }
-    guard case .assigned(let leaseId, let number) = state, let lease = pool.leases[leaseId],
-      lease.tasks.isStarted(task.index)
-    else { return (0, "the task is not running") }
-    var request = request
-    lastExec += 1
-    request.id = lastExec
-    request.task = number
-    do throws(MarketError) {
-      // What the machine would refuse is refused here first.
-      _ = try SessionMessage.decode(SessionMessage.execute(request).encode())
-    } catch { return (0, error.message) }
-    let problem = lease.execs.start(request)
-    if problem == nil { execs[request.id] = lease }
+    let started = execs.start(request, in: task)
     settle()
-    return (request.id, problem)
+    return started
   }
 
   private func withExec<Value>(
     _ id: UInt32, _ now: Instant, _ body: (ExecSessions) -> Value
   ) -> Value? {
     context.now = now
-    guard let lease = execs[id] else { return nil }
-    let value = body(lease.execs)
+    guard let sessions = execs[id] else { return nil }
+    let value = body(sessions)
     settle()
     return value
   }
@@ -355,7 +251,7 @@ public final class HiringMachine {
   /// Nobody listens to it any more. Call it after the end too.
   public func execAbandoned(_ id: UInt32, _ now: Instant) {
     _ = withExec(id, now) { $0.abandoned(id) }
-    execs[id] = nil
+    execs.forget(id)
   }
 
   // MARK: The chain
@@ -377,14 +273,14 @@ public final class HiringMachine {
     switch event {
     case .tipChanged: for lease in leases { lease.tipChanged() }
     case .blockMatched(let height, let block):
-      for pool in pools.all { pool.blockMatched(height: height, block) }
+      for pool in directory.pools.all { pool.blockMatched(height: height, block) }
     case .blocksDisconnected(_, let toHeight):
-      for pool in pools.all { pool.blocksDisconnected(toHeight: toHeight) }
+      for pool in directory.pools.all { pool.blocksDisconnected(toHeight: toHeight) }
       context.warning("blocks above \(toHeight) left the chain")
     case .transactionSeen(let transaction):
       for lease in leases { lease.transactionSeen(transaction) }
     case .transactionConflicted(let txid, let by, let height):
-      for pool in pools.all { pool.transactionConflicted(txid) }
+      for pool in directory.pools.all { pool.transactionConflicted(txid) }
       context.warning(
         "transaction " + txid.reversed.hex + " was displaced by " + by.reversed.hex
           + " at height \(height)")
@@ -393,11 +289,11 @@ public final class HiringMachine {
       context.warning("chain: " + address.text + ": " + what.message)
     default: break
     }
-    for pool in pools.all { context.touch(pool) }
+    for pool in directory.pools.all { context.touch(pool) }
     settle()
   }
 
-  private var leases: [Lease] { pools.all.flatMap(\.leases.all) }
+  private var leases: [Lease] { directory.pools.all.flatMap(\.leases.all) }
 
   private var expiredCloses: [OutPoint: Transaction] {
     var closes: [OutPoint: Transaction] = [:]
@@ -411,8 +307,8 @@ public final class HiringMachine {
 
   public func timePassed(_ now: Instant) {
     context.now = now
-    callers.timePassed()
-    for pool in pools.all {
+    switchboard.timePassed()
+    for pool in directory.pools.all {
       if now.nowMs >= pool.nextDeadlineMs { context.touch(pool) }
       for lease in pool.leases.all where now.nowMs >= lease.nextDeadlineMs {
         lease.timePassed()
@@ -434,9 +330,9 @@ public final class HiringMachine {
   public private(set) var nextDeadlineMs = UInt64.max
 
   private func findDeadline() {
-    var earliest = callers.nextDeadlineMs
+    var earliest = switchboard.nextDeadlineMs
     var hasReservation = false
-    for pool in pools.all {
+    for pool in directory.pools.all {
       earliest = min(earliest, pool.nextDeadlineMs)
       for lease in pool.leases.all {
         earliest = min(earliest, lease.nextDeadlineMs)
@@ -456,10 +352,10 @@ public final class HiringMachine {
   private func settle() {
     while true {
       if let call = context.nextCall() {
-        drain(call)
+        switchboard.drain(call)
       } else if let lease = context.nextLease() {
         lease.advance()
-        pools[lease.pool]?.handle(lease)
+        directory.pools[lease.pool]?.handle(lease)
       } else if let pool = context.nextPool() {
         pool.advance()
       } else {
@@ -472,22 +368,24 @@ public final class HiringMachine {
   // MARK: What is known
 
   /// Nothing is left to be done for it, or to be waited for.
-  public func isFinished(_ pool: Bytes32) -> Bool { pools[pool]?.isFinished ?? true }
+  public func isFinished(_ pool: Bytes32) -> Bool { directory.pools[pool]?.isFinished ?? true }
 
-  public func status(of pool: Bytes32) -> PoolStatus? { pools[pool]?.status }
+  public func status(of pool: Bytes32) -> PoolStatus? { directory.pools[pool]?.status }
 
   /// Nil before the announcement.
-  public func record(of pool: Bytes32) -> PoolRecord? { pools[pool]?.record }
+  public func record(of pool: Bytes32) -> PoolRecord? { directory.pools[pool]?.record }
 
   /// The leases that came about, in the order of their places.
   public func leases(of pool: Bytes32) -> [LeaseSummary] {
-    (pools[pool]?.leases.all.map(\.summary) ?? []).filter { $0.stage != .abandoned }
+    (directory.pools[pool]?.leases.all.map(\.summary) ?? []).filter { $0.stage != .abandoned }
       .sorted {
         ($0.worker, $0.openedUnixSeconds, $0.id) < ($1.worker, $1.openedUnixSeconds, $1.id)
       }
   }
 
-  public func tasks(of pool: Bytes32) -> [TaskSummary] { pools[pool]?.board.summaries ?? [] }
+  public func tasks(of pool: Bytes32) -> [TaskSummary] {
+    directory.pools[pool]?.board.summaries ?? []
+  }
 
   /// What the wallet can spend now.
   public var balance: WalletBalance { treasury.balance }

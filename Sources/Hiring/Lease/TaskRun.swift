@@ -4,7 +4,7 @@ import Market
 import Session
 
 /// A task in a lease, from its number to the last byte of what it makes.
-struct TaskRun {
+final class TaskRun {
   /// One of the task's standard streams, as it arrives.
   struct Output {
     static let window = 65_536
@@ -104,7 +104,25 @@ struct TaskRun {
     return index == nil || (output[0].isEnded && output[1].isEnded)
   }
 
-  mutating func disconnected() {
+  /// When it should have ended by its limits, or by a stop; nil where it has, or did not start.
+  ///
+  /// - Parameter stillMs: how long the lease has stood still.
+  func lateAtMs(_ contract: Contract, stillMs: UInt64) -> UInt64? {
+    if !isOutstanding { return nil }
+    if let stoppedAtMs {
+      return stoppedAtMs + UInt64(contract.stopGraceMs) + UInt64(order.stopMs)
+        + HiringTimes.lateTaskMs
+    }
+    guard case .started(let atMs) = phase else { return nil }
+    return atMs + order.limits.wallMs + stillMs - stillMsBefore + HiringTimes.lateTaskMs
+  }
+
+  /// When what is still to come of it has stood still for too long; nil where it has not ended.
+  var stalledAtMs: UInt64? {
+    line != nil && index != nil ? movedAtMs + HiringTimes.stalledStreamMs : nil
+  }
+
+  func disconnected() {
     for place in 0..<2 { output[place].stream = nil }
     if case .fetching(var results) = fetch {
       results.stream = nil

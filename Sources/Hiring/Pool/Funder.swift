@@ -34,16 +34,17 @@ final class Funder {
     }
   }
 
-  /// - Parameter othersMayFollow: contracts are about to be signed.
-  func fundIfDue(othersMayFollow: Bool) {
+  /// - Parameter othersMayFollow: whether contracts are about to be signed.
+  func fundIfDue(othersMayFollow: () -> Bool) {
+    if ready.isEmpty { return }
     ready.removeAll { entry in
       entry.lease.stage > .open || !entry.lease.money.unfunded.contains(entry.number)
     }
     // Nobody holds a place for a provider that is not there.
     var due = ready.filter { $0.number > 0 || $0.lease.link.isLive }
     if due.isEmpty || context.now.nowMs < retryAtMs { return }
-    if othersMayFollow && context.now.nowMs < sinceMs + HiringTimes.fundingWindowMs
-      && due.count < treasury.maxChannels
+    if context.now.nowMs < sinceMs + HiringTimes.fundingWindowMs
+      && due.count < treasury.maxChannels && othersMayFollow()
     {
       return
     }

@@ -1,0 +1,323 @@
+import Bitcoin
+import Bytes
+import Channel
+import Market
+
+/// How a lease goes from one phase to the next, and when it does by time alone. Every phase is on disk
+/// before anything that follows from it.
+final class LeaseCourse {
+  private(set) var phase: LeasePhase
+  var conduct = LeaseConduct()
+  /// Its pool knows that it takes no more tasks.
+  private(set) var isOverReported = false
+
+  private let contract: Contract
+  private let money: LeaseMoney
+  private let tasks: LeaseTasks
+  private let books: LeaseBooks
+  private let link: LeaseLink
+  private let plan: PoolPlan
+  private let providers: Providers
+  private let context: HiringContext
+  private let label: String
+  private var events: [LeaseEvent] = []
+  private var awaySinceMs: UInt64
+  /// Something is to be looked at; set by the lease.
+  var wake: () -> Void = {}
+
+  init(
+    _ phase: LeasePhase, _ money: LeaseMoney, _ tasks: LeaseTasks, _ books: LeaseBooks,
+    _ link: LeaseLink, plan: PoolPlan, _ providers: Providers, _ context: HiringContext,
+    label: String
+  ) {
+    self.phase = phase
+    contract = money.contract
+    self.money = money
+    self.tasks = tasks
+    self.books = books
+    self.link = link
+    self.plan = plan
+    self.providers = providers
+    self.context = context
+    self.label = label
+    awaySinceMs = context.now.nowMs
+  }
+
+  /// Of an earlier program, which stored channels before the progress that says what they mean.
+  func restored() {
+    isOverReported = stage > .open
+    if money.channels.isFunded && stage < .funded {
+      phase = .funded(untilMs: now.nowMs + HiringTimes.fundingSeenMs)
+    }
+    closeIfSpent()
+  }
+
+  var stage: LeaseStage { phase.stage }
+  private var provider: Bytes32 { contract.provider }
+  private var now: Instant { context.now }
+  private func info(_ text: String) { context.info(label + text) }
+  private func warning(_ text: String) { context.warning(label + text) }
+
+  /// Between the funding's relay and the end: reports and payments count.
+  var isAtWork: Bool { stage == .open || stage == .ending }
+
+  func nextEvent() -> LeaseEvent? { events.isEmpty ? nil : events.removeFirst() }
+
+  func report(_ event: LeaseEvent) {
+    events.append(event)
+    wake()
+  }
+
+  func store() { books.store(stage) }
+
+  private func enter(_ phase: LeasePhase) {
+    self.phase = phase
+    store()
+    wake()
+  }
+
+  /// The connection is over.
+  func disconnected() {
+    awaySinceMs = now.nowMs
+    if isAtWork { warning("the connection broke; tasks run on while they are paid for") }
+    if stage == .settled { money.channels.close(.unseen) }
+  }
+
+  // MARK: From the contract to the first task
+
+  func accepted(_ signature: [UInt8], nextKey: [UInt8]) {
+    guard case .proposed = phase else { return }
+    do throws(MarketError) { try contract.verify(signature, by: provider) } catch {
+      return abandon(error.message, .unacceptable)
+    }
+    money.accepted(signature, nextKey: nextKey)
+    enter(.accepted(untilMs: now.nowMs + HiringTimes.holdMs))
+    info(
+      "contract " + contract.id.hex + ": channel of \(contract.terms.capacitySat) sat until height "
+        + "\(contract.terms.expiryHeight)")
+    report(.accepted)
+  }
+
+  /// The wallet has signed the first channel's funding, and its state is stored.
+  func funded() {
+    if let debt = contract.debt { providers.change { $0.carried(debt, of: provider) } }
+    enter(.funded(untilMs: now.nowMs + HiringTimes.fundingSeenMs))
+  }
+
+  /// The provider has the first channel's funding.
+  func fundingSeen() {
+    guard case .funded = phase else { return }
+    books.opened()
+    enter(.open)
+    info("open: " + contract.share.text)
+    report(.opened)
+  }
+
+  /// Before the funding nothing is lost.
+  func abandon(_ reason: String, _ code: RefusalCode? = nil) {
+    if stage >= .funded { return }
+    warning("not hired: " + reason)
+    enter(.abandoned)
+    link.refuse(.unacceptable, reason)
+    report(.abandoned(code))
+  }
+
+  // MARK: The end
+
+  func finalStatementCame() {
+    switch phase {
+    case .open:
+      money.end(graceMs: 0)
+      enter(.ending(LeasePhase.Ending(movedAtMs: now.nowMs, isFinal: true)))
+      over(failed: false)
+    case .ending(var ending):
+      ending.isFinal = true
+      enter(.ending(ending))
+    default: break
+    }
+  }
+
+  /// No more tasks: what runs is stopped, what was used is paid.
+  func end(_ reason: String) {
+    switch phase {
+    case .proposed, .accepted: abandon(reason)
+    case .funded, .open:
+      info("ends: " + reason)
+      let graceMs = UInt64(contract.stopGraceMs) + tasks.mostStopMs
+      money.set(reserved: false, inUse: tasks.outstandingCount > 0)
+      money.end(graceMs: conduct.owesGrace ? graceMs : 0)
+      tasks.endAsked()
+      enter(.ending(LeasePhase.Ending(movedAtMs: now.nowMs)))
+      sayEnd(reason)
+      over(failed: false)
+    case .ending, .settled, .closed, .abandoned: break
+    }
+  }
+
+  func sayEnd(_ reason: String) { link.say(.end(text: PlainText.short(reason))) }
+
+  /// The provider did not do its part: it is not hired again, and its tasks go to others.
+  ///
+  /// - Parameter isFault: it broke a rule: nothing more is believed or paid.
+  func failed(_ reason: String, isFault: Bool = false) {
+    if stage >= .settled { return }
+    warning("given up: " + reason)
+    if isFault { books.distrust(reason) }
+    if stage < .funded {
+      abandon(reason)
+    } else if stage == .ending {
+      store()
+    } else {
+      end(reason)
+    }
+    over(failed: true)
+  }
+
+  /// The provider's owner ends the lease: its place is filled again while its tasks go on.
+  func leaves() {
+    conduct.leaves()
+    progressed()
+    if stage < .funded { abandon("ended by its owner", .busy) } else { over(failed: false) }
+  }
+
+  /// Its pool is told once that it takes no more tasks.
+  private func over(failed: Bool) {
+    if isOverReported && !failed { return }
+    isOverReported = true
+    report(.over(failed: failed))
+  }
+
+  func progressed() {
+    if case .ending(var ending) = phase {
+      ending.movedAtMs = now.nowMs
+      phase = .ending(ending)
+    }
+  }
+
+  func settle(hasReceipt: Bool) {
+    tasks.endAsked()
+    enter(
+      .settled(
+        LeasePhase.Settlement(
+          closesAtHeight: context.tipHeight + HiringTimes.closeBlocks,
+          answersAtMs: hasReceipt ? now.nowMs + HiringTimes.stalledStreamMs : nil)))
+    if hasReceipt {
+      books.noteSettled()
+    } else {
+      books.noteDebt()
+      warning(
+        "settled without a receipt; its channels are taken back after height "
+          + "\(money.channels.lastTerms.expiryHeight) unless it closes them before")
+      link.close()
+      over(failed: false)
+    }
+    report(.moved)
+  }
+
+  /// The signed answer lets the provider hang up, so the rest of the output comes first.
+  func answerIfDue() {
+    guard case .settled(var settlement) = phase, let atMs = settlement.answersAtMs else { return }
+    if !tasks.isEmpty && link.isLive && now.nowMs < atMs { return }
+    settlement.answersAtMs = nil
+    settlement.hangsUpAtMs = now.nowMs + HiringTimes.farewellMs
+    phase = .settled(settlement)
+    books.sayReceiptSigned()
+    money.channels.close(.unpaid)
+    report(.moved)
+  }
+
+  func answerAgain() {
+    if case .settled(let settlement) = phase, settlement.answersAtMs == nil {
+      books.sayReceiptSigned()
+    }
+  }
+
+  /// Sends the closes that the provider should have sent.
+  func tipChanged() {
+    if case .settled(let settlement) = phase, context.tipHeight >= settlement.closesAtHeight {
+      money.channels.close(.unconfirmed)
+    }
+  }
+
+  /// A reorganisation: what was closed may not be.
+  func blocksDisconnected() {
+    if stage != .closed || money.channels.areAllSpent { return }
+    enter(
+      .settled(
+        LeasePhase.Settlement(closesAtHeight: context.tipHeight + HiringTimes.closeBlocks)))
+  }
+
+  /// All channels are spent in blocks.
+  func closeIfSpent() {
+    if stage < .funded || stage >= .closed || !money.channels.areAllSpent { return }
+    if stage < .settled { books.noteDebt() }
+    enter(.closed)
+    link.close()
+    over(failed: false)
+    report(.moved)
+  }
+
+  // MARK: Time
+
+  func timePassed() {
+    switch phase {
+    case .proposed(let untilMs):
+      if now.nowMs >= untilMs { abandon("did not sign in time") }
+    case .accepted(let untilMs):
+      if now.nowMs >= untilMs { abandon("could not be funded in time") }
+    case .funded(let untilMs):
+      if link.isLive ? now.nowMs >= untilMs : now.nowMs >= awayEndsAtMs {
+        failed("it did not confirm its funding in time")
+      }
+    case .open:
+      if !link.isConnected && now.nowMs >= awayEndsAtMs { return failed("it is away") }
+      judgeConduct()
+    case .ending(let ending):
+      if now.nowMs >= endsAtMs(ending) { settle(hasReceipt: false) }
+    case .settled(let settlement):
+      if let atMs = settlement.hangsUpAtMs, now.nowMs >= atMs { link.close() }
+    case .closed, .abandoned: break
+    }
+  }
+
+  private var awayEndsAtMs: UInt64 { awaySinceMs + plan.awayMs }
+
+  private func endsAtMs(_ ending: LeasePhase.Ending) -> UInt64 {
+    if !link.isConnected { return max(awayEndsAtMs, ending.movedAtMs + HiringTimes.endingMs) }
+    return max(ending.movedAtMs, link.connectedAtMs) + HiringTimes.endingMs + tasks.mostStopMs
+  }
+
+  private func judgeConduct() {
+    guard link.isLive else { return }
+    switch conduct.verdict(contract, now.nowMs) {
+    case .good: break
+    case .pausedTooLong: end("its owner paused it for longer than the notice")
+    case .bad(let reason): failed(reason)
+    }
+  }
+
+  var deadlineMs: UInt64 {
+    let own: UInt64
+    switch phase {
+    case .proposed(let untilMs), .accepted(let untilMs): own = untilMs
+    case .funded(let untilMs): own = link.isLive ? untilMs : awayEndsAtMs
+    case .open:
+      own =
+        link.isConnected
+        ? min(
+          conduct.deadlineMs(contract, now.nowMs),
+          (link.call?.heardAtMs ?? 0) + HiringTimes.silenceMs)
+        : awayEndsAtMs
+    case .ending(let ending): own = endsAtMs(ending)
+    case .settled(let settlement):
+      own =
+        settlement.answersAtMs ?? (link.isConnected ? settlement.hangsUpAtMs : nil) ?? UInt64.max
+    case .closed, .abandoned: return UInt64.max
+    }
+    let paysAtMs =
+      isAtWork && books.isTrusted
+      ? money.payDeadlineMs(isEnding: stage == .ending) : UInt64.max
+    // What has passed already was looked at: it is not looked at again until something happens.
+    return [own, paysAtMs, tasks.nextDeadlineMs].filter { $0 > now.nowMs }.min() ?? UInt64.max
+  }
+}
