@@ -11,14 +11,14 @@ import Wallet
 /// pools at once. No I/O: call a method for what happened, then take ``nextEffect()`` until nil, and
 /// call ``timePassed(_:)`` at ``nextDeadlineMs``.
 public final class HiringMachine {
-  private let context: HiringContext
-  private let treasury: Treasury
-  private let providers: Providers
-  private let directory = PoolDirectory()
-  private let switchboard: Switchboard
-  private let execs: ExecDesk
+  let context: HiringContext
+  let treasury: Treasury
+  let providers: Providers
+  let directory = PoolDirectory()
+  let switchboard: Switchboard
+  let execs: ExecDesk
   /// When leases whose reservation runs are stored next.
-  private var storesAtMs = UInt64.max
+  var storesAtMs = UInt64.max
 
   /// - Parameters:
   ///   - readBundle: gives the bytes of every bundle that tasks name.
@@ -217,7 +217,7 @@ public final class HiringMachine {
     return started
   }
 
-  private func withExec<Value>(
+  func withExec<Value>(
     _ id: UInt32, _ now: Instant, _ body: (ExecSessions) -> Value
   ) -> Value? {
     context.now = now
@@ -293,112 +293,13 @@ public final class HiringMachine {
     settle()
   }
 
-  private var leases: [Lease] { directory.pools.all.flatMap(\.leases.all) }
+  var leases: [Lease] { directory.pools.all.flatMap(\.leases.all) }
 
-  private var expiredCloses: [OutPoint: Transaction] {
+  var expiredCloses: [OutPoint: Transaction] {
     var closes: [OutPoint: Transaction] = [:]
     for lease in leases {
       for (outPoint, close) in lease.money.channels.heldCloses { closes[outPoint] = close }
     }
     return closes
-  }
-
-  // MARK: Time
-
-  public func timePassed(_ now: Instant) {
-    context.now = now
-    switchboard.timePassed()
-    for pool in directory.pools.all {
-      if now.nowMs >= pool.nextDeadlineMs { context.touch(pool) }
-      for lease in pool.leases.all where now.nowMs >= lease.nextDeadlineMs {
-        lease.timePassed()
-      }
-      context.touch(pool)
-    }
-    storeReservations()
-    settle()
-  }
-
-  /// How long a share was reserved has to survive this program.
-  private func storeReservations() {
-    if context.now.nowMs < storesAtMs { return }
-    storesAtMs = UInt64.max
-    for lease in leases where lease.money.account.isReserved { lease.store() }
-  }
-
-  /// When ``timePassed(_:)`` is wanted; `UInt64.max` when only events matter.
-  public private(set) var nextDeadlineMs = UInt64.max
-
-  private func findDeadline() {
-    var earliest = switchboard.nextDeadlineMs
-    var hasReservation = false
-    for pool in directory.pools.all {
-      earliest = min(earliest, pool.nextDeadlineMs)
-      for lease in pool.leases.all {
-        earliest = min(earliest, lease.nextDeadlineMs)
-        if lease.money.account.isReserved { hasReservation = true }
-      }
-    }
-    if hasReservation {
-      if storesAtMs == UInt64.max { storesAtMs = context.now.nowMs + HiringTimes.progressMs }
-      earliest = min(earliest, storesAtMs)
-    }
-    nextDeadlineMs = earliest
-  }
-
-  // MARK: After every event
-
-  /// Whatever the event touched is brought up to date, until nothing moves any more.
-  private func settle() {
-    while true {
-      if let call = context.nextCall() {
-        switchboard.drain(call)
-      } else if let lease = context.nextLease() {
-        lease.advance()
-        directory.pools[lease.pool]?.handle(lease)
-      } else if let pool = context.nextPool() {
-        pool.advance()
-      } else {
-        break
-      }
-    }
-    findDeadline()
-  }
-
-  // MARK: What is known
-
-  /// Nothing is left to be done for it, or to be waited for.
-  public func isFinished(_ pool: Bytes32) -> Bool { directory.pools[pool]?.isFinished ?? true }
-
-  public func status(of pool: Bytes32) -> PoolStatus? { directory.pools[pool]?.status }
-
-  /// Nil before the announcement.
-  public func record(of pool: Bytes32) -> PoolRecord? { directory.pools[pool]?.record }
-
-  /// The leases that came about, in the order of their places.
-  public func leases(of pool: Bytes32) -> [LeaseSummary] {
-    (directory.pools[pool]?.leases.all.map(\.summary) ?? []).filter { $0.stage != .abandoned }
-      .sorted {
-        ($0.worker, $0.openedUnixSeconds, $0.id) < ($1.worker, $1.openedUnixSeconds, $1.id)
-      }
-  }
-
-  public func tasks(of pool: Bytes32) -> [TaskSummary] {
-    directory.pools[pool]?.board.summaries ?? []
-  }
-
-  /// What the wallet can spend now.
-  public var balance: WalletBalance { treasury.balance }
-
-  /// Who was hired before, and what is owed from earlier leases.
-  public var providerBook: ProviderBook { providers.book }
-
-  static func text(_ error: any Error) -> String {
-    switch error {
-    case let error as WalletError: return error.message
-    case let error as ChannelError: return error.message
-    case let error as MarketError: return error.message
-    default: return "\(error)"
-    }
   }
 }

@@ -39,27 +39,27 @@ final class LeaseScene {
   }
 
   var configuration: Configuration
-  private(set) var machine: AgentMachine
-  private(set) var nowMs: UInt64 = 1000
-  private(set) var disk = Disk()
-  private(set) var tasks: [TaskRef: Task] = [:]
-  private(set) var frozen: Set<LeaseKey> = []
-  private(set) var shares: Set<LeaseKey> = []
-  private(set) var bundles: [LeaseKey: [Bytes32: [UInt8]]] = [:]
-  private(set) var broadcasts: [Transaction] = []
-  private(set) var relays: [Transaction] = []
-  private(set) var log: [String] = []
-  private(set) var effects: [String] = []
-  private(set) var dials: [(host: String, atMs: UInt64)] = []
-  private(set) var erasures = 0
+  var machine: AgentMachine
+  var nowMs: UInt64 = 1000
+  var disk = Disk()
+  var tasks: [TaskRef: Task] = [:]
+  var frozen: Set<LeaseKey> = []
+  var shares: Set<LeaseKey> = []
+  var bundles: [LeaseKey: [Bytes32: [UInt8]]] = [:]
+  var broadcasts: [Transaction] = []
+  var relays: [Transaction] = []
+  var log: [String] = []
+  var effects: [String] = []
+  var dials: [(host: String, atMs: UInt64)] = []
+  var erasures = 0
   var publishers: [ScriptedPublisher] = []
   /// Whether peers fetch what is relayed.
   var peersAsk = true
   /// Whether sandboxes come up.
   var sandboxesStart = true
   var height: UInt32 = 100
-  private var wires: [CallKey: ScriptedPublisher] = [:]
-  private var seed: UInt64 = 0
+  var wires: [CallKey: ScriptedPublisher] = [:]
+  var seed: UInt64 = 0
 
   static let payoutScript: [UInt8] = [0, 20] + [UInt8](repeating: 9, count: 20)
 
@@ -76,7 +76,7 @@ final class LeaseScene {
     sync()
   }
 
-  private static func makeMachine(_ configuration: Configuration, seed: UInt64) -> AgentMachine {
+  static func makeMachine(_ configuration: Configuration, seed: UInt64) -> AgentMachine {
     var counter = seed
     return AgentMachine(
       configuration: configuration, network: .regtest,
@@ -92,7 +92,7 @@ final class LeaseScene {
 
   var now: Instant { Instant(nowMs: nowMs, unixSeconds: 1_700_000_000 + nowMs / 1000) }
 
-  private func sync() {
+  func sync() {
     tell(.tipChanged(height: height, hash: .zero))
     tell(.synced(height: height))
   }
@@ -233,7 +233,7 @@ final class LeaseScene {
     }
   }
 
-  private func advance(to nextMs: UInt64) {
+  func advance(to nextMs: UInt64) {
     let elapsedMs = nextMs - nowMs
     for task in tasks.values where task.hasStarted {
       if frozen.contains(task.ref.lease) {
@@ -249,14 +249,14 @@ final class LeaseScene {
   }
 
   /// `sleep N` ends after N ms of its own time.
-  private func endsMs(_ task: Task) -> UInt64? {
+  func endsMs(_ task: Task) -> UInt64? {
     let words = task.spec.arguments[0].split(separator: " ")
     guard words[0] == "sleep", let ms = UInt64(words[1]) else { return nil }
     let ranMs = task.usage.wallMs - task.usage.frozenMs
     return nowMs + (ms > ranMs ? ms - ranMs : 0)
   }
 
-  private func endDueTasks() -> Bool {
+  func endDueTasks() -> Bool {
     for ref in tasks.keys.sorted(by: { ($0.lease, $0.number) < ($1.lease, $1.number) }) {
       guard let task = tasks[ref], task.hasStarted, !frozen.contains(ref.lease),
         let endsMs = endsMs(task), endsMs <= nowMs
@@ -273,147 +273,6 @@ final class LeaseScene {
     machine.outputEnded(ref, isError: false, now)
     machine.outputEnded(ref, isError: true, now)
     machine.taskEnded(ref, outcome, task.usage, now)
-  }
-
-  // MARK: The driver
-
-  /// Until all is quiet.
-  func run() {
-    repeat {
-      while let effect = machine.nextEffect() { carryOut(effect) }
-      var isQuiet = true
-      for publisher in publishers {
-        // What was sent at once comes at once.
-        var chunks: [(key: UInt32, bytes: [UInt8])] = []
-        for (key, bytes) in publisher.takeOutbox() where wires[CallKey(key)] === publisher {
-          if chunks.last?.key == key {
-            chunks[chunks.count - 1].bytes += bytes
-          } else {
-            chunks.append((key, bytes))
-          }
-        }
-        for (key, bytes) in chunks {
-          machine.received(bytes, from: CallKey(key), now)
-          isQuiet = false
-        }
-      }
-      if endDueTasks() { isQuiet = false }
-      if isQuiet { return }
-    } while true
-  }
-
-  private func carryOut(_ effect: AgentEffect) {
-    effects.append(effect.name.description)
-    switch effect {
-    case .log(_, let text): log.append(text)
-    case .dial(let key, let host, _, _): dial(key, String(decoding: host, as: UTF8.self))
-    case .transmit(let key, let bytes):
-      wires[key]?.receive(key.value, bytes, nowMs: nowMs)
-    case .hangUp(let key):
-      wires[key]?.disconnected(key.value)
-      wires[key] = nil
-    case .broadcast(let transaction): broadcasts.append(transaction)
-    case .relay(let transaction):
-      relays.append(transaction)
-      if peersAsk {
-        machine.chainTold(
-          .transactionRelayed(txid: transaction.txid, peers: 2), now, authenticatedHeight: height,
-          feeRateSatPerKvB: 1000)
-      }
-    case .watch, .unwatch, .forget: break
-    case .eraseTraces: erasures += 1
-    case .storeLease, .storeRows, .storeChannel, .archiveLease, .storeMemory: store(effect)
-    default: carryOutInSandbox(effect)
-    }
-  }
-
-  private func dial(_ key: CallKey, _ host: String) {
-    dials.append((host, nowMs))
-    guard
-      let publisher = publishers.first(where: { $0.endpoint.hostText == host && $0.isThere })
-    else { return machine.publisherDisconnected(key, now) }
-    if let former = publisher.hangUp() {
-      wires[CallKey(former)] = nil
-      machine.publisherDisconnected(CallKey(former), now)
-    }
-    wires[key] = publisher
-    publisher.connected(key.value, nowMs: nowMs)
-    machine.publisherConnected(key, now)
-  }
-
-  private func store(_ effect: AgentEffect) {
-    disk.commits += 1
-    switch effect {
-    case .storeLease(let contract, let record): disk.records[contract] = record
-    case .storeRows(let contract, let rows):
-      for row in rows {
-        disk.rows[contract, default: [:]][row.number] = row.body.isEmpty ? nil : row.body
-      }
-    case .storeChannel(let id, let sequence, let amountSat, let state):
-      if let former = disk.channels[id] {
-        #expect(sequence >= former.sequence && amountSat >= former.amountSat)
-      }
-      disk.channels[id] = (sequence, amountSat, state)
-    case .archiveLease(let contract, _):
-      disk.archived.append(contract)
-      disk.rows[contract] = nil
-    case .storeMemory(let kind, let bytes): disk.memory[kind] = bytes
-    default: break
-    }
-  }
-
-  private func carryOutInSandbox(_ effect: AgentEffect) {
-    switch effect {
-    case .openShare(let key, _, _): shares.insert(key)
-    case .closeShare(let key):
-      shares.remove(key)
-      bundles[key] = nil
-      for ref in tasks.keys where ref.lease == key { tasks[ref] = nil }
-    case .freezeShare(let key): frozen.insert(key)
-    case .thawShare(let key): frozen.remove(key)
-    case .stageBundle(let key, let digest, let bytes):
-      bundles[key, default: [:]][digest, default: []] += bytes
-    case .dropBundle(let key, let digest): bundles[key]?[digest] = nil
-    case .startTask(let ref, let spec, let digests): start(ref, spec, digests)
-    case .writeInput(let ref, let bytes):
-      tasks[ref]?.input += bytes
-      machine.inputTaken(ref, count: bytes.count, now)
-    case .signalTask: break
-    case .terminate(let ref, let reason): end(ref, .terminated(reason))
-    case .sampleUsage(let ref):
-      if let task = tasks[ref] { machine.usageSampled(ref, task.usage, now) }
-    case .collectResults(let ref, _, let limit):
-      let bytes = [UInt8](repeating: 5, count: min(50_000, Int(limit)))
-      tasks[ref]?.collected = bytes
-      machine.resultsCollected(
-        ref, sizeBytes: UInt64(bytes.count), digest: Sha256.hash(bytes), now)
-    case .readResults(let ref, let offset, let count):
-      let bytes = tasks[ref]?.collected ?? []
-      machine.resultBytes(
-        ref, Array(bytes[Int(offset)..<min(bytes.count, Int(offset) + count)]), offset: offset, now)
-    case .dropResults(let ref): tasks[ref] = nil
-    case .destroyTask(let ref): if tasks[ref]?.collected.isEmpty == true { tasks[ref] = nil }
-    default: break
-    }
-  }
-
-  private func start(_ ref: TaskRef, _ spec: JobSpec, _ digests: [Bytes32]) {
-    #expect(shares.contains(ref.lease))
-    for digest in digests {
-      #expect(Sha256.hash(bundles[ref.lease]?[digest] ?? []) == digest)
-    }
-    #expect(tasks[ref] == nil, "a task is started twice")
-    let task = Task(ref, spec, nowMs: nowMs)
-    tasks[ref] = task
-    let words = spec.arguments[0].split(separator: " ").map(String.init)
-    if words[0] == "missing" {
-      return machine.taskEnded(ref, .notExecutable(code: 2), task.usage, now)
-    }
-    if !sandboxesStart { return }
-    task.hasStarted = true
-    machine.taskStarted(ref, now)
-    if words[0] == "print" { machine.outputRead(ref, Array(words[1].utf8), isError: false, now) }
-    if words[0] == "true" || words[0] == "print" { end(ref, .exited(status: 0)) }
   }
 
   // MARK: What tests ask

@@ -19,7 +19,7 @@ final class ScriptedPublisher {
     var grantBytes = 1 << 20
   }
 
-  private final class Connection {
+  final class Connection {
     let key: UInt32
     var session: SessionMachine
     var isReady = false
@@ -43,38 +43,38 @@ final class ScriptedPublisher {
   /// Its ledger was lost.
   var forgetsLease = false
   /// The ledger: what survives a broken connection.
-  private(set) var contract: Contract?
-  private(set) var accept: (signature: [UInt8], nextKey: [UInt8])?
-  private(set) var channels: [PublisherChannel] = []
-  private(set) var lines: [TaskLine] = []
-  private(set) var chain = Bytes32.zero
-  private(set) var ordered: [TaskOrder] = []
-  private(set) var refusedTasks: [(number: UInt32, code: RefusalCode)] = []
-  private(set) var startedTasks: [UInt32] = []
-  private(set) var statement: Statement?
-  private(set) var receipt: Statement?
-  private(set) var closes: [SignedClose] = []
-  private(set) var lastUsage: UsageReport?
-  private(set) var standing = Standing.running
-  private(set) var sights: [UInt8: FundingSight] = [:]
-  private(set) var leaving: String?
-  private(set) var refusals: [(code: RefusalCode, text: String)] = []
-  private(set) var messages: [SessionMessage] = []
-  private(set) var bids: [Bid] = []
-  private(set) var isEnding = false
+  var contract: Contract?
+  var accept: (signature: [UInt8], nextKey: [UInt8])?
+  var channels: [PublisherChannel] = []
+  var lines: [TaskLine] = []
+  var chain = Bytes32.zero
+  var ordered: [TaskOrder] = []
+  var refusedTasks: [(number: UInt32, code: RefusalCode)] = []
+  var startedTasks: [UInt32] = []
+  var statement: Statement?
+  var receipt: Statement?
+  var closes: [SignedClose] = []
+  var lastUsage: UsageReport?
+  var standing = Standing.running
+  var sights: [UInt8: FundingSight] = [:]
+  var leaving: String?
+  var refusals: [(code: RefusalCode, text: String)] = []
+  var messages: [SessionMessage] = []
+  var bids: [Bid] = []
+  var isEnding = false
   var bundles: [Bytes32: [UInt8]] = [:]
   /// Stream bytes by task key and kind.
-  private(set) var received: [Bytes32: [StreamKind: [UInt8]]] = [:]
-  private(set) var bundleBytesSent = 0
+  var received: [Bytes32: [StreamKind: [UInt8]]] = [:]
+  var bundleBytesSent = 0
   var reservedMs: UInt64 = 0
-  private(set) var topUps: [TopUp] = []
+  var topUps: [TopUp] = []
 
-  private var connection: Connection?
-  private var incoming: [StreamId: (key: Bytes32, kind: StreamKind)] = [:]
-  private var outgoing: [StreamId: [UInt8]] = [:]
-  private var nowMs: UInt64 = 0
+  var connection: Connection?
+  var incoming: [StreamId: (key: Bytes32, kind: StreamKind)] = [:]
+  var outgoing: [StreamId: [UInt8]] = [:]
+  var nowMs: UInt64 = 0
   /// Bytes for the wire, by connection.
-  private(set) var outbox: [(key: UInt32, bytes: [UInt8])] = []
+  var outbox: [(key: UInt32, bytes: [UInt8])] = []
 
   init(_ name: UInt8, offer: Offer, port: UInt16) {
     self.name = name
@@ -173,7 +173,7 @@ final class ScriptedPublisher {
 
   // MARK: Streams
 
-  private func opened(_ id: StreamId, _ opening: StreamOpening) {
+  func opened(_ id: StreamId, _ opening: StreamOpening) {
     guard opening.kind == .fileIn || opening.kind == .standardInput,
       let bytes = bundles[opening.key]
     else {
@@ -184,7 +184,7 @@ final class ScriptedPublisher {
     pump()
   }
 
-  private func pump() {
+  func pump() {
     for id in outgoing.keys.sorted(by: { $0.raw < $1.raw }) {
       guard let bytes = outgoing[id], !bytes.isEmpty else { continue }
       let taken = connection?.session.send(id, bytes) ?? 0
@@ -212,7 +212,7 @@ final class ScriptedPublisher {
 
   // MARK: Messages
 
-  private func handle(_ message: SessionMessage) {
+  func handle(_ message: SessionMessage) {
     messages.append(message)
     switch message {
     case .hello(_, let subject): greeted(subject)
@@ -243,7 +243,7 @@ final class ScriptedPublisher {
     }
   }
 
-  private func greeted(_ subject: CallSubject) {
+  func greeted(_ subject: CallSubject) {
     say(.welcome(features: PeerFeatures()))
     switch subject {
     case .announcement:
@@ -269,7 +269,7 @@ final class ScriptedPublisher {
   }
 
   /// The other side is back: everything that it may have missed is said again, twice.
-  private func resumed(_ theirs: LeaseState) {
+  func resumed(_ theirs: LeaseState) {
     connection?.isReady = true
     for _ in 0..<2 {
       for index in channels.indices where channels[index].funding != nil {
@@ -286,7 +286,7 @@ final class ScriptedPublisher {
     }
   }
 
-  private func bid(_ body: [UInt8]) {
+  func bid(_ body: [UInt8]) {
     let bid = try! Bid.decode(body)
     try! bid.check(against: offer)
     bids.append(bid)
@@ -296,7 +296,7 @@ final class ScriptedPublisher {
     if habits.signsContract { sign(bid) }
   }
 
-  private func sign(_ bid: Bid) {
+  func sign(_ bid: Bid) {
     let contract = Contract(
       offer: offer, bid: bid, publisher: identity.publicKey, workerIndex: 0,
       terms: terms(0, bid.providerKey, bid.payoutScript))
@@ -312,7 +312,7 @@ final class ScriptedPublisher {
     say(.contract(body: contract.encode(), publisherSignature: contract.sign(identity)))
   }
 
-  private func terms(
+  func terms(
     _ number: UInt8, _ providerKey: [UInt8], _ payoutScript: [UInt8], blocks: UInt32? = nil
   ) -> ChannelTerms {
     ChannelTerms(
@@ -324,142 +324,5 @@ final class ScriptedPublisher {
         topRateSatPerKvB: offer.feeLadderSatPerKvB.last!),
       feeLadderSatPerKvB: offer.feeLadderSatPerKvB, payoutScript: payoutScript,
       returnKey: try! Secp256k1.publicKey(of: secret("return", number)))
-  }
-
-  // MARK: Money
-
-  func fund(_ number: Int = 0) {
-    try! channels[number].fundingBuilt(funding(number))
-    drainChannels()
-    say(.funding(channel: UInt8(number), transaction: funding(number).bytes(), output: 0))
-  }
-
-  func topUp(blocks: UInt32) {
-    guard let contract, let accept else { return }
-    let number = UInt8(channels.count)
-    let topUp = TopUp(
-      contract: contract.id, number: number,
-      terms: terms(number, accept.nextKey, contract.terms.payoutScript, blocks: blocks))
-    topUps.append(topUp)
-    channels.append(
-      try! PublisherChannel(terms: topUp.terms, secret: secret("channel", number)))
-    say(.topUp(body: topUp.encode(), publisherSignature: topUp.sign(identity)))
-  }
-
-  private func payWhatIsDue(_ owedSat: UInt64) {
-    guard let contract else { return }
-    let isDue = owedSat >= paidSat + max(1, contract.providerMaxLossSat / 2)
-    if (isDue || isEnding) && owedSat > paidSat { pay(owedSat) }
-  }
-
-  func pay(_ owedSat: UInt64) {
-    guard let contract else { return }
-    let fill = channels.map {
-      ChannelFill.Channel(
-        paidSat: $0.paidSat, maxPayableSat: $0.terms.maxPayableSat, takesPayments: $0.isOpen)
-    }
-    guard
-      let next = ChannelFill.next(
-        owedSat: owedSat, fill, firstPaymentSat: contract.firstPaymentSat)
-    else { return }
-    try! channels[next.place].pay(amountSat: next.totalSat)
-    drainChannels(next.place)
-  }
-
-  private func drainChannels(_ place: Int = 0) {
-    for index in channels.indices {
-      while let effect = channels[index].nextEffect() {
-        if case .send(let payment) = effect {
-          say(.payment(channel: UInt8(index), payment: payment))
-        }
-      }
-    }
-  }
-
-  // MARK: Work
-
-  func order(
-    _ number: UInt32, _ program: String, bundles: [Bytes32]? = nil, memoryMiB: UInt32 = 16,
-    results: UInt64 = 0, stopMs: UInt32 = 0, wallMs: UInt64 = 3_600_000, hasInput: Bool = false
-  ) -> TaskOrder {
-    var refs: [BundleRef] = []
-    for digest in bundles ?? [addBundle([7, 7, 7])] {
-      refs.append(
-        BundleRef(digest: digest, sizeBytes: UInt64(self.bundles[digest]?.count ?? 3)))
-    }
-    return TaskOrder(
-      number: number, bundles: refs, arguments: [Array(program.utf8)],
-      limits: TaskLimits(
-        memoryMiB: memoryMiB, milliCpus: 500, pids: 8, diskMiB: 1, wallMs: wallMs),
-      stopMs: stopMs, hasInput: hasInput, maxResultBytes: results)
-  }
-
-  @discardableResult
-  func addBundle(_ bytes: [UInt8]) -> Bytes32 {
-    let digest = Sha256.hash(bytes)
-    bundles[digest] = bytes
-    return digest
-  }
-
-  func send(_ order: TaskOrder) {
-    ordered.append(order)
-    say(.task(order))
-    receive(.standardOutput, of: order.number)
-  }
-
-  func run(_ number: UInt32, _ program: String) { send(order(number, program)) }
-
-  private func ended(_ line: TaskLine) {
-    if lines.contains(where: { $0.number == line.number }) { return }
-    lines.append(line)
-    chain = line.chain(after: chain)
-    if habits.storesLines { say(.linesStored(count: UInt32(lines.count))) }
-  }
-
-  func end() {
-    isEnding = true
-    say(.end(text: Array("done".utf8)))
-  }
-
-  // MARK: Documents
-
-  private func check(_ body: [UInt8], _ signature: [UInt8]) -> Statement? {
-    guard let contract, let statement = try? Statement.decode(body),
-      (try? statement.verify(signature, by: contract.provider)) != nil,
-      (try? statement.check(against: contract)) != nil,
-      statement.lines == UInt32(lines.count), statement.chain == chain
-    else { return nil }
-    var sum = UsageVector()
-    for line in lines { sum = sum.adding(line.usage) }
-    return statement.usage.tasks.isAtLeast(sum) ? statement : nil
-  }
-
-  private func stated(_ body: [UInt8], _ signature: [UInt8]) {
-    guard let statement = check(body, signature) else {
-      refusals.append((.badMessage, "a statement that does not fit the lines"))
-      return
-    }
-    self.statement = statement
-    if habits.signsStatements {
-      say(
-        .statementSigned(digest: statement.digest, publisherSignature: statement.sign(identity)))
-    }
-  }
-
-  private func receipted(_ body: [UInt8], _ signature: [UInt8], _ closes: [SignedClose]) {
-    guard let statement = check(body, signature), statement.isFinal else {
-      refusals.append((.badMessage, "a receipt that does not fit the lines"))
-      return
-    }
-    receipt = statement
-    self.closes = closes
-    for close in closes { closed(close) }
-    if habits.signsReceipt { say(.receiptSigned(publisherSignature: statement.sign(identity))) }
-  }
-
-  private func closed(_ close: SignedClose) {
-    if !closes.contains(close) { closes.append(close) }
-    try! channels[Int(close.channel)].closeReceived(close.signatures)
-    drainChannels()
   }
 }

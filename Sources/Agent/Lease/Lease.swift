@@ -14,14 +14,14 @@ final class Lease {
   let key: LeaseKey
   let call: Call
   let work: LeaseWork
-  private let books: LeaseBooks
-  private let talk: LeaseTalk
-  private let context: AgentContext
-  private let parts: LeaseParts
-  private var phase: LeasePhase
-  private var hasShare = false
+  let books: LeaseBooks
+  let talk: LeaseTalk
+  let context: AgentContext
+  let parts: LeaseParts
+  var phase: LeasePhase
+  var hasShare = false
   /// The share counts among this machine's places.
-  private(set) var holdsPlace = true
+  var holdsPlace = true
   /// Its announcement may be called again. Set by the machine.
   var announcementIsFree = false
 
@@ -88,7 +88,7 @@ final class Lease {
     takeUp(record)
   }
 
-  private func takeUp(_ record: LeaseRecord) {
+  func takeUp(_ record: LeaseRecord) {
     if books.channels.count == 0 { return drop("its channel was never stored") }
     if record.stage < .closed { books.channels.watch(fromHeight: record.startHeight) }
     books.channels.relay()
@@ -117,7 +117,7 @@ final class Lease {
 
   // MARK: What can be asked
 
-  private var label: String { parts.label }
+  var label: String { parts.label }
   var contract: Contract { books.contract }
   var endpoint: Endpoint { books.record.endpoint }
   var announcementTxid: Bytes32 { books.record.announcementTxid }
@@ -167,7 +167,7 @@ final class Lease {
     settle()
   }
 
-  private var wantsCall: Bool {
+  var wantsCall: Bool {
     switch phase {
     case .awaitingFunding, .open, .ending: return true
     case .closing, .closed, .over: return false
@@ -251,12 +251,12 @@ final class Lease {
     work.releaseDone()
   }
 
-  private var mayStart: Bool {
+  var mayStart: Bool {
     if case .open(let open) = phase { return open.standing == .running }
     return false
   }
 
-  private var mayReport: Bool {
+  var mayReport: Bool {
     switch phase {
     case .open: return true
     case .ending(let ending): return ending.mayReport
@@ -265,7 +265,7 @@ final class Lease {
   }
 
   /// What would be lost if the funding were double-spent now, until the next sample.
-  private func updateRisk() {
+  func updateRisk() {
     switch phase {
     case .open(let open):
       var exposed: UInt64 = 0
@@ -281,7 +281,7 @@ final class Lease {
     }
   }
 
-  private func handle(_ request: LeaseRequest) {
+  func handle(_ request: LeaseRequest) {
     switch request {
     case .resumed: resumed()
     case .disconnected(let lastReceivedMs):
@@ -302,7 +302,7 @@ final class Lease {
   }
 
   /// The publisher may have missed what was said last.
-  private func resumed() {
+  func resumed() {
     switch phase {
     case .awaitingFunding(let wait): if wait.step == .unfunded { talk.sayAccept() }
     case .open(let open):
@@ -314,245 +314,9 @@ final class Lease {
     }
   }
 
-  private func sayLeaving(_ reason: LeaseEnding) {
+  func sayLeaving(_ reason: LeaseEnding) {
     if reason == .publisher || !call.isReady { return }
     call.say(.leaving(noticeMs: 0, text: Array(reason.text.utf8)))
-  }
-
-  // MARK: Funding
-
-  private func fundingOffered(_ number: UInt8, _ transaction: Transaction) {
-    if case .awaitingFunding(let wait) = phase, wait.step == .lapsed, number == 0 {
-      do { try books.channels.offered(number, transaction) } catch {
-        return context.warning(label + error.message)
-      }
-      if let close = books.channels.signClose(number) { call.say(.closeSigned(close)) }
-      return
-    }
-    do { try books.channels.offered(number, transaction) } catch {
-      context.warning(label + error.message)
-      let refusal = Refusal(.money, error.message)
-      call.say(.refuse(code: refusal.code, text: refusal.bytes))
-      return
-    }
-    if case .awaitingFunding(var wait) = phase, number == 0 {
-      if wait.step == .unfunded {
-        wait = FundingWait(step: .relaying, untilMs: context.nowMs + LeaseTimes.relayHintMs)
-        phase = .awaitingFunding(wait)
-      }
-      if books.channels.first?.isConfirmed == true { open() }
-    } else {
-      books.sayFunding(number)
-    }
-  }
-
-  /// From here on tasks run, within the owner's number until the funding confirms.
-  private func open() {
-    phase = .open(OpenLease())
-    books.enter(.open)
-    openShare()
-    books.sayFunding(0)
-  }
-
-  private func openShare() {
-    if hasShare { return }
-    hasShare = true
-    context.emit(.openShare(key, name: work.shareName, contract.share))
-  }
-
-  private func closeShare() {
-    work.clear()
-    if hasShare { context.emit(.closeShare(key)) }
-    hasShare = false
-    holdsPlace = false
-  }
-
-  private func drainChannels() {
-    while let note = books.channels.nextNote() {
-      switch note {
-      case .stored(let channel, let sequence):
-        call.say(.paymentStored(channel: channel, sequence: sequence))
-      case .confirmed(let channel, let height):
-        context.info(label + "channel \(channel) is funded at height \(height)")
-        books.fundingConfirmed(work)
-        if case .awaitingFunding(let wait) = phase, wait.step == .relaying { open() }
-        books.sayFunding(channel)
-      case .lost(let channel): fundingLost(channel)
-      case .doubleSpent(let channel, let other): doubleSpent(channel, other)
-      case .closeIsDue(let channel): closeIsDue(channel)
-      case .spent(let channel, let spend, let height): spent(channel, spend, height)
-      }
-    }
-  }
-
-  private func fundingLost(_ channel: UInt8) {
-    context.warning(
-      label + "a reorganisation took the funding of channel \(channel) out of the chain")
-    if call.isReady { call.say(.fundingState(channel: channel, sight: .lost)) }
-    if !books.channels.isUnconfirmed { return }
-    books.fundingLost(work)
-  }
-
-  private func doubleSpent(_ channel: UInt8, _ other: Bytes32) {
-    let lostSat = books.exposedSat(work)
-    context.warning(
-      label + "the funding of channel \(channel) was double-spent by " + other.reversed.hex + ": "
-        + "\(lostSat) sat of work are lost")
-    context.unconfirmed.lost(key, lostSat, unixSeconds: context.now.unixSeconds)
-    context.store(.losses)
-    switch phase {
-    case .awaitingFunding: drop("its funding was double-spent")
-    case .open, .ending:
-      end(.unconfirmed)
-      beginClosing()
-    case .closing, .closed, .over: break
-    }
-  }
-
-  /// A channel has to be closed before its expiry, whatever the lease does. Only the last one waits for a
-  /// moment, as the last payment may come through it.
-  private func closeIsDue(_ number: UInt8) {
-    let isLast = Int(number) + 1 == books.channels.count
-    switch phase {
-    case .open: if isLast { end(.term) } else { books.channels.close(number) }
-    case .ending(var ending):
-      if !isLast { return books.channels.close(number) }
-      ending.hurry(nowMs: context.nowMs)
-      phase = .ending(ending)
-    case .closing: books.channels.close(number)
-    case .awaitingFunding, .closed, .over: break
-    }
-  }
-
-  private func spent(_ number: UInt8, _ spend: ChannelSpend, _ height: UInt32) {
-    switch spend.kind {
-    case .close:
-      context.info(
-        label + "close " + spend.txid.reversed.hex + " is in block \(height): "
-          + "\(spend.payoutSat) sat to the owner")
-    case .refund:
-      context.warning(label + "the publisher took channel \(number) back at height \(height)")
-    }
-    if books.channels.hasUsable { return }
-    switch phase {
-    case .open, .ending: beginClosing()
-    case .awaitingFunding: drop("its channel was spent before it opened")
-    case .closing, .closed, .over: break
-    }
-  }
-
-  // MARK: The end
-
-  private func end(_ reason: LeaseEnding) {
-    switch phase {
-    case .awaitingFunding(let wait):
-      if wait.step != .relaying { return drop(reason.text) }
-    case .open: break
-    case .ending, .closing, .closed, .over: return
-    }
-    books.account.reserve(false, nowMs: context.nowMs)
-    phase = .ending(EndingLease(reason))
-    books.enter(.ending, ending: reason)
-    sayLeaving(reason)
-    work.stopAll(reason.exit, graceMs: UInt64(contract.stopGraceMs))
-  }
-
-  private func receiptSigned(_ signature: [UInt8]) {
-    guard case .ending(let ending) = phase, ending.awaitsSignature else { return }
-    if !books.receiptSigned(signature) {
-      return context.warning(label + "the publisher's signature of the receipt is wrong")
-    }
-    context.info(label + "receipt signed: \(books.channels.paidSat) sat paid")
-    beginClosing()
-  }
-
-  /// A channel of a lease that is ending may be closed by its publisher too.
-  private func closeWanted(_ number: UInt8) {
-    guard case .ending(let ending) = phase, ending.awaitsSignature,
-      let close = books.channels.signClose(number)
-    else { return }
-    call.say(.closeSigned(close))
-  }
-
-  /// Whatever the publisher does, what was paid is collected.
-  private func beginClosing() {
-    books.remember(work)
-    work.sayLines()
-    parts.storeRows()
-    books.eraseTraces()
-    call.flush()
-    closeShare()
-    phase = .closing
-    books.enter(.closing)
-    books.channels.close()
-    call.hangUp()
-  }
-
-  /// Nothing was promised that is worth a wait.
-  private func drop(_ reason: String) {
-    context.info(label + reason)
-    closeShare()
-    call.hangUp()
-    archive()
-  }
-
-  private func archive() {
-    books.channels.unwatch()
-    context.emit(.archiveLease(contract: books.id, channels: books.record.channelIds))
-    phase = .over
-  }
-
-  /// What conditions and time make of the phase.
-  private func advance() {
-    switch phase {
-    case .awaitingFunding(let wait): advance(wait)
-    case .open(var open):
-      let reason = open.advance(parts)
-      phase = .open(open)
-      if let reason { end(reason) }
-    case .ending(var ending):
-      let isDone = ending.advance(parts)
-      phase = .ending(ending)
-      if !ending.needsShare(work) { holdsPlace = false }
-      if isDone { beginClosing() }
-    case .closing: advanceClosing()
-    case .closed: if books.channels.isBuried { archive() }
-    case .over: break
-    }
-    switch phase {
-    case .awaitingFunding(let wait):
-      talk.taskRefusal =
-        wait.step == .relaying ? nil : Refusal(.busy, "the lease has no funding yet")
-    case .open: talk.taskRefusal = nil
-    case .ending, .closing, .closed, .over:
-      talk.taskRefusal = Refusal(.busy, "the lease is ending")
-    }
-  }
-
-  private func advance(_ wait: FundingWait) {
-    if context.nowMs < wait.untilMs { return }
-    switch wait.step {
-    case .unfunded:
-      context.info(label + "not funded in time: its place is free again")
-      holdsPlace = false
-      phase = .awaitingFunding(
-        FundingWait(step: .lapsed, untilMs: context.nowMs + LeaseTimes.lateFundingMs))
-    case .relaying: open()
-    case .lapsed: drop("it was never funded")
-    }
-  }
-
-  private func advanceClosing() {
-    if books.channels.isCollected {
-      phase = .closed
-      books.enter(.closed)
-      if books.channels.isBuried { archive() }
-      return
-    }
-    let expiryHeight = books.channels.newest?.terms.expiryHeight ?? 0
-    if books.channels.isUnconfirmed && context.tipHeight > expiryHeight + LeaseTimes.burialBlocks {
-      archive()
-    }
   }
 
   // MARK: Time

@@ -20,15 +20,15 @@ final class Lease {
   let execs: ExecSessions
   let link = LeaseLink()
   var isTouched = false
-  private(set) var nextDeadlineMs = UInt64.max
+  var nextDeadlineMs = UInt64.max
   /// Whether the pool has more for this lease; set by the pool.
   var hasMoreWork: () -> Bool = { false }
 
-  private let books: LeaseBooks
-  private let course: LeaseCourse
-  private let plan: PoolPlan
-  private let context: HiringContext
-  private let label: String
+  let books: LeaseBooks
+  let course: LeaseCourse
+  let plan: PoolPlan
+  let context: HiringContext
+  let label: String
 
   // MARK: Making and restoring
 
@@ -81,10 +81,10 @@ final class Lease {
     course.restored()
   }
 
-  private static func label(_ contract: Contract) -> String { "worker \(contract.workerIndex): " }
-  private func info(_ text: String) { context.info(label + text) }
-  private func warning(_ text: String) { context.warning(label + text) }
-  private var now: Instant { context.now }
+  static func label(_ contract: Contract) -> String { "worker \(contract.workerIndex): " }
+  func info(_ text: String) { context.info(label + text) }
+  func warning(_ text: String) { context.warning(label + text) }
+  var now: Instant { context.now }
 
   // MARK: What is known
 
@@ -154,7 +154,7 @@ final class Lease {
     sayContract()
   }
 
-  private func sayContract() {
+  func sayContract() {
     let signed = money.record.contract
     link.say(
       .contract(body: signed.body.encode(), publisherSignature: signed.publisherSignature))
@@ -191,7 +191,7 @@ final class Lease {
   func disconnected(from call: Call) { if link.call === call { disconnected() } }
 
   /// Both sides know where the other stands: what the provider lacks is sent again.
-  private func compared(_ theirs: LeaseState) {
+  func compared(_ theirs: LeaseState) {
     if link.isLive { return }
     link.compared()
     info("called again (" + stage.text + ")")
@@ -210,177 +210,6 @@ final class Lease {
     case .closed, .abandoned: break
     }
     course.conduct.compared()
-  }
-
-  // MARK: Messages
-
-  /// One message of the provider. What makes no sense is refused and ends the connection, never the
-  /// lease.
-  func received(_ message: SessionMessage) {
-    context.touch(self)
-    if !link.isLive {
-      switch message {
-      case .state(let theirs): return compared(theirs)
-      case .refuse(let code, let text): return refused(code, text)
-      default: return link.refuse(.badMessage, "before both sides said where they stand")
-      }
-    }
-    switch message {
-    case .accept(let signature, let nextKey):
-      course.accepted(signature, nextKey: nextKey)
-    case .fundingState(let channel, let sight): fundingSeen(channel, sight)
-    case .taskState(let number, let state): tasks.stateReported(number, state)
-    case .taskEnded(let line): lineCame(line)
-    case .usage(let report):
-      trusting { () throws(LeaseFault) in
-        try books.believe(report.usage, owedSat: report.owedSat)
-      }
-    case .paymentStored(let channel, let sequence): money.paymentStored(channel, sequence)
-    case .statement(let body, let signature): statementReceived(body, signature)
-    case .receipt(let body, let signature, let closes): receiptReceived(body, signature, closes)
-    case .closeSigned(let close): closeSigned(close)
-    case .standing(let standing, let text): stands(standing, text)
-    case .leaving(let noticeMs, let text):
-      warning(
-        "the machine's owner ends the lease in \(noticeMs / 1000) s: "
-          + String(decoding: text, as: UTF8.self))
-      course.leaves()
-    case .topUpAccepted(let number, let signature, let nextKey):
-      topUpAccepted(number, signature, nextKey)
-    case .topUpWanted(let rate): money.topUpWanted(rate)
-    case .execStarted(let id): execs.started(id)
-    case .execEnded(let end): execs.ended(end)
-    case .refuse(let code, let text): refused(code, text)
-    // What was said before the contract may be said again.
-    case .unknown, .state, .hello, .bid: break
-    case .welcome, .offer, .contract, .funding, .task, .linesStored, .taskStop,
-      .payment, .statementSigned, .end, .receiptSigned, .closeWanted, .topUp, .execute,
-      .execSignal, .execResize:
-      link.refuse(.badMessage, "out of place")
-    }
-  }
-
-  private func refused(_ code: RefusalCode, _ text: [UInt8]) {
-    warning("the machine refused: " + String(decoding: text, as: UTF8.self))
-    link.close()
-    if stage < .funded { return course.abandon("refused", code) }
-    if code == .unknownLease { course.failed("it does not know the lease any more") }
-  }
-
-  // MARK: Work and money
-
-  private func fundingSeen(_ channel: UInt8, _ sight: FundingSight) {
-    if Int(channel) >= money.channels.count { return }
-    switch sight {
-    case .relayed: break
-    case .confirmed(let height): info("sees its funding at height \(height)")
-    case .lost: warning("a reorganisation took the funding of channel \(channel) out of the chain")
-    }
-    if channel == 0 && sight != .lost { course.fundingSeen() }
-  }
-
-  private func lineCame(_ line: TaskLine) {
-    if !course.isAtWork { return }
-    course.progressed()
-    tasks.ended(line)
-  }
-
-  /// Runs what the provider's word leads to; a fault ends the lease.
-  private func trusting(_ body: () throws(LeaseFault) -> Void) {
-    if !course.isAtWork || !books.isTrusted { return }
-    do throws(LeaseFault) { try body() } catch { course.failed(error.reason, isFault: true) }
-  }
-
-  private func pay() {
-    if !course.isAtWork || !books.isTrusted { return }
-    if money.pay(isEnding: stage == .ending) { store() }
-    if stage == .open && money.isExhausted { course.end("the channels are paid out") }
-  }
-
-  private func stands(_ standing: Standing, _ text: [UInt8]) {
-    if stage < .funded || stage > .ending || !course.conduct.stands(standing) { return }
-    let reason = text.isEmpty ? "" : " (" + String(decoding: text, as: UTF8.self) + ")"
-    switch standing {
-    case .running: info("runs again")
-    case .frozen:
-      warning("frozen: \(money.owedSat) sat owed, \(money.paidSat) sat paid" + reason)
-    case .unconfirmed: warning("stands still until its funding confirms" + reason)
-    case .paused: warning("paused by the machine's owner" + reason)
-    case .awaitingTopUp: warning("stands still until its next channel is seen" + reason)
-    }
-  }
-
-  private func topUpAccepted(_ number: UInt8, _ signature: [UInt8], _ nextKey: [UInt8]) {
-    do throws(MarketError) {
-      if try money.topUpAccepted(number, signature, nextKey: nextKey) { course.report(.toppedUp) }
-    } catch { course.failed("top-up: " + error.message) }
-  }
-
-  private func statementReceived(_ body: [UInt8], _ signature: [UInt8]) {
-    trusting { () throws(LeaseFault) in
-      course.progressed()
-      guard let statement = try books.statementReceived(body, signature) else { return }
-      if statement.isFinal { course.finalStatementCame() } else { store() }
-      books.sayStatementSigned()
-    }
-  }
-
-  private func receiptReceived(_ body: [UInt8], _ signature: [UInt8], _ closes: [SignedClose]) {
-    if books.hasReceipt { return course.answerAgain() }
-    if stage != .ending { return }
-    trusting { () throws(LeaseFault) in
-      course.progressed()
-      if !(try books.receiptReceived(body, signature, closes)) { return }
-      course.settle(hasReceipt: true)
-      info(
-        "receipt: \(money.owedSat) sat owed, \(money.paidSat) sat paid in \(money.payments) "
-          + "payments")
-    }
-  }
-
-  /// The provider signs a close by itself: the funding came too late for it, or it wants an early end.
-  private func closeSigned(_ close: SignedClose) {
-    do throws(ChannelError) { try money.channels.closeReceived(close) } catch {
-      return warning("its close is refused: " + error.message)
-    }
-    if money.paidSat == 0 && close.signatures.amountSat == 0 {
-      if stage == .funded { info("its place was gone when the funding came") }
-      money.channels.close(.unpaid)
-      if stage < .settled { course.settle(hasReceipt: false) }
-    }
-  }
-
-  // MARK: Streams: a task's, a bundle's or an exec session's
-
-  func streamOpened(_ id: StreamId, _ opening: StreamOpening) {
-    context.touch(self)
-    if !link.isLive || !(tasks.streamOpened(id, opening) || execs.streamOpened(id, opening)) {
-      link.resetStream(id)
-    }
-  }
-
-  func streamReceived(_ id: StreamId, _ bytes: [UInt8]) {
-    context.touch(self)
-    course.progressed()
-    if !tasks.received(id, bytes) && !execs.received(id, bytes) { link.resetStream(id) }
-  }
-
-  func streamEnded(_ id: StreamId) {
-    context.touch(self)
-    tasks.streamEnded(id)
-    execs.streamEnded(id)
-  }
-
-  func streamReset(_ id: StreamId) {
-    context.touch(self)
-    tasks.streamReset(id)
-    execs.streamReset(id)
-  }
-
-  func streamCredit(_ id: StreamId) {
-    context.touch(self)
-    tasks.credit(id)
-    execs.credit(id)
   }
 
   // MARK: The chain
@@ -409,7 +238,7 @@ final class Lease {
     context.touch(self)
   }
 
-  private func channelEvents() {
+  func channelEvents() {
     while let event = money.channels.nextEvent() {
       switch event {
       case .spent(let number, let spend, let height):
@@ -444,7 +273,7 @@ final class Lease {
     nextDeadlineMs = course.deadlineMs
   }
 
-  private func taskMoved(_ event: LeaseTasks.Event) {
+  func taskMoved(_ event: LeaseTasks.Event) {
     switch event {
     case .fault(let reason): course.failed(reason, isFault: true)
     case .orphanEnded:
@@ -461,7 +290,7 @@ final class Lease {
   }
 
   /// What runs by this side's knowledge: the reservation, and the time in which the share is in use.
-  private func observe() {
+  func observe() {
     let isRunning = course.conduct.standing == .running
     let heardMs = link.call?.heardAtMs ?? 0
     course.conduct.observe(
@@ -478,7 +307,7 @@ final class Lease {
   }
 
   /// Whether this side knows why the lease stands still.
-  private var isExcused: Bool {
+  var isExcused: Bool {
     switch course.conduct.standing {
     case .running: return true
     case .frozen: return !money.isPaidUp

@@ -10,13 +10,13 @@ import Wallet
 /// The publisher's body: one poll loop that brings events to the ``HiringMachine`` and carries out what
 /// it decides, each effect finished before the next.
 public final class RunProgram {
-  private enum TimerToken {
+  enum TimerToken {
     static let chain: UInt64 = 1
     static let machine: UInt64 = 2
     static let progress: UInt64 = 3
   }
 
-  private enum WatchToken {
+  enum WatchToken {
     /// This program's own input.
     static let input: UInt64 = 1
     /// The arguments of a map's tasks.
@@ -24,7 +24,7 @@ public final class RunProgram {
   }
 
   /// Between two lines about a chain that is still being followed.
-  private static let progressMs: UInt64 = 3_000
+  static let progressMs: UInt64 = 3_000
 
   let folder: RunFolder
   let machine: HiringMachine
@@ -34,21 +34,21 @@ public final class RunProgram {
   /// Where workers call.
   public let address: SocketAddress
   /// The same as it is announced.
-  private let endpoint: Market.Endpoint
-  private let chain: ChainFollower
-  private let timeline: Timeline
-  private let desk: TaskDesk
-  private var status: MapStatusLine?
-  private var costs: CostWarning?
-  private var connections = WorkerConnections()
+  let endpoint: Market.Endpoint
+  let chain: ChainFollower
+  let timeline: Timeline
+  let desk: TaskDesk
+  var status: MapStatusLine?
+  var costs: CostWarning?
+  var connections = WorkerConnections()
   var control = ControlServer()
-  private var fault = FaultPoint()
-  private var hasBegun = false
+  var fault = FaultPoint()
+  var hasBegun = false
   /// The run is in the ledger.
-  private var isStored: Bool
-  private var poolIsFinished = false
-  private var isStopping = false
-  private var signals = 0
+  var isStored: Bool
+  var poolIsFinished = false
+  var isStopping = false
+  var signals = 0
 
   public init(
     folder: RunFolder, request: RunRequest, timeline: Timeline
@@ -98,7 +98,7 @@ public final class RunProgram {
     }
   }
 
-  private static func machine(
+  static func machine(
     _ folder: RunFolder, _ bundles: BundleStore
   ) throws(RunError) -> HiringMachine {
     let walletFolder = folder.walletFolder
@@ -118,7 +118,7 @@ public final class RunProgram {
     } catch { throw .wallet(error) }
   }
 
-  private static func peers(
+  static func peers(
     _ options: RunOptions
   ) throws(RunError) -> [(host: String, port: UInt16)] {
     var peers: [(host: String, port: UInt16)] = []
@@ -156,7 +156,7 @@ public final class RunProgram {
 
   // MARK: The loop
 
-  private var isFinished: Bool {
+  var isFinished: Bool {
     guard let pool = work.pool else { return isStopping }
     return poolIsFinished || machine.isFinished(pool)
   }
@@ -184,7 +184,7 @@ public final class RunProgram {
     return try end()
   }
 
-  private func end() throws(RunError) -> RunEnd {
+  func end() throws(RunError) -> RunEnd {
     let pool = work.pool.flatMap { machine.status(of: $0) }
     let open = UInt64(work.addedTasks) - min(desk.tally.ended, work.addedTasks)
     var end = RunEnd(
@@ -197,7 +197,7 @@ public final class RunProgram {
   }
 
   /// The wallet's past is known: the machine can begin.
-  private func begin() throws(RunError) {
+  func begin() throws(RunError) {
     hasBegun = true
     let client = chain.client
     machine.started(now, tipHeight: client.tipHeight, baseHeight: client.baseHeight) {
@@ -207,14 +207,14 @@ public final class RunProgram {
   }
 
   /// A new run is planned when the chain's fees are known.
-  private func beginPool() throws(RunError) {
+  func beginPool() throws(RunError) {
     if work.pool != nil || isStopping || !hasBegun { return }
     let plan = request.plan(endpoint, feeRateSatPerKvB: chain.client.feeRateSatPerKvB)
     try work.begin(plan, listen: address.description, now)
     openControl()
   }
 
-  private func handle(_ event: ReactorEvent) {
+  func handle(_ event: ReactorEvent) {
     if chain.handle(event) || control.handle(event, self) { return }
     switch event {
     case .timerFired(TimerToken.progress): tellProgress()
@@ -232,13 +232,13 @@ public final class RunProgram {
   }
 
   /// Without the port.
-  private static func host(of address: SocketAddress?) -> String {
+  static func host(of address: SocketAddress?) -> String {
     guard let text = address?.description, let colon = text.lastIndex(of: ":") else { return "" }
     return String(text[..<colon])
   }
 
   /// After every event: new tasks, effects, then what the chain learnt, until all are quiet.
-  private func afterEvent() throws(RunError) {
+  func afterEvent() throws(RunError) {
     work.feed(now)
     try carryOut()
     while let event = chain.nextEvent() {
@@ -264,7 +264,7 @@ public final class RunProgram {
   // MARK: What the machine decides, done
 
   /// A disk that does not take money's state ends the program: nothing may go on as if it had.
-  private func carryOut() throws(RunError) {
+  func carryOut() throws(RunError) {
     var stores: [HiringEffect] = []
     while let effect = machine.nextEffect() {
       if effect.isStore {
@@ -280,7 +280,7 @@ public final class RunProgram {
   }
 
   /// One commit for those that follow each other; the wallet has a file of its own.
-  private func store(_ effects: inout [HiringEffect]) throws(RunError) {
+  func store(_ effects: inout [HiringEffect]) throws(RunError) {
     var commit: [HiringEffect] = []
     for (place, effect) in effects.enumerated() {
       guard case .storeWallet(let state) = effect else {
@@ -300,7 +300,7 @@ public final class RunProgram {
     effects.removeAll(keepingCapacity: true)
   }
 
-  private func commit(_ effects: inout [HiringEffect]) throws(RunError) {
+  func commit(_ effects: inout [HiringEffect]) throws(RunError) {
     if effects.isEmpty { return }
     for effect in effects { fault.before(effect.name) }
     try folder.ledger.store(effects)
@@ -320,7 +320,7 @@ public final class RunProgram {
     effects.removeAll(keepingCapacity: true)
   }
 
-  private func carryOut(_ effect: HiringEffect) throws(RunError) {
+  func carryOut(_ effect: HiringEffect) throws(RunError) {
     switch effect {
     case .log(let level, let text): timeline.tell(text, level: level)
     case .transmit(let key, let bytes):
@@ -346,85 +346,6 @@ public final class RunProgram {
     case .storePool, .storeLease, .storeLeaseState, .storeChannel, .storeTask, .storeWallet,
       .storeProviders:
       break
-    }
-  }
-
-  // MARK: The user
-
-  /// The run shall end, however often that is said.
-  func stop(_ text: String) {
-    if !isStopping { timeline.tell(text) }
-    isStopping = true
-    work.stop(now)
-  }
-
-  /// The run shall end; a second time: now.
-  private func signalled() {
-    signals += 1
-    if signals == 1 {
-      stop("stopping: jobs end, what they used is paid; once more to leave now")
-    } else {
-      timeline.tell("left; `zennet resume` takes the run up again")
-    }
-  }
-
-  /// Without it the run goes on all the same.
-  private func openControl() {
-    guard let path = work.path else { return }
-    do throws(HostError) { try control.open(path, reactor) } catch {
-      timeline.tell("no control socket: " + error.message, level: 1)
-    }
-  }
-
-  /// Until the chain is known nothing else happens, which may take long, or need somebody's help.
-  private func tellProgress() {
-    if chain.client.isSynced { return }
-    let progress = chain.client.progress
-    var text = "following the chain: height \(progress.tipHeight)"
-    if let height = progress.filterHeight { text += ", filters up to \(height)" }
-    text += ", looked through up to \(progress.scannedHeight), peers: \(progress.readyPeers)"
-    if progress.isWaitingForBlock { text += ", waiting for a block" }
-    if progress.filterHeight == progress.tipHeight && !progress.isCrossChecked {
-      text += ", asking whether they agree about filters"
-    }
-    timeline.tell(text)
-    reactor.setTimer(TimerToken.progress, atMs: Clock.monotonicMs() + RunProgram.progressMs)
-  }
-
-  private func showStatus() {
-    guard let pool = work.pool,
-      let text = status?.text(nowMs: Clock.monotonicMs(), { machine.status(of: pool) }, desk.tally)
-    else { return }
-    timeline.show(progress: text)
-  }
-
-  // MARK: Input
-
-  /// This program's own input, and a map's arguments, are read only while the tasks take them.
-  private func watchInputs() {
-    if request.forwardsInput, let pool = work.pool, machine.inputRoom(pool) > 0 {
-      reactor.watch(0, token: WatchToken.input)
-    } else {
-      reactor.unwatch(WatchToken.input)
-    }
-    if let fd = work.fd {
-      reactor.watch(fd, token: WatchToken.arguments)
-    } else {
-      reactor.unwatch(WatchToken.arguments)
-    }
-  }
-
-  private func readInput() {
-    guard let pool = work.pool else { return }
-    let room = machine.inputRoom(pool)
-    if room == 0 { return }
-    let source = Descriptor(owning: 0)
-    let result = (try? source.read(limit: min(65_536, room))) ?? .ended
-    _ = source.release()
-    switch result {
-    case .bytes(let bytes): machine.inputRead(bytes, pool, now)
-    case .ended: machine.inputEnded(pool, now)
-    case .wouldBlock: break
     }
   }
 }
