@@ -32,9 +32,6 @@ extension HiringMachine {
     for lease in leases where lease.money.account.isReserved { lease.store() }
   }
 
-  /// When ``timePassed(_:)`` is wanted; `UInt64.max` when only events matter.
-  public private(set) var nextDeadlineMs = UInt64.max
-
   func findDeadline() {
     var earliest = switchboard.nextDeadlineMs
     var hasReservation = false

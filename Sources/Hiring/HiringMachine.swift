@@ -40,6 +40,9 @@ public final class HiringMachine {
   /// The next thing to do; nil when there is nothing.
   public func nextEffect() -> HiringEffect? { context.nextEffect() }
 
+  /// When ``timePassed(_:)`` is wanted; `UInt64.max` when only events matter.
+  public internal(set) var nextDeadlineMs = UInt64.max
+
   // MARK: After a restart: before ``started(_:tipHeight:baseHeight:blockHash:)``, in this order
 
   /// What ``HiringEffect/storeProviders(_:)`` wrote.

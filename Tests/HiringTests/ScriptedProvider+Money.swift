@@ -165,9 +165,6 @@ extension ScriptedProvider {
 
   // MARK: Exec sessions: each says what it reads
 
-  var execInputs: [StreamId: UInt32] = [:]
-  var execOutputs: [UInt32: [StreamId]] = [:]
-
   func executed(_ request: ExecRequest) {
     guard let contract else { return }
     say(.execStarted(id: request.id))

@@ -102,6 +102,9 @@ final class ScriptedProvider {
   var taskEndsAtMs = UInt64.max
   var heldClosesBroadcast = false
 
+  var execInputs: [StreamId: UInt32] = [:]
+  var execOutputs: [UInt32: [StreamId]] = [:]
+
   init(_ world: World, _ behaviour: Behaviour = Behaviour()) {
     self.world = world
     self.behaviour = behaviour

@@ -72,9 +72,9 @@ extension WithKernel {
     func beforeItHasBegun(program: String) throws {
       let sandbox = sandbox(program)
       try run(shell("true"), in: sandbox).process.destroy()
-      let before = Leftovers.now()
       let bundle = memoryFile(plainBundle)
       defer { close(bundle) }
+      let before = Leftovers.now()
       for way in 0..<4 {
         let driver = Driver(
           try sandbox.prepare(shell("echo ran"), bundles: [bundle], nowMs: nowMs()))

@@ -97,9 +97,9 @@ import Testing
     var wire = Wire.established()
     var ids: [StreamId] = []
     while let id = wire.ends[0].open(StreamOpening(kind: .fileOut)) { ids.append(id) }
-    #expect(ids.count == SessionLimits.streams)
+    #expect(ids.count == SessionLimits().streams)
     wire.settle()
-    #expect(wire.said[1].count == SessionLimits.streams)
+    #expect(wire.said[1].count == SessionLimits().streams)
     wire.ends[1].resetStream(ids[7])
     wire.settle()
     let one = wire.ends[0].open(StreamOpening(kind: .fileOut))

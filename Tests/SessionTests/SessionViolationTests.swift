@@ -115,7 +115,7 @@ import Testing
 
   @Test func tooManyStreams() throws {
     var peer = try RawPeer()
-    let limit = SessionLimits.streams
+    let limit = SessionLimits().streams
     for number in 0..<limit { peer.frame(.open, UInt32(2 * number + 1), Self.opening) }
     #expect(peer.failure == nil)
     // A stream that ended makes room for one more.

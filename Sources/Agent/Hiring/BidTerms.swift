@@ -20,9 +20,12 @@ struct BidTerms {
     worstHourlySat = Price.worstHourlySat(rates, offer.share, traffic: offer.traffic)
     hourlySat = Price.hourlySat(rates, offer.share) ?? UInt64.max
     let isStranger = !context.memory.history.contains(publisher)
-    maxLossSat = RiskRule.maxLossSat(
+    let creditSat = RiskRule.maxLossSat(
       hourlySat: hourlySat, strangerSat: isStranger ? configuration.strangerSat : nil,
       ownerSat: configuration.maxLossSat)
+    // More credit than the publisher can pay within its own limit is of no use to either.
+    maxLossSat = min(
+      creditSat, max(offer.publisherMaxLossSat, Amount.dustSat) - Amount.dustSat)
     headroomSat =
       FreezeRule(rates, offer.share, sampleMs: LeaseTimes.lateSampleMs(LeaseTimes.leastSampleMs))
       .headroomSat
