@@ -26,10 +26,11 @@ FIRST_PAYMENT_SAT = 330
 # transaction of any kind would show.
 RUN_FEES_SAT, LEASE_FEES_SAT, TOP_UP_FEES_SAT = 850, 350, 450
 # Beyond the two programs' own files, nothing may lie in their folders when all is over.
-AGENT_FILES = re.compile(r"(seed|lock|status|bundles/[0-9a-f]{64}|(ledger|chain)\.db(-wal|-shm)?)")
+AGENT_FILES = re.compile(r"(seed|lock|status|(ledger|chain)\.db(-wal|-shm)?)")
 PUBLISHER_FILES = re.compile(
     r"(phrase|lock|state|(ledger|chain)\.db(-wal|-shm)?"
-    r"|runs/[0-9a-f]{12}/(bundle-\d+\.tar\.zst|options\.json|control|worker-\d+(\.[a-z.]+|/.*)?))")
+    r"|runs/[0-9a-f]{12}/(bundles/[0-9a-f]{64}\.tar\.zst|options\.json|control"
+    r"|(worker|task)-\d+(\.[a-z.]+|/.*)?))")
 
 
 def risk_sat(hour_sat):
