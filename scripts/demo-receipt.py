@@ -57,8 +57,6 @@ def main():
     ran = sorted(task["task"] for lease in leases for task in lease["tasks"])
     if ran != list(range(count)):
         fail(f"of {count} tasks these ended: {ran}")
-    if not any(lease["top_ups"] for lease in leases):
-        fail("no lease was topped up")
     print(
         f"  words agree: {receipt['result_sha256'][:16]}…; {receipt['seconds']} s from an empty chain"
         " to the last close")
