@@ -37,10 +37,10 @@ def until(what, seconds, ready):
 
 
 def cgroups_of(owner):
-    """Control groups of this machine's jobs that still exist."""
+    """Control groups of this machine's leases, each before those of its tasks, that still exist."""
     found = []
     for base, folders, _ in os.walk("/sys/fs/cgroup"):
-        found += [f"{base}/{name}" for name in folders if name.startswith(owner + ".")]
+        found += [path for path in (f"{base}/{name}" for name in folders) if f"/{owner}." in path]
     return found
 
 
