@@ -203,7 +203,8 @@ extension ScriptedProvider {
     let usage = UsageVector(
       cpuMs: ranMs * UInt64(contract.share.milliCpus) / 1000 * behaviour.overstatesTenths / 10,
       memoryMiBMs: ranMs, wallMs: ranMs)
-    let results = kind == .exited ? self.results(number) : []
+    let hasResults = kind == .exited || (hasRun && kind == .stoppedByPublisher)
+    let results = hasResults ? self.results(number) : []
     lines.append(
       TaskLine(
         number: number, kind: kind, status: 0, usage: usage,

@@ -140,7 +140,7 @@ final class Lease {
 
   /// What has not ended here goes to other leases, or is lost.
   func takeLost() -> [(index: UInt32, hasStarted: Bool)] {
-    let lost = tasks.giveUp()
+    let lost = tasks.giveUp(fetchesResults: course.awaitsRest)
     if !lost.isEmpty { store() }
     return lost
   }

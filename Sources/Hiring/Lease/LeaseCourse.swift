@@ -214,6 +214,12 @@ final class LeaseCourse {
     report(.moved)
   }
 
+  /// The receipt is agreed, and is answered when the rest of the output and the results is here.
+  var awaitsRest: Bool {
+    if case .settled(let settlement) = phase { return settlement.answersAtMs != nil }
+    return false
+  }
+
   /// The signed answer lets the provider hang up, so the rest of the output comes first.
   func answerIfDue() {
     guard case .settled(var settlement) = phase, let atMs = settlement.answersAtMs else { return }

@@ -139,11 +139,13 @@ final class LeaseTasks {
 
   /// Other leases get what has not ended here. Lines that still come count, and nothing else of them
   /// does. The pool's indices, and whether each has started.
-  func giveUp() -> [(index: UInt32, hasStarted: Bool)] {
+  ///
+  /// - Parameter fetchesResults: output and results of tasks that ended here still come.
+  func giveUp(fetchesResults: Bool) -> [(index: UInt32, hasStarted: Bool)] {
     var lost: [(index: UInt32, hasStarted: Bool)] = []
     for run in runs {
       if run.line != nil {
-        abandonRest(run)
+        if !fetchesResults { abandonRest(run) }
       } else if let index = run.index {
         lost.append((index, run.isStarted))
         run.index = nil
