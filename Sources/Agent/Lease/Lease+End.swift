@@ -29,7 +29,7 @@ extension Lease {
       return context.warning(label + "the publisher's signature of the receipt is wrong")
     }
     context.info(label + "receipt signed: \(books.channels.paidSat) sat paid")
-    beginClosing()
+    beginClosing(isAgreed: true)
   }
 
   /// A channel of a lease that is ending may be closed by its publisher too.
@@ -41,9 +41,12 @@ extension Lease {
   }
 
   /// Whatever the publisher does, what was paid is collected.
-  func beginClosing() {
+  ///
+  /// - Parameter isAgreed: the publisher has signed the receipt. Else it has to learn that none will come.
+  func beginClosing(isAgreed: Bool = false) {
     books.remember(work)
     work.sayLines()
+    if !isAgreed { call.say(.refuse(code: .unknownLease, text: Array("the lease is closed".utf8))) }
     parts.storeRows()
     books.eraseTraces()
     call.flush()

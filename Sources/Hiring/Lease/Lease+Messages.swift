@@ -58,6 +58,6 @@ extension Lease {
     warning("the machine refused: " + String(decoding: text, as: UTF8.self))
     link.close()
     if stage < .funded { return course.abandon("refused", code) }
-    if code == .unknownLease { course.failed("it does not know the lease any more") }
+    if code == .unknownLease { course.gone("it does not know the lease any more") }
   }
 }

@@ -173,6 +173,15 @@ final class LeaseCourse {
     over(failed: true)
   }
 
+  /// The provider has closed the lease, lost it, or is away for too long: no line, result or receipt
+  /// is waited for.
+  func gone(_ reason: String) {
+    guard stage == .funded || isAtWork else { return }
+    warning("given up: " + reason)
+    settle(hasReceipt: false)
+    over(failed: true)
+  }
+
   /// The provider's owner ends the lease: its place is filled again while its tasks go on.
   func leaves() {
     conduct.leaves()
@@ -276,7 +285,7 @@ final class LeaseCourse {
         failed("it did not confirm its funding in time")
       }
     case .open:
-      if !link.isConnected && now.nowMs >= awayEndsAtMs { return failed("it is away") }
+      if !link.isConnected && now.nowMs >= awayEndsAtMs { return gone("it is away") }
       judgeConduct()
     case .ending(let ending):
       if now.nowMs >= endsAtMs(ending) { settle(hasReceipt: false) }

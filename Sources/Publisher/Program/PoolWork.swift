@@ -68,6 +68,7 @@ final class PoolWork {
   /// Adds the pool to the machine, and the tasks that are known; what they need is on the disk before.
   /// - Parameter listen: where workers call, as whoever takes the run up has to listen there again.
   func begin(_ plan: PoolPlan, listen: String, _ now: Instant) throws(RunError) {
+    try restoreProviders()
     let pool = machine.addPool(plan, now)
     startedUnixSeconds = now.unixSeconds
     try use(pool)
@@ -129,9 +130,7 @@ final class PoolWork {
     let ledger = folder.ledger
     startedUnixSeconds = former.startedUnixSeconds
     try use(former.id)
-    if let providers = try ledger.providers() {
-      try restoring { () throws(HiringError) in try machine.restored(providers: providers) }
-    }
+    try restoreProviders()
     machine.restored(pool: former, now)
     let leases = try ledger.leases(of: former.id)
     var places: [Bytes32: UInt16] = [:]
@@ -163,6 +162,12 @@ final class PoolWork {
     guard let known = restoredTasks else { return }
     restoredTasks = nil
     try addTasks(known: known, now)
+  }
+
+  /// What earlier runs learned of providers: debts, and who is not hired again.
+  private func restoreProviders() throws(RunError) {
+    guard let book = try folder.ledger.providers() else { return }
+    try restoring { () throws(HiringError) in try machine.restored(providers: book) }
   }
 
   private func restoring(_ body: () throws(HiringError) -> Void) throws(RunError) {
