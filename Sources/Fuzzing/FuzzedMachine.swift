@@ -27,6 +27,8 @@ final class FuzzedMachine {
   private var lines: UInt32 = 0
   private var chain = Bytes32.zero
   private var lastTask: UInt32 = 0
+  /// The highest number of a line.
+  private var lastLine: UInt32 = 0
   private var outbound: [[UInt8]] = []
 
   init(_ index: UInt8) {
@@ -75,7 +77,7 @@ final class FuzzedMachine {
       guard let made = try? Contract.decode(body) else { break }
       contract = made
       (terms, fundings, payments) = ([made.terms], [:], [:])
-      (usage, lines, chain, lastTask) = (LeaseUsage(), 0, .zero, 0)
+      (usage, lines, chain, lastTask, lastLine) = (LeaseUsage(), 0, .zero, 0, 0)
     case .topUp(let body, _):
       if let topUp = try? TopUp.decode(body), Int(topUp.number) == terms.count {
         terms.append(topUp.terms)
@@ -176,6 +178,7 @@ final class FuzzedMachine {
       resultDigest: isHonest ? Sha256.hash(FuzzedMachine.results) : .zero, startedUnixSeconds: 1)
     usage.tasks = usage.tasks.adding(line.usage)
     lines += 1
+    lastLine = max(lastLine, number)
     chain = line.chain(after: chain)
     say(.taskEnded(line))
   }
@@ -188,7 +191,7 @@ final class FuzzedMachine {
   private func statement(isFinal: Bool, isLie: Bool) -> Statement? {
     guard let contract else { return nil }
     return Statement(
-      contract: contract.id, lines: lines, lastTask: lastTask, chain: chain, usage: usage,
+      contract: contract.id, lines: lines, lastTask: lastLine, chain: chain, usage: usage,
       owedSat: (contract.owedSat(usage) ?? 0) &+ (isLie ? 1 << 20 : 0),
       paid: payments.sorted { $0.key < $1.key }.map {
         Statement.Paid(channel: $0.key, amountSat: $0.value.amountSat)
