@@ -43,6 +43,26 @@ struct RestartTests {
     }
   }
 
+  /// The receipt of a stopped run is agreed before all results are here; the answer waits for them.
+  @Test func theResultsOfAStoppedTaskSurviveBrokenConnections() throws {
+    for seed in 1...12 {
+      var behaviour = ScriptedProvider.Behaviour()
+      behaviour.taskMs = 600_000
+      behaviour.resultBytes = 1_000_000
+      let scene = try Scene([behaviour], tasks: 1, seed: UInt64(seed))
+      #expect(scene.world.run { scene.tasks.filter(\.isRunning).count == 1 })
+      scene.machine.stop(pool: scene.pool, scene.publisher.now)
+      for _ in 0..<4 {
+        scene.world.run(forMs: UInt64(scene.world.random.int(1...400))) { scene.isFinished }
+        scene.world.cut(0)
+      }
+      if seed % 2 == 0 && !scene.isFinished { try scene.restartPublisher() }
+      #expect(scene.finish(), "seed \(seed)")
+      #expect(scene.publisher.disk.results[0]?.count == 1_000_000, "seed \(seed)")
+      #expect(scene.publisher.disk.kept == [0] && scene.booksAgree, "seed \(seed)")
+    }
+  }
+
   /// `kill -9` before every effect: every task's result is taken once and paid once, or reported as lost.
   ///
   /// - Parameter capacitySat: a small one needs several channels.

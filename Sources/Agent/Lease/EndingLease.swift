@@ -9,8 +9,9 @@ struct EndingLease {
     case tasks
     /// The last payment is waited for until then.
     case payment(untilMs: UInt64)
-    /// The receipt was said; the publisher's signature is waited for until then.
-    case signature(untilMs: UInt64)
+    /// The receipt was said; the publisher's signature is waited for until then, and longer while it
+    /// has not fetched all results.
+    case signature(untilMs: UInt64, resultsUntilMs: UInt64)
   }
 
   let reason: LeaseEnding
@@ -52,7 +53,7 @@ struct EndingLease {
   var nextDeadlineMs: UInt64 {
     switch step {
     case .tasks: return UInt64.max
-    case .payment(let untilMs), .signature(let untilMs): return untilMs
+    case .payment(let untilMs), .signature(let untilMs, _): return untilMs
     }
   }
 
@@ -68,7 +69,8 @@ struct EndingLease {
     switch step {
     case .tasks: break
     case .payment(let untilMs): step = .payment(untilMs: min(untilMs, latestMs))
-    case .signature(let untilMs): step = .signature(untilMs: min(untilMs, latestMs))
+    case .signature(let untilMs, _):
+      step = .signature(untilMs: min(untilMs, latestMs), resultsUntilMs: latestMs)
     }
   }
 
@@ -83,7 +85,13 @@ struct EndingLease {
       step = .payment(untilMs: untilMs)
       return settle(parts, untilMs: untilMs)
     case .payment(let untilMs): return settle(parts, untilMs: untilMs)
-    case .signature(let untilMs): return parts.nowMs >= untilMs
+    case .signature(let untilMs, let resultsUntilMs):
+      if parts.nowMs < untilMs { return false }
+      if !parts.work.hasResults || parts.nowMs >= resultsUntilMs { return true }
+      step = .signature(
+        untilMs: min(parts.nowMs + LeaseTimes.signatureMs, resultsUntilMs),
+        resultsUntilMs: resultsUntilMs)
+      return false
     }
   }
 
@@ -99,7 +107,9 @@ struct EndingLease {
       // The last orders are overwritten before traces of them are erased.
       parts.storeRows()
       books.sayReceipt(work)
-      step = .signature(untilMs: parts.nowMs + signatureMs(parts))
+      step = .signature(
+        untilMs: parts.nowMs + signatureMs(parts),
+        resultsUntilMs: parts.nowMs + (isHasty ? LeaseTimes.hastyPaymentMs : parts.holdMs))
       return false
     }
     if isStated && books.channels.roomSat == 0 { return true }

@@ -110,7 +110,7 @@ final class Lease {
     case .closed, .abandoned: return true
     case .settled(let settlement):
       if !books.hasReceipt { return true }
-      if plan.waitsForClose || settlement.answersAtMs != nil { return false }
+      if plan.waitsForClose || settlement.awaitsRest { return false }
       return !link.isConnected && money.channels.areAllClosing
     case .proposed, .accepted, .funded, .open, .ending: return false
     }

@@ -209,7 +209,7 @@ final class LeaseCourse {
       .settled(
         LeasePhase.Settlement(
           closesAtHeight: context.tipHeight + HiringTimes.closeBlocks,
-          answersAtMs: hasReceipt ? now.nowMs + HiringTimes.stalledStreamMs : nil)))
+          awaitsRest: hasReceipt)))
     if hasReceipt {
       books.noteSettled()
     } else {
@@ -225,15 +225,16 @@ final class LeaseCourse {
 
   /// The receipt is agreed, and is answered when the rest of the output and the results is here.
   var awaitsRest: Bool {
-    if case .settled(let settlement) = phase { return settlement.answersAtMs != nil }
+    if case .settled(let settlement) = phase { return settlement.awaitsRest }
     return false
   }
 
-  /// The signed answer lets the provider hang up, so the rest of the output comes first.
+  /// The signed answer lets the provider hang up and drop results, so the rest comes first. A task
+  /// whose rest stands still is given up by itself.
   func answerIfDue() {
-    guard case .settled(var settlement) = phase, let atMs = settlement.answersAtMs else { return }
-    if !tasks.isEmpty && link.isLive && now.nowMs < atMs { return }
-    settlement.answersAtMs = nil
+    guard case .settled(var settlement) = phase, settlement.awaitsRest else { return }
+    if !tasks.isEmpty && (link.isConnected || now.nowMs < awayEndsAtMs) { return }
+    settlement.awaitsRest = false
     settlement.hangsUpAtMs = now.nowMs + HiringTimes.farewellMs
     phase = .settled(settlement)
     books.sayReceiptSigned()
@@ -242,7 +243,7 @@ final class LeaseCourse {
   }
 
   func answerAgain() {
-    if case .settled(let settlement) = phase, settlement.answersAtMs == nil {
+    if case .settled(let settlement) = phase, !settlement.awaitsRest {
       books.sayReceiptSigned()
     }
   }
@@ -259,7 +260,8 @@ final class LeaseCourse {
     if stage != .closed || money.channels.areAllSpent { return }
     enter(
       .settled(
-        LeasePhase.Settlement(closesAtHeight: context.tipHeight + HiringTimes.closeBlocks)))
+        LeasePhase.Settlement(
+          closesAtHeight: context.tipHeight + HiringTimes.closeBlocks, awaitsRest: false)))
   }
 
   /// All channels are spent in blocks.
@@ -326,7 +328,9 @@ final class LeaseCourse {
     case .ending(let ending): own = endsAtMs(ending)
     case .settled(let settlement):
       own =
-        settlement.answersAtMs ?? (link.isConnected ? settlement.hangsUpAtMs : nil) ?? UInt64.max
+        settlement.awaitsRest
+        ? (link.isConnected ? UInt64.max : awayEndsAtMs)
+        : (link.isConnected ? settlement.hangsUpAtMs : nil) ?? UInt64.max
     case .closed, .abandoned: return UInt64.max
     }
     let paysAtMs =

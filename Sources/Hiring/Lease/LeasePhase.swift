@@ -27,8 +27,8 @@ enum LeasePhase {
   struct Settlement {
     /// From this height on this side sends the closes that it holds.
     var closesAtHeight: UInt32
-    /// The receipt is answered when the rest of the tasks' output is here, or then; nil once it is.
-    var answersAtMs: UInt64?
+    /// The receipt is agreed, and is answered when the rest of the output and the results is here.
+    var awaitsRest: Bool
     /// The provider hangs up when it has the answer; this side does by then.
     var hangsUpAtMs: UInt64?
   }
@@ -59,7 +59,7 @@ enum LeasePhase {
       self = .settled(
         Settlement(
           closesAtHeight: context.tipHeight + HiringTimes.closeBlocks,
-          answersAtMs: progress.hasReceipt ? nowMs : nil))
+          awaitsRest: progress.hasReceipt))
     case .closed: self = .closed
     case .abandoned: self = .abandoned
     }
