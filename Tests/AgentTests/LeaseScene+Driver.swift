@@ -107,6 +107,7 @@ extension LeaseScene {
     case .freezeShare(let key): frozen.insert(key)
     case .thawShare(let key): frozen.remove(key)
     case .stageBundle(let key, let digest, let bytes):
+      #expect(shares.contains(key), "a bundle has nowhere to go")
       bundles[key, default: [:]][digest, default: []] += bytes
     case .dropBundle(let key, let digest): bundles[key]?[digest] = nil
     case .startTask(let ref, let spec, let digests): start(ref, spec, digests)

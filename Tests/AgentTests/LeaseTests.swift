@@ -8,6 +8,20 @@ import Testing
 
 /// A lease from the announcement to the archive, on the ordinary path.
 @Suite struct LeaseTests {
+  /// Peers take a while to ask for the funding; tasks and their bundles are sent meanwhile.
+  @Test func bundlesTravelWhileTheFundingIsRelayed() {
+    let scene = LeaseScene()
+    scene.peersAsk = false
+    let publisher = scene.hire()
+    #expect(scene.stage == .awaitingFunding)
+    publisher.run(1, "print hello")
+    scene.run()
+    #expect(publisher.lines.isEmpty)
+    scene.confirm(publisher)
+    scene.run()
+    #expect(publisher.bytes(.standardOutput, of: 1) == Array("hello".utf8))
+  }
+
   @Test func aLeaseRunsTasksIsPaidAndEnds() throws {
     let scene = LeaseScene()
     let publisher = scene.hire()

@@ -48,6 +48,8 @@ final class SimulatedProvider {
   private var tasks: [TaskRef: SimulatedTask] = [:]
   private var results: [TaskRef: [UInt8]] = [:]
   private var frozenShares = Set<LeaseKey>()
+  /// Shares that are open, with the bundles that came.
+  private var staged: [LeaseKey: Set<Bytes32>] = [:]
   /// What the agent last reported of each lease, and the loss that its contract allows.
   private(set) var summaries: [Bytes32: Agent.LeaseSummary] = [:]
   private(set) var risks: [Bytes32: UInt64] = [:]
@@ -141,6 +143,7 @@ final class SimulatedProvider {
     isGone = false
     results = [:]
     frozenShares = []
+    staged = [:]
     feed = ChainFeed()
     hasStarted = false
     machine = SimulatedProvider.machine(world, behaviour, secrets, payoutScript, report)
@@ -226,7 +229,7 @@ final class SimulatedProvider {
       if world.chain.isKnown(txid) { feed.queue(.transactionRelayed(txid: txid, peers: 2)) }
     case .forget(let txid): feed.forget(txid)
     case .storeLease, .storeRows, .storeChannel, .archiveLease, .storeMemory: store(effect)
-    case .eraseTraces, .stageBundle, .dropBundle: break
+    case .eraseTraces: break
     default: carryOutInSandbox(effect)
     }
   }
@@ -258,8 +261,13 @@ final class SimulatedProvider {
 
   private func carryOutInSandbox(_ effect: AgentEffect) {
     switch effect {
-    case .openShare: break
+    case .openShare(let lease, _, _): staged[lease] = []
+    case .stageBundle(let lease, let digest, _):
+      if staged[lease] == nil { world.fail("provider \(index): a bundle has nowhere to go") }
+      staged[lease]?.insert(digest)
+    case .dropBundle(let lease, let digest): staged[lease]?.remove(digest)
     case .closeShare(let lease):
+      staged[lease] = nil
       for ref in tasks.keys where ref.lease == lease { tasks[ref] = nil }
       for ref in results.keys where ref.lease == lease { results[ref] = nil }
       frozenShares.remove(lease)
@@ -270,7 +278,10 @@ final class SimulatedProvider {
       for ref in tasks.keys where ref.lease == lease {
         tasks[ref]?.setFrozen(isFreeze, nowMs: nowMs)
       }
-    case .startTask(let ref, let spec, _):
+    case .startTask(let ref, let spec, let digests):
+      if !(staged[ref.lease] ?? []).isSuperset(of: digests) {
+        world.fail("provider \(index): task \(ref.number) starts without its bundles")
+      }
       let task = SimulatedTask(
         spec, nowMs: nowMs, isFrozen: frozenShares.contains(ref.lease))
       tasks[ref] = task

@@ -27,6 +27,8 @@ extension Lease {
       if wait.step == .unfunded {
         wait = FundingWait(step: .relaying, untilMs: context.nowMs + LeaseTimes.relayHintMs)
         phase = .awaitingFunding(wait)
+        // Bundles travel meanwhile.
+        openShare()
       }
       if books.channels.first?.isConfirmed == true { open() }
     } else {

@@ -99,6 +99,7 @@ final class Lease {
         FundingWait(
           step: isFunded ? .relaying : .unfunded,
           untilMs: context.nowMs + (isFunded ? LeaseTimes.relayHintMs : LeaseTimes.fundingMs)))
+      if isFunded { openShare() }
     case .open:
       phase = .open(OpenLease())
       openShare()

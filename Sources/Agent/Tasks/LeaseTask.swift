@@ -134,6 +134,7 @@ final class LeaseTask {
       case .owner: return (.stoppedByOwner, 0)
       }
     case .notExecutable(let code): return (.neverRan, code)
+    case .bundleRefused(.writeFailed(_, let code), _): return (.neverRan, code)
     case .bundleRefused: return (.neverRan, 0)
     case .setupFailed(_, let code): return (.neverRan, code)
     case .lost: return (.lost, 0)

@@ -15,6 +15,8 @@ final class TaskRunner {
   private var leaving: [TaskRef] = []
   /// Nothing of the lease runs now.
   var isFrozen = false
+  /// The log says once a lease why a task of it never ran: a publisher can send any number of them.
+  private var hasLoggedFailure = false
 
   init(
     _ lease: LeaseKey, _ spec: TaskSpec, _ table: TaskTable, _ lines: LineLog, account: Account,
@@ -205,6 +207,12 @@ final class TaskRunner {
   /// The program is over, or could not be started. True where its results are collected first.
   func ended(_ task: LeaseTask, _ outcome: JobOutcome, _ sample: UsageSample) {
     let (natural, status) = LeaseTask.exit(outcome)
+    if natural == .neverRan && !hasLoggedFailure {
+      hasLoggedFailure = true
+      context.info(
+        "task \(task.number) of lease " + spec.contract.id.leaseText + " never ran: "
+          + outcome.message)
+    }
     let exit: LeaseTask.Exit
     let order: TaskOrder
     switch task.phase {

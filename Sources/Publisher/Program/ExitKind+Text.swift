@@ -7,7 +7,7 @@ extension ExitKind {
     let told = text + " \(status)"
     if self != .neverRan { return told }
     let why =
-      status > 0 ? String(cString: strerror(status)) : "its bundle was refused, or did not fit"
+      status > 0 ? String(cString: strerror(status)) : "a bundle was refused"
     return told + " (\(why))"
   }
 }
