@@ -52,11 +52,14 @@ extension SessionMachine {
     }
   }
 
-  /// Openings first, as the peer takes stream numbers in rising order only.
+  /// Openings first, as the peer takes stream numbers in rising order only; but none before a control
+  /// message that was said earlier, which may be what the stream is about.
   private mutating func putStreamState(
     _ output: inout [UInt8], _ cipher: inout CipherState
   ) throws(SessionError) {
+    let controlsSent = controlsSaid - UInt64(controlQueue.count)
     for index in streams.indices where streams[index].openPending {
+      if streams[index].followsControls > controlsSent { break }
       streams[index].openPending = false
       let payload = streams[index].opening.encoded(window: streams[index].pendingGrant)
       streams[index].pendingGrant = 0
@@ -70,7 +73,8 @@ extension SessionMachine {
       remove(index)
       return try Frame.put(.reset, stream: raw, into: &output, cipher: &cipher) { _ in }
     }
-    for index in streams.indices where streams[index].pendingGrant > 0 {
+    for index in streams.indices
+    where streams[index].pendingGrant > 0 && !streams[index].openPending {
       var writer = ByteWriter()
       writer.u32le(UInt32(streams[index].pendingGrant))
       streams[index].pendingGrant = 0

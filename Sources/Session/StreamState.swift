@@ -17,6 +17,8 @@ struct StreamState {
   var pendingGrant = 0
 
   var openPending = false
+  /// How many control messages were said before it was opened.
+  var followsControls: UInt64 = 0
   var resetPending = false
   var endRequested = false
   var endSent = false

@@ -27,6 +27,20 @@ import Testing
     #expect(wire.data(1, stream) == [1, 2, 3])
   }
 
+  /// A stream is about what was said before it.
+  @Test func openingsAndControlMessagesKeepTheirOrder() {
+    var wire = Wire.established()
+    var said: [SessionEffect] = []
+    for round in 0..<20 {
+      let message = [UInt8](repeating: UInt8(round), count: round * 997)
+      if round % 3 != 2 && wire.ends[0].sendControl(message) { said.append(.control(message)) }
+      let opening = StreamOpening(kind: .fileIn, receiveOffset: UInt64(round))
+      if let stream = wire.ends[0].open(opening) { said.append(.streamOpened(stream, opening)) }
+    }
+    wire.settle()
+    #expect(wire.said[1] == said)
+  }
+
   @Test func aStreamIsGoneWhenBothEndsEndedIt() {
     var wire = Wire.established()
     let stream = wire.ends[1].open(StreamOpening(kind: .fileIn))!
