@@ -13,15 +13,7 @@ public struct TaskSummary: Equatable, Sendable {
   public var losses: UInt8
 
   /// Nil before its end.
-  public var outcome: TaskOutcome? {
-    switch state {
-    case .waiting, .assigned: return nil
-    case .line(_, _, let line, let hasResults): return .line(line, hasResults: hasResults)
-    case .lost: return .lost
-    case .notHired: return .notHired
-    case .stopped: return .stopped
-    }
-  }
+  public var outcome: TaskOutcome? { state.outcome }
 }
 
 /// The tasks of a pool: which wait, which lease has which, how they ended. A task that a provider

@@ -14,6 +14,18 @@ public struct TaskRecord: Equatable, Sendable {
     case lost
     case notHired
     case stopped
+
+    /// What became of the task; nil before its end. A line is stored when all that the task made is
+    /// here, or is not waited for any more.
+    public var outcome: TaskOutcome? {
+      switch self {
+      case .waiting, .assigned: return nil
+      case .line(_, _, let line, let hasResults): return .line(line, hasResults: hasResults)
+      case .lost: return .lost
+      case .notHired: return .notHired
+      case .stopped: return .stopped
+      }
+    }
   }
 
   public var spec: TaskSpec

@@ -29,7 +29,7 @@ struct RunQuery {
     var last: [Bytes32: (place: UInt32, task: RunReceipt.Task)] = [:]
     for task in machine.tasks(of: pool) {
       guard case .line(let lease, let place, _, _) = task.state, place > last[lease]?.place ?? 0,
-        let outcome = task.state.outcome(wantsResults: wantsResults)
+        let outcome = task.state.outcome
       else { continue }
       let status = ExitStatus(outcome, wantsResults: wantsResults)
       last[lease] = (place, RunReceipt.Task(task.index, outcome, status))
@@ -77,12 +77,12 @@ struct RunQuery {
       guard let task = tasks.first(where: { $0.index == index }) else {
         return .failure(ControlProblem("there is no task \(index)"))
       }
-      if task.state.outcome(wantsResults: wantsResults) != nil {
+      if task.state.outcome != nil {
         return .failure(ControlProblem("the task has ended already"))
       }
       return .success([index])
     }
-    let open = tasks.filter { $0.state.outcome(wantsResults: wantsResults) == nil }
+    let open = tasks.filter { $0.state.outcome == nil }
     guard let worker = request.worker else { return .success(Set(open.map(\.index))) }
     if worker >= offer.workers { return .failure(ControlProblem("there is no worker \(worker)")) }
     let own = open.filter { isMap ? $0.worker == worker : $0.index == UInt32(worker) }

@@ -153,20 +153,6 @@ extension RunOptions {
 }
 
 extension TaskRecord.State {
-  /// What became of the task; nil while something is still to come.
-  /// - Parameter wantsResults: results that are on their way are waited for.
-  func outcome(wantsResults: Bool) -> TaskOutcome? {
-    switch self {
-    case .waiting, .assigned: return nil
-    case .line(_, _, let line, let hasResults):
-      if !hasResults && wantsResults && line.resultBytes > 0 { return nil }
-      return .line(line, hasResults: hasResults)
-    case .lost: return .lost
-    case .notHired: return .notHired
-    case .stopped: return .stopped
-    }
-  }
-
   /// The lease that it ran on, by the contract's id.
   var lease: Bytes32? {
     switch self {
@@ -178,5 +164,5 @@ extension TaskRecord.State {
 
 extension TaskRecord {
   var wantsResults: Bool { spec.maxResultBytes > 0 }
-  var outcome: TaskOutcome? { state.outcome(wantsResults: wantsResults) }
+  var outcome: TaskOutcome? { state.outcome }
 }
