@@ -118,6 +118,10 @@ public struct SessionMachine {
     return total
   }
 
+  /// Whether control messages find room: less than half of what may wait is waiting. What streams hold
+  /// does not matter, as control messages go first.
+  public var takesControl: Bool { controlQueued < limits.queuedControlBytes / 2 }
+
   /// The next thing to do or to know; nil when there is none.
   public mutating func nextEffect() -> SessionEffect? {
     if let effect = effects.popFirst() { return effect }

@@ -27,6 +27,24 @@ import Testing
     #expect(wire.data(1, stream) == [1, 2, 3])
   }
 
+  /// A provider that does not read a task's input can still be asked for something.
+  @Test func aFullStreamLeavesRoomForControlMessages() {
+    var wire = Wire.established()
+    let full = [UInt8](repeating: 7, count: SessionLimits().queuedBytes)
+    for _ in 0..<4 {
+      let stream = wire.ends[0].open(StreamOpening(kind: .standardInput))!
+      let taken = wire.ends[0].send(stream, full)
+      #expect(taken == full.count)
+    }
+    wire.settle()
+    #expect(wire.ends[0].takesControl)
+    wire.ends[0].transportIsBlocked = true
+    let message = [UInt8](repeating: 1, count: SessionLimits.controlBytes)
+    var said = 0
+    while wire.ends[0].takesControl, wire.ends[0].sendControl(message) { said += message.count }
+    #expect(said >= SessionLimits().queuedControlBytes / 2)
+  }
+
   /// A stream is about what was said before it.
   @Test func openingsAndControlMessagesKeepTheirOrder() {
     var wire = Wire.established()

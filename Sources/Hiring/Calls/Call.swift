@@ -118,8 +118,8 @@ final class Call {
 
   var isEstablished: Bool { session.isEstablished }
 
-  /// Little waits to be sent: more control messages would find room.
-  var takesMore: Bool { session.bufferedBytes < session.limits.queuedControlBytes / 2 }
+  /// More control messages would find room.
+  var takesMore: Bool { session.takesControl }
 
   /// False where the provider does not read: then it is hung up on.
   @discardableResult
