@@ -22,7 +22,7 @@ from codec import DUST, NO_USAGE, decoded, encoded, owed, sha256, tagged
 from session import ERROR, FILE_IN, FILE_OUT, OUTPUT, Identity, Session, is_signed, run
 
 RATES = {"cpu": 10**9, "memory": 10**6, "read": 0, "write": 0, "network": 10**6,
-         "reserved": 20 * 10**9}  # 20 sat a second of reservation
+         "reserved": 400 * 10**9}  # 400 sat a second of reservation
 
 
 class Provider:
@@ -112,7 +112,7 @@ class Provider:
         self.channel = Channel(terms, (funding.txid, funding.outputs.index(from_terms)))
         self.node.broadcast(funding)
         self.say("funding_state", channel=0, sight=0, height=b"")
-        self.reserved_since = time.monotonic()
+        self.reserved_since = self.reported_at = time.monotonic()
 
     def on_payment(self, channel, payment):
         former = self.payment or {"sequence": 0, "amount": 0}
@@ -148,8 +148,18 @@ class Provider:
     def report(self, is_final=False):
         body, signature = self.statement(is_final)
         self.say("statement", statement=body, signature=signature)
-        stated, self.reports = decoded("statement", body), self.reports + 1
-        self.say("usage", sequence=self.reports, usage=stated["usage"], owed=stated["owed"])
+        stated = decoded("statement", body)
+        self.say_usage(stated["usage"], stated["owed"])
+
+    def say_usage(self, usage, owed_sat):
+        self.reports, self.reported_at = self.reports + 1, time.monotonic()
+        self.say("usage", sequence=self.reports, usage=usage, owed=owed_sat)
+
+    def time_passed(self):
+        interval = self.reserved_since and self.contract["payout_interval"] / 1000
+        if interval and time.monotonic() > self.reported_at + interval:
+            usage = self.count()
+            self.say_usage(usage, owed(self.contract["rates"], usage))
 
     # Tasks
 
@@ -237,7 +247,8 @@ class Provider:
     def main(self):
         run(lambda: [self.node], lambda: self.announcement)
         self.call()
-        run(lambda: [self.node] + ([self] if self.sock else []), lambda: self.result)
+        run(lambda: [self.node] + ([self] if self.sock else []),
+            lambda: self.time_passed() or self.result)
         print(json.dumps(self.result))
 
 

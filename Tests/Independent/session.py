@@ -57,13 +57,13 @@ def is_signed(signature, message, identity):
 
 
 class Session:
-    """One end of a connection that is up. `peer` is the identity that a provider dials."""
+    """One end of a connection that is up. `peer` is the identity that a provider dials; `ephemeral` is for
+    vectors only."""
 
-    def __init__(self, sock, identity, peer=None):
+    def __init__(self, sock, identity, peer=None, ephemeral=None):
         self.sock, self.is_initiator = sock, peer is not None
         self.inbound, self.parts = bytearray(), b""
         self.next_stream, self.credit, self.queues, self.kinds = 2 - self.is_initiator, {}, {}, {}
-        self.handled = False
         sock.settimeout(20)
         noise = self.noise = NoiseConnection.from_name(b"Noise_XK_25519_ChaChaPoly_SHA256")
         noise.set_prologue(b"zennet/1 session")
@@ -73,6 +73,8 @@ class Session:
             noise.set_keypair_from_public_bytes(Keypair.REMOTE_STATIC, agreement_key(peer))
         else:
             noise.set_as_responder()
+        if ephemeral:
+            noise.set_keypair_from_private_bytes(Keypair.EPHEMERAL, ephemeral)
         noise.start_handshake()
         state = noise.noise_protocol.handshake_state
         for turn in range(3):
@@ -201,7 +203,7 @@ def run(sources, is_done, seconds=150):
     while not is_done():
         if time.monotonic() > end:
             raise TimeoutError("gave up waiting")
-        ready, _, _ = select.select([source.sock for source in sources()], [], [], 0.5)
+        ready, _, _ = select.select([source.sock for source in sources()], [], [], 0.1)
         for source in sources():
             if source.sock in ready:
                 source.take()

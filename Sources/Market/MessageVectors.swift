@@ -1,0 +1,3 @@
+enum MessageVectors {
+  static let all: [StaticString] = []
+}
