@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """A provider in Python: bids for the first announcement on a chain, runs the lease's tasks on this host
-without any isolation, is paid, closes. It is a test of the pages in Sources/Market/Protocol.docc.
+without any isolation, is paid, closes. Its first connection breaks when a task has ended, and the lease goes on
+with the next. It is a test of the pages in Sources/Market/Protocol.docc.
 
 Usage: provider.py NODE_PORT
 Prints one JSON object at the end.
@@ -29,10 +30,13 @@ class Provider:
     def __init__(self, port):
         self.identity, self.owner, self.key, self.next_key = Identity(), Key(), Key(), Key()
         self.announcement = self.session = self.contract = self.channel = self.payment = None
-        self.lines, self.queue, self.bundles, self.streams, self.held, self.results = [], [], {}, {}, {}, {}
-        self.usage, self.reserved_since, self.reports = dict(NO_USAGE), None, 0
-        self.reserved = 0
+        self.lines, self.queue, self.bundles, self.streams = [], [], {}, {}
+        # Of tasks, by kind of stream and key: who asks for it from where on, and what there is of it.
+        self.asked, self.made = {}, {}
+        self.usage, self.reserved_since, self.reserved, self.reports = dict(NO_USAGE), None, 0, 0
         self.final = self.closing = self.result = self.sock = None
+        self.calls = self.last_task = 0
+        self.funded_at = b""
         self.node = Node(port, self.seen)
 
     def say(self, name, **fields):
@@ -45,27 +49,52 @@ class Provider:
         if found and not self.announcement and found["expiry"] > self.node.height:
             self.announcement = (transaction.txid, found)
         if self.channel and transaction.txid == self.channel.funding[0]:
-            self.say("funding_state", channel=0, sight=1, height=struct.pack("<I", self.node.height))
+            self.funded_at = struct.pack("<I", self.node.height)
+            self.say_funding()
         if self.closing and transaction.txid == self.closing.txid:
             self.result = {
                 "contract": self.id.hex(), "provider": self.identity.public.hex(),
                 "owed_sat": self.owed(), "paid_sat": self.payment["amount"],
                 "close_txid": self.closing.txid[::-1].hex(), "close_height": self.node.height,
                 "payout_sat": sum(a for a, s in transaction.outputs if s == self.owner.script),
-                "tasks": len(self.lines)}
+                "tasks": len(self.lines), "calls": self.calls}
 
     # The lease
 
-    def call(self):
-        txid, found = self.announcement
+    def call(self, subject, id):
+        found = self.announcement[1]
         port, host = struct.unpack("<H", found["endpoint"][:2])[0], found["endpoint"][2:].decode()
         sock = self.sock = socket.create_connection((host, port), 20)
         self.session = Session(sock, self.identity, peer=found["publisher"])
-        self.say("hello", version=2, features=0, subject=0, id=txid)
+        self.calls, self.reports, self.asked = self.calls + 1, 0, {}
+        self.say("hello", version=2, features=0, subject=subject, id=id)
 
     def take(self):
-        for name, fields in self.session.received():
+        session = self.session
+        for name, fields in session.received():
             getattr(self, "on_" + name, lambda **_: None)(**fields)
+            if self.session is not session:
+                return
+
+    def break_off(self):
+        self.count()
+        self.reserved_since = None
+        self.sock.close()
+        self.call(1, self.id)
+
+    def on_state(self, lines, chain, reserved, paid, **_):
+        """The publisher's; what it lacks is said again behind ours."""
+        assert chain == codec.chain_of_lines(self.lines[:lines])
+        assert reserved + 10_000 + self.reserved // 1024 >= self.reserved
+        self.reserved, self.reserved_since = min(self.reserved, reserved), time.monotonic()
+        last = self.payment or {"sequence": 0, "amount": 0}
+        self.say("state", last_task=self.last_task, lines=len(self.lines),
+                 chain=codec.chain_of_lines(self.lines), reserved=self.reserved, ending=0,
+                 paid=[{"channel": 0, "sequence": last["sequence"], "amount": last["amount"]}])
+        self.say_funding()
+        for line in self.lines[lines:]:
+            self.say("task_ended", line=line)
+        self.report()
 
     def on_offer(self, offer):
         self.offer, found = decoded("offer", offer), self.announcement[1]
@@ -111,10 +140,17 @@ class Provider:
         assert funding.outputs[output] == from_terms
         self.channel = Channel(terms, (funding.txid, funding.outputs.index(from_terms)))
         self.node.broadcast(funding)
-        self.say("funding_state", channel=0, sight=0, height=b"")
         self.reserved_since = self.reported_at = time.monotonic()
+        self.say_funding()
+
+    def say_funding(self):
+        # Not before both sides know where the other one stands.
+        if self.reserved_since:
+            self.say("funding_state", channel=0, sight=int(self.funded_at != b""), height=self.funded_at)
 
     def on_payment(self, channel, payment):
+        if payment == self.payment:
+            return self.say("payment_stored", channel=0, sequence=payment["sequence"])
         former = self.payment or {"sequence": 0, "amount": 0}
         assert channel == 0 and payment["sequence"] > former["sequence"]
         assert max(former["amount"], DUST) <= payment["amount"] <= self.channel.max_payable
@@ -128,7 +164,9 @@ class Provider:
 
     def count(self):
         if self.reserved_since:
-            self.reserved = int(1000 * (time.monotonic() - self.reserved_since))
+            now = time.monotonic()
+            self.reserved += int(1000 * (now - self.reserved_since))
+            self.reserved_since = now
         return {"tasks": self.usage, "reserved": self.reserved}
 
     def owed(self):
@@ -164,6 +202,9 @@ class Provider:
     # Tasks
 
     def on_task(self, number, bundles, arguments, most_result, **_):
+        if number <= self.last_task:
+            return
+        self.last_task = number
         # An archive of nothing; a task that wants no results has none.
         results = bytes(1024) if most_result >= 1024 else b""
         self.queue.append((number, [bundle["digest"] for bundle in bundles], arguments, results))
@@ -174,11 +215,9 @@ class Provider:
         self.start()
 
     def on_open(self, stream, kind, key, offset):
-        if kind == FILE_OUT:
-            return self.session.send(stream, self.results[key][offset:])
         # It may come before the task.
-        self.held[kind, key] = stream
-        self.start()
+        self.asked[kind, key] = (stream, offset)
+        self.serve()
 
     def on_data(self, stream, data):
         bundle = self.streams[stream]
@@ -188,15 +227,18 @@ class Provider:
             self.session.send(stream, b"")
             self.start()
 
+    def serve(self):
+        for place in self.asked.keys() & self.made.keys():
+            stream, offset = self.asked.pop(place)
+            self.session.send(stream, self.made[place][offset:])
+
     def start(self):
         while self.queue:
             number, digests, arguments, results = self.queue[0]
-            key = codec.task_key(self.id, number)
-            if (any(sha256(self.bundles[digest]) != digest for digest in digests)
-                    or (OUTPUT, key) not in self.held or (ERROR, key) not in self.held):
+            if any(sha256(self.bundles[digest]) != digest for digest in digests):
                 return
             self.queue.pop(0)
-            self.execute(number, key, arguments, results)
+            self.execute(number, codec.task_key(self.id, number), arguments, results)
 
     def execute(self, number, key, arguments, results):
         began, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -205,16 +247,17 @@ class Provider:
         done = subprocess.run(arguments, stdin=subprocess.DEVNULL, capture_output=True, check=False)
         used, wall = resource.getrusage(resource.RUSAGE_CHILDREN), int(1000 * (time.monotonic() - began))
         seconds = used.ru_utime + used.ru_stime - before.ru_utime - before.ru_stime
-        self.session.send(self.held[OUTPUT, key], done.stdout)
-        self.session.send(self.held[ERROR, key], done.stderr)
+        self.made |= {(OUTPUT, key): done.stdout, (ERROR, key): done.stderr, (FILE_OUT, key): results}
         usage = NO_USAGE | {"cpu": int(1000 * seconds), "memory": wall, "peak": 1024, "wall": wall}
         self.usage = {name: self.usage[name] + usage[name] for name in usage} | {"peak": 1024}
         line = {"number": number, "kind": 0 if done.returncode >= 0 else 1,
                 "status": abs(done.returncode), "usage": usage, "result_bytes": len(results),
                 "result_digest": sha256(results) if results else bytes(32), "started": started}
-        self.results[key] = results
         self.lines.append(line)
         self.say("task_ended", line=line)
+        if self.calls == 1:
+            return self.break_off()
+        self.serve()
         self.report()
 
     # The end
@@ -246,7 +289,7 @@ class Provider:
 
     def main(self):
         run(lambda: [self.node], lambda: self.announcement)
-        self.call()
+        self.call(0, self.announcement[0])
         run(lambda: [self.node] + ([self] if self.sock else []),
             lambda: self.time_passed() or self.result)
         print(json.dumps(self.result))
