@@ -86,6 +86,7 @@ class Transaction:
         return cls(inputs, outputs, reader.number("u32"), version)
 
     def bytes(self, has_witness=True):
+        has_witness = has_witness and any(entry[3] for entry in self.inputs)
         data = struct.pack("<I", self.version) + (b"\0\1" if has_witness else b"")
         data += compact(len(self.inputs))
         for txid, index, sequence, _, script in self.inputs:

@@ -20,7 +20,8 @@ struct ProtocolVectorTests {
   }
 
   private func bytes(_ value: Any?) throws -> [UInt8] {
-    try #require(Hex.decode(try #require(value as? String)))
+    let text = try #require(value as? String)
+    return try #require(Hex.decode(text))
   }
 
   @Test func filesAreWhatTheCodeMakes() throws {

@@ -133,7 +133,7 @@ struct ProtocolVectors {
         let close = closes.unsigned(amountSat: amount, rung: rung)!
         cases.append(
           .object([
-            ("amount_sat", .number(amount)), ("rung", .number(Int64(rung))),
+            ("amount_sat", .unsigned(amount)), ("rung", .number(Int64(rung))),
             ("close", .hex(close.bytes())),
             ("digest", .hex(ClosingTransaction.digest(terms, close))),
           ]))
@@ -147,10 +147,12 @@ struct ProtocolVectors {
       ("publisher_secret", .hex(Fixture.publisherSecret)), ("terms", .hex(terms.encode())),
       ("fields", .of(terms)), ("witness_script", .hex(ChannelScript.witnessScript(terms))),
       ("output_script", .hex(ChannelScript.scriptPubKey(terms))),
-      ("return_script", .hex(terms.returnScript)), ("max_payable_sat", .number(terms.maxPayableSat)),
+      ("return_script", .hex(terms.returnScript)),
+      ("max_payable_sat", .unsigned(terms.maxPayableSat)),
       ("virtual_size", .number(Int64(ClosingTransaction.virtualSize(terms)))),
       (
-        "fees_sat", .array(closes.rungs.map { .number(ClosingTransaction.feeSat(terms, rung: $0)) })
+        "fees_sat",
+        .array(closes.rungs.map { .unsigned(ClosingTransaction.feeSat(terms, rung: $0)) })
       ), ("funding", .hex(funding.bytes())), ("funding_txid", .hex(funding.txid)),
       ("funding_index", .number(Int64(1))), ("closes", .array(cases)),
       ("payment", try payment(terms, outPoint)),
@@ -183,7 +185,8 @@ struct ProtocolVectors {
       tasks: UsageVector(cpuMs: 987_654_321, memoryMiBMs: 55_555_555_555), reservedMs: 1)
     let owed: [(RateVector, LeaseUsage)] = [
       (Fixture.rates, LeaseUsage()), (Fixture.rates, LeaseUsage(reservedMs: 1)),
-      (Fixture.rates, LeaseUsage(reservedMs: 10_000)), (Fixture.rates, LeaseUsage(reservedMs: 10_001)),
+      (Fixture.rates, LeaseUsage(reservedMs: 10_000)),
+      (Fixture.rates, LeaseUsage(reservedMs: 10_001)),
       (Fixture.rates, Fixture.usage), (large, much),
       (RateVector(cpuPsatPerMs: .max), LeaseUsage(tasks: UsageVector(cpuMs: 1_000_000_000_000))),
       (RateVector(cpuPsatPerMs: .max), LeaseUsage(tasks: UsageVector(cpuMs: .max))),
@@ -198,7 +201,7 @@ struct ProtocolVectors {
           owed.map { rates, usage in
             .object([
               ("rates", .of(rates)), ("usage", .of(usage)),
-              ("owed_sat", Price.owedSat(rates, usage).map { .number($0) } ?? .null),
+              ("owed_sat", Price.owedSat(rates, usage).map { .unsigned($0) } ?? .null),
             ])
           })
       ),
@@ -208,14 +211,14 @@ struct ProtocolVectors {
           shares.map { share in
             .object([
               ("rates", .of(Fixture.rates)), ("share", .of(share)), ("traffic", .of(traffic)),
-              ("full_use_sat", .number(Price.hourlySat(Fixture.rates, share)!)),
+              ("full_use_sat", .unsigned(Price.hourlySat(Fixture.rates, share)!)),
               (
                 "worst_hour_sat",
-                .number(Price.worstHourlySat(Fixture.rates, share, traffic: traffic)!)
+                .unsigned(Price.worstHourlySat(Fixture.rates, share, traffic: traffic)!)
               ),
               (
                 "headroom_of_500_ms_sat",
-                .number(FreezeRule(Fixture.rates, share, sampleMs: 500).headroomSat)
+                .unsigned(FreezeRule(Fixture.rates, share, sampleMs: 500).headroomSat)
               ),
             ])
           })
@@ -225,8 +228,8 @@ struct ProtocolVectors {
         .array(
           times.map { elapsedMs in
             .object([
-              ("kib_an_hour", .number(Int64(1001))), ("elapsed_ms", .number(elapsedMs)),
-              ("counts_kib", .number(TrafficAllowance.kib(1001, elapsedMs: elapsedMs))),
+              ("kib_an_hour", .number(Int64(1001))), ("elapsed_ms", .unsigned(elapsedMs)),
+              ("counts_kib", .unsigned(TrafficAllowance.kib(1001, elapsedMs: elapsedMs))),
             ])
           })
       ),

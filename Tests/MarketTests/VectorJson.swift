@@ -13,19 +13,20 @@ indirect enum Json {
   static func hex(_ bytes: Bytes32) -> Json { .text(bytes.hex) }
 
   /// Numbers above 2^53 are texts, because many readers of JSON would round them.
-  static func number(_ value: UInt64) -> Json {
+  static func unsigned(_ value: UInt64) -> Json {
     value > 1 << 53 ? .text(String(value)) : .number(Int64(value))
   }
 
   /// Any value of the protocol: structures by the names of their fields, bytes in hexadecimal, enumerations
   /// by their numbers, and those with payloads as an object with the name of the case.
   static func of(_ value: Any) -> Json {
+    // An empty array of anything passes for one of bytes.
+    if type(of: value) == [UInt8].self, let bytes = value as? [UInt8] { return .hex(bytes) }
     switch value {
-    case let bytes as [UInt8]: return .hex(bytes)
     case let bytes as Bytes32: return .hex(bytes)
     case let text as String: return .text(text)
     case let flag as Bool: return .number(flag ? 1 : 0)
-    case let number as any UnsignedInteger: return .number(UInt64(number))
+    case let number as any UnsignedInteger: return .unsigned(UInt64(number))
     case let number as any SignedInteger: return .number(Int64(number))
     case let raw as any RawRepresentable: return of(raw.rawValue)
     default: break
