@@ -5,6 +5,7 @@ Usage: check_vectors.py FOLDER
 """
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -241,8 +242,16 @@ def nonce(number):
     return bytes(4) + number.to_bytes(8, "little")
 
 
+def types(page):
+    """The table of message types is what these clients read and say."""
+    rows = re.findall(r"^\| (\d+) \| ([a-z -]+) \| (?:M|P|both) \|", page, re.MULTILINE)
+    same("table of messages", {int(number): re.sub("[ -]", "_", name) for number, name in rows},
+         {number: name for number, (name, _) in codec.MESSAGES.items()})
+
+
 def main():
     folder = Path(sys.argv[1])
+    types((folder.parents[1] / "Sources/Market/Protocol.docc/Messages.md").read_text())
     readers = (announcements, documents, messages, channels, prices, receipts, reports, session)
     same("files", sorted(path.stem for path in folder.glob("*.json")),
          sorted(reader.__name__ for reader in readers))

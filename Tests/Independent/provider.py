@@ -23,7 +23,7 @@ from codec import DUST, NO_USAGE, decoded, encoded, owed, sha256, tagged
 from session import ERROR, FILE_IN, FILE_OUT, OUTPUT, Identity, Session, is_signed, run
 
 RATES = {"cpu": 10**9, "memory": 10**6, "read": 0, "write": 0, "network": 10**6,
-         "reserved": 400 * 10**9}  # 400 sat a second of reservation
+         "reserved": 4_000 * 10**9}  # 4000 sat a second of reservation
 
 
 class Provider:
