@@ -154,7 +154,7 @@ let package = Package(
     tests("Bitcoin", ["Devnet"]),
     tests("LightClient", ["Devnet", "ChainFollower", "Host", "Storage", "CSodium"]),
     tests("Channel", ["Devnet"]),
-    tests("Market", ["Devnet"]),
+    tests("Market", ["Devnet", "Session", "Capability"]),
     tests("Session"),
     tests("Capability", ["Host"]),
     tests("Sandbox", ["Host"]),

@@ -11,6 +11,7 @@ public enum MarketSelfTest {
     report("market: price", priceWorks())
     report("market: bid, signed", bidWorks())
     report("market: session message", messageWorks())
+    report("market: a message of each kind", messagesAreCanonical())
     report("market: rates from a wish and the price of energy", pricingWorks())
     report("market: frozen and thawed, beyond 32 bits", freezeWorks())
   }
@@ -90,6 +91,16 @@ public enum MarketSelfTest {
       && (try? SessionMessage.decode(bytes + [0])) == nil && bytes.count == 89
       && (try? SessionMessage.decode([201, 1, 2])) == .unknown(type: 201)
       && (try? SessionMessage.decode([202, 1, 2])) == nil
+  }
+
+  private static func messagesAreCanonical() -> Bool {
+    for digits in MessageVectors.all {
+      let bytes = Hex.constant(digits)
+      guard let message = try? SessionMessage.decode(bytes), message.encode() == bytes else {
+        return false
+      }
+    }
+    return MessageVectors.all.count >= 35
   }
 
   /// The canonical-benchmark pricing: an hour of everything earns the wish, and nothing is sold below

@@ -8,6 +8,6 @@ struct MarketSelfTestTests {
       count += 1
       #expect(passed, "\(name)")
     }
-    #expect(count == 7)
+    #expect(count == 8)
   }
 }
