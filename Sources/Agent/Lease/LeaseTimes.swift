@@ -11,8 +11,6 @@ enum LeaseTimes {
   static let silenceMs: UInt64 = 20_000
   /// A machine that starts none of the tasks that wait for it is not ready; both ends stop their clocks.
   static let unreadyMs: UInt64 = 5000
-  /// A stream whose task is not known yet waits for the task's order.
-  static let earlyStreamMs: UInt64 = 5000
 
   // MARK: Negotiation
 

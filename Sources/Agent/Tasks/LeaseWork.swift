@@ -52,7 +52,7 @@ final class LeaseWork {
   var hasResults: Bool { !streams.results.isEmpty }
   var hasRows: Bool { runner.hasRows }
   var shareName: String { spec.shareName }
-  var nextDeadlineMs: UInt64 { min(runner.nextDeadlineMs, streams.nextDeadlineMs) }
+  var nextDeadlineMs: UInt64 { runner.nextDeadlineMs }
 
   // MARK: Orders
 
@@ -64,7 +64,7 @@ final class LeaseWork {
       context.info("task \(order.number) refused: " + refusal.text)
       return sayRefused(order.number, refusal)
     }
-    streams.taskAdded(runner.add(order))
+    runner.add(order)
   }
 
   private func sayRefused(_ number: UInt32, _ refusal: Refusal) {
@@ -137,7 +137,6 @@ final class LeaseWork {
 
   func timePassed() {
     runner.timePassed()
-    streams.timePassed()
   }
 
   /// Lets go of ended tasks of which the publisher has everything.

@@ -34,11 +34,9 @@ final class TaskRunner {
 
   // MARK: Orders and rows
 
-  func add(_ order: TaskOrder) -> LeaseTask {
-    let task = LeaseTask(order, contract: spec.contract.id)
-    table.add(task)
+  func add(_ order: TaskOrder) {
+    table.add(LeaseTask(order, contract: spec.contract.id))
     rows.put(.order(order))
-    return task
   }
 
   /// What an earlier run stored: lines come back, orders are lost.

@@ -11,7 +11,6 @@ final class TaskStreams {
   private let table: TaskTable
   private let call: Call
   private let context: AgentContext
-  private var early = EarlyStreams()
   private(set) var results = ResultShelf()
 
   init(_ lease: LeaseKey, _ table: TaskTable, call: Call, context: AgentContext) {
@@ -23,22 +22,11 @@ final class TaskStreams {
 
   /// Bytes that wait for the publisher.
   var heldBytes: UInt64 { results.heldBytes + table.heldOutput }
-  var nextDeadlineMs: UInt64 { early.nextDeadlineMs }
 
   // MARK: Opening
 
   func opened(_ id: StreamId, _ opening: StreamOpening) {
-    if let task = table.task(key: opening.key) { return attach(id, opening, to: task) }
-    let untilMs = context.nowMs + LeaseTimes.earlyStreamMs
-    if !early.add(id, opening, untilMs: untilMs) { call.resetStream(id) }
-  }
-
-  /// The order of a task came: streams that were opened before are its.
-  func taskAdded(_ task: LeaseTask) {
-    for stream in early.take(task.key) { attach(stream.id, stream.opening, to: task) }
-  }
-
-  private func attach(_ id: StreamId, _ opening: StreamOpening, to task: LeaseTask) {
+    guard let task = table.task(key: opening.key) else { return call.resetStream(id) }
     switch opening.kind {
     case .standardOutput where !task.outputIsLost:
       if let former = task.output.standardOutput.stream { call.resetStream(former) }
@@ -84,7 +72,6 @@ final class TaskStreams {
   }
 
   func ended(_ id: StreamId) {
-    early.remove(id)
     for task in table.tasks {
       if task.output.input == id {
         task.output.inputEnded()
@@ -100,7 +87,6 @@ final class TaskStreams {
   }
 
   func reset(_ id: StreamId) {
-    early.remove(id)
     for task in table.tasks where task.output.streamReset(id) { return }
     results.reset(id)
   }
@@ -110,7 +96,6 @@ final class TaskStreams {
   }
 
   func disconnected() {
-    early.removeAll()
     results.disconnected()
     for task in table.tasks { task.output.disconnected() }
   }
@@ -147,13 +132,5 @@ final class TaskStreams {
     pump()
   }
 
-  /// Streams whose task never came are given up.
-  func timePassed() {
-    for id in early.takeOld(nowMs: context.nowMs) { call.resetStream(id) }
-  }
-
-  func removeAll() {
-    early.removeAll()
-    results.removeAll()
-  }
+  func removeAll() { results.removeAll() }
 }
