@@ -188,12 +188,7 @@ static int try_proc(void) {
 }
 
 static int try_namespaces(uint64_t wanted, uint32_t uid, uint32_t gid) {
-  if (uid != 0 && geteuid() == 0) {
-    if (syscall(SYS_setgroups, 0, NULL) != 0 || setresgid(gid, gid, gid) != 0 ||
-        setresuid(uid, uid, uid) != 0)
-      return -1;
-    prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
-  }
+  if (uid != 0 && geteuid() == 0 && host_sandbox_private_id(uid, gid, 1) != 0) return -1;
   // Afterwards, nobody is anybody until the maps are written.
   uint32_t own[2] = {geteuid(), getegid()};
   int flags = (int)(wanted & 0x7e020080);

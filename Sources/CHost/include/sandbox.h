@@ -6,7 +6,7 @@
 
 // What a step does; `a`, `b` and the four texts mean what the comment says.
 enum host_operation {
-  HOST_PRIVATE_ID = 1,   // a: uid, b: gid; no supplementary groups
+  HOST_PRIVATE_ID = 1,   // a: uid, b: gid; no supplementary groups. The first child may still make namespaces
   HOST_UNSHARE = 2,      // a: CLONE_NEW* flags
   HOST_WRITE_FILE = 3,   // path, text
   HOST_MOUNT = 4,        // path: target, source, type, text: options, a: MS_* flags
@@ -35,6 +35,8 @@ enum host_operation {
   HOST_HOLD = 34,          // path: what is mounted there stays writable for who unpacks the bundle
   HOST_LET_GO = 35,        // unmounts the old root
   HOST_AWAIT_GO = 37,      // waits for HOST_COMMAND_GO: nothing of the job happens before
+  HOST_MAKE_DEVICES = 38,  // a file system with device nodes that is mounted nowhere; a: who owns its root
+  HOST_PLACE_DEVICES = 39,  // path: where it is mounted
 };
 
 // Who takes the step.
@@ -178,6 +180,8 @@ int32_t host_sandbox_wait_readable(int32_t descriptor, int32_t timeout_ms);
 #define HOST_PROBE_PROC (UINT64_C(1) << 40)
 uint64_t host_sandbox_probe(uint64_t wanted, uint32_t uid, uint32_t gid);
 int32_t host_sandbox_has_seccomp(void);
+// 1 where HOST_MAKE_DEVICES makes devices that can be opened: root may, Linux 5.2.
+int32_t host_sandbox_has_devices(void);
 int32_t host_sandbox_release(uint8_t *buffer, uint32_t size);
 uint32_t host_sandbox_uid(void);
 uint32_t host_sandbox_gid(void);
