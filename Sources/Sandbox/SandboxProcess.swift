@@ -227,16 +227,23 @@ public final class SandboxProcess {
 
   /// After ``SandboxEvent/jobEnded(_:)``, once: starts writing a tar to ``results``.
   ///
-  /// - Parameter path: what of `/out` is wanted, below it: names in the tar begin there all the same. Empty
-  ///   or `/`: everything.
-  public func collect(_ path: [UInt8] = []) throws(SandboxError) {
+  /// What was written is no longer in `/out`.
+  ///
+  /// - Parameters:
+  ///   - path: what of `/out` is wanted, below it: names in the tar begin there all the same. Empty or `/`:
+  ///     everything.
+  ///   - limitBytes: of the whole tar. What has no place in it is left out, and its name said.
+  public func collect(
+    _ path: [UInt8] = [], limitBytes: UInt64 = .max
+  ) throws(SandboxError) {
     if outcome == nil || isClosed || isLeaving || results >= 0 {
       throw SandboxError.wrongState("no results to collect")
     }
     let bytes = try ResultCollector.path(path) + [0]
     let (ours, theirs) = try pipe(ourEnd: 0)
     let code = bytes.withUnsafeBufferPointer {
-      host_sandbox_send_collect(control, $0.baseAddress, UInt64($0.count), theirs)
+      host_sandbox_send_collect(
+        control, $0.baseAddress, UInt64($0.count), limitBytes, theirs)
     }
     _ = host_sandbox_close(theirs)
     results = ours

@@ -66,7 +66,7 @@ final class TaskBody: StreamedProgram {
       collecting = try ResultFile(limitBytes: limitBytes)
       do throws(SandboxError) {
         guard let process else { throw SandboxError.wrongState("its sandbox is gone") }
-        try process.collect(path)
+        try process.collect(path, limitBytes: limitBytes)
         hands.reactor.watch(process.results, token: port.token(Port.results))
         return
       } catch { hands.log.error("results: " + error.message) }
