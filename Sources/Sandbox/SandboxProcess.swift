@@ -256,6 +256,10 @@ public final class SandboxProcess {
   /// Bytes that the agent moved over the network for this job.
   public func countTransfer(bytes: UInt64) { meter.transferred(bytes: bytes) }
 
+  /// Processor time that the agent spent on this job: on what it prints, for example. No job is charged more than
+  /// its share could have used.
+  public func countWork(ns: UInt64) { meter.worked(ns: ns) }
+
   /// What the job has used. Call it at least as often as memory shall be measured; a few file reads.
   public func usage(nowMs: UInt64) -> UsageSample {
     if !isDestroyed && outcome == nil {
