@@ -263,10 +263,24 @@ public final class SandboxProcess {
   /// What the job has used. Call it at least as often as memory shall be measured; a few file reads.
   public func usage(nowMs: UInt64) -> UsageSample {
     if !isDestroyed && outcome == nil {
-      meter.take(look(), nowMs: nowMs)
-      if isFull { _ = try? killJob(nowMs: nowMs) }
+      let reading = look()
+      meter.take(reading, nowMs: nowMs)
+      if isFull || isKilledAgainAndAgain(reading) { _ = try? killJob(nowMs: nowMs) }
     }
     return meter.sample(nowMs: nowMs)
+  }
+
+  /// For each process that the kernel kills for want of memory it writes some hundred lines to the machine's log.
+  /// After so many the job is over.
+  static let mostMemoryKills: UInt64 = 64
+
+  /// Only of a job that was at its limit there is something to read.
+  private func isKilledAgainAndAgain(_ reading: CgroupReading) -> Bool {
+    let limit = spec.limits.memoryBytes
+    if reading.memoryPeakBytes > 0 && reading.memoryPeakBytes < limit - limit / 16 { return false }
+    if cgroup.oomKills() < SandboxProcess.mostMemoryKills { return false }
+    isFull = true
+    return true
   }
 
   /// Processor time of all that ever was in the sandbox, charged or not, milliseconds.
