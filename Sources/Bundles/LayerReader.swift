@@ -110,8 +110,7 @@ final class LayerReader {
 
   /// Names of strangers in messages.
   static func shown(_ path: [UInt8]) -> String {
-    var text = TerminalText()
-    return String(decoding: text.clean(path.map { $0 == 0x0a ? 0x3f : $0 }), as: UTF8.self)
+    String(decoding: TerminalText.line(String(decoding: path, as: UTF8.self)), as: UTF8.self)
   }
 
   private func isMark(_ path: [UInt8]) -> Bool {

@@ -35,7 +35,7 @@ public struct LeftOut: Equatable, Sendable {
       let more = others - UInt64(names.count)
       parts.append(
         names.joined(separator: ", ") + (more > 0 ? " and \(more) more" : "")
-          + " (no file, or it could not be read)")
+          + " (no file, not readable, or beyond the limit of results)")
     }
     return parts.isEmpty ? nil : "left out: " + parts.joined(separator: "; ")
   }

@@ -42,6 +42,16 @@ int64_t host_read(int32_t fd, uint8_t *bytes, uint64_t count) {
   return done < 0 ? -errno : done;
 }
 
+int64_t host_gather(int32_t fd, uint8_t *buffer, uint64_t size, uint32_t most) {
+  uint64_t have = 0;
+  for (uint32_t count = 0; count < most && have < size; count++) {
+    int64_t got = host_read(fd, buffer + have, size - have);
+    if (got <= 0) return have > 0 ? (int64_t)have : got;
+    have += (uint64_t)got;
+  }
+  return (int64_t)have;
+}
+
 int64_t host_write(int32_t fd, const uint8_t *bytes, uint64_t count) {
   ssize_t done;
   do done = write(fd, bytes, (size_t)count);

@@ -48,8 +48,9 @@ int32_t host_sandbox_send_program(int32_t socket, uint32_t id, uint32_t counts, 
   return done < 0 ? -errno : 0;
 }
 
-int32_t host_sandbox_send_collect(int32_t socket, const uint8_t *path, uint64_t size, int32_t output) {
-  struct host_command command = {HOST_COMMAND_COLLECT, 0, 0};
+int32_t host_sandbox_send_collect(int32_t socket, const uint8_t *path, uint64_t size, uint64_t limit,
+                                  int32_t output) {
+  struct host_command command = {HOST_COMMAND_COLLECT, (uint32_t)limit, (uint32_t)(limit >> 32)};
   struct iovec parts[2] = {{&command, sizeof command}, {(void *)(uintptr_t)path, (size_t)size}};
   ssize_t done = host_sandbox_pass(socket, parts, 2, &output, 1);
   return done < 0 ? -errno : 0;
@@ -188,12 +189,7 @@ static int try_proc(void) {
 }
 
 static int try_namespaces(uint64_t wanted, uint32_t uid, uint32_t gid) {
-  if (uid != 0 && geteuid() == 0) {
-    if (syscall(SYS_setgroups, 0, NULL) != 0 || setresgid(gid, gid, gid) != 0 ||
-        setresuid(uid, uid, uid) != 0)
-      return -1;
-    prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
-  }
+  if (uid != 0 && geteuid() == 0 && host_sandbox_private_id(uid, gid, 1) != 0) return -1;
   // Afterwards, nobody is anybody until the maps are written.
   uint32_t own[2] = {geteuid(), getegid()};
   int flags = (int)(wanted & 0x7e020080);

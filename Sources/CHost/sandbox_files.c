@@ -121,6 +121,20 @@ int32_t host_sandbox_open_read(int32_t directory, const char *name) {
   return fd < 0 ? -errno : fd;
 }
 
+int32_t host_sandbox_open_own(int32_t directory, const char *name) {
+  int fd = openat(directory < 0 ? AT_FDCWD : directory, name,
+                  O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  return fd < 0 ? host_sandbox_open_read(directory, name) : fd;
+}
+
+void host_sandbox_give_back(int32_t descriptor, uint64_t offset, uint64_t size) {
+  fallocate(descriptor, FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE, (off_t)offset, (off_t)size);
+}
+
+int32_t host_sandbox_unlink(int32_t directory, const char *name) {
+  return unlinkat(directory < 0 ? AT_FDCWD : directory, name, 0) == 0 ? 0 : -errno;
+}
+
 int32_t host_sandbox_open_path(const char *path, struct host_file_status *status) {
   int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
   struct stat found;

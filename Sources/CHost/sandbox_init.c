@@ -123,7 +123,7 @@ static void collect(const struct host_plan *plan, const struct host_command *com
   uint64_t report[3] = {2, 0, 0};
   const char *path = (const char *)(command + 1);
   if (size > sizeof *command && ((const char *)command)[size - 1] == 0) {
-    struct host_helper_work work = {path, {0, 0}, 0, output};
+    struct host_helper_work work = {path, {command->a | (uint64_t)command->b << 32, 0}, 0, output};
     host_sandbox_helper(plan, 2, &work, report);
   }
   close(output);

@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -31,15 +30,6 @@ static int write_text(const char *path, const char *text) {
   int code = write(fd, text, size) == (ssize_t)size ? 0 : fail();
   close(fd);
   return code;
-}
-
-static int private_id(uint32_t uid, uint32_t gid) {
-  if (syscall(SYS_setgroups, 0, NULL) != 0) return fail();
-  if (setresgid(gid, gid, gid) != 0) return fail();
-  if (setresuid(uid, uid, uid) != 0) return fail();
-  // A changed identity makes a process undumpable, and its /proc/self files root's. The identity maps of
-  // the user namespace have to be written through them.
-  return prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == 0 ? 0 : fail();
 }
 
 // The old root ends up mounted over the new one, where one unmount lets it go: see pivot_root(2). It is the
@@ -207,7 +197,11 @@ static int take(const struct host_plan *plan, const struct host_step *step) {
   const char *text = step->text ? arena + step->text : NULL;
   errno = 0;
   switch (step->operation) {
-  case HOST_PRIVATE_ID: return private_id((uint32_t)step->a, (uint32_t)step->b);
+  case HOST_PRIVATE_ID:
+    return host_sandbox_private_id((uint32_t)step->a, (uint32_t)step->b,
+                                   step->phase == HOST_PHASE_OUTER);
+  case HOST_MAKE_DEVICES: return host_sandbox_make_devices((uint32_t)step->a);
+  case HOST_PLACE_DEVICES: return host_sandbox_place_devices(path);
   case HOST_UNSHARE: return unshare((int)step->a) == 0 ? 0 : fail();
   case HOST_WRITE_FILE: return write_text(path, text);
   case HOST_MOUNT: return mount(source, path, type, (unsigned long)step->a, text) == 0 ? 0 : fail();

@@ -40,10 +40,10 @@ public final class Descriptor {
     try HostError.check(host_set_nonblocking(fd, on ? 1 : 0), "fcntl", name)
   }
 
-  /// At most `limit` bytes, what one read(2) gives.
-  public func read(limit: Int) throws(HostError) -> Read {
+  /// At most `limit` bytes, what so many read(2) give.
+  public func read(limit: Int, calls: UInt32 = 1) throws(HostError) -> Read {
     var bytes = [UInt8](repeating: 0, count: limit)
-    let got = host_read(fd, &bytes, UInt64(limit))
+    let got = host_gather(fd, &bytes, UInt64(limit), calls)
     if got == -Int64(HOST_EAGAIN) { return .wouldBlock }
     if got < 0 { throw .failed(errno: Int32(-got), operation: "read", subject: name) }
     if got == 0 { return .ended }

@@ -49,8 +49,7 @@ public struct Log {
     host_log(line, UInt64(line.count))
   }
 
-  /// Bytes of a peer or of a job must not reach the terminal as commands: what is not printable
-  /// ASCII or UTF-8 above it becomes a question mark.
+  /// Bytes of a peer or of a job must not reach the terminal as commands: see ``TerminalText``.
   static func line(
     _ level: Level, _ text: String, unixSeconds: UInt64, milliseconds: UInt32, isColoured: Bool
   ) -> [UInt8] {
@@ -61,7 +60,7 @@ public struct Log {
     let name = Array(level.name.utf8)
     bytes.append(contentsOf: name)
     bytes.append(contentsOf: [UInt8](repeating: 0x20, count: 8 - name.count))
-    for byte in text.utf8 { bytes.append(byte < 0x20 || byte == 0x7f ? 0x3f : byte) }
+    bytes += TerminalText.line(text)
     if !colour.utf8.isEmpty { bytes.append(contentsOf: Array("\u{1b}[0m".utf8)) }
     bytes.append(0x0a)
     return bytes

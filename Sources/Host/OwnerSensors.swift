@@ -187,5 +187,6 @@ public final class OwnerSensors {
   public static func minuteOfDay(unixSeconds: UInt64) -> UInt32 { host_minute_of_day(unixSeconds) }
 
   /// Processor time of this process so far.
-  public static func ownProcessorMs() -> UInt64 { host_own_cpu_ns() / 1_000_000 }
+  public static func ownProcessorMs() -> UInt64 { ownProcessorNs() / 1_000_000 }
+  public static func ownProcessorNs() -> UInt64 { host_own_cpu_ns() }
 }

@@ -51,6 +51,14 @@ extension KernelFeatures {
       "private /proc", canMountProc, "yes",
       "the host's /proc must not be partly covered (run outside of a container)", .reduced)
     add("seccomp", seccomp, "yes", "a kernel with CONFIG_SECCOMP_FILTER=y", .full)
+    add(
+      "own devices", ownDevices, "each task has device nodes of its own",
+      "run as root, Linux 5.2 (till then tasks can neither lock files nor watch them)", .refused)
+    add(
+      "module requests", ignoresFormats,
+      "programs of unknown format are none of modprobe's affairs",
+      "Linux 6.14, or an empty kernel.modprobe once all modules that this machine needs are there",
+      .refused)
     addCgroups(&lines)
     add(
       "swap limit", swapIsBounded, "jobs are never written to a swap device",

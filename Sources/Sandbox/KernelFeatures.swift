@@ -13,10 +13,16 @@ public struct KernelFeatures: Sendable {
   /// A private /proc can be mounted inside the namespaces.
   public var canMountProc: Bool = false
   public var seccomp: Bool = false
+  /// Each sandbox gets device nodes of its own, instead of the machine's.
+  public var ownDevices: Bool = false
+  /// Files of unknown format do not make the kernel start the owner's modprobe.
+  public var ignoresFormats: Bool = false
   /// What a job holds in memory cannot be written to a swap device: there is none, or it is counted.
   public var swapIsBounded: Bool = false
   /// The agent may ask the kernel to spare it when memory runs out.
   public var mayProtectItself: Bool = false
+  /// When the machine started, Unix time.
+  public var bootS: UInt64 = 0
   public var files = FileTable()
   public var cgroups = CgroupLayout()
 
@@ -24,7 +30,7 @@ public struct KernelFeatures: Sendable {
 
   /// Forks a few children that try; takes some milliseconds. `uid` is what jobs would run as when the
   /// agent is root.
-  public static func detect(uid: UInt32 = 200_000) -> KernelFeatures {
+  public static func detect(uid: UInt32 = IdentityRange.first) -> KernelFeatures {
     var features = KernelFeatures()
     var name = [UInt8](repeating: 0, count: 256)
     let length = name.withUnsafeMutableBufferPointer {
@@ -42,9 +48,13 @@ public struct KernelFeatures: Sendable {
       features.tryWithoutUserNamespace()
     }
     features.seccomp = host_sandbox_has_seccomp() == 1
+    features.ownDevices = features.isRoot && host_sandbox_has_devices() == 1
+    features.ignoresFormats = ignoresFormats(
+      release: features.release, helper: System.read("/proc/sys/kernel/modprobe", limit: 256))
     features.cgroups = CgroupLayout.detect()
     features.swapIsBounded = isSwapBounded(features.cgroups.memory)
     features.mayProtectItself = mayLowerScore()
+    features.bootS = Text.keyed(System.read("/proc/stat", limit: 1 << 20), "btime") ?? 0
     features.files = FileTable.detect(release: features.release)
     #if arch(arm) || arch(arm64)
       ProcessorText.shown = ProcessorText.withoutSerial(
@@ -64,6 +74,24 @@ public struct KernelFeatures: Sendable {
       return set
     }
     return nil
+  }
+
+  /// Up to Linux 6.13 the kernel asks modprobe for a module, as root and in nobody's cgroup, whenever a program
+  /// begins with bytes that it does not know and that cannot be printed. No filter sees the bytes.
+  ///
+  /// - Parameter helper: of `/proc/sys/kernel/modprobe`; nil: a kernel without modules.
+  static func ignoresFormats(release: String, helper: [UInt8]?) -> Bool {
+    guard let helper, let first = helper.first, first > 0x20 else { return true }
+    return isAtLeast(release, 6, 14)
+  }
+
+  /// Whether a kernel's release, `6.1.0-18-amd64`, is this version or a later one.
+  static func isAtLeast(_ release: String, _ major: UInt64, _ minor: UInt64) -> Bool {
+    let numbers = Text.split(Array(release.utf8)[...], on: 0x2e)
+    if numbers.count < 2 { return false }
+    let digits = numbers[1].prefix { $0 >= 0x30 && $0 <= 0x39 }
+    let own = (Text.number(numbers[0]) ?? 0, Text.number(digits) ?? 0)
+    return own.0 > major || (own.0 == major && own.1 >= minor)
   }
 
   private static func isSwapBounded(_ memory: CgroupPlace) -> Bool {

@@ -19,6 +19,10 @@ struct Meter {
   /// KiB times milliseconds: finer than the unit that is charged, so that rounding never adds up.
   private var memoryKiBMs: UInt64 = 0
   private var networkBytes: UInt64 = 0
+  /// What the agent did for the job; what of it is charged; and how much of a processor the job may use.
+  private var workedNs: UInt64 = 0
+  private var chargedWorkNs: UInt64 = 0
+  private var cpuMilli: UInt64 = 0
   private var frozenSinceMs: UInt64?
   private var frozenMs: UInt64 = 0
   /// Frozen time up to `lastMs`.
@@ -35,6 +39,7 @@ struct Meter {
     if startMs != nil { return }
     startMs = nowMs
     lastMs = nowMs
+    self.cpuMilli = cpuMilli
     before = reading
     let mostNs = Meter.mostLateMs * cpuMilli * 1000
     before.cpuNs -= min(reading.cpuNs - min(reading.cpuNs, cpuNs), mostNs)
@@ -45,6 +50,20 @@ struct Meter {
   }
 
   mutating func transferred(bytes: UInt64) { networkBytes &+= bytes }
+
+  /// Not before the job's program runs, nor after its end.
+  mutating func worked(ns: UInt64) {
+    if startMs != nil && endMs == nil { workedNs &+= ns }
+  }
+
+  /// No publisher believes more than the job's share of the time until then.
+  private mutating func chargeWork(untilMs: UInt64) {
+    guard let startMs, untilMs > startMs else { return }
+    let passedMs = untilMs - startMs
+    let mostNs = (passedMs - min(passedMs, frozen(untilMs: untilMs))) &* cpuMilli &* 1000
+    let own = highest.cpuNs - before.cpuNs
+    chargedWorkNs = max(chargedWorkNs, min(workedNs, mostNs - min(mostNs, own)))
+  }
 
   mutating func froze(nowMs: UInt64) {
     if frozenSinceMs == nil { frozenSinceMs = nowMs }
@@ -67,6 +86,7 @@ struct Meter {
     frozenMs = min(frozenMs, untilMs - startMs)
     charge(meanKiB: lastMemoryBytes >> 10, untilMs: untilMs)
     endMs = untilMs
+    chargeWork(untilMs: untilMs)
   }
 
   /// Memory between two samples counts as the mean of both, as the trapezoid rule has it, for the time
@@ -78,6 +98,7 @@ struct Meter {
     charge(
       meanKiB: (lastMemoryBytes >> 11) + (reading.memoryBytes >> 11), untilMs: nowMs)
     lastMemoryBytes = reading.memoryBytes
+    chargeWork(untilMs: nowMs)
   }
 
   private mutating func charge(meanKiB: UInt64, untilMs: UInt64) {
@@ -103,7 +124,7 @@ struct Meter {
     var sample = UsageSample()
     guard let startMs else { return sample }
     let untilMs = endMs ?? max(nowMs, lastMs)
-    sample.cpuMs = (highest.cpuNs - before.cpuNs) / 1_000_000
+    sample.cpuMs = (highest.cpuNs - before.cpuNs + chargedWorkNs) / 1_000_000
     sample.memoryMiBMs = memoryKiBMs >> 10
     sample.memoryPeakKiB = highest.memoryPeakBytes >> 10
     sample.diskReadKiB = (highest.diskReadBytes - before.diskReadBytes) >> 10

@@ -4,6 +4,8 @@ import CHost
 public final class Sandbox {
   public private(set) var features: KernelFeatures
   public let settings: SandboxSettings
+  /// The first of this agent's private identities; nil where every one is another's.
+  private let firstIdentity: UInt32?
   private var filter: [UInt8] = []
   private var writer = PlanWriter()
   let zygote: SandboxZygote
@@ -19,6 +21,9 @@ public final class Sandbox {
     self.features = features
     self.features.files.grow()
     self.settings = settings
+    firstIdentity = IdentityRange.start(
+      owner: settings.owner, first: settings.firstUid, size: UInt32(Sandbox.identities),
+      taken: [System.read("/etc/subuid"), System.read("/etc/subgid")].map { $0 ?? [] })
     zygote = SandboxZygote(program: settings.helperProgram, folder: settings.mountPoint)
   }
 
@@ -75,9 +80,12 @@ public final class Sandbox {
     if level == .refused || level < spec.isolation {
       throw SandboxError.isolationTooLow(have: level, want: spec.isolation)
     }
-    if filter.isEmpty && features.seccomp { filter = try SeccompFilter.program() }
+    if filter.isEmpty && features.seccomp { filter = try features.filter() }
     guard let slot = usedIdentities.firstIndex(of: false) else {
       throw SandboxError.wrongState("\(Sandbox.identities) sandboxes are running already")
+    }
+    if features.isRoot && firstIdentity == nil {
+      throw SandboxError.wrongState("/etc/subuid gives all user ids that jobs could get to others")
     }
     let cgroup = cgroup(of: spec, in: share)
     let process = SandboxProcess(
@@ -123,18 +131,15 @@ public final class Sandbox {
   }
 
   func context(_ spec: JobSpec, _ cgroup: JobCgroup, slot: Int) -> PlanContext {
-    PlanContext(
+    let own = (firstIdentity ?? 0) + UInt32(slot)
+    var nanoseconds: UInt32 = 0
+    let nowS = host_unix_time(&nanoseconds)
+    return PlanContext(
       spec: spec, features: features, root: settings.mountPoint,
-      identity: features.isRoot ? identity(slot) : host_sandbox_uid(),
-      groupIdentity: features.isRoot ? identity(slot) : host_sandbox_gid(), filter: filter,
-      ownCgroups: cgroup.taskFiles.count)
-  }
-
-  /// Agents on one machine take different identities: the owner's name picks the range (FNV-1a).
-  private func identity(_ slot: Int) -> UInt32 {
-    var hash: UInt32 = 0x811c_9dc5
-    for byte in settings.owner.utf8 { hash = (hash ^ UInt32(byte)) &* 0x0100_0193 }
-    return settings.firstUid + (hash % 1024) * UInt32(Sandbox.identities) + UInt32(slot)
+      identity: features.isRoot ? own : host_sandbox_uid(),
+      groupIdentity: features.isRoot ? own : host_sandbox_gid(),
+      startS: features.has(Namespace.time) ? nowS : features.bootS,
+      filter: filter, ownCgroups: cgroup.taskFiles.count)
   }
 
   func releaseIdentity(_ slot: Int) { usedIdentities[slot] = false }

@@ -32,7 +32,9 @@ public enum SandboxHelper {
       BundleUnpacker.run(
         count: Int(work.bundles), root: host_sandbox_held_folder(),
         limits: BundleLimits(entries: work.limits.0, bytes: work.limits.1), report: report)
-    case 2: ResultCollector.run(bytes(work.path), output: work.output, report: report)
+    case 2:
+      ResultCollector.run(
+        bytes(work.path), limitBytes: work.limits.0, output: work.output, report: report)
     default:
       report[0] = copy(task: task, path: String(decoding: bytes(work.path), as: UTF8.self)) ? 0 : 1
     }

@@ -7,6 +7,8 @@ struct PlanContext {
   /// User and group id of the job as the machine sees it.
   var identity: UInt32
   var groupIdentity: UInt32
+  /// When the job's world began, Unix time.
+  var startS: UInt64
   /// BPF from ``SeccompFilter``; empty on a kernel without it.
   var filter: [UInt8]
   /// In how many cgroups process 1 enters by itself.
@@ -24,6 +26,7 @@ enum SandboxPlan {
     plan.fixed(DiskPriority.steps())
     plan.fixed(OutOfMemory.beforeNamespaces())
     plan.fixed(Network.aheadSteps())
+    plan.job(Devices.ownSteps(context))
     plan.job(PrivateIdentity.beforeNamespaces(context))
     plan.job(UserNamespace.steps(context))
     plan.fixed(OtherNamespaces.steps(context))
@@ -39,6 +42,8 @@ enum SandboxPlan {
     plan.fixed(PrivateMounts.steps())
     plan.job(RootFileSystem.steps(context))
     plan.fixed(Devices.steps(context))
+    plan.job(ProcFileSystem.countersSteps(context))
+    plan.fixed(Devices.readOnlySteps(context))
     plan.job(SharedMemory.steps(context))
     plan.fixed(ProcFileSystem.steps(context))
     plan.fixed(PivotRoot.steps(context))

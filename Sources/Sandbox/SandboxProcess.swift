@@ -227,16 +227,23 @@ public final class SandboxProcess {
 
   /// After ``SandboxEvent/jobEnded(_:)``, once: starts writing a tar to ``results``.
   ///
-  /// - Parameter path: what of `/out` is wanted, below it: names in the tar begin there all the same. Empty
-  ///   or `/`: everything.
-  public func collect(_ path: [UInt8] = []) throws(SandboxError) {
+  /// What was written is no longer in `/out`.
+  ///
+  /// - Parameters:
+  ///   - path: what of `/out` is wanted, below it: names in the tar begin there all the same. Empty or `/`:
+  ///     everything.
+  ///   - limitBytes: of the whole tar. What has no place in it is left out, and its name said.
+  public func collect(
+    _ path: [UInt8] = [], limitBytes: UInt64 = .max
+  ) throws(SandboxError) {
     if outcome == nil || isClosed || isLeaving || results >= 0 {
       throw SandboxError.wrongState("no results to collect")
     }
     let bytes = try ResultCollector.path(path) + [0]
     let (ours, theirs) = try pipe(ourEnd: 0)
     let code = bytes.withUnsafeBufferPointer {
-      host_sandbox_send_collect(control, $0.baseAddress, UInt64($0.count), theirs)
+      host_sandbox_send_collect(
+        control, $0.baseAddress, UInt64($0.count), limitBytes, theirs)
     }
     _ = host_sandbox_close(theirs)
     results = ours
@@ -249,13 +256,31 @@ public final class SandboxProcess {
   /// Bytes that the agent moved over the network for this job.
   public func countTransfer(bytes: UInt64) { meter.transferred(bytes: bytes) }
 
+  /// Processor time that the agent spent on this job: on what it prints, for example. No job is charged more than
+  /// its share could have used.
+  public func countWork(ns: UInt64) { meter.worked(ns: ns) }
+
   /// What the job has used. Call it at least as often as memory shall be measured; a few file reads.
   public func usage(nowMs: UInt64) -> UsageSample {
     if !isDestroyed && outcome == nil {
-      meter.take(look(), nowMs: nowMs)
-      if isFull { _ = try? killJob(nowMs: nowMs) }
+      let reading = look()
+      meter.take(reading, nowMs: nowMs)
+      if isFull || isKilledAgainAndAgain(reading) { _ = try? killJob(nowMs: nowMs) }
     }
     return meter.sample(nowMs: nowMs)
+  }
+
+  /// For each process that the kernel kills for want of memory it writes some hundred lines to the machine's log.
+  /// After so many the job is over.
+  static let mostMemoryKills: UInt64 = 64
+
+  /// Only of a job that was at its limit there is something to read.
+  private func isKilledAgainAndAgain(_ reading: CgroupReading) -> Bool {
+    let limit = spec.limits.memoryBytes
+    if reading.memoryPeakBytes > 0 && reading.memoryPeakBytes < limit - limit / 16 { return false }
+    if cgroup.oomKills() < SandboxProcess.mostMemoryKills { return false }
+    isFull = true
+    return true
   }
 
   /// Processor time of all that ever was in the sandbox, charged or not, milliseconds.

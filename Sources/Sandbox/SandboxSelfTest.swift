@@ -6,6 +6,7 @@ import CSeccomp
 public enum SandboxSelfTest {
   public static func run(_ report: (StaticString, Bool) -> Void) {
     report("sandbox: the filter of system calls", (try? filterHolds()) ?? false)
+    report("sandbox: every system call of the list has a name", SeccompFilter.unknownNames.isEmpty)
     report("sandbox: a bundle, tar in zstd", bundleIsRead())
     report("sandbox: files beyond 2 GiB in a bundle", sizesHold())
     report("sandbox: use beyond 32 bits", useHolds())
@@ -22,7 +23,7 @@ public enum SandboxSelfTest {
     }
     for name: StaticString in [
       "read", "write", "execve", "exit_group", "futex", "brk", "ioctl", "memfd_create", "setrlimit",
-      "prlimit64",
+      "prlimit64", "prctl", "flock",
     ] {
       if verdict(name) != FilterJudge.allow { return false }
     }
@@ -44,8 +45,29 @@ public enum SandboxSelfTest {
       && verdict("memfd_create", 0, 4) == FilterJudge.refuse
       && verdict(map, 0, 0x22) == FilterJudge.allow
       && verdict(map, 0, 0x40022) == FilterJudge.refuse
-      && verdict("prlimit64", 0, 4) == 0x0005_0000
+      && verdict("prlimit64", 0, 4) == 0x0005_0000 && verdict("prlimit64", 1) == FilterJudge.refuse
+      && judge.verdict(architecture: seccomp_arch_native(), number: 4000) == FilterJudge.notThere
+      && socketsAreLocal(judge)
       && judge.verdict(architecture: 1, number: number("read"), 0) != FilterJudge.allow
+  }
+
+  /// By every way: socketcall(2) hides the arguments from a filter, and so makes none.
+  private static func socketsAreLocal(_ judge: FilterJudge) -> Bool {
+    func verdict(_ name: String, _ first: UInt64, _ second: UInt64) -> UInt32 {
+      let number = SystemCalls.direct(name) { name in
+        name.withCString { seccomp_syscall_resolve_name($0) }
+      }
+      return judge.verdict(
+        architecture: seccomp_arch_native(), number: UInt32(bitPattern: number), first, second)
+    }
+    for name in ["socket", "socketpair"] {
+      if verdict(name, 1, 0x80001) != FilterJudge.allow { return false }
+      if verdict(name, 16, 3) != FilterJudge.refuse { return false }
+    }
+    for part: UInt64 in [1, 8] {
+      if verdict("socketcall", part, 0) == FilterJudge.allow { return false }
+    }
+    return true
   }
 
   private static func number(_ name: StaticString) -> UInt32 {

@@ -3,7 +3,7 @@ public struct SandboxSettings: Sendable {
   /// Distinguishes this agent's cgroups from those of other agents on the machine: 1 to 32 of
   /// `a-z 0-9 - _`, the same at every start (for example the first digits of the identity).
   public var owner: String
-  /// The first of the user and group ids that jobs may get when the agent runs as root.
+  /// The first of the user and group ids that jobs may get when the agent runs as root: ``IdentityRange``.
   public var firstUid: UInt32
   /// An existing directory over which each job's private root is mounted (nobody else sees it).
   public var mountPoint: String
@@ -14,7 +14,7 @@ public struct SandboxSettings: Sendable {
   public var helperProgram: String
 
   public init(
-    owner: String, firstUid: UInt32 = 200_000, mountPoint: String = "/tmp",
+    owner: String, firstUid: UInt32 = IdentityRange.first, mountPoint: String = "/tmp",
     helperProgram: String = ""
   ) {
     self.owner = owner

@@ -2,8 +2,9 @@ import CHost
 import CSeccomp
 
 /// The system calls that a job may make: an allow list, compiled by libseccomp for this processor.
-/// Everything else fails with EPERM; `clone3` with ENOSYS, so that the C library falls back to `clone`,
-/// whose flags the filter can see.
+/// What is known and refused fails with EPERM; what is newer than the filter with ENOSYS, and so does `clone3`,
+/// so that the C library falls back to `clone`, whose flags the filter can see. Nothing kills: each kill can
+/// be a line in the machine's log.
 enum SeccompFilter {
   private static let allow: UInt32 = 0x7fff_0000
   private static func refuse(_ code: UInt32) -> UInt32 { 0x0005_0000 | code }
@@ -11,10 +12,12 @@ enum SeccompFilter {
   private static let notImplemented: UInt32 = 38
 
   /// The filter as BPF instructions, 8 bytes each.
-  static func program() throws(SandboxError) -> [UInt8] {
+  ///
+  /// - Parameter hostDevices: the devices in the sandbox are the machine's own: see ``Devices``.
+  static func program(hostDevices: Bool = false) throws(SandboxError) -> [UInt8] {
     var plain: [UInt32] = []
     let rest = try judging { (filter) throws(SandboxError) in
-      for name in SystemCalls.allowed {
+      for name in SystemCalls.allowed where !hostDevices || !SystemCalls.isPart(name) {
         let number = resolve(name)
         if number >= 0 { plain.append(UInt32(number)) } else { try add(filter, name, allow, []) }
       }
@@ -22,7 +25,7 @@ enum SeccompFilter {
     guard
       let program = FilterLookup.program(
         architecture: seccomp_arch_native(), allowed: plain,
-        rest: FilterExceptions.program(number: resolve) + rest)
+        rest: FilterExceptions.program(hostDevices: hostDevices, number: resolve) + rest)
     else { throw SandboxError.system("seccomp ranges", code: 7) }
     return program
   }
@@ -44,10 +47,14 @@ enum SeccompFilter {
     defer { seccomp_release(filter) }
     // A tree instead of a list (libseccomp 2.5). An older library keeps its list.
     _ = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2)
+    // Calls of another architecture, as `int 0x80` on x86_64.
+    _ = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, refuse(notImplemented))
     try rules(filter)
     try add(filter, "clone3", refuse(notImplemented), [])
     // How many there can be is counted for the whole machine: fs.aio-max-nr.
     try add(filter, "io_setup", refuse(notImplemented), [])
+    // Programs then try prctl(2), where it looks like a kernel without filters.
+    try add(filter, "seccomp", refuse(notImplemented), [])
     // Everything that a job has is in memory; what would be written are the owner's files. It is told
     // that it was done.
     try add(filter, "sync", refuse(0), [])
@@ -58,29 +65,9 @@ enum SeccompFilter {
   private static func addConditional(_ filter: scmp_filter_ctx) throws(SandboxError) {
     // No new namespaces: none of the CLONE_NEW* flags.
     try add(filter, "clone", allow, [compare(0, SCMP_CMP_MASKED_EQ, 0x7e02_0000, 0)])
-    // Sockets: local, and over the loopback device, TCP (6) and UDP (17); no raw or packet sockets, and no
-    // protocol for which the kernel would load a module.
-    for kind: UInt64 in [1, 2, 5] { try addSocket(filter, 1, kind, nil) }
-    for family: UInt64 in [2, 10] {
-      for (kind, own) in [(1, 6), (2, 17)] as [(UInt64, UInt64)] {
-        for said in [0, own] { try addSocket(filter, family, kind, said) }
-      }
-    }
-    // No netlink: the kernel's answers wait in memory that no cgroup counts, 80 KiB for each socket. C
-    // libraries then assume that there is IPv4 and IPv6.
     for persona: UInt64 in [0, 0x8, 0x20000, 0x20008, 0xffff_ffff] {
       try add(filter, "personality", allow, [compare(0, SCMP_CMP_EQ, persona, 0)])
     }
-  }
-
-  private static func addSocket(
-    _ filter: scmp_filter_ctx, _ family: UInt64, _ kind: UInt64, _ said: UInt64?
-  ) throws(SandboxError) {
-    var conditions = [
-      compare(0, SCMP_CMP_EQ, family, 0), compare(1, SCMP_CMP_MASKED_EQ, 0xf, kind),
-    ]
-    if let said { conditions.append(compare(2, SCMP_CMP_EQ, said, 0)) }
-    try add(filter, "socket", allow, conditions)
   }
 
   private static func compare(
@@ -89,9 +76,13 @@ enum SeccompFilter {
     scmp_arg_cmp(arg: argument, op: operation, datum_a: first, datum_b: second)
   }
 
+  /// The number of a call here; as libseccomp has it where there is none: see ``add(_:_:_:_:)``.
   private static func resolve(_ name: String) -> Int32 {
-    name.withCString { seccomp_syscall_resolve_name($0) }
+    SystemCalls.newer(name) ?? name.withCString { seccomp_syscall_resolve_name($0) }
   }
+
+  /// Names of the list that this libseccomp does not know for any processor: they would be refused.
+  static var unknownNames: [String] { SystemCalls.allowed.filter { resolve($0) == -1 } }
 
   /// A name that libseccomp (-1) or this processor (below -10,000) does not know is no rule. Numbers
   /// between them are calls that 32-bit x86 makes directly or through socketcall(2) and ipc(2): both are
@@ -129,5 +120,12 @@ enum SeccompFilter {
       throw SandboxError.system("seccomp_export_bpf", code: 22)
     }
     return program
+  }
+}
+
+extension KernelFeatures {
+  /// For the devices that a sandbox gets here.
+  func filter() throws(SandboxError) -> [UInt8] {
+    try SeccompFilter.program(hostDevices: !ownDevices)
   }
 }

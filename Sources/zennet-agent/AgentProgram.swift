@@ -20,6 +20,7 @@ final class AgentProgram {
     static let agent: UInt64 = 2
     static let clock: UInt64 = 3
     static let owner: UInt64 = 4
+    static let streams: UInt64 = 5
   }
 
   let configuration: Configuration
@@ -109,8 +110,11 @@ final class AgentProgram {
       do throws(HostError) { event = try reactor.next(untilMs: nil) } catch {
         Output.fail(.system, error.message)
       }
-      if let event { handle(event) }
+      let beforeNs = OwnerSensors.ownProcessorNs()
+      let task = event.flatMap { handle($0) }
       afterEvents()
+      // What this program does for a task is a part of what the task uses.
+      task?.worked(ns: OwnerSensors.ownProcessorNs() - beforeNs)
       if isEnding && machine.isSettled && hasDelivered() { break }
     }
     end()
@@ -204,11 +208,22 @@ final class AgentProgram {
 
   // MARK: Events
 
-  private func handle(_ event: ReactorEvent) {
+  /// Returns the task whose event it was.
+  private func handle(_ event: ReactorEvent) -> TaskBody? {
+    if case .descriptorReadable(let token) = event, token != AgentProgram.measuringToken {
+      return executor.portIsReady(token)
+    }
+    if case .descriptorWritable(let token) = event { return executor.portIsReady(token) }
+    handleOwn(event)
+    return nil
+  }
+
+  private func handleOwn(_ event: ReactorEvent) {
     if chain.handle(event) || status.handle(event, self) { return }
     switch event {
     case .timerFired(TimerToken.owner): readOwner()
     case .timerFired(TimerToken.clock): startChain()
+    case .timerFired(TimerToken.streams): break
     case .timerFired:
       lookAtClock()
       machine.timePassed(now)
@@ -222,9 +237,8 @@ final class AgentProgram {
       guard let key = calls.closed(id) else { return }
       log.debug("publisher: " + reason.message)
       machine.publisherDisconnected(key, now)
-    case .descriptorReadable(AgentProgram.measuringToken): readMeasurement()
-    case .descriptorReadable(let token), .descriptorWritable(let token):
-      executor.portIsReady(token)
+    case .descriptorReadable: readMeasurement()
+    case .descriptorWritable: break
     case .signal(let signal):
       if signal == .childEnded { return executor.childEnded() }
       if !isEnding { log.info("stopping: leases end, what was earned is collected") }
@@ -248,7 +262,8 @@ final class AgentProgram {
       if tipTold || event == .synced(height: chain.client.tipHeight) { measureIfDue() }
     }
     if !machine.isIdle { stopMeasuring() }
-    executor.refreshWatches()
+    let restedMs = executor.refreshWatches(nowMs: Clock.monotonicMs())
+    if restedMs != UInt64.max { reactor.setTimer(TimerToken.streams, atMs: restedMs) }
     lookAtPeers()
     lookAtCache()
     rest()

@@ -94,8 +94,8 @@ final class ExecBody: StreamedProgram {
     }
   }
 
-  func refreshWatches() {
-    if hasStarted && !hasEnded { streams.refresh(self, hands.reactor) }
+  func refreshWatches(nowMs: UInt64) -> UInt64 {
+    hasStarted && !hasEnded ? streams.refresh(self, hands.reactor, nowMs: nowMs) : UInt64.max
   }
 
   // MARK: Its streams

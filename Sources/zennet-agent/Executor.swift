@@ -136,25 +136,33 @@ final class Executor {
     leaving = still
   }
 
-  func portIsReady(_ token: UInt64) {
+  /// Returns whose port it is.
+  func portIsReady(_ token: UInt64) -> TaskBody? {
     let (id, place) = PortId.of(token: token)
     for lease in leases {
       for task in lease.tasks {
-        if task.port == id { return task.isReady(place) }
+        if task.port == id {
+          task.isReady(place)
+          return task
+        }
         for exec in task.execs where exec.port == id {
-          guard let port = StandardStreams.Port(rawValue: place) else { return }
-          return exec.isReady(port)
+          if let port = StandardStreams.Port(rawValue: place) { exec.isReady(port) }
+          return task
         }
       }
     }
     hands.reactor.unwatch(token)
+    return nil
   }
 
-  /// Watches exactly what can be moved on: an output only while there is room for it.
-  func refreshWatches() {
+  /// Watches exactly what can be moved on: an output only while there is room for it, and not while it rests.
+  /// Returns when it has to be called again, at the latest.
+  func refreshWatches(nowMs: UInt64) -> UInt64 {
+    var nextMs = UInt64.max
     for lease in leases {
-      for task in lease.tasks { task.refreshWatches() }
+      for task in lease.tasks { nextMs = min(nextMs, task.refreshWatches(nowMs: nowMs)) }
     }
+    return nextMs
   }
 
   // MARK: What others ask

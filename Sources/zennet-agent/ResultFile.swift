@@ -15,9 +15,12 @@ struct ResultFile {
     self.limitBytes = limitBytes
   }
 
-  /// Takes all that the pipe holds. True: it has ended.
+  /// Chunks that are taken at once: others wait for their turn as well.
+  private static let mostChunks = 16
+
+  /// Takes what the pipe holds, or a part of it. True: it has ended.
   mutating func read(_ descriptor: Int32) -> Bool {
-    while descriptor >= 0 {
+    for _ in 0..<ResultFile.mostChunks where descriptor >= 0 {
       switch Pipes.read(descriptor, StandardStreams.chunkBytes) {
       case .bytes(let bytes): append(bytes)
       // More than the pipe holds is still to come.
@@ -25,7 +28,7 @@ struct ResultFile {
       case .ended: return true
       }
     }
-    return true
+    return descriptor < 0
   }
 
   /// What is too much is read all the same, as its packer waits for that.

@@ -15,7 +15,8 @@ protocol StreamedProgram: AnyObject {
   func closeInput()
 }
 
-/// Moves the bytes of a program's three standard streams, and watches exactly what can be moved on.
+/// Moves the bytes of a program's three standard streams, and watches exactly what can be moved on. Outputs rest
+/// between readings: ``StreamRest``.
 struct StandardStreams {
   enum Port: UInt64 {
     case input = 1
@@ -25,12 +26,15 @@ struct StandardStreams {
 
   /// Bytes moved between a pipe and memory at a time.
   static let chunkBytes = 65_536
+  /// As many writes as a pipe holds apart.
+  fileprivate static let mostReads: UInt32 = 16
 
   private let id: PortId
   /// Input that the pipe has not taken yet.
   private var held: [UInt8] = []
   private var inputIsEnded = false
   private var isWatching: [Bool] = [false, false, false]
+  private var rests = [StreamRest(), StreamRest()]
 
   init(_ id: PortId) { self.id = id }
 
@@ -73,7 +77,9 @@ struct StandardStreams {
     if room == 0 { return }
     let limit = min(room, StandardStreams.chunkBytes)
     switch Pipes.read(program.descriptor(port), limit) {
-    case .bytes(let bytes): program.outputRead(bytes, isError: isError)
+    case .bytes(let bytes):
+      rests[isError ? 1 : 0].read(bytes.count, nowMs: Clock.monotonicMs())
+      program.outputRead(bytes, isError: isError)
     case .ended:
       watch(port, -1, false, reactor)
       program.outputEnded(isError: isError)
@@ -96,12 +102,19 @@ struct StandardStreams {
 
   // MARK: Watching
 
-  /// To be called when room may have come or gone.
-  mutating func refresh(_ program: any StreamedProgram, _ reactor: Reactor) {
+  /// To be called when room may have come or gone, and when the next rest is over: returns when that is.
+  mutating func refresh(
+    _ program: any StreamedProgram, _ reactor: Reactor, nowMs: UInt64
+  ) -> UInt64 {
+    var nextMs = UInt64.max
     for port in [Port.output, .error] {
-      watch(
-        port, program.descriptor(port), program.outputRoom(isError: port == .error) > 0, reactor)
+      let rest = rests[port == .error ? 1 : 0]
+      let hasRoom = program.outputRoom(isError: port == .error) > 0
+      let isOver = rest.isOver(nowMs: nowMs)
+      watch(port, program.descriptor(port), hasRoom && isOver, reactor)
+      if hasRoom && !isOver && program.descriptor(port) >= 0 { nextMs = min(nextMs, rest.untilMs) }
     }
+    return nextMs
   }
 
   mutating func unwatch(_ reactor: Reactor) {
@@ -138,7 +151,7 @@ enum Pipes {
   static func read(_ descriptor: Int32, _ limit: Int) -> Descriptor.Read {
     if descriptor < 0 { return .ended }
     let borrowed = Descriptor(owning: descriptor)
-    let result = (try? borrowed.read(limit: limit)) ?? .ended
+    let result = (try? borrowed.read(limit: limit, calls: StandardStreams.mostReads)) ?? .ended
     _ = borrowed.release()
     return result
   }

@@ -66,7 +66,7 @@ final class TaskBody: StreamedProgram {
       collecting = try ResultFile(limitBytes: limitBytes)
       do throws(SandboxError) {
         guard let process else { throw SandboxError.wrongState("its sandbox is gone") }
-        try process.collect(path)
+        try process.collect(path, limitBytes: limitBytes)
         hands.reactor.watch(process.results, token: port.token(Port.results))
         return
       } catch { hands.log.error("results: " + error.message) }
@@ -205,10 +205,18 @@ final class TaskBody: StreamedProgram {
     }
   }
 
-  func refreshWatches() {
-    if let process, process.outcome == nil { streams.refresh(self, hands.reactor) }
-    for exec in execs { exec.refreshWatches() }
+  /// Returns when it has to be called again, at the latest.
+  func refreshWatches(nowMs: UInt64) -> UInt64 {
+    var nextMs = UInt64.max
+    if let process, process.outcome == nil {
+      nextMs = streams.refresh(self, hands.reactor, nowMs: nowMs)
+    }
+    for exec in execs { nextMs = min(nextMs, exec.refreshWatches(nowMs: nowMs)) }
+    return nextMs
   }
+
+  /// Processor time of this program's that went into the task.
+  func worked(ns: UInt64) { process?.countWork(ns: ns) }
 
   // MARK: Its streams
 

@@ -21,6 +21,7 @@ import Testing
 
   @Test func nothingReachesTheTerminalAsACommand() {
     #expect(line("a\nb\u{1b}[2Jc\u{7f}é").hasSuffix("a?b?[2Jc?é\n"))
+    #expect(line("a\u{9b}2J\u{202e}b\tc").hasSuffix("a?2J?b?c\n"))
   }
 
   @Test func leavesOutWhatIsLessImportant() {

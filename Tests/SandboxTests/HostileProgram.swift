@@ -268,6 +268,7 @@ private let source = #"""
       printf("%lld\n", (long long)(up * 1000));
       return 0;
     }
+    if (count > 1 && strcmp(arguments[1], "watch-devices") == 0) watch_devices();
     if (count > 3 && strcmp(arguments[1], "hold") == 0)
       return hold(arguments[2], atoi(arguments[3]), count > 4);
     if (count > 1 && strcmp(arguments[1], "descriptors") == 0) {
@@ -286,6 +287,7 @@ private let source = #"""
     network(count > 2 ? arguments[2] : "none");
     ways_out();
     machine();
+    owners();
     devices();
     walls(count > 3 ? arguments[3] : "");
     if (alone) limits();
@@ -324,7 +326,8 @@ private func compiledProbe() -> [UInt8]? {
     let walls = hostileWalls.replacingOccurrences(of: "PARTS", with: parts)
     let text = source.replacingOccurrences(
       of: "\nstatic void say(", with: "\n" + prelude + "static void say("
-    ).replacingOccurrences(of: "//MORE\n", with: hostileAttempts + hostileHoarding + walls)
+    ).replacingOccurrences(
+      of: "//MORE\n", with: hostileAttempts + hostileHoarding + hostileToOwner + walls)
     try text.write(to: file, atomically: true, encoding: .utf8)
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")

@@ -147,6 +147,19 @@ let hostileWalls = #"""
     if (text) fclose(text);
     return unless(found);
   }
+  /* Every key that is pressed is one. */
+  static int counts_interrupts(void) {
+    char line[256];
+    long long count = 0;
+    FILE *text = fopen("/proc/stat", "r");
+    while (text && fgets(line, sizeof line, text)) {
+      if (strncmp(line, "intr ", 5) == 0) count += atoll(line + 5);
+      if (strncmp(line, "cpu", 3) == 0 && strtok(line, " "))
+        for (char *next; (next = strtok(0, " "));) count += atoll(next);
+    }
+    if (text) fclose(text);
+    return unless(count > 0);
+  }
   /* The limits are small in these: a process or two more than allowed harm nobody, walls or not. */
   static void limits(void) {
     TRY("many-processes", many_processes());
@@ -175,6 +188,7 @@ let hostileWalls = #"""
     TRY("machine-segment", shmget(0x7a656e21, 0, 0));
     TRY("agent-key", syscall(SYS_request_key, "user", "zennet-agent", 0, 0));
     TRY("settings", settings());
+    TRY("interrupt-counts", counts_interrupts());
     TRY("cgroup-names", named_cgroup());
     TRY("disk-priority", unless(syscall(SYS_ioprio_get, 1, 0) >> 13 != 3));
     TRY("oom-score", score());
@@ -200,5 +214,6 @@ let coveredParts: [String] = """
   kcore keys key-users kmsg kallsyms kpagecount kpageflags kpagecgroup latency_stats modules
   sched_debug slabinfo sysrq-trigger timer_list timer_stats vmallocinfo pagetypeinfo iomem ioports
   config.gz mtrr kpf cmdline diskstats interrupts locks partitions swaps schedstat
+  mdstat softirqs mtd bootconfig
   driver acpi asound scsi tty pressure dynamic_debug bus fs irq device-tree
   """.split(whereSeparator: \.isWhitespace).map(String.init)

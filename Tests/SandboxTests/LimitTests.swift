@@ -31,6 +31,26 @@ extension WithKernel {
       #expect(driver.events.contains(.resultsCollected(.all)))
     }
 
+    /// Each kill is some hundred lines in the owner's log.
+    @Test(.enabled(if: canProbe)) func whoIsKilledAgainAndAgainEnds() throws {
+      var limits = JobLimits.small
+      limits.memoryBytes = 48 << 20
+      let bundle = busyboxBundle { $0.addFile("bin/probe", probeProgram ?? [], mode: 0o755) }
+      let driver = Driver(
+        try makeSandbox().start(
+          shell("while true; do /bin/probe hold anonymous 1000; done", limits: limits),
+          bundle: bundle, nowMs: nowMs()))
+      driver.until { driver in
+        _ = driver.process.usage(nowMs: nowMs())
+        return driver.process.outcome != nil
+      }
+      #expect(driver.process.outcome == .outOfMemory)
+      let kills = driver.process.cgroup.oomKills()
+      print("memory: \(kills) processes killed before the job ended: \(driver.errors.suffix(200))")
+      #expect(kills >= 10 && kills < 4 * SandboxProcess.mostMemoryKills)
+      try driver.process.destroy()
+    }
+
     @Test(.enabled(if: canProbe)) func aForkBombStaysWithinItsNumberAndDiesAtOnce() throws {
       var limits = JobLimits.small
       limits.pids = 40

@@ -30,6 +30,30 @@ struct MeterTests {
     #expect(meter.sample(nowMs: 3000).memoryPeakKiB == 10_240)
   }
 
+  /// What the agent does for a job is the job's use, within its share of the time that it was not frozen.
+  @Test func workOfTheAgentIsChargedWithinTheShare() {
+    var meter = Meter()
+    meter.worked(ns: 5_000_000)
+    meter.started(CgroupReading(), cpuNs: 0, cpuMilli: 500, nowMs: 1000)
+    meter.worked(ns: 30_000_000)
+    meter.take(CgroupReading(cpuMs: 20), nowMs: 1100)
+    #expect(meter.sample(nowMs: 1100).cpuMs == 50)
+    meter.worked(ns: 900_000_000)
+    meter.take(CgroupReading(cpuMs: 40), nowMs: 1200)
+    #expect(meter.sample(nowMs: 1200).cpuMs == 100)
+    // Frozen, it could use nothing.
+    meter.froze(nowMs: 1200)
+    meter.take(CgroupReading(cpuMs: 40), nowMs: 2200)
+    #expect(meter.sample(nowMs: 2200).cpuMs == 100)
+    meter.thawed(nowMs: 2200)
+    // No counter falls at the end either.
+    meter.ended(CgroupReading(cpuMs: 45), ranMs: 100, nowMs: 2210)
+    #expect(meter.sample(nowMs: 3000).cpuMs >= 100 && meter.sample(nowMs: 3000).cpuMs <= 110)
+    let last = meter.sample(nowMs: 3000)
+    meter.worked(ns: 1_000_000_000)
+    #expect(meter.sample(nowMs: 4000) == last)
+  }
+
   /// However long a bundle takes to unpack: who pays cannot know what of that is true.
   @Test func nothingIsChargedBeforeTheStart() {
     var meter = Meter()

@@ -95,7 +95,7 @@ extension WithKernel {
         #expect(!line.text.contains("\n"))
         #expect(line.isPresent || !line.remedy.isEmpty)
       }
-      #expect(features.lines.count == 19)
+      #expect(features.lines.count == 21)
       #expect(features.missing(for: features.level).isEmpty)
       if features.level == .reduced { #expect(features.missing(for: .full) == ["user namespace"]) }
       var older = features

@@ -153,8 +153,8 @@ final class Driver {
     return process.outcome
   }
 
-  func collect(_ path: String = "") throws {
-    try process.collect(Array(path.utf8))
+  func collect(_ path: String = "", limitBytes: UInt64 = .max) throws {
+    try process.collect(Array(path.utf8), limitBytes: limitBytes)
     until { driver in
       driver.events.contains { event in
         if case .resultsCollected = event { return true }

@@ -31,13 +31,25 @@ enum WallsTable {
     "write /proc/self/uid_map", "write /proc/sys/user/max_user_namespaces",
   ]
 
-  private static let differently: [Wall] = [
-    Wall("namespaces (uts)", Missing(namespaces: Namespace.uts), .by(["outside-name"])),
-    Wall("network namespace", .by(["abstract-socket"])),
-    Wall("mount /", .noStart),
-    Wall("undumpable", .no("process 1 is another user's there")),
-    Wall("mount /tmp/dev#2", .no("the folder is another user's there")),
-  ]
+  private static let differently: [Wall] =
+    [
+      Wall("namespaces (uts)", Missing(namespaces: Namespace.uts), .by(["outside-name"])),
+      Wall("network namespace", .by(["abstract-socket"])),
+      Wall("mount /", .noStart),
+      Wall("undumpable", .no("process 1 is another user's there")),
+      Wall("mount /tmp/dev#2", .no("the folder is another user's there")),
+      Wall(
+        "rule of prlimit64 for 1", Missing.call("prlimit64", 0, 1),
+        .no("process 1 is another user's there"), only: ["limit-init"]),
+    ]
+
+  /// Where the devices are the machine's own, as an ordinary user's agent has them.
+  static let hostDevices: [Wall] =
+    devices + [
+      rule("inotify_init1", ["watch-device"]), rule("inotify_init", ["watch-device-by-number"]),
+      rule("flock", ["lock-device"]), rule("fcntl", 1, 6, ["lock-device-record"]),
+      rule("fcntl", 1, 37, ["lock-device-description"]),
+    ]
 
   private static let outer: [Wall] = [
     Wall("rlimit core", .by(["core-limit-0"])),
@@ -92,6 +104,9 @@ enum WallsTable {
     Wall("mount /proc/sys", .noStart),
     Wall("mount /proc/sys#2", .by(["settings"])),
     Wall("mount /proc/sys/kernel/random/boot_id", .by(["boot-id"])),
+    Wall("make /tmp/dev/stat", .noStart),
+    Wall("write /tmp/dev/stat", .no("programs count processors with it")),
+    Wall("mount /proc/stat", .by(["interrupt-counts"])),
     Wall("make /tmp/dev/cpuinfo", .noStart),
     Wall("write /tmp/dev/cpuinfo", .no("what programs need")),
     Wall(
@@ -131,6 +146,7 @@ enum WallsTable {
     + Text.names("ptmx fd stdin stdout stderr").map { name in
       Wall("symlink /tmp/dev/" + name, .no("what programs need"))
     } + [
+      Wall("device nodes", .noStart),
       Wall("mount /tmp/dev", .noStart),
       Wall("mkdir /tmp/dev/pts", .noStart),
       Wall("mount /tmp/dev/pts", .no("terminals, which programs need")),
@@ -149,7 +165,7 @@ enum WallsTable {
         "clone-user", "clone3-user", "userfaultfd", "ptrace-me", "personality", "add-key", "keyctl",
         "request-key", "vsock", "netlink-events", "huge-file", "io-setup", "io-priority",
         "core-limit-0", "type-into-terminal", "load-line-discipline", "process-vm-readv",
-        "move-pages", "memory-policy",
+        "move-pages", "memory-policy", "own-filter",
       ])),
   ]
 
@@ -208,6 +224,14 @@ enum WallsTable {
     rule("memfd_create", ["huge-file"]),
     rule("setrlimit", ["core-limit-by-number"]),
     rule("prlimit64", ["core-limit-0"]),
+    rule("prlimit64", 0, 1, ["limit-init"]),
+    rule("prctl", 0, 22, ["own-filter"]),
+    rule("seccomp", ["own-filter-by-number"]),
+    Wall(
+      "rule of prctl for 3e", Missing.call("prctl", 0, 62),
+      .no("it is the kernel's only where processors have several threads"),
+      only: ["core-scheduling"]),
+    rule("socketpair", ["pair-10"]),
     rule("clone", ["clone-user"]),
     rule("clone3", ["clone3-user"]),
     rule("io_setup", ["io-setup"]),

@@ -37,6 +37,13 @@ extension WithKernel {
       try judge(WallsTable.reduced, reduced)
     }
 
+    /// As for an ordinary user's agent, which can make no devices.
+    @Test(.enabled(if: features.level == .full)) func andWithTheMachinesDevices() throws {
+      var bound = features
+      bound.ownDevices = false
+      try judge(WallsTable.hostDevices, bound)
+    }
+
     /// Executing the job's program would take every right of a user who is not root, as far as there were
     /// any; who unpacks executes nothing. Only this step takes his.
     @Test(.enabled(if: features.level == .full)) func whoUnpacksHasNoRights() throws {
@@ -56,7 +63,9 @@ extension WithKernel {
       let known = Set(WallsTable.full.map(\.name))
       var reduced = features
       reduced.tryWithoutUserNamespace()
-      for features in [features, reduced] {
+      var bound = features
+      bound.ownDevices = false
+      for features in [features, reduced, bound] {
         let names = try Place(features).stepNames()
         #expect(Set(names).subtracting(known) == [])
       }
@@ -154,7 +163,7 @@ private final class Place {
     self.walls = walls
     sandbox = Sandbox(
       features: features, settings: SandboxSettings(owner: "walls\(getpid())"))
-    filter = features.seccomp ? try SeccompFilter.program() : []
+    filter = features.seccomp ? try features.filter() : []
     listener = listen(abstract: address)
   }
 

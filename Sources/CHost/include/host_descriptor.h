@@ -24,6 +24,9 @@ void host_hold_standard_streams(void);
 void host_close_from(int32_t first);
 
 // Bytes read; 0 at the end; -HOST_EAGAIN when nothing is there yet.
+// As many reads as give `size` bytes together, at most `most`: a pipe gives single writes where its writer wants
+// that. What host_read returns where there is nothing.
+int64_t host_gather(int32_t fd, uint8_t *buffer, uint64_t size, uint32_t most);
 int64_t host_read(int32_t fd, uint8_t *bytes, uint64_t count);
 
 // Bytes written, perhaps fewer than count; -HOST_EAGAIN when nothing can be taken now.

@@ -6,7 +6,7 @@
 
 // What a step does; `a`, `b` and the four texts mean what the comment says.
 enum host_operation {
-  HOST_PRIVATE_ID = 1,   // a: uid, b: gid; no supplementary groups
+  HOST_PRIVATE_ID = 1,   // a: uid, b: gid; no supplementary groups. The first child may still make namespaces
   HOST_UNSHARE = 2,      // a: CLONE_NEW* flags
   HOST_WRITE_FILE = 3,   // path, text
   HOST_MOUNT = 4,        // path: target, source, type, text: options, a: MS_* flags
@@ -35,6 +35,8 @@ enum host_operation {
   HOST_HOLD = 34,          // path: what is mounted there stays writable for who unpacks the bundle
   HOST_LET_GO = 35,        // unmounts the old root
   HOST_AWAIT_GO = 37,      // waits for HOST_COMMAND_GO: nothing of the job happens before
+  HOST_MAKE_DEVICES = 38,  // a file system with device nodes that is mounted nowhere; a: who owns its root
+  HOST_PLACE_DEVICES = 39,  // path: where it is mounted
 };
 
 // Who takes the step.
@@ -64,7 +66,7 @@ struct host_step {
 // What the helper works on.
 struct host_helper_work {
   const char *path;
-  uint64_t limits[2];  // of all bundles together: entries, bytes
+  uint64_t limits[2];  // of all bundles together: entries, bytes; task 2: bytes of the archive
   uint32_t bundles;
   int32_t output;
 };
@@ -110,7 +112,9 @@ struct host_event {
 enum host_command_kind {
   HOST_COMMAND_GO = 1,  // to the first child; to process 1 with the cgroups' files, and for HOST_AWAIT_GO
   HOST_COMMAND_SIGNAL = 2,  // a: signal, b: 0 or the id of a further program; to its process group
-  HOST_COMMAND_COLLECT = 3,  // after the command: a path below /out and a zero byte; with a descriptor
+  // a, b: the most bytes, lower and upper half; after the command: a path below /out and a zero byte; with a
+  // descriptor.
+  HOST_COMMAND_COLLECT = 3,
   HOST_COMMAND_QUIT = 4,
   // A further program beside the job. a: id; b: bit 31: a terminal, bits 16 to 29: how many arguments,
   // bits 0 to 15: how many environment texts; bit 30: not a program of the job's but the helper, with two
@@ -166,7 +170,8 @@ int32_t host_sandbox_send(int32_t socket, uint32_t kind, uint32_t a, uint32_t b)
 // HOST_COMMAND_GO to process 1: opens `count` files, whose paths each end in a zero byte, and sends them.
 int32_t host_sandbox_admit(int32_t socket, const uint8_t *paths, uint32_t count);
 // HOST_COMMAND_COLLECT; `size` counts the zero byte.
-int32_t host_sandbox_send_collect(int32_t socket, const uint8_t *path, uint64_t size, int32_t output);
+int32_t host_sandbox_send_collect(int32_t socket, const uint8_t *path, uint64_t size, uint64_t limit,
+                                  int32_t output);
 // With texts and, unless it is null, three descriptors.
 int32_t host_sandbox_send_program(int32_t socket, uint32_t id, uint32_t counts, const uint8_t *texts,
                                   uint64_t size, const int32_t *descriptors);
@@ -178,6 +183,8 @@ int32_t host_sandbox_wait_readable(int32_t descriptor, int32_t timeout_ms);
 #define HOST_PROBE_PROC (UINT64_C(1) << 40)
 uint64_t host_sandbox_probe(uint64_t wanted, uint32_t uid, uint32_t gid);
 int32_t host_sandbox_has_seccomp(void);
+// 1 where HOST_MAKE_DEVICES makes devices that can be opened: root may, Linux 5.2.
+int32_t host_sandbox_has_devices(void);
 int32_t host_sandbox_release(uint8_t *buffer, uint32_t size);
 uint32_t host_sandbox_uid(void);
 uint32_t host_sandbox_gid(void);
@@ -200,6 +207,11 @@ int64_t host_sandbox_readlink(int32_t directory, const char *path, uint8_t *buff
 // Opens one component; links are not followed.
 int32_t host_sandbox_open_directory(int32_t directory, const char *name);
 int32_t host_sandbox_open_read(int32_t directory, const char *name);
+// The same, to be given back piece by piece if it may be written.
+int32_t host_sandbox_open_own(int32_t directory, const char *name);
+// Frees the memory of these bytes of a file; they then read as zeros.
+void host_sandbox_give_back(int32_t descriptor, uint64_t offset, uint64_t size);
+int32_t host_sandbox_unlink(int32_t directory, const char *name);
 // As the job itself would open it: links are followed. What it is comes with it.
 int32_t host_sandbox_open_path(const char *path, struct host_file_status *status);
 int64_t host_sandbox_read(int32_t descriptor, uint8_t *buffer, uint64_t size);

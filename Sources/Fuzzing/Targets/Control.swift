@@ -85,8 +85,11 @@ extension FuzzTarget {
     }
     try require(pieces == once, "where a text is cut does not matter")
     try require(once.count <= text.count, "nothing is added")
+    try require(String(validating: once, as: UTF8.self) != nil, "what comes out is UTF-8")
     for scalar in String(decoding: once, as: UTF8.self).unicodeScalars {
-      let isCommand = scalar.value < 0x20 || (0x7f..<0xa0).contains(scalar.value)
+      let isCommand =
+        scalar.value < 0x20 || (0x7f..<0xa0).contains(scalar.value)
+        || (0x2028...0x202e).contains(scalar.value)
       try require(
         !isCommand || scalar == "\n" || scalar == "\t", "a stranger commands no terminal")
     }

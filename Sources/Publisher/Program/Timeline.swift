@@ -42,8 +42,7 @@ public final class Timeline {
   public func tell(_ text: String, level: UInt8 = 2, status: ExitStatus? = nil) {
     if level > most { return }
     // Some of it was said by peers: no control character reaches a terminal.
-    let clean = String(
-      decoding: text.utf8.map { $0 < 0x20 || $0 == 0x7f ? 0x3f : $0 }, as: UTF8.self)
+    let clean = String(decoding: TerminalText.line(text), as: UTF8.self)
     let json = asJson || file != nil ? json(clean, level, status) : ""
     if let file { try? Files.append(file, Array((json + "\n").utf8), mode: 0o644) }
     clearProgress()

@@ -18,20 +18,26 @@ public enum CollectedResults: Equatable, Sendable {
 }
 
 /// Writes a tar of a folder to a descriptor, in the confined child that collects `/out`. Regular files,
-/// directories and links only; what is something else or cannot be read is left out and counted, and the
-/// archive has its name, as that of a pipe.
+/// directories and links only; what is something else, cannot be read or has no place within the limit is
+/// left out and counted, and the archive has its name, as that of a pipe. A file that was packed is given
+/// back: results lie in memory once, here or with the agent.
 struct ResultCollector {
   private static let depthLimit = 64
 
   private let output: Int32
+  private var budget: ResultBudget
+  /// Nobody needs the files any more.
+  private let givesBack: Bool
   private var buffer: [UInt8] = []
   private var isBroken = false
   private var skipped: UInt32 = 0
 
   /// Packs what lies at `path` below /out, under that name; all of /out where it is empty. What is not there
   /// is left out. Report: ``CollectedResults`` (second number: how many entries were left out).
-  static func run(_ path: [UInt8], output: Int32, report: UnsafeMutablePointer<UInt64>) {
-    var collector = ResultCollector(output: output)
+  static func run(
+    _ path: [UInt8], limitBytes: UInt64, output: Int32, report: UnsafeMutablePointer<UInt64>
+  ) {
+    var collector = ResultCollector(output: output, limitBytes: limitBytes, givesBack: true)
     let top = "/out".withCString { host_sandbox_open_directory(-1, $0) }
     let isWhole =
       path.isEmpty
@@ -52,7 +58,11 @@ struct ResultCollector {
     }
   }
 
-  private init(output: Int32) { self.output = output }
+  private init(output: Int32, limitBytes: UInt64, givesBack: Bool) {
+    self.output = output
+    self.givesBack = givesBack
+    budget = ResultBudget(limitBytes: limitBytes)
+  }
 
   /// Writes a tar of any one path, below its own last name (below nothing for `.` and `/`). Returns a
   /// negative errno where it cannot be opened, or nobody takes it. What is left out is in the archive.
@@ -60,14 +70,13 @@ struct ResultCollector {
     var status = host_file_status()
     let file = path.withCString { host_sandbox_open_path($0, &status) }
     if file < 0 { return file }
-    var collector = ResultCollector(output: output)
+    var collector = ResultCollector(output: output, limitBytes: .max, givesBack: false)
     let name = BundlePath.lastName(Array(path.utf8))
     var isWhole = true
     switch status.mode & 0o170000 {
     case 0o040000:
       if !name.isEmpty {
-        TarWriter.header(
-          &collector.buffer, path: name, mode: status.mode, type: UInt8(ascii: "5"))
+        _ = collector.addHeader(name, mode: status.mode, type: UInt8(ascii: "5"))
       }
       isWhole = collector.walk(file, prefix: name.isEmpty ? [] : name + [0x2f], depth: 0)
     case 0o100000:
@@ -115,7 +124,20 @@ struct ResultCollector {
 
   private mutating func leaveOut(_ path: [UInt8]) {
     skipped &+= 1
+    let start = buffer.count
     TarWriter.header(&buffer, path: path, mode: 0, type: UInt8(ascii: "6"))
+    if !budget.takesName(header: buffer.count - start) { buffer.removeLast(buffer.count - start) }
+  }
+
+  /// False where it has no place; then nothing of it is there.
+  private mutating func addHeader(
+    _ path: [UInt8], link: [UInt8] = [], mode: UInt32, size: UInt64 = 0, type: UInt8
+  ) -> Bool {
+    let start = buffer.count
+    TarWriter.header(&buffer, path: path, link: link, mode: mode, size: size, type: type)
+    if budget.takes(header: buffer.count - start, size: size) { return true }
+    buffer.removeLast(buffer.count - start)
+    return false
   }
 
   private mutating func add(
@@ -125,7 +147,7 @@ struct ResultCollector {
     if withName(name, { host_sandbox_status(directory, $0, &status) }) != 0 { return false }
     switch status.mode & 0o170000 {
     case 0o040000:
-      TarWriter.header(&buffer, path: path, mode: status.mode, type: UInt8(ascii: "5"))
+      if !addHeader(path, mode: status.mode, type: UInt8(ascii: "5")) { return false }
       let next = withName(name) { host_sandbox_open_directory(directory, $0) }
       return next >= 0 && walk(next, prefix: path + [0x2f], depth: depth + 1)
     case 0o120000:
@@ -136,10 +158,8 @@ struct ResultCollector {
         }
       }
       if length <= 0 || length >= 4096 { return false }
-      TarWriter.header(
-        &buffer, path: path, link: Array(target[0..<Int(length)]), mode: 0o777,
-        type: UInt8(ascii: "2"))
-      return true
+      return addHeader(
+        path, link: Array(target[0..<Int(length)]), mode: 0o777, type: UInt8(ascii: "2"))
     case 0o100000: return addFile(directory, name: name, path: path, status: status)
     default: return false  // sockets, fifos
     }
@@ -148,16 +168,23 @@ struct ResultCollector {
   private mutating func addFile(
     _ directory: Int32, name: [UInt8], path: [UInt8], status: host_file_status
   ) -> Bool {
-    let file = withName(name) { host_sandbox_open_read(directory, $0) }
+    let file = withName(name) {
+      givesBack ? host_sandbox_open_own(directory, $0) : host_sandbox_open_read(directory, $0)
+    }
     if file < 0 { return false }
     defer { _ = host_sandbox_close(file) }
-    return add(file, path: path, status: status)
+    let isWhole = add(file, path: path, status: status)
+    if isWhole && givesBack { _ = withName(name) { host_sandbox_unlink(directory, $0) } }
+    return isWhole
   }
 
   private mutating func add(_ file: Int32, path: [UInt8], status: host_file_status) -> Bool {
     var isWhole = true
-    TarWriter.header(
-      &buffer, path: path, mode: status.mode, size: status.size, type: UInt8(ascii: "0"))
+    if !addHeader(path, mode: status.mode, size: status.size, type: UInt8(ascii: "0")) {
+      return false
+    }
+    // What other names of it would be packed from stays.
+    let isLast = givesBack && status.links == 1
     var remaining = status.size
     var piece = [UInt8](repeating: 0, count: 65_536)
     while remaining > 0 && !isBroken {
@@ -174,6 +201,9 @@ struct ResultCollector {
       } else {
         buffer.append(contentsOf: piece[0..<Int(got)])
         remaining -= UInt64(got)
+        if isLast {
+          host_sandbox_give_back(file, status.size - remaining - UInt64(got), UInt64(got))
+        }
       }
       if buffer.count >= 65_536 { flush() }
     }

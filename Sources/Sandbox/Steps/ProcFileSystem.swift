@@ -4,11 +4,14 @@ import CHost
 /// (Much of it is root's, and root does not exist inside; there this is the second wall.) proc(5).
 ///
 /// So is what two publishers would know this machine by, or what names its owner's things: the kernel's
-/// command line (the root file system's UUID), disks, swap files, locks, devices that interrupt, and the
-/// number that each start of a machine gets. What programs need stays, marks or not: `stat` (they count
-/// processors with it, and its idle time is as old as the machine), `meminfo`, `cpuinfo` (without the line
-/// that no other machine has: ``ProcessorText``), `loadavg`, `version`, `cgroups`; so `vmstat` and other
-/// counters of the kind would gain nothing.
+/// command line (the root file system's UUID), disks, arrays of disks, swap files, locks, devices that
+/// interrupt, and the number that each start of a machine gets. `stat` counts each interrupt, and with them
+/// every key that the owner presses: it is covered by one that has the processors, with which programs count
+/// them, and zeros; `softirqs` is of that kind. What programs need stays, marks or not: `meminfo`, `cpuinfo`
+/// (without the line that no other machine has: ``ProcessorText``), `loadavg`, `version`, `cgroups`; so
+/// `vmstat` and other counters of the kind would gain nothing. `/proc/self/sched`, where a kernel has it, tells
+/// like `/proc/self/timens_offsets` for how long the machine has been running: a folder that is made with
+/// its process cannot be covered.
 enum ProcFileSystem {
   private static let quiet = MountFlag.noSuid | MountFlag.noDevices | MountFlag.noExecute
 
@@ -22,7 +25,7 @@ enum ProcFileSystem {
     kcore keys key-users kmsg kallsyms kpagecount kpageflags kpagecgroup latency_stats modules
     sched_debug slabinfo sysrq-trigger timer_list timer_stats vmallocinfo pagetypeinfo iomem ioports
     config.gz mtrr kpf cmdline diskstats interrupts locks partitions schedstat swaps
-    sys/kernel/random/boot_id
+    sys/kernel/random/boot_id mdstat softirqs mtd bootconfig
     """
   private static let folders: StaticString =
     "acpi asound scsi tty pressure dynamic_debug bus fs irq device-tree"
@@ -35,6 +38,19 @@ enum ProcFileSystem {
   }
 
   private static let processor = "/cpuinfo"
+  private static let counters = "/stat"
+
+  /// What covers `stat`. Times of processes count from `btime`.
+  static func countersSteps(_ context: PlanContext) -> [Step] {
+    let path = context.root + "/dev" + counters
+    let zeros = " 0 0 0 0 0 0 0 0 0 0\n"
+    var text = "cpu " + zeros
+    for index in 0..<min(host_processors(), 1024) { text += "cpu\(index)" + zeros }
+    text +=
+      "intr 0\nctxt 0\nbtime \(context.startS)\nprocesses 1\nprocs_running 1\nprocs_blocked 0\n"
+    text += "softirq 0 0 0 0 0 0 0 0 0 0 0\n"
+    return [Step.makeFile(path), Step.write(path, text, HOST_PHASE_INNER)]
+  }
 
   static func coverSteps() -> [Step] {
     let settings = "/proc/sys"
@@ -50,6 +66,7 @@ enum ProcFileSystem {
       steps.append(
         Step.mount("/dev" + processor, on: "/proc" + processor, flags: MountFlag.bind))
     }
+    steps.append(Step.mount("/dev" + counters, on: "/proc" + counters, flags: MountFlag.bind))
     // Every kernel has this one; it covers the others, too.
     let empty = "/proc/driver"
     steps.append(

@@ -52,6 +52,35 @@ struct ControlPartsTests {
     #expect(text.clean([0x61, 0xc2]) == [0x61])
     #expect(text.clean([0x9b, 0x62]) == [0x3f, 0x62])
     #expect(text.clean([0xc2]) + text.clean([0xa9]) == [0xc2, 0xa9])
+    #expect(text.clean([0xf0, 0x9f]) + text.clean([0x98, 0x80]) == [0xf0, 0x9f, 0x98, 0x80])
+    #expect(text.finish() == [] && text.clean([0xe2, 0x82]) == [])
+    #expect(text.finish() == [0x3f] && text.finish() == [])
+  }
+
+  /// A terminal that takes 8-bit controls obeys one byte; others turn a line round.
+  @Test func neitherLoneBytesNorTurnedLinesReachATerminal() {
+    func shown(_ bytes: [UInt8]) -> String {
+      var text = TerminalText()
+      return String(decoding: text.clean(bytes) + text.finish(), as: UTF8.self)
+    }
+    #expect(shown([0x9b, 0x32, 0x4a]) == "?2J")
+    #expect(shown([0x90, 0x61, 0x9c]) == "?a?")
+    // Overlong, cut, surrogates, beyond the last character, alone.
+    for bytes: [UInt8] in [
+      [0xc0, 0x9b], [0xe0, 0x80, 0x9b], [0xe2, 0x9b], [0xed, 0xa0, 0x80], [0xf4, 0x90, 0x80, 0x80],
+      [0xf5, 0x80], [0xff], [0xc2], [0xe2, 0x82], [0xc2, 0xc2, 0x9b], [0xe2, 0x82, 0x1b],
+    ] {
+      let text = shown(bytes)
+      #expect(text.utf8.allSatisfy { $0 == 0x3f } && !text.isEmpty, "\(bytes)")
+    }
+    for value: UInt32 in [0x61c, 0x85, 0x9b, 0x200e, 0x200f] + Array(0x2028...0x202e)
+      + Array(0x2066...0x2069)
+    {
+      #expect(shown(Array("a\(Character(Unicode.Scalar(value)!))b".utf8)) == "a?b")
+    }
+    for kept in ["ä", "€", "\u{200d}", "😀", "漢字", "\u{2027}", "\u{202f}", "\u{61b}", "\u{a0}"] {
+      #expect(shown(Array(kept.utf8)) == kept)
+    }
   }
 
   private func scratch() throws -> String {

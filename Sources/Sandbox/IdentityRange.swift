@@ -1,0 +1,40 @@
+/// The user and group ids that root's agent gives to jobs. They lie above what systemd gives to containers
+/// (up to 0x6fffffff) and far above what adduser(8) gives to users for theirs (`SUB_UID_MAX`, 600,100,000): an id of
+/// a job's is nobody's whom the machine knows. subuid(5); systemd's UIDS-GIDS.
+public struct IdentityRange {
+  /// The first of the ranges that agents of one machine choose among.
+  public static let first: UInt32 = 0x7000_0000
+  static let ranges: UInt32 = 1024
+
+  /// Agents on one machine take different ranges: the owner's name picks one (FNV-1a), or the next that nobody
+  /// has according to `/etc/subuid` and `/etc/subgid`. nil: there is none.
+  ///
+  /// - Parameter taken: what these files say.
+  static func start(
+    owner: String, first: UInt32 = first, size: UInt32, taken: [[UInt8]]
+  ) -> UInt32? {
+    var hash: UInt32 = 0x811c_9dc5
+    for byte in owner.utf8 { hash = (hash ^ UInt32(byte)) &* 0x0100_0193 }
+    var others: [(start: UInt64, count: UInt64)] = []
+    for text in taken { others += parse(text) }
+    for step in 0..<ranges {
+      let start = UInt64(first) + UInt64((hash % ranges + step) % ranges) * UInt64(size)
+      let end = start + UInt64(size)
+      let isFree = !others.contains { $0.start < end && start < $0.start &+ $0.count }
+      if isFree && end <= UInt64(Int32.max) { return UInt32(start) }
+    }
+    return nil
+  }
+
+  /// Lines `name:start:count`; others say nothing.
+  private static func parse(_ text: [UInt8]) -> [(start: UInt64, count: UInt64)] {
+    var found: [(start: UInt64, count: UInt64)] = []
+    for line in Text.lines(text) {
+      let parts = Text.split(line, on: 0x3a)
+      guard parts.count == 3, let start = Text.number(parts[1]), let count = Text.number(parts[2])
+      else { continue }
+      found.append((start, min(count, 1 << 32)))
+    }
+    return found
+  }
+}
