@@ -16,12 +16,17 @@ static int32_t status_without_memory;
 
 void host_exit_without_memory(int32_t status) { status_without_memory = status; }
 
-// All that Swift allocates comes from here: the link gives its calls of posix_memalign this name. Swift
-// would trap where memory is refused, which says nothing.
-int host_allocate(void **memory, size_t alignment, size_t size);
+// The agent is linked with `--wrap` for three of musl's functions: whoever calls `free`, Swift or a
+// library, gets `__wrap_free`, and `__real_free` is musl's own.
+int host_allocate(void **memory, size_t alignment, size_t size) __asm__("__wrap_posix_memalign");
+void host_release(void *memory) __asm__("__wrap_free");
+void *host_resize(void *memory, size_t size) __asm__("__wrap_realloc");
+int musl_allocate(void **memory, size_t alignment, size_t size) __asm__("__real_posix_memalign");
+void musl_release(void *memory) __asm__("__real_free");
 
+// All that Swift allocates comes from here. Swift traps silently where an allocation fails.
 int host_allocate(void **memory, size_t alignment, size_t size) {
-  int result = posix_memalign(memory, alignment, size);
+  int result = musl_allocate(memory, alignment, size);
   if (result == 0 || status_without_memory == 0) return result;
   char bytes[80];
   struct text text = {bytes, sizeof bytes, 0};
@@ -33,22 +38,20 @@ int host_allocate(void **memory, size_t alignment, size_t size) {
   _exit(status_without_memory);
 }
 
-// And all that Swift and the libraries give back comes here: what a job, a key or a message left in it is
-// overwritten, so that it is not to be found in this program's memory afterwards.
-void host_release(void *memory);
-void *host_resize(void *memory, size_t size);
-
-// For a process that only unpacks and executes: its memory goes as a whole, and to touch pages of it that
-// nothing was written to would be most of its work.
+// A process that only unpacks and executes does not overwrite what it releases: its memory goes as a
+// whole, and to touch pages of it that nothing was written to would be most of its work.
 static int keeps_released;
 
 void host_keep_released_memory(void) { keeps_released = 1; }
 
+// All that is released is overwritten: what a job, a key or a message left in it is not to be found in
+// this program's memory afterwards.
 void host_release(void *memory) {
   if (memory && !keeps_released) explicit_bzero(memory, malloc_usable_size(memory));
-  free(memory);
+  musl_release(memory);
 }
 
+// musl's own would move a block and release the old one as it is.
 void *host_resize(void *memory, size_t size) {
   void *larger = malloc(size);
   if (!larger || !memory) return larger;
@@ -56,6 +59,16 @@ void *host_resize(void *memory, size_t size) {
   memcpy(larger, memory, held < size ? held : size);
   host_release(memory);
   return larger;
+}
+
+int32_t host_erases_released(void) { return 1; }
+
+int32_t host_has_byte(const uint8_t *bytes, uint64_t count, uint8_t value) {
+  // Read as they are now, whatever the compiler knows of them.
+  const volatile uint8_t *each = bytes;
+  for (uint64_t at = 0; at < count; at++)
+    if (each[at] == value) return 1;
+  return 0;
 }
 
 // Swift seeds the hashing of dictionaries and sets with it.
@@ -84,4 +97,9 @@ void arc4random_buf(void *buffer, size_t count) {
 // The ordinary runtime says by itself what it could not allocate.
 void host_exit_without_memory(int32_t status) { (void)status; }
 void host_keep_released_memory(void) {}
+int32_t host_erases_released(void) { return 0; }
+int32_t host_has_byte(const uint8_t *bytes, uint64_t count, uint8_t value) {
+  (void)bytes, (void)count, (void)value;
+  return 0;
+}
 #endif

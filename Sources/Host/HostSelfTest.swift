@@ -15,6 +15,7 @@ public enum HostSelfTest {
     report("host: a calendar up to 2106", Timestamp.text(4_294_967_295) == "2106-02-07T06:28:15Z")
     report("host: a file of 5 GiB", largeFileHolds())
     report("host: a timer in a hundred years", farTimerWaits())
+    report("host: released memory is erased", releasedMemoryIsErased())
   }
 
   /// Sends a byte to a listener of this process and back.
@@ -62,5 +63,20 @@ public enum HostSelfTest {
     reactor.setTimer(2, atMs: nowMs + 1)
     guard let first = try? reactor.next(untilMs: nowMs + 10_000) else { return false }
     return first == .timerFired(2) && (try? reactor.next(untilMs: nowMs + 5)) == .some(nil)
+  }
+
+  /// Only the static agent erases: what Swift releases goes through `host_release` there.
+  private static func releasedMemoryIsErased() -> Bool {
+    if host_erases_released() == 0 { return true }
+    var secret = [UInt8](repeating: 0xA5, count: 100)
+    guard let start = secret.withUnsafeBufferPointer({ $0.baseAddress }) else { return false }
+    let held = holds(start, count: 100)
+    secret = []
+    return held && !holds(start, count: 100) && secret.isEmpty
+  }
+
+  /// Whether any of these bytes is 0xA5. They may be released: musl keeps its pages of small blocks.
+  private static func holds(_ start: UnsafePointer<UInt8>, count: Int) -> Bool {
+    host_has_byte(start, UInt64(count), 0xA5) == 1
   }
 }

@@ -14,16 +14,15 @@ PACKAGES = (
 )
 
 
-def gathered(folders: list[Path], name: str) -> Path:
-    """One folder of the headers in `folders`, by content: a library that is compiled anew with the same
+def gathered(headers: dict[str, Path], name: str) -> Path:
+    """One folder of these headers, copied by content: a library that is compiled anew with the same
     interface changes nothing here, and no Swift is compiled again."""
     together = BUILD / "headers" / name
-    for folder in folders:
-        for header in sorted(folder.rglob("*.h")):
-            copy = together / header.relative_to(folder)
-            if not copy.exists() or copy.read_bytes() != header.read_bytes():
-                copy.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(header, copy)
+    for included, header in headers.items():
+        copy = together / included
+        if not copy.exists() or copy.read_bytes() != header.read_bytes():
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(header, copy)
     return together
 
 

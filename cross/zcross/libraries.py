@@ -11,12 +11,11 @@ import re
 import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Callable
+from typing import Callable, Iterator
 
-from .codegen import NO_PASSES, SMALLER, compiled, with_smaller_frames
-from .convention import on_words
 from .debian import Source, SourcePackage, unpacked
 from .paths import CACHE, TREE, ZIG, BuildError, run, say
 from .targets import Target
@@ -48,7 +47,7 @@ OZ = ("-Xclang", "-Oz")
 
 def small_flags(target: Target) -> tuple[str, ...]:
     """For C that does not compute much. zig's cc takes -Oz for -Os; the compiler proper does not."""
-    return (*OZ, *SMALLER, *target.small_flags)
+    return (*OZ, *target.small_flags)
 
 
 @dataclass(frozen=True)
@@ -71,6 +70,18 @@ class Recipe:
 
     def flags(self, target: Target, stem: str) -> tuple[str, ...]:
         return target.computing_flags if stem in self.computes else small_flags(target)
+
+
+def _generated(made: Path, name: str, text: str) -> Path:
+    """A source that is generated, in a folder named after its content: another work tree's may differ,
+    and neither changes while it is compiled. The path is part of the library's key."""
+    file = made / hashlib.sha256(text.encode()).hexdigest()[:16] / name
+    if not file.exists():
+        file.parent.mkdir(exist_ok=True)
+        partial = file.with_suffix(".partial")
+        partial.write_text(text)
+        partial.rename(file)
+    return file
 
 
 # --- SQLite: the amalgamation, without what the agent never asks of it ---------------------------
@@ -193,10 +204,7 @@ def _rolled_sha512(root: Path, made: Path) -> Path:
         flags=re.MULTILINE | re.DOTALL)
     if found != 1:
         raise BuildError("libsodium: hash_sha512_cp.c is not what was expected")
-    rolled = made / "hash_sha512_cp.c"
-    if not rolled.exists() or rolled.read_text() != text:
-        rolled.write_text(text)
-    return rolled
+    return _generated(made, "hash_sha512_cp.c", text)
 
 
 SHA512_ROUNDS = """
@@ -240,9 +248,8 @@ def secp256k1(source: Source, made: Path) -> Plan:
         (root / "src" / "hash_impl.h").read_text(), flags=re.MULTILINE | re.DOTALL)
     if found != 1:
         raise BuildError("libsecp256k1: hash_impl.h is not what was expected")
-    # Read first, and then its include guard holds. The name stands in the library's key.
-    header = made / f"hash_impl-{hashlib.sha256(hashes.encode()).hexdigest()[:16]}.h"
-    header.write_text(hashes)
+    # Read first, and then its include guard holds.
+    header = _generated(made, "hash_impl.h", hashes)
     # -Os would copy the field's multiplication to 100 KB of callers.
     own_flags = {"secp256k1": (*OZ, f"-include{header}")}
     flags = [*SECP256K1_FLAGS, f"-I{root}/include", f"-I{root}", f"-I{root}/src"]
@@ -300,18 +307,17 @@ SECCOMP_COLUMNS = {
 
 def seccomp(source: Source, made: Path) -> Plan:
     root = source.folder
-    (made / "configure.h").write_text("#define HAVE_LINUX_SECCOMP_H 1\n")
-    (made / "syscalls.c").write_text(_seccomp_table(root / "src"))
+    configuration = _generated(made, "configure.h", "#define HAVE_LINUX_SECCOMP_H 1\n")
     sources = [
         file for file in sorted((root / "src").glob("*.c"))
         # A program, and the table as it was.
         if file.name not in ("arch-syscall-dump.c", "syscalls.perf.c")
     ]
-    sources.append(made / "syscalls.c")
+    sources.append(_generated(made, "syscalls.c", _seccomp_table(root / "src")))
     headers = {
         name: root / "include" / name for name in ("seccomp.h", "seccomp-syscalls.h")
     }
-    flags = [f"-I{root}", f"-I{root}/include", f"-I{made}", f"-I{root}/src"]
+    flags = [f"-I{root}", f"-I{root}/include", f"-I{configuration.parent}", f"-I{root}/src"]
     return Plan(sources, flags, headers)
 
 
@@ -413,39 +419,56 @@ RECIPES = (
 
 
 @dataclass(frozen=True)
-class Library:
-    name: str
-    version: str
-    archive: Path
-    include: Path
+class Planned:
+    """A library whose source is there, with the folder that it is compiled to for a target."""
+
+    recipe: Recipe
+    plan: Plan
+    source: Source
+    folder: Path
 
 
-def built(target: Target) -> list[Library]:
-    """Every library for one target, compiled if it is not there yet."""
-    LIBRARIES.mkdir(parents=True, exist_ok=True)
-    # One build at a time fills the cache: several work trees share it.
-    with open(LIBRARIES / ".lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        return [_library(recipe, target) for recipe in RECIPES]
+def planned(target: Target) -> list[Planned]:
+    """What is to be compiled for the target; the sources are downloaded if they are not there yet."""
+    with _locked("sources"):
+        return [_planned(recipe, target) for recipe in RECIPES]
 
 
-def _library(recipe: Recipe, target: Target) -> Library:
+def _planned(recipe: Recipe, target: Target) -> Planned:
     source = unpacked(recipe.package)
     made = source.folder.parent / "made"
     made.mkdir(exist_ok=True)
     plan = recipe.plan(source, made)
     folder = LIBRARIES / f"{recipe.library}-{target.name}-{_key(recipe, plan, source, target)}"
-    library = Library(
-        recipe.library, source.version, folder / f"lib{recipe.library}.a", folder / "include")
-    if not folder.is_dir():
-        say("library", f"{recipe.library} {source.version} for {target.name}")
-        _build(recipe, plan, source, target, folder)
-    return library
+    return Planned(recipe, plan, source, folder)
+
+
+def built(target: Target, libraries: list[Planned]) -> list[Path]:
+    """The archive of every library for one target, compiled if it is not there yet."""
+    with ThreadPoolExecutor(len(libraries)) as pool:
+        return list(pool.map(lambda library: _built(target, library), libraries))
+
+
+def _built(target: Target, library: Planned) -> Path:
+    name = library.recipe.library
+    with _locked(f"{name}-{target.name}"):
+        if not library.folder.is_dir():
+            say("library", f"{name} {library.source.version} for {target.name}")
+            _build(target, library)
+    return library.folder / f"lib{name}.a"
+
+
+@contextmanager
+def _locked(name: str) -> Iterator[None]:
+    """Several work trees share the cache: one of them at a time fills this part of it."""
+    LIBRARIES.mkdir(parents=True, exist_ok=True)
+    with open(LIBRARIES / f".{name}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _key(recipe: Recipe, plan: Plan, source: Source, target: Target) -> str:
-    words = [source.version, _zig_version(), "in two" if target.frame_pointers else "",
-             *SMALLER, *zig_cc(target)[1:], *C_FLAGS, *plan.flags]
+    words = [source.version, _zig_version(), *zig_cc(target)[1:], *C_FLAGS, *plan.flags]
     words += [*recipe.flags(target, ""), *target.computing_flags, *recipe.computes]
     words += [str(file) for file in plan.sources] + sorted(plan.headers)
     words += [f"{stem} {flags}" for stem, flags in sorted(plan.own_flags.items())]
@@ -457,57 +480,32 @@ def _key(recipe: Recipe, plan: Plan, source: Source, target: Target) -> str:
     return digest.hexdigest()[:16]
 
 
-def _build(recipe: Recipe, plan: Plan, source: Source, target: Target, folder: Path) -> None:
-    partial = folder.with_suffix(".partial")
+def _build(target: Target, library: Planned) -> None:
+    partial = library.folder.with_suffix(".partial")
     shutil.rmtree(partial, ignore_errors=True)
     (partial / "objects").mkdir(parents=True)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    sources = library.plan.sources
+    with ThreadPoolExecutor(len(sources)) as pool:
         objects = list(pool.map(
-            lambda numbered: _compile(target, recipe, plan, source, partial, *numbered),
-            enumerate(plan.sources)))
+            lambda numbered: _compile(target, library, partial, *numbered), enumerate(sources)))
     # D: no dates and owners in the archive.
-    run([ZIG, "ar", "rcsD", partial / f"lib{recipe.library}.a", *objects],
-        f"archiving {recipe.library}", env=zig_environment())
+    name = library.recipe.library
+    run([ZIG, "ar", "rcsD", partial / f"lib{name}.a", *objects], f"archiving {name}",
+        env=zig_environment())
     shutil.rmtree(partial / "objects")
-    for name, header in plan.headers.items():
-        copy = partial / "include" / name
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(header, copy)
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)
+    partial.rename(library.folder)
 
 
-def _compile(
-    target: Target, recipe: Recipe, plan: Plan, source: Source, partial: Path, number: int,
-    file: Path,
-) -> Path:
+def _compile(target: Target, library: Planned, partial: Path, number: int, file: Path) -> Path:
+    recipe, plan = library.recipe, library.plan
     result = partial / "objects" / f"{number:03}-{file.stem}.o"
-    prefixes = [f"-ffile-prefix-map={folder}=" for folder in (source.folder.parent, TREE)]
+    prefixes = [f"-ffile-prefix-map={folder}=" for folder in (library.source.folder.parent, TREE)]
     command = [
         *zig_cc(target), *C_FLAGS, *recipe.flags(target, file.stem), *prefixes, *plan.flags,
         *plan.own_flags.get(file.stem, ()), "-c", file, "-o", result,
     ]
-    if target.frame_pointers and (file.stem not in recipe.computes or target.bits == 32):
-        _compile_in_two(target, command, result)
-    else:
-        run(command, f"compiling {file.name} for {target.name}", env=zig_environment())
+    run(command, f"compiling {file.name} for {target.name}", env=zig_environment())
     return result
-
-
-def _compile_in_two(target: Target, command: list, result: Path) -> None:
-    """By way of LLVM's text, in which the functions get the frames that suit them."""
-    code = result.with_suffix(".ll")
-    run([*command[:-1], code, "-emit-llvm", "-S"], f"compiling {result.stem} for {target.name}",
-        env=zig_environment())
-    text = re.sub(r'^(attributes #\d+ = \{)', r'\1 "frame-pointer"="none"', code.read_text(),
-                  flags=re.MULTILINE)
-    code.unlink()
-    if target.bits == 32:
-        text = on_words(text)
-    flags = [flag for flag in command[:-4] if not str(flag).startswith(("-D", "-I"))]
-    compiler = [*flags, *NO_PASSES]
-    text = with_smaller_frames(compiler, text, result, env=zig_environment())
-    compiled(compiler, text, result, env=zig_environment())
 
 
 def _zig_version() -> str:

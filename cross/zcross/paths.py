@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 TREE = Path(__file__).resolve().parents[2]
@@ -31,11 +32,21 @@ def fail(error: BuildError) -> int:
     return 1
 
 
+# A compiler uses one processor: as many at a time as there are, whichever thread starts them.
+_processors = threading.Semaphore(os.cpu_count() or 1)
+
+
+def attempt(command: list, **options) -> subprocess.CompletedProcess:
+    """Runs a command when a processor is free. Its output and its errors are one text."""
+    with _processors:
+        return subprocess.run(
+            [str(word) for word in command], text=True, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, **options)
+
+
 def run(command: list, what: str, **options) -> str:
     """Runs a command and returns its output, which is the message of the error if it fails."""
-    result = subprocess.run(
-        [str(word) for word in command], text=True, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, **options)
+    result = attempt(command, **options)
     if result.returncode != 0:
         raise BuildError(f"{what} failed (exit {result.returncode})\n{result.stdout.rstrip()}")
     return result.stdout

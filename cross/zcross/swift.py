@@ -4,10 +4,11 @@ import functools
 import hashlib
 import os
 import subprocess
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from .package import Module, closure
-from .paths import BUILD, TREE, ZIG, ZIG_INCLUDE, BuildError, run, say
+from .paths import BUILD, TREE, ZIG, ZIG_INCLUDE, BuildError, attempt, run, say
 from .targets import Target
 
 
@@ -82,9 +83,29 @@ class SwiftCompiler:
     def object_file(self, module: Module) -> Path:
         return self.folder / f"{module.swift_name}.o"
 
-    def code_file(self, module: Module) -> Path:
-        """LLVM's text of the optimized module."""
-        return self.folder / f"{module.swift_name}.ll"
+    def compile_all(self) -> None:
+        """Compiles every Swift module as soon as those that it depends on are compiled."""
+        for module in self.modules:
+            self._key(module)
+        done: dict[str, Future] = {}
+
+        def compile_after(module: Module) -> None:
+            for dependency in module.dependencies:
+                if dependency in done:
+                    done[dependency].result()
+            worked, warnings = self.compile(module)
+            if worked:
+                say("embedded", f"{module.name} for {self.target.name}")
+            if worked and warnings:
+                print(warnings.rstrip(), flush=True)
+
+        swift_modules = [module for module in self.modules if module.is_swift]
+        with ThreadPoolExecutor(len(swift_modules)) as pool:
+            # Each comes after what it depends on.
+            for module in swift_modules:
+                done[module.name] = pool.submit(compile_after, module)
+        for each in done.values():
+            each.result()
 
     def compile(self, module: Module) -> tuple[bool, str]:
         """Compiles one Swift module whose dependencies are compiled.
@@ -96,9 +117,7 @@ class SwiftCompiler:
         notes = self.folder / f"{module.swift_name}.warnings"
         if stamp.exists() and stamp.read_text() == key:
             return False, notes.read_text()
-        result = subprocess.run(
-            [*fixed_addresses(), *(str(word) for word in self._command(module))], cwd=TREE,
-            text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        result = attempt([*fixed_addresses(), *self._command(module)], cwd=TREE)
         if result.returncode != 0:
             stamp.unlink(missing_ok=True)
             raise BuildError(
@@ -114,12 +133,10 @@ class SwiftCompiler:
             "swiftc", *self._flags(module), "-module-name", module.swift_name,
             "-emit-module", "-emit-module-path", in_tree(self.module_file(module)),
         ]
-        # The last module's object holds what it uses of every other; `codegen.py` makes it. A check
-        # makes all objects: code generation has errors of its own to find.
-        if self.purpose != "release":
+        # The last module's object holds what it uses of every other. A check makes all objects: code
+        # generation has errors of its own to find.
+        if self.purpose != "release" or module.kind == "executable":
             command += ["-c", "-o", in_tree(self.object_file(module))]
-        elif module.kind == "executable":
-            command += ["-emit-ir", "-o", in_tree(self.code_file(module))]
         return command + sources
 
     def _flags(self, module: Module) -> list:
@@ -127,6 +144,8 @@ class SwiftCompiler:
         flags: list = [
             "-target", target.swift_triple, "-enable-experimental-feature", "Embedded", "-wmo",
             "-parse-as-library", "-swift-version", "6", "-Osize", *target.swift_flags,
+            # The linker drops and orders single functions; equal traps are one.
+            "-Xfrontend", "-function-sections", "-Xfrontend", "-mergeable-traps",
             # Nothing of this machine's paths in the object: the compiler runs in the tree, and all that
             # is in the tree is told relative to it.
             "-module-cache-path", in_tree(self.folder / "clang-modules"),

@@ -44,8 +44,12 @@ void host_supervise(uint32_t restarts, int32_t fault_status, int32_t memory_stat
 void host_keep_last_line(const uint8_t *bytes, uint64_t count);
 // What host_allocate exits with when there is no memory; 0: it does not exit.
 void host_exit_without_memory(int32_t status);
-// From now on memory that is given back is not overwritten (static builds do that).
+// From now on memory that is released is not overwritten (static builds do that).
 void host_keep_released_memory(void);
+// 1 if this build overwrites memory that is released.
+int32_t host_erases_released(void);
+// 1 if any of the bytes has the value. They may be in a released block (static builds; else 0).
+int32_t host_has_byte(const uint8_t *bytes, uint64_t count, uint8_t value);
 
 // Lets go of the resident pages of the program's own file (static builds; elsewhere nothing): they come
 // back from the kernel's cache as they are used. For when the program comes to rest.
