@@ -12,10 +12,10 @@ import threading
 import time
 from pathlib import Path
 
-from static_programs import compile_static
 from tasks_common import TASK_LIMITS, Missing, Place, call, say, tell
 
 from processes import until
+from static_programs import compile_static
 
 MACHINES, SLEEPS, SLEEP_S = 4, 1_000, 0.1
 BASE_BYTES, INPUTS, INPUT_BYTES = 50 << 20, 200, 10 << 10
