@@ -1,7 +1,8 @@
 import Bytes
 import Session
 
-/// Streams that came before the order of their task: a session sends openings before messages.
+/// Streams opened before their task's order arrived. A session sends stream openings before
+/// messages.
 struct EarlyStreams {
   private struct Entry {
     let id: StreamId
@@ -12,14 +13,14 @@ struct EarlyStreams {
   static let capacity = 192
   private var entries: [Entry] = []
 
-  /// False where there is no room.
+  /// Returns false if there is no room.
   mutating func add(_ id: StreamId, _ opening: StreamOpening, untilMs: UInt64) -> Bool {
     if entries.count >= EarlyStreams.capacity { return false }
     entries.append(Entry(id: id, opening: opening, untilMs: untilMs))
     return true
   }
 
-  /// Those of this key, in order.
+  /// Removes and returns the streams with this key, in order.
   mutating func take(_ key: Bytes32) -> [(id: StreamId, opening: StreamOpening)] {
     var taken: [(id: StreamId, opening: StreamOpening)] = []
     for entry in entries where entry.opening.key == key { taken.append((entry.id, entry.opening)) }
@@ -29,7 +30,7 @@ struct EarlyStreams {
 
   mutating func remove(_ id: StreamId) { entries.removeAll { $0.id == id } }
 
-  /// Those whose time is over.
+  /// Removes and returns expired streams.
   mutating func takeOld(nowMs: UInt64) -> [StreamId] {
     var old: [StreamId] = []
     for entry in entries where entry.untilMs <= nowMs { old.append(entry.id) }

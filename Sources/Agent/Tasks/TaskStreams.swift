@@ -2,8 +2,8 @@ import Bytes
 import Market
 import Session
 
-/// The session's streams of a lease's tasks: what they print and what they made goes out, their input comes
-/// in. Whoever receives opens the stream, and names the byte from which on it wants it.
+/// The session streams of a lease's tasks: output and results to the publisher, input from it. The
+/// receiver opens each stream and names the offset to start at.
 final class TaskStreams {
   private static let inputWindow = 65_536
 
@@ -21,7 +21,7 @@ final class TaskStreams {
     self.context = context
   }
 
-  /// Bytes that wait for the publisher.
+  /// Bytes kept for the publisher.
   var heldBytes: UInt64 { results.heldBytes + table.heldOutput }
   var nextDeadlineMs: UInt64 { early.nextDeadlineMs }
 
@@ -33,7 +33,7 @@ final class TaskStreams {
     if !early.add(id, opening, untilMs: untilMs) { call.resetStream(id) }
   }
 
-  /// The order of a task came: streams that were opened before are its.
+  /// The order of a task arrived: attaches streams that were opened before it.
   func taskAdded(_ task: LeaseTask) {
     for stream in early.take(task.key) { attach(stream.id, stream.opening, to: task) }
   }
@@ -53,7 +53,7 @@ final class TaskStreams {
     }
   }
 
-  /// Asks for a task's input, from the first byte on that did not come yet.
+  /// Requests a task's input from the first byte not yet received.
   func openInput(_ task: LeaseTask) {
     guard task.running != nil, task.order?.hasInput == true, !task.output.inputIsEnded,
       task.output.input == nil
@@ -65,15 +65,15 @@ final class TaskStreams {
         window: TaskStreams.inputWindow))
   }
 
-  /// Nothing reads its input any more, and nothing more is printed.
+  /// The program ended: closes its input and output.
   func programEnded(_ task: LeaseTask) {
     if let stream = task.output.takeInput() { call.resetStream(stream) }
     task.output.programEnded()
   }
 
-  // MARK: What comes
+  // MARK: Receiving
 
-  /// False for a stream of which nothing is known.
+  /// Returns false for an unknown stream.
   func received(_ id: StreamId, _ bytes: [UInt8]) -> Bool {
     for task in table.tasks where task.output.input == id {
       task.output.inputReceived(bytes.count)
@@ -93,7 +93,7 @@ final class TaskStreams {
       }
       if task.output.streamEnded(id) { return }
     }
-    // The publisher ends its side of a results' stream when it holds them all.
+    // The publisher ends a result stream once it has all bytes.
     if let number = results.fetched(id) {
       context.emit(.dropResults(TaskRef(lease: lease, number: number)))
     }
@@ -115,9 +115,9 @@ final class TaskStreams {
     for task in table.tasks { task.output.disconnected() }
   }
 
-  // MARK: What goes
+  // MARK: Sending
 
-  /// Sends what can be sent of outputs and results.
+  /// Sends output and results as far as flow control allows.
   func pump() {
     for task in table.tasks {
       task.output.standardOutput.pump(call)
@@ -147,7 +147,7 @@ final class TaskStreams {
     pump()
   }
 
-  /// Streams whose task never came are given up.
+  /// Resets streams whose task did not arrive in time.
   func timePassed() {
     for id in early.takeOld(nowMs: context.nowMs) { call.resetStream(id) }
   }
