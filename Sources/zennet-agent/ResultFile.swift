@@ -3,24 +3,24 @@ import Crypto
 import Host
 import Sandbox
 
-/// A task's results on their way from its sandbox into memory.
+/// Reads a task's results from its sandbox into memory.
 struct ResultFile {
   private var file: MemoryFile?
   private let limitBytes: UInt64
   private var hash = Sha256()
 
-  /// Throws where there is no memory.
+  /// Throws if there is no memory.
   init(limitBytes: UInt64) throws(HostError) {
     file = try MemoryFile()
     self.limitBytes = limitBytes
   }
 
-  /// Takes all that the pipe holds. True: it has ended.
+  /// Reads all bytes in the pipe. Returns whether it has ended.
   mutating func read(_ descriptor: Int32) -> Bool {
     while descriptor >= 0 {
       switch Pipes.read(descriptor, StandardStreams.chunkBytes) {
       case .bytes(let bytes): append(bytes)
-      // More than the pipe holds is still to come.
+      // More follows.
       case .wouldBlock: return false
       case .ended: return true
       }
@@ -28,7 +28,7 @@ struct ResultFile {
     return true
   }
 
-  /// What is too much is read all the same, as its packer waits for that.
+  /// Bytes beyond the limit are read and dropped, because the packer blocks otherwise.
   private mutating func append(_ bytes: [UInt8]) {
     guard let open = file else { return }
     if open.sizeBytes + UInt64(bytes.count) > limitBytes {
@@ -39,7 +39,7 @@ struct ResultFile {
     do throws(HostError) { try open.append(bytes) } catch { file = nil }
   }
 
-  /// Nil where they are too large, or could not be packed or held.
+  /// Nil if the results exceed the limit or an error occurred.
   mutating func finish(_ collected: CollectedResults) -> (file: MemoryFile, digest: Bytes32)? {
     guard let file, collected != .broken else { return nil }
     return (file, hash.finish())
