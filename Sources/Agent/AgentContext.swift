@@ -66,7 +66,8 @@ final class AgentContext {
   /// Whether the agent connects to publishers on private networks.
   var allowsPrivate: Bool { configuration.usesLan || network.rules == .regtest }
 
-  /// The owner's channel policy. `fundingDepth` is the offer's; the larger of both depths applies.
+  /// The owner's channel policy. `fundingDepth` is the contract's; the larger of both depths
+  /// applies.
   func channelPolicy(fundingDepth: UInt32) -> ProviderPolicy {
     ProviderPolicy(
       closeMarginBlocks: configuration.closeMarginBlocks,

@@ -9,7 +9,7 @@ enum HiringTimes {
   static let acceptMs: UInt64 = 20_000
   /// How long the first accepted contract waits for others, so that one transaction funds all.
   static let fundingWindowMs: UInt64 = 1_500
-  /// The provider holds a place for 60 s (the contract's hold); a later funding is void.
+  /// Time to fund a contract. The provider holds the place for 60 s; a later funding is void.
   static let holdMs: UInt64 = 50_000
   /// A provider confirms that it has seen the funding transaction.
   static let fundingSeenMs: UInt64 = 60_000

@@ -31,7 +31,7 @@ extension AgentProgram {
     if clockIsWrong {
       if !clockWasWrong {
         log.error(
-          "the clock says " + Timestamp.text(Clock.unixSeconds())
+          "the clock shows " + Timestamp.text(Clock.unixSeconds())
             + ", which is in the past: waiting until it is set, to validate headers")
       }
       clockWasWrong = true

@@ -18,7 +18,7 @@ public struct Configuration {
   // [agent]
   /// The folder that holds identity, channels and the chain cache.
   public var dataFolder: [UInt8] = Array("/var/lib/zennet".utf8)
-  /// 0 error, 1 warning, 2 info, 3 debug.
+  /// The highest level logged: 0 error, 1 warning, 2 info, 3 debug.
   public var logLevel: UInt8 = 2
 
   /// Minimum run time of each benchmark kernel.
@@ -57,7 +57,7 @@ public struct Configuration {
   /// Electricity price in sat per kilowatt-hour.
   public var satPerKilowattHour: UInt64 = 0
 
-  // [limits]: the most that leases get of this machine, all together
+  // [limits]: resource limits of all leases together
   public var memoryMiB: UInt32 = 256
   public var milliCpus: UInt32 = 1000
   public var diskMiB: UInt32 = 256

@@ -3,7 +3,7 @@ import Market
 /// Why this provider refuses an announcement, an offer or a contract.
 struct Refusal: Equatable {
   var code: RefusalCode
-  /// The fact, with the numbers.
+  /// The reason, with the values and limits.
   var text: String
 
   init(_ code: RefusalCode, _ text: String) {

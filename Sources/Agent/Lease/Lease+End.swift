@@ -42,8 +42,8 @@ extension Lease {
 
   /// Closes the paid channels, whatever the publisher does.
   ///
-  /// - Parameter isAgreed: the publisher signed the receipt. Otherwise it is told that none will
-  ///   follow.
+  /// - Parameter isAgreed: the publisher signed the receipt. Otherwise it is sent a refusal, so
+  ///   that it does not wait for one.
   func beginClosing(isAgreed: Bool = false) {
     books.remember(work)
     work.sayLines()

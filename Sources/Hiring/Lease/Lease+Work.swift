@@ -43,9 +43,9 @@ extension Lease {
     case .running: info("runs again")
     case .frozen:
       warning("frozen: \(money.owedSat) sat owed, \(money.paidSat) sat paid" + reason)
-    case .unconfirmed: warning("stands still until its funding confirms" + reason)
+    case .unconfirmed: warning("suspended until its funding confirms" + reason)
     case .paused: warning("paused by the provider's owner" + reason)
-    case .awaitingTopUp: warning("stands still until its next channel is seen" + reason)
+    case .awaitingTopUp: warning("suspended until its next channel is seen" + reason)
     }
   }
 

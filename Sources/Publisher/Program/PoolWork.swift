@@ -63,7 +63,7 @@ final class PoolWork {
     presenter?.use(path)
   }
 
-  // MARK: A new run
+  // MARK: Starting a run
 
   /// Adds the pool and its known tasks to the state machine. Bundles and options are on disk first.
   /// - Parameter listen: the address where workers call; a resumed run listens there again.

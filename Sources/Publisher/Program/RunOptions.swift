@@ -17,7 +17,7 @@ public struct RunOptions: Codable, Equatable, Sendable {
   /// The folder for results: `worker-0`, `worker-1` …, for a map `task-0` …; nil keeps the archives
   /// in the run's folder.
   public var results: String?
-  /// Where the receipt is written, as JSON.
+  /// The file for the receipt, as JSON.
   public var receipt: String?
   public var bidWindowMs: UInt64 = 2_000
   public var hireTimeoutMs: UInt64?
