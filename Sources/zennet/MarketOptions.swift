@@ -47,10 +47,10 @@ struct MarketOptions: ParsableArguments {
   var topUps: UInt8 = 7
 
   @Option(
-    help: "MiB that tasks on one machine may transfer in an hour, bundles included.")
+    help: "MiB of network traffic of the tasks on one machine in an hour, bundles included.")
   var networkTraffic: UInt64 = 1_024
 
-  @Option(help: "MiB that tasks on one machine may read from its disk in an hour, and may write.")
+  @Option(help: "MiB that tasks on one machine may read from disk in an hour, and write to it.")
   var diskTraffic: UInt64 = 4_096
 
   @Option(

@@ -5,7 +5,7 @@ import Market
 /// unconfirmed ones, and better-paid before others.
 struct AnnouncementBook {
   static let capacity = 256
-  /// The first retry delay after an unanswered call; it doubles until the announcement expires.
+  /// The first retry delay after an unanswered call; it doubles up to 64 times this value.
   static let firstDelayMs: UInt64 = 1000
   /// The first retry delay after a refusal.
   static let refusedDelayMs: UInt64 = 5000

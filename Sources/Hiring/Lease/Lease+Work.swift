@@ -12,7 +12,7 @@ extension Lease {
     if Int(channel) >= money.channels.count { return }
     switch sight {
     case .relayed: break
-    case .confirmed(let height): info("sees its funding at height \(height)")
+    case .confirmed(let height): info("reports its funding at height \(height)")
     case .lost: warning("a reorganisation took the funding of channel \(channel) out of the chain")
     }
     if channel == 0 && sight != .lost { course.fundingSeen() }

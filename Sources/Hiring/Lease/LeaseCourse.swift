@@ -257,7 +257,7 @@ final class LeaseCourse {
     }
   }
 
-  /// After a reorganisation a closed lease may be unclosed again.
+  /// After a reorganisation, the channels of a closed lease may be unspent again.
   func blocksDisconnected() {
     if stage != .closed || money.channels.areAllSpent { return }
     enter(

@@ -244,8 +244,8 @@ final class Recruiter {
     bids.remove(candidate.call)
     refuse(
       candidate.call, .risk,
-      "\(riskSat) sat more would be at risk with unknown providers: \(sumSat) sat are, the "
-        + "limit is \(plan.unknownLossLimitSat) sat")
+      "\(sumSat) sat are at risk with unknown providers; \(riskSat) sat more exceed the "
+        + "limit of \(plan.unknownLossLimitSat) sat")
     if !holdsAnyPlace { fail("the loss limit for unknown providers is reached") }
     return false
   }
