@@ -3,29 +3,29 @@ import Bytes
 import Channel
 import Market
 
-/// What all parts of an agent share: what the owner decided, what the machine is, where the chain
-/// stands, what time it is, and the queue of effects.
+/// State shared by all parts of an agent: configuration, host facts, chain tip, clock and effect
+/// queue.
 final class AgentContext {
   let configuration: Configuration
   let network: Network
   let secrets: AgentSecrets
   let payoutScript: [UInt8]
   let machine: MachineFacts
-  /// The signed capability report, encoded; empty before this machine was measured.
+  /// The signed capability report, encoded; empty until the host is measured.
   var report: [UInt8]
-  /// Thirty-two fresh random bytes a call.
+  /// Returns 32 fresh random bytes per call.
   let random: () -> Bytes32
 
   var now = Instant(nowMs: 0, unixSeconds: 0)
   var tipHeight: UInt32 = 0
-  /// The light client has looked at every block.
+  /// Whether the light client has scanned all blocks.
   var isSynced = false
   var authenticatedHeight: UInt32 = 0
-  /// What a transaction should pay to be mined soon.
+  /// Estimated rate for confirmation within a few blocks, in sat per 1000 virtual bytes.
   var feeRateSatPerKvB: UInt64 = 1000
-  /// Whether the owner's machine has room for tasks now.
+  /// The idle policy's current decision.
   var owner: OwnerRule
-  /// The owner wants the machine back: no new leases, the open ones end.
+  /// The agent is stopping: no new leases; open ones end.
   var isStopping = false
   var memory: AgentMemory
   var unconfirmed: UnconfirmedRisk
@@ -49,7 +49,7 @@ final class AgentContext {
 
   var nowMs: UInt64 { now.nowMs }
 
-  /// What leases get of this machine, all together.
+  /// The resources available to all leases together.
   var limits: ShareLimits {
     ShareLimits(
       memoryMiB: min(configuration.memoryMiB, machine.memoryMiB),
@@ -57,16 +57,17 @@ final class AgentContext {
       diskMiB: configuration.diskMiB)
   }
 
-  /// Leases at a time: the owner's number, or one for each processor that leases get.
+  /// Most concurrent leases: as configured, or one per processor available to leases.
   var maxLeases: Int {
     if configuration.leases > 0 { return Int(configuration.leases) }
     return max(1, Int(limits.milliCpus / 1000))
   }
 
-  /// Whether publishers on private networks are called.
+  /// Whether the agent connects to publishers on private networks.
   var allowsPrivate: Bool { configuration.usesLan || network.rules == .regtest }
 
-  /// The owner's rules about a channel whose funding the publisher counts from `fundingDepth` on.
+  /// The owner's channel policy. `fundingDepth` is the contract's; the larger of both depths
+  /// applies.
   func channelPolicy(fundingDepth: UInt32) -> ProviderPolicy {
     ProviderPolicy(
       closeMarginBlocks: configuration.closeMarginBlocks,
@@ -83,7 +84,7 @@ final class AgentContext {
   func info(_ text: String) { emit(.log(level: 2, text)) }
   func warning(_ text: String) { emit(.log(level: 1, text)) }
 
-  /// Puts a document of ``memory`` on disk.
+  /// Stores a document of ``memory``.
   func store(_ kind: MemoryKind) {
     switch kind {
     case .debtors: emit(.storeMemory(kind, memory.debtors.encode()))
@@ -93,17 +94,17 @@ final class AgentContext {
   }
 }
 
-/// What an agent remembers of publishers when their leases are over.
+/// What an agent keeps about publishers across leases.
 struct AgentMemory {
   var debtors = Debtors()
   var history = History()
 }
 
-/// What this machine is, as far as announcements ask.
+/// The facts about this host that announcements ask for.
 public struct MachineFacts: Equatable, Sendable {
-  /// What it can run: its own kind, and those that its kind runs too.
+  /// The architectures that it can run, including compatible ones.
   public var processors: ProcessorSet
-  /// The best isolation that its kernel gives; `any` where it gives none.
+  /// The strongest isolation that its kernel supports; `any` if none.
   public var isolation: IsolationWanted
   public var memoryMiB: UInt32
   public var milliCpus: UInt32

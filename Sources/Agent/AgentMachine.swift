@@ -6,9 +6,9 @@ import Market
 import Sandbox
 import Session
 
-/// The provider's mind: which event leads to which effect. It looks at announcements, decides whom to call,
-/// and owns the leases; each ``Lease`` lives its own life. No I/O: call a method for what happened, then
-/// take ``nextEffect()`` until nil, and call ``timePassed(_:)`` at ``nextDeadlineMs``.
+/// The provider's core. It evaluates announcements, selects publishers to call and owns the leases.
+/// It performs no I/O. Call a method for each event, then take ``nextEffect()`` until it returns
+/// nil, and call ``timePassed(_:)`` at ``nextDeadlineMs``.
 public final class AgentMachine {
   private let context: AgentContext
   private let search: WorkSearch
@@ -25,12 +25,12 @@ public final class AgentMachine {
     search = WorkSearch(context: context)
   }
 
-  /// The next thing to do; nil when there is nothing.
+  /// The next queued effect; nil when the queue is empty.
   public func nextEffect() -> AgentEffect? { context.nextEffect() }
 
   // MARK: Start
 
-  /// A document that an earlier run stored. What cannot be read is begun anew.
+  /// Restores a stored document. An unreadable one is replaced by an empty one.
   public func restoredMemory(_ kind: MemoryKind, _ bytes: [UInt8]) {
     switch kind {
     case .debtors: context.memory.debtors = Debtors.decode(bytes) ?? Debtors()
@@ -39,9 +39,9 @@ public final class AgentMachine {
     }
   }
 
-  /// A lease that an earlier run stored. Call after ``restoredMemory(_:_:)`` and before
-  /// ``started(_:tipHeight:)``. Throws where its record or a channel's state cannot be read: then somebody
-  /// has to look, as it is money.
+  /// Restores a stored lease. Call it after ``restoredMemory(_:_:)`` and before
+  /// ``started(_:tipHeight:)``. Throws if the record or a channel state cannot be read; the owner
+  /// must resolve this, because channels hold money.
   public func restored(_ stored: StoredLease, _ now: Instant) throws(ChannelError) {
     context.now = now
     guard let record = LeaseRecord.decode(stored.record) else { throw ChannelError.damagedState }
@@ -54,7 +54,7 @@ public final class AgentMachine {
     leases.append(lease)
   }
 
-  /// Begins to follow the market. `tipHeight` is what the light client knows already.
+  /// Starts to follow announcements. `tipHeight` is the light client's current tip.
   public func started(_ now: Instant, tipHeight: UInt32) {
     context.now = now
     context.tipHeight = tipHeight
@@ -104,7 +104,7 @@ public final class AgentMachine {
         "transaction \(txid.reversed.hex) was displaced by \(by.reversed.hex) at height \(height)")
       for lease in leases { lease.conflicted(txid: txid, by: by, height: height) }
     case .stalled(let reason):
-      // Whatever was agreed now might be paid for on a chain that nobody else follows.
+      // A new lease could be paid on a chain that other nodes reject.
       if reason == .reorganisationTooDeep { context.isSynced = false }
       context.warning("chain: " + reason.message)
     case .peerMisbehaved(let address, let what, _):
@@ -128,7 +128,7 @@ public final class AgentMachine {
   public func received(_ bytes: [UInt8], from key: CallKey, _ now: Instant) {
     withCall(key, now) { $0.received(bytes) }
   }
-  /// While true nothing more is transmitted to this publisher.
+  /// While blocked, the core transmits nothing to this publisher.
   public func transportIsBlocked(_ key: CallKey, _ isBlocked: Bool, _ now: Instant) {
     withCall(key, now) { $0.transportIsBlocked(isBlocked) }
   }
@@ -149,7 +149,7 @@ public final class AgentMachine {
   public func taskStarted(_ task: TaskRef, _ now: Instant) {
     withWork(task.lease, now) { $0.started(task.number) }
   }
-  /// Also of a task that could not be started. What it printed comes before.
+  /// Call it for tasks that failed to start too, and after all of the task's output.
   public func taskEnded(
     _ task: TaskRef, _ outcome: JobOutcome, _ usage: UsageSample, _ now: Instant
   ) {
@@ -158,7 +158,7 @@ public final class AgentMachine {
   public func usageSampled(_ task: TaskRef, _ sample: UsageSample, _ now: Instant) {
     withWork(task.lease, now) { $0.sampled(task.number, sample) }
   }
-  /// `digest` is SHA-256 of the bytes, zero where there are none.
+  /// `digest` is the SHA-256 of the bytes; zero if there are none.
   public func resultsCollected(
     _ task: TaskRef, sizeBytes: UInt64, digest: Bytes32, _ now: Instant
   ) {
@@ -166,7 +166,7 @@ public final class AgentMachine {
       $0.resultsCollected(task.number, sizeBytes: sizeBytes, digest: digest)
     }
   }
-  /// Instead of `resultsCollected`: there are none, and never will be.
+  /// Call it instead of `resultsCollected` when the results are lost.
   public func resultsLost(_ task: TaskRef, _ now: Instant) {
     withWork(task.lease, now) { $0.resultsLost(task.number) }
   }
@@ -178,7 +178,7 @@ public final class AgentMachine {
     withWork(lease, now) { $0.bundleLost(digest) }
   }
 
-  /// How many bytes of a standard stream of the task may be read now.
+  /// How many bytes of the task's stream the driver may read now.
   public func outputRoom(_ task: TaskRef, isError: Bool) -> Int {
     lease(task.lease)?.work.outputRoom(task.number, isError: isError) ?? 0
   }
@@ -197,7 +197,7 @@ public final class AgentMachine {
   public func execStarted(_ task: TaskRef, _ id: UInt32, _ now: Instant) {
     withWork(task.lease, now) { $0.execStarted(task.number, id) }
   }
-  /// Also of one that could not be started. What it printed comes before.
+  /// Call it for sessions that failed to start too, and after all of the session's output.
   public func execEnded(_ task: TaskRef, _ id: UInt32, _ outcome: JobOutcome, _ now: Instant) {
     withWork(task.lease, now) { $0.execEnded(task.number, id, outcome) }
   }
@@ -238,14 +238,14 @@ public final class AgentMachine {
     settle()
   }
 
-  /// When ``timePassed(_:)`` is wanted; `UInt64.max` when only events matter.
+  /// When to call ``timePassed(_:)``; `UInt64.max` when no timer is set.
   public var nextDeadlineMs: UInt64 {
     var earliest = search.nextDeadlineMs(looksForWork: looksForWork, leases)
     for lease in leases { earliest = min(earliest, lease.nextDeadlineMs) }
     return earliest
   }
 
-  /// The owner wants the machine back: leases end, what was earned is collected.
+  /// Stops the agent: leases end and channels are closed.
   public func stopRequested(_ now: Instant) {
     context.now = now
     context.isStopping = true
@@ -253,7 +253,7 @@ public final class AgentMachine {
     settle()
   }
 
-  /// What the machine's sensors say; wanted every few seconds. Leases freeze and thaw by it.
+  /// Applies sensor readings; call it every few seconds. Leases freeze and thaw by them.
   public func ownerRead(_ readings: OwnerReadings, _ now: Instant) {
     context.now = now
     let before = context.owner.reasons
@@ -266,38 +266,38 @@ public final class AgentMachine {
     settle()
   }
 
-  /// Why leases make way for the owner at the moment; empty when they need not.
+  /// Why the idle policy pauses leases; empty while they run.
   public var pauseText: String { context.owner.text }
 
-  /// This machine was measured; `report` is signed. Before that nobody is called.
+  /// The host was measured; `report` is signed. The agent calls no publisher before this.
   public func reportSigned(_ report: [UInt8], _ now: Instant) {
     context.now = now
     context.report = report
     settle()
   }
 
-  // MARK: What can be asked
+  // MARK: Queries
 
   public var isStopping: Bool { context.isStopping }
 
-  /// No lease is left that has to do with more than its close: a stopping program may end once the closes
-  /// under way are delivered. They are taken up again at the next start.
+  /// Whether all leases need only their closes. A stopping program may then end once the pending
+  /// closes are delivered; the next start resumes them.
   public var isSettled: Bool {
     for lease in leases where !lease.isSettled { return false }
     return true
   }
 
-  /// Nothing runs, and nothing is waited for but the chain.
+  /// Whether no task runs and only chain events are awaited.
   public var isIdle: Bool { isSettled }
 
-  /// The closes that are not in a block yet, wire byte order.
+  /// Transaction ids of unconfirmed closes, in wire byte order.
   public var closesUnderWay: [Bytes32] {
     var txids: [Bytes32] = []
     for lease in leases { txids += lease.closesUnderWay }
     return txids
   }
 
-  /// All leases that are not forgotten, oldest first, for status displays.
+  /// All leases that are not archived, the oldest first, for status displays.
   public var leaseSummaries: [LeaseSummary] {
     var summaries: [LeaseSummary] = []
     for lease in leases { summaries.append(lease.summary) }
@@ -306,12 +306,12 @@ public final class AgentMachine {
 
   // MARK: After every event
 
-  /// Whether this machine looks for work at all.
+  /// Whether the agent looks for new leases.
   private var looksForWork: Bool {
     !context.isStopping && context.isSynced && !context.report.isEmpty && !context.owner.isPaused
   }
 
-  /// Places that are free are taken by what is waiting.
+  /// Advances the search and creates leases from signed contracts.
   private func settle() {
     search.update(leases)
     if !looksForWork { search.cancelAll() }

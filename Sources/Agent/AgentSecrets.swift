@@ -1,7 +1,8 @@
 import Bytes
 import Crypto
 
-/// The keys of one machine, all derived from one seed that is made at first start and never leaves.
+/// The keys of one provider, all derived from one seed, which is made at the first start and never
+/// leaves the host.
 public struct AgentSecrets {
   /// Signs reports, bids, contracts and statements; known to publishers.
   public let identity: Ed25519.KeyPair
@@ -14,9 +15,9 @@ public struct AgentSecrets {
       seed: Hmac.sha256(key: seed.array, Array("zennet/1 identity".utf8)))
   }
 
-  /// The secret of one channel of a lease. `nonce` makes each lease's keys other ones; its record keeps
-  /// it. The chance that a derivation is no scalar is about 2^-128, but it costs nothing to go on to the
-  /// next.
+  /// The secret of one channel of a lease. `nonce` is unique per lease and kept in its record. A
+  /// derivation that is not a valid scalar (probability about 2^-128) is retried with the next
+  /// counter.
   public func channelSecret(_ nonce: Bytes32, number: UInt8) -> Bytes32 {
     var counter: UInt8 = 0
     while true {
@@ -29,8 +30,8 @@ public struct AgentSecrets {
 }
 
 extension Bytes32 {
-  /// The first 8 hexadecimal digits of a transaction's id, for people.
+  /// The first 8 hexadecimal digits of a transaction id, for logs.
   var shortText: String { String(decoding: Array(reversed.hex.utf8).prefix(8), as: UTF8.self) }
-  /// The first 8 hexadecimal digits of a contract's id, for people.
+  /// The first 8 hexadecimal digits of a contract id, for logs.
   var leaseText: String { String(decoding: Array(hex.utf8).prefix(8), as: UTF8.self) }
 }

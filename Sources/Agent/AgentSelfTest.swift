@@ -3,7 +3,7 @@ import Ini
 import Market
 import Session
 
-/// How the configuration is read, with inih, and what becomes of the owner's numbers.
+/// Tests of the configuration parser (inih) and of the price arithmetic.
 public enum AgentSelfTest {
   public static func run(_ report: (StaticString, Bool) -> Void) {
     report("agent: a configuration is read", configurationIsRead())
@@ -53,7 +53,7 @@ public enum AgentSelfTest {
     } catch { return Array(error.message.utf8).starts(with: bytes(start)) }
   }
 
-  /// Rates come of floating-point arithmetic, whose last digit old processors round differently.
+  /// Rates use floating-point arithmetic, whose last digit may differ on old processors.
   private static func priceHolds() -> Bool {
     guard var configuration = try? Configuration.parse(bytes(good), file: "z") else { return false }
     configuration.hourSat = 1_000_000

@@ -1,12 +1,12 @@
 import Market
 
-/// What the owner's numbers in the configuration come to.
+/// Prices derived from the owner's configuration.
 enum OwnerPrice {
-  /// No hour is worth more (10 coins).
+  /// The highest price of an hour (10 coins).
   static let maxHourSat: UInt64 = 1_000_000_000
 
-  /// What electricity costs, where the owner gave both numbers. Without `idle_watts` the idle machine
-  /// draws as much as the busy one: then time alone pays for the energy.
+  /// The cost of electricity; nil unless both watts and price are configured. Without `idle_watts`,
+  /// idle power equals full power, so that time alone pays for the energy.
   static func energy(_ configuration: Configuration) -> EnergyCost? {
     let load = UInt32(min(configuration.milliWatts, UInt64(UInt32.max)))
     if load == 0 || configuration.satPerKilowattHour == 0 { return nil }
@@ -16,7 +16,7 @@ enum OwnerPrice {
       satPerKilowattHour: configuration.satPerKilowattHour)
   }
 
-  /// The price of an hour of everything: what the owner wishes, and never below the cost of energy.
+  /// The price of an hour of full use: as configured, and never below the cost of energy.
   static func hourSat(_ configuration: Configuration) -> UInt64 {
     let energySat = energy(configuration)?.loadSatPerHour ?? 0
     return min(max(configuration.hourSat, energySat), maxHourSat)
@@ -28,7 +28,7 @@ enum OwnerPrice {
       occupancyMilli: configuration.occupancyMilli)
   }
 
-  /// What this machine asks for a share of what leases get.
+  /// The rates for a share of the resources available to leases.
   static func rates(_ share: ShareLimits, of limits: ShareLimits, _ configuration: Configuration)
     -> RateVector
   {
@@ -39,8 +39,8 @@ enum OwnerPrice {
       wish(configuration))
   }
 
-  /// What all unconfirmed leases may owe: the owner's number, or ten minutes of the price, at least
-  /// 10 sat.
+  /// The most that all unconfirmed leases may owe: as configured, or ten minutes of the price, at
+  /// least 10 sat.
   static func unconfirmedSat(_ configuration: Configuration) -> UInt64 {
     configuration.unconfirmedSat ?? max(10, hourSat(configuration) / 6)
   }

@@ -1,19 +1,19 @@
 import Bitcoin
 import Bytes
 
-/// What somebody wants who connects to the status socket: one line.
+/// A request on the status socket: one line.
 public enum StatusRequest: Equatable, Sendable {
-  /// The line has not ended.
+  /// The line is incomplete.
   case incomplete
   case tooLong
   case json
   case metrics
-  /// Anything else: text for people.
+  /// Any other word: plain text.
   case lines
 
   public static let maxBytes = 64
 
-  /// Of all that came so far.
+  /// Parses all bytes received so far.
   public static func read(_ bytes: [UInt8]) -> StatusRequest {
     if bytes.count > maxBytes { return .tooLong }
     guard let end = bytes.firstIndex(of: 0x0a) else { return .incomplete }

@@ -2,23 +2,23 @@ import Bitcoin
 import Bytes
 import Market
 
-/// What all parts share: what time it is, where the chain stands, whose keys, and what is to be done.
+/// State shared by all parts of the core: clock, chain tip, keys, queued effects and work lists.
 final class HiringContext {
   let settings: HiringSettings
   let network: Network
   let secrets: HiringSecrets
   let readBundle: BundleReader
-  /// Thirty-two fresh random bytes a call.
+  /// Returns 32 fresh random bytes per call.
   let random: () -> Bytes32
 
   var now = Instant(nowMs: 0, unixSeconds: 0)
   var tipHeight: UInt32 = 0
-  /// What a transaction should pay to be mined soon, in sat per 1000 virtual bytes.
+  /// Estimated rate for confirmation within a few blocks, in sat per 1000 virtual bytes.
   var feeRateSatPerKvB: UInt64 = 1_000
 
   private var effects: [HiringEffect] = []
   private var effectIndex = 0
-  /// Calls whose session has something to say, leases that have events, pools that may move.
+  /// Calls with session events, leases with events and pools to advance.
   private var calls = WorkList<Call>()
   private var leases = WorkList<Lease>()
   private var pools = WorkList<Pool>()
@@ -42,7 +42,7 @@ final class HiringContext {
   func info(_ text: String) { emit(.log(level: 2, text)) }
   func warning(_ text: String) { emit(.log(level: 1, text)) }
 
-  /// The next thing to do; nil when there is nothing.
+  /// The next queued effect; nil when the queue is empty.
   func nextEffect() -> HiringEffect? {
     if effectIndex >= effects.count {
       effects.removeAll(keepingCapacity: effects.count < 256)
@@ -53,7 +53,7 @@ final class HiringContext {
     return effects[effectIndex - 1]
   }
 
-  /// Transactions that are about to be relayed.
+  /// Transactions in queued broadcasts.
   var broadcasts: [Transaction] {
     effects[effectIndex...].compactMap {
       if case .broadcast(let transaction) = $0 { return transaction }
@@ -61,7 +61,7 @@ final class HiringContext {
     }
   }
 
-  // MARK: What moved: each is looked at once, so that an event costs what it concerns
+  // MARK: Work lists: only what an event touched is processed, once
 
   func touch(_ call: Call) {
     if call.isTouched { return }
@@ -100,7 +100,7 @@ final class HiringContext {
   }
 }
 
-/// What is to be looked at, in the order in which it came up.
+/// A first-in, first-out queue.
 private struct WorkList<Item> {
   private var items: [Item] = []
   private var head = 0

@@ -2,13 +2,13 @@ import Bitcoin
 import Bytes
 import Market
 
-/// An accepted connection, for the driver: never used twice in one process.
+/// Identifies an accepted connection to the driver. A value is used once per process.
 public struct CallKey: Hashable, Sendable {
   public let value: UInt64
   public init(_ value: UInt64) { self.value = value }
 }
 
-/// A task of a pool, for the driver.
+/// Identifies a task of a pool to the driver.
 public struct TaskId: Hashable, Sendable {
   /// ``PoolRecord/id``.
   public var pool: Bytes32
@@ -21,70 +21,71 @@ public struct TaskId: Hashable, Sendable {
   }
 }
 
-/// What the publisher's core asks of its driver. The driver carries effects out in the order given and
-/// finishes each before the next: what is stored is on disk before anything after it happens. Stores
-/// that follow each other directly may share one transaction. A store that fails ends the program.
+/// What the core requests from its driver. The driver performs effects in order and completes each
+/// one before the next: a store is on disk before any later effect. Consecutive stores may share
+/// one transaction. A failed store ends the program.
 public enum HiringEffect: Equatable, Sendable {
-  /// For the timeline; 0 error, 1 warning, 2 info, 3 debug.
+  /// A log line. Levels: 0 error, 1 warning, 2 info, 3 debug.
   case log(level: UInt8, String)
 
   // MARK: The providers' connections
 
   case transmit(CallKey, [UInt8])
-  /// Send what was transmitted before, then close. `disconnected` is not called for it.
+  /// Sends all transmitted bytes, then closes. The driver does not call `disconnected` for it.
   case hangUp(CallKey)
 
   // MARK: The chain
 
-  /// From now on report everything that touches this script, from `fromHeight` on.
+  /// Report every transaction that touches this script, from block `fromHeight` on.
   case watch(script: [UInt8], fromHeight: UInt32)
-  /// An output of this script is known from before.
+  /// Registers an unspent output of this script that an earlier run found.
   case recall(OutPoint, script: [UInt8])
-  /// Relay, and again until it confirms.
+  /// Relay the transaction, and repeat until it confirms.
   case broadcast(Transaction)
   case forget(txid: Bytes32)
 
-  // MARK: Disk, synchronously: each replaces what was stored under the same key
+  // MARK: Disk, synchronously: each replaces the value stored under the same key
 
   /// A ``PoolRecord``.
   case storePool(id: Bytes32, [UInt8])
-  /// A ``LeaseRecord``: the documents of a lease. Written a few times.
+  /// A ``LeaseRecord``: the documents of a lease. Written rarely.
   case storeLease(contract: Bytes32, pool: Bytes32, [UInt8])
-  /// A ``LeaseProgress``: where a lease stands. Small, written often.
+  /// A ``LeaseProgress``: the current state of a lease. Small, written often.
   case storeLeaseState(contract: Bytes32, [UInt8])
-  /// The state of one channel; `id` is `ChannelId.of(contract:number:)`. Neither the last payment's
-  /// number nor its amount ever falls.
+  /// The state of one channel; `id` is `ChannelId.of(contract:number:)`. The last payment's
+  /// sequence number and amount never decrease.
   case storeChannel(id: Bytes32, sequence: UInt64, amountSat: UInt64, [UInt8])
   /// A ``TaskRecord``.
   case storeTask(TaskId, [UInt8])
   /// The wallet's document.
   case storeWallet([UInt8])
-  /// A ``ProviderBook``: who was hired before, who failed, what is owed from earlier leases.
+  /// A ``ProviderBook``: settled leases and debts per provider.
   case storeProviders([UInt8])
 
-  // MARK: What tasks make
+  // MARK: Task output and results
 
-  /// The task runs on the machine at this place of the pool.
+  /// The task runs on the provider with this worker index.
   case taskStarted(TaskId, worker: UInt16, unixSeconds: UInt64)
-  /// It was lost, and will run again on another machine: what it made so far counts for nothing.
+  /// The task was lost and will run again on another provider. Discard its output and results.
   case taskRestarted(TaskId)
-  /// What a task printed; `offset` is the place of the first byte in the whole stream. After a restart
-  /// of this program, or where a task runs again on another machine, a stream begins at 0 again.
+  /// Output of a task; `offset` counts bytes from the start of the stream. A stream restarts at 0
+  /// after a restart of this program, or when the task runs again on another provider.
   case taskOutput(TaskId, isError: Bool, offset: UInt64, [UInt8])
-  /// Bytes of the results of a task; `offset` 0 starts the file afresh.
+  /// Bytes of a task's result archive; `offset` 0 truncates the file first.
   case taskResults(TaskId, offset: UInt64, [UInt8])
-  /// The file is whole and has the digest that the provider reported: make it durable, and unpack it.
+  /// The archive is complete and matches the digest that the provider reported: make it durable,
+  /// then unpack it.
   case keepResults(TaskId)
-  /// The last event of a task: its output and its results have come, or never will.
+  /// The last event of a task: no more output or results follow.
   case taskEnded(TaskId, TaskOutcome)
-  /// Something about an exec session, by the number that ``HiringMachine/startExec(_:in:_:)`` gave.
+  /// An event of the exec session with this ``HiringMachine/startExec(_:in:_:)`` number.
   case exec(UInt32, ExecEvent)
-  /// Nothing is left to be done for the pool, or to be waited for.
+  /// The pool is complete: nothing is running or awaited.
   case poolFinished(id: Bytes32)
 }
 
 extension HiringEffect {
-  /// The effect's name, by which tests say where a publisher is to be killed.
+  /// The effect's name. Tests use it to select the effect at which to kill a publisher.
   public var name: StaticString {
     switch self {
     case .log: return "log"
@@ -112,7 +113,7 @@ extension HiringEffect {
     }
   }
 
-  /// Whether it only writes to the disk: such effects that follow each other may share a transaction.
+  /// Whether the effect only writes to disk: consecutive stores may share a transaction.
   public var isStore: Bool {
     switch self {
     case .storePool, .storeLease, .storeLeaseState, .storeChannel, .storeTask, .storeWallet,
@@ -123,25 +124,26 @@ extension HiringEffect {
   }
 }
 
-/// What became of a task.
+/// The final state of a task.
 public enum TaskOutcome: Equatable, Sendable {
-  /// The provider's line. `hasResults`: the results are durable on this machine.
+  /// The provider reported this line. `hasResults`: the results are durable on this host.
   case line(TaskLine, hasResults: Bool)
-  /// The machine vanished, or was given up, after the task may have started; no reruns are left.
+  /// The provider disconnected for good or was dropped after the task may have started, and no
+  /// reruns are left.
   case lost
-  /// No machine was hired for it in time, or none would take it.
+  /// No provider was hired in time, or every provider refused it.
   case notHired
-  /// Stopped by the publisher before it was sent to a machine.
+  /// The publisher stopped it before it was sent to a provider.
   case stopped
 }
 
-/// What happens to an exec session, for whoever asked for it.
+/// An event of an exec session, for the client that started it.
 public enum ExecEvent: Equatable, Sendable {
-  /// Call `execOutputTaken` when it is disposed of.
+  /// Call `execOutputTaken` when the bytes are consumed.
   case output(isError: Bool, [UInt8])
-  /// `execInput` may take more again.
+  /// `execInput` accepts more bytes.
   case inputRoom
   case ended(ExecEnd)
-  /// It is not known how it ended, or it could not be asked for.
+  /// The session failed, or its end is unknown.
   case failed(String)
 }

@@ -7,7 +7,7 @@ import Market
 import Session
 import Wallet
 
-/// What is due, and what is known.
+/// Timers, the event loop and queries.
 extension HiringMachine {
   // MARK: Time
 
@@ -25,7 +25,7 @@ extension HiringMachine {
     settle()
   }
 
-  /// How long a share was reserved has to survive this program.
+  /// Stores the reserved time periodically, so that it survives a crash.
   func storeReservations() {
     if context.now.nowMs < storesAtMs { return }
     storesAtMs = UInt64.max
@@ -51,7 +51,7 @@ extension HiringMachine {
 
   // MARK: After every event
 
-  /// Whatever the event touched is brought up to date, until nothing moves any more.
+  /// Advances every touched call, lease and pool until no work is left.
   func settle() {
     while true {
       if let call = context.nextCall() {
@@ -68,9 +68,9 @@ extension HiringMachine {
     findDeadline()
   }
 
-  // MARK: What is known
+  // MARK: Queries
 
-  /// Nothing is left to be done for it, or to be waited for.
+  /// Whether nothing of the pool is running or awaited; true for an unknown pool.
   public func isFinished(_ pool: Bytes32) -> Bool { directory.pools[pool]?.isFinished ?? true }
 
   public func status(of pool: Bytes32) -> PoolStatus? { directory.pools[pool]?.status }
@@ -78,7 +78,7 @@ extension HiringMachine {
   /// Nil before the announcement.
   public func record(of pool: Bytes32) -> PoolRecord? { directory.pools[pool]?.record }
 
-  /// The leases that came about, in the order of their places.
+  /// All leases except abandoned ones, ordered by worker index.
   public func leases(of pool: Bytes32) -> [LeaseSummary] {
     (directory.pools[pool]?.leases.all.map(\.summary) ?? []).filter { $0.stage != .abandoned }
       .sorted {
@@ -90,10 +90,10 @@ extension HiringMachine {
     directory.pools[pool]?.board.summaries ?? []
   }
 
-  /// What the wallet can spend now.
+  /// The wallet's spendable balance.
   public var balance: WalletBalance { treasury.balance }
 
-  /// Who was hired before, and what is owed from earlier leases.
+  /// Settled leases and debts per provider.
   public var providerBook: ProviderBook { providers.book }
 
   static func text(_ error: any Error) -> String {

@@ -7,9 +7,9 @@ import Market
 import Session
 import Wallet
 
-/// The publisher's core: one owner of the wallet, the connections and the leases, for any number of
-/// pools at once. No I/O: call a method for what happened, then take ``nextEffect()`` until nil, and
-/// call ``timePassed(_:)`` at ``nextDeadlineMs``.
+/// The publisher's core: owns the wallet, the connections and the leases of any number of pools. It
+/// performs no I/O. Call a method for each event, then take ``nextEffect()`` until it returns nil,
+/// and call ``timePassed(_:)`` at ``nextDeadlineMs``.
 public final class HiringMachine {
   let context: HiringContext
   let treasury: Treasury
@@ -17,12 +17,12 @@ public final class HiringMachine {
   let directory = PoolDirectory()
   let switchboard: Switchboard
   let execs: ExecDesk
-  /// When leases whose reservation runs are stored next.
+  /// When leases with a running reservation are stored next, in ms.
   var storesAtMs = UInt64.max
 
   /// - Parameters:
-  ///   - readBundle: gives the bytes of every bundle that tasks name.
-  ///   - random: 32 fresh random bytes a call.
+  ///   - readBundle: reads any bundle that a task names.
+  ///   - random: returns 32 fresh random bytes per call.
   public init(
     settings: HiringSettings = HiringSettings(), network: Network, secrets: HiringSecrets,
     wallet: Wallet, readBundle: @escaping BundleReader, random: @escaping () -> Bytes32
@@ -37,15 +37,15 @@ public final class HiringMachine {
     execs = ExecDesk(directory)
   }
 
-  /// The next thing to do; nil when there is nothing.
+  /// The next queued effect; nil when the queue is empty.
   public func nextEffect() -> HiringEffect? { context.nextEffect() }
 
-  /// When ``timePassed(_:)`` is wanted; `UInt64.max` when only events matter.
+  /// When to call ``timePassed(_:)``; `UInt64.max` when no timer is set.
   public internal(set) var nextDeadlineMs = UInt64.max
 
   // MARK: After a restart: before ``started(_:tipHeight:baseHeight:blockHash:)``, in this order
 
-  /// What ``HiringEffect/storeProviders(_:)`` wrote.
+  /// Restores what ``HiringEffect/storeProviders(_:)`` stored.
   public func restored(providers bytes: [UInt8]) throws(HiringError) {
     guard let book = ProviderBook.decode(bytes) else { throw .damaged("book of providers") }
     providers.restored(book)
@@ -56,18 +56,20 @@ public final class HiringMachine {
     directory.pools.add(Pool(restoring: record, treasury, providers, context), record.id)
   }
 
-  /// What ``HiringEffect/storeTask(_:_:)`` wrote: all tasks of a pool, in the order of their indices.
+  /// Restores what ``HiringEffect/storeTask(_:_:)`` stored: all tasks of a pool, by ascending
+  /// index.
   public func restored(task: TaskId, _ bytes: [UInt8]) throws(HiringError) {
     guard let pool = directory.pools[task.pool] else { throw .unknown("pool") }
     guard let record = TaskRecord.decode(bytes) else { throw .damaged("task") }
     try pool.board.restore(task.index, record)
   }
 
-  /// What ``HiringEffect/storeLease(contract:pool:_:)``, ``HiringEffect/storeLeaseState(contract:_:)``
-  /// and ``HiringEffect/storeChannel(id:sequence:amountSat:_:)`` wrote. Throws where something cannot
-  /// be read: then somebody has to look, as it is money.
+  /// Restores what ``HiringEffect/storeLease(contract:pool:_:)``,
+  /// ``HiringEffect/storeLeaseState(contract:_:)`` and
+  /// ``HiringEffect/storeChannel(id:sequence:amountSat:_:)`` stored. Throws if a record cannot be
+  /// read; the operator must resolve this, because channels hold money.
   ///
-  /// - Parameter channels: by their numbers in the lease.
+  /// - Parameter channels: channel states by their number in the lease.
   public func restored(
     lease bytes: [UInt8], state: [UInt8]?, channels: [UInt8: [UInt8]], _ now: Instant
   ) throws(HiringError) {
@@ -78,24 +80,24 @@ public final class HiringMachine {
     if let state {
       guard let stored = LeaseProgress.decode(state) else { throw .damaged("state of a lease") }
       progress = stored
-      // The contract is stored before the progress that says that both signed it.
+      // The completed contract is stored before the progress that records its stage.
       if progress.stage == .proposed && record.contract.isComplete { progress.stage = .accepted }
     }
-    // Those that ended unfunded are over.
+    // A lease abandoned before its funding needs nothing more.
     if progress.stage == .abandoned { return }
     try pool.restore(record, progress, states: channels)
   }
 
-  /// The numbers of a stored lease's channels, to look for their states.
+  /// The channel numbers of a stored lease, for loading their states.
   public static func channelNumbers(lease bytes: [UInt8]) -> [UInt8] {
     guard let record = LeaseRecord.decode(bytes) else { return [] }
     return record.channels.indices.map { UInt8($0) }
   }
 
-  /// The height at which a new wallet begins, for who looked it up.
+  /// Sets the birth height of a new wallet: no earlier block is scanned.
   public func setWalletBirth(_ height: UInt32) { treasury.setBirth(height) }
 
-  /// Complete closes of channels that other runs have: they are sent in place of refunds.
+  /// Fully signed closes of other runs' channels, sent instead of refunds.
   public var heldCloses: [OutPoint: Transaction] {
     get { treasury.heldCloses }
     set { treasury.heldCloses = newValue }
@@ -103,7 +105,8 @@ public final class HiringMachine {
 
   // MARK: Start
 
-  /// Begins. `blockHash` gives the chain as it is known now; the wallet goes back to where both agree.
+  /// Starts the core. `blockHash` returns the current chain's hash at a height; the wallet rolls
+  /// back to the last common block.
   public func started(
     _ now: Instant, tipHeight: UInt32, baseHeight: UInt32, blockHash: (UInt32) -> Bytes32?
   ) {
@@ -118,7 +121,7 @@ public final class HiringMachine {
 
   // MARK: Pools and tasks
 
-  /// A new pool: it is announced when the wallet has the coins. Its id.
+  /// Adds a pool, which is announced once the wallet has enough coins. Returns its id.
   public func addPool(_ plan: PoolPlan, _ now: Instant) -> Bytes32 {
     context.now = now
     let id = context.random()
@@ -129,8 +132,8 @@ public final class HiringMachine {
     return id
   }
 
-  /// A task of a pool to which no end was set. Its index. What providers would refuse
-  /// (``TaskSpec/problem(in:)``) must not be added.
+  /// Adds a task to an incomplete pool and returns its index. Do not add a task that providers
+  /// would refuse (``TaskSpec/problem(in:)``).
   public func addTask(_ spec: TaskSpec, to pool: Bytes32, _ now: Instant) -> UInt32 {
     context.now = now
     guard let pool = directory.pools[pool] else { return UInt32.max }
@@ -139,21 +142,21 @@ public final class HiringMachine {
     return index
   }
 
-  /// Leases end when the last task has ended.
+  /// Marks the pool complete: its leases end after the last task.
   public func noMoreTasks(_ pool: Bytes32, _ now: Instant) {
     context.now = now
     directory.pools[pool]?.noMoreTasks()
     settle()
   }
 
-  /// The publisher wants no more of a pool: tasks end, what was used is paid.
+  /// Stops a pool: its tasks are stopped and used time is paid.
   public func stop(pool: Bytes32, _ now: Instant) {
     context.now = now
     directory.pools[pool]?.stop("the publisher stops the run")
     settle()
   }
 
-  /// Ends one task. Nil where that is on its way, else why not.
+  /// Stops one task. Returns nil if the stop was requested, else the reason.
   public func stop(task: TaskId, _ now: Instant) -> String? {
     context.now = now
     guard let pool = directory.pools[task.pool] else { return "there is no such run" }
@@ -164,7 +167,7 @@ public final class HiringMachine {
 
   // MARK: The pool's input
 
-  /// How many bytes may be given to ``inputRead(_:_:_:)``.
+  /// How many bytes ``inputRead(_:_:_:)`` accepts.
   public func inputRoom(_ pool: Bytes32) -> Int { directory.pools[pool]?.inputRoom ?? 0 }
 
   public func inputRead(_ bytes: [UInt8], _ pool: Bytes32, _ now: Instant) {
@@ -181,7 +184,7 @@ public final class HiringMachine {
 
   // MARK: Connections
 
-  /// - Parameter address: without a port: callers are bounded for each.
+  /// - Parameter address: without a port; callers are limited per address.
   public func connected(_ key: CallKey, address: String, _ now: Instant) {
     context.now = now
     switchboard.connected(key, address: address)
@@ -200,7 +203,7 @@ public final class HiringMachine {
     settle()
   }
 
-  /// While true nothing more is transmitted to this provider.
+  /// While blocked, the core transmits nothing to this provider.
   public func transportIsBlocked(_ key: CallKey, _ isBlocked: Bool, _ now: Instant) {
     context.now = now
     switchboard.transportIsBlocked(key, isBlocked)
@@ -209,8 +212,8 @@ public final class HiringMachine {
 
   // MARK: Exec sessions
 
-  /// Starts an exec session in a running task; `id` and `task` of the request are filled in here. The
-  /// number that ``HiringEffect/exec(_:_:)`` names it with, or why it cannot be.
+  /// Starts an exec session in a running task; fills in the request's `id` and `task`. Returns the
+  /// number used in ``HiringEffect/exec(_:_:)``, or the problem.
   public func startExec(
     _ request: ExecRequest, in task: TaskId, _ now: Instant
   ) -> (id: UInt32, problem: String?) {
@@ -230,7 +233,7 @@ public final class HiringMachine {
     return value
   }
 
-  /// How many of the bytes were taken. ``ExecEvent/inputRoom`` says when to offer the rest.
+  /// Returns how many bytes were accepted. Offer the rest after ``ExecEvent/inputRoom``.
   public func execInput(_ id: UInt32, _ bytes: [UInt8], _ now: Instant) -> Int {
     withExec(id, now) { $0.input(id, bytes) } ?? bytes.count
   }
@@ -251,7 +254,7 @@ public final class HiringMachine {
     _ = withExec(id, now) { $0.resized(id, size) }
   }
 
-  /// Nobody listens to it any more. Call it after the end too.
+  /// Releases the session: the client is gone. Call it after the session's end too.
   public func execAbandoned(_ id: UInt32, _ now: Instant) {
     _ = withExec(id, now) { $0.abandoned(id) }
     execs.forget(id)
@@ -259,7 +262,7 @@ public final class HiringMachine {
 
   // MARK: The chain
 
-  /// - Parameter feeRateSatPerKvB: what a transaction should pay to be mined soon.
+  /// - Parameter feeRateSatPerKvB: estimated rate for confirmation within a few blocks.
   public func chainEvent(
     _ event: LightClientEvent, _ now: Instant, feeRateSatPerKvB: UInt64,
     blockHash: (UInt32) -> Bytes32?

@@ -3,16 +3,15 @@ import Crypto
 import Session
 import Wallet
 
-/// What does not depend on what is hired.
+/// Settings that apply to all pools.
 public struct HiringSettings: Sendable {
-  /// Callers of one address that have not proven who they are, at most; raise it on networks where
-  /// everybody calls from one address.
+  /// Most unauthenticated callers per address. Raise it where all providers share one address.
   public var strangersPerAddress = 4
-  /// The same over all addresses: when it is reached, the one that waits longest is hung up on.
+  /// Most unauthenticated callers in total. Beyond it, the oldest is disconnected.
   public var strangers = 64
-  /// Callers of one address that are known and not hired, at most.
+  /// Most authenticated callers per address without a lease.
   public var guestsPerAddress = 16
-  /// The session's bounds; both ends need as many streams.
+  /// Session limits. Both ends must allow the same number of streams.
   public var session: SessionLimits
 
   public init() {
@@ -21,9 +20,9 @@ public struct HiringSettings: Sendable {
   }
 }
 
-/// The publisher's keys beside its coins, all brought back by the wallet's phrase.
+/// The publisher's non-wallet keys, all derived from the wallet's phrase.
 public struct HiringSecrets: Sendable {
-  /// Signs contracts and statements, and proves who listens.
+  /// Signs contracts and statements, and authenticates the publisher in the handshake.
   public let identity: Ed25519.KeyPair
   let keys: WalletKeys
 
@@ -32,11 +31,11 @@ public struct HiringSecrets: Sendable {
     identity = Ed25519.KeyPair(seed: try keys.derivedSecret(.identity, index: 0))
   }
 
-  /// The secret of one channel; an index is used once.
+  /// The secret of one channel. Each index must be used only once.
   func channelSecret(_ index: UInt32) throws(WalletError) -> Bytes32 {
     try keys.derivedSecret(.channel, index: index)
   }
 }
 
-/// Reads at most `count` bytes of a bundle from `offset` on; nil where the digest is unknown.
+/// Reads at most `count` bytes of a bundle at `offset`; nil if the digest is unknown.
 public typealias BundleReader = (_ digest: Bytes32, _ offset: UInt64, _ count: Int) -> [UInt8]?

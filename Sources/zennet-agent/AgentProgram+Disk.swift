@@ -10,11 +10,11 @@ import Market
 import Sandbox
 import Storage
 
-/// Money's state must be on the disk before anything goes on as if it were. A full disk is waited for,
-/// with all tasks frozen; one that fails in another way ends the program.
+/// Stores money's state before any later effect. On a full disk the agent freezes all tasks and
+/// waits for space; any other storage error ends the program.
 extension AgentProgram {
   private static let retryMs: UInt64 = 2000
-  /// A line says so again after this.
+  /// The interval of repeated log lines about a full disk.
   private static let reminderMs: UInt64 = 600_000
 
   func storeOrEnd(_ effect: AgentEffect) {
@@ -34,7 +34,7 @@ extension AgentProgram {
       let nowMs = Clock.monotonicMs()
       if nowMs >= remindAtMs {
         log.error(
-          error.message + " for money's state: nothing goes on until there is; leases frozen: "
+          error.message + " for money's state: the agent waits for space; leases frozen: "
             + "\(frozen.count)")
         remindAtMs = nowMs + AgentProgram.reminderMs
       }
@@ -51,12 +51,12 @@ extension AgentProgram {
     Output.fail(error, "; stopping, as money's state must be on disk")
   }
 
-  /// The chain's cache holds nothing that peers could not give again: it may fall behind.
+  /// Peers can provide all data of the chain's cache again, so a full disk does not stop the agent.
   func lookAtCache() {
     if let fault = chain.storageFault { Output.fail(fault) }
     if chain.cacheIsFull && !hasToldOfCache {
       hasToldOfCache = true
-      log.warning("no room for the chain's headers: going on without storing them")
+      log.warning("no space for the chain's headers: continuing without storing them")
     }
   }
 }

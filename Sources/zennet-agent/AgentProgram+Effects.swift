@@ -10,7 +10,7 @@ import Market
 import Sandbox
 import Storage
 
-/// What the mind decides, done.
+/// Performs the core's effects.
 extension AgentProgram {
   func carryOut() {
     while let effect = nextEffect() {
@@ -26,8 +26,9 @@ extension AgentProgram {
     return effects.popFirst()
   }
 
-  /// A task's order is on the disk before the task starts. The disk takes as long as the walls of its sandbox:
-  /// those are begun before, and nothing of the task happens in them.
+  /// Prepares sandboxes while task orders are being stored. An order must be on disk before its
+  /// task starts, and the store takes about as long as creating the isolation layers; no task code
+  /// runs in them yet.
   private func prepareTasks() {
     for effect in effects.waiting {
       if case .startTask(let task, let spec, let bundles) = effect {

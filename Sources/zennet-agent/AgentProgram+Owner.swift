@@ -4,7 +4,7 @@ import Bytes
 import Host
 import Sandbox
 
-/// The owner's peace: the sensors are read every few seconds, the mind decides.
+/// The idle policy's inputs: sensors are read every few seconds; the core decides.
 extension AgentProgram {
   static let ownerPeriodMs: UInt64 = 5_000
 
@@ -26,11 +26,12 @@ extension AgentProgram {
     machine.ownerRead(readings, now)
   }
 
-  /// What the machine did that was neither a task nor this agent, as a share of what it could have done.
+  /// The processor load of other programs than agent and tasks, in thousandths of all processors;
+  /// nil if unknown.
   private func othersLoad() -> UInt32? {
     let ours = OwnerSensors.ownProcessorMs() + executor.processorMs()
     let before = oursMs
-    // What measures this machine is told apart from others only when it has ended.
+    // The benchmark process's time is known only after its end, so no load is computed meanwhile.
     oursMs = measuring == nil ? ours : nil
     guard let time = sensors.processorTime(), let before, measuring == nil else { return nil }
     let used = ours > before ? ours - before : 0

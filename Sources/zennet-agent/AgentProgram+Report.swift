@@ -10,11 +10,11 @@ import Market
 import Sandbox
 import Storage
 
-/// The capability report: kept while it is young, measured anew when it is not and no task runs.
+/// The capability report: measured again when it is too old and no task runs.
 extension AgentProgram {
-  /// One report is kept: under the zero id.
+  /// The zero id: only one report is kept.
   static let reportId = Bytes32.zero
-  /// Of the process that measures; no port's is as high.
+  /// The token of the benchmark process; higher than any port's.
   static let measuringToken = UInt64.max
 
   func loadReport() {
@@ -33,10 +33,10 @@ extension AgentProgram {
     carryOut()
   }
 
-  /// Measures this machine when there is no report of the last blocks, and nobody works here.
+  /// Starts a benchmark if there is no recent report and no lease.
   ///
-  /// In a process of its own: the kernels take a sixteenth of the memory and some seconds, in which
-  /// this one goes on answering.
+  /// It runs in its own process, because the kernels use one sixteenth of the memory and take
+  /// seconds, during which the agent must respond.
   func measureIfDue() {
     let client = chain.client
     if measuring != nil || isEnding || !client.isSynced || !machine.isIdle { return }
@@ -46,7 +46,7 @@ extension AgentProgram {
       return
     }
     let seconds = (configuration.benchMs * UInt64(Kernel.all.count) + 999) / 1000
-    log.info("measuring this machine, which takes at least \(seconds) seconds")
+    log.info("measuring this host, which takes at least \(seconds) seconds")
     let (height, hash) = (client.tipHeight, client.tipHash)
     do throws(HostError) {
       let work = try ForkedWork(limitSeconds: UInt32(min(60 + 20 * seconds, 86_400))) {
@@ -57,9 +57,9 @@ extension AgentProgram {
     } catch { log.error("measuring failed: " + error.message) }
   }
 
-  /// In that process: a zero and the report, or a one and why there is none.
+  /// The benchmark process's output: 0 and the report, or 1 and the error message.
   private func measured(blockHeight: UInt32, blockHash: Bytes32) -> [UInt8] {
-    // When memory runs out it goes before the agent does.
+    // Under memory pressure the kernel kills it before the agent.
     try? Files.append("/proc/self/oom_score_adj", Array("500".utf8))
     do throws(CapabilityError) {
       let report = try Measuring.report(
@@ -69,18 +69,18 @@ extension AgentProgram {
     } catch { return [1] + Array(error.message.utf8) }
   }
 
-  /// Something came of the process that measures.
+  /// Handles output of the benchmark process.
   func readMeasurement() {
     guard let measuring else { return }
     switch measuring.read() {
     case .running: return
-    case .failed: log.error("measuring failed: the process that measured did not end well")
+    case .failed: log.error("measuring failed: the benchmark process failed")
     case .done(let answer): measurementEnded(answer)
     }
     stopMeasuring()
   }
 
-  /// A lease that begins has the machine for itself; it is measured when that is over.
+  /// Stops a benchmark, so that a starting lease has the whole host; it is repeated later.
   func stopMeasuring() {
     if measuring == nil { return }
     reactor.unwatch(AgentProgram.measuringToken)
@@ -99,9 +99,9 @@ extension AgentProgram {
           kind: DocumentKind.report, id: AgentProgram.reportId,
           unixSeconds: Clock.unixSeconds(), body: bytes))
     } catch {
-      // It can be measured again.
+      // The report can be measured again.
       if !error.isFull { Output.fail(error) }
-      log.warning(error.message + ": the report is not kept")
+      log.warning(error.message + ": the report is not stored")
     }
     use(report, bytes)
   }

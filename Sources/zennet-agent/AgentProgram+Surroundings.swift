@@ -10,29 +10,29 @@ import Market
 import Sandbox
 import Storage
 
-/// What must be right around the program before the chain can be followed: the clock, and peers that
-/// can be reached. Neither stalls it without a word.
+/// Preconditions of following the chain: a correct clock and reachable peers. A failure of either
+/// is logged.
 extension AgentProgram {
-  /// 2025-01-01: no clock of a machine that runs this shows less.
+  /// 2025-01-01: an earlier clock is wrong.
   private static let leastSeconds: UInt64 = 1_735_689_600
   private static let clockRetryMs: UInt64 = 5000
 
-  /// A clock behind the newest header that was accepted, or behind this program, makes every new header
-  /// one of the future.
+  /// Whether the clock is behind the newest accepted header or this program's release. Then new
+  /// headers would appear to be in the future.
   var clockIsWrong: Bool {
     let seconds = Clock.unixSeconds()
     return seconds < AgentProgram.leastSeconds
       || HeaderRules.futureLimitSeconds + seconds < UInt64(chain.client.tipTime)
   }
 
-  /// Follows the chain from now on, or as soon as the clock is set.
+  /// Starts to follow the chain, or retries until the clock is set.
   func startChain() {
     if chainIsStarted { return }
     if clockIsWrong {
       if !clockWasWrong {
         log.error(
-          "the clock says " + Timestamp.text(Clock.unixSeconds())
-            + ", which is past: waiting until it is set, as headers could not be judged")
+          "the clock shows " + Timestamp.text(Clock.unixSeconds())
+            + ", which is in the past: waiting until it is set, to validate headers")
       }
       clockWasWrong = true
       reactor.setTimer(
@@ -45,7 +45,7 @@ extension AgentProgram {
     chain.start()
   }
 
-  /// The clock may be set back while the program runs.
+  /// Detects that the clock was set back while the program runs.
   func lookAtClock() {
     if !chainIsStarted || clockIsWrong == clockWasWrong { return }
     clockWasWrong = !clockWasWrong
@@ -58,7 +58,7 @@ extension AgentProgram {
     }
   }
 
-  /// Says why nobody is reached, at first soon, then ever more rarely.
+  /// Logs why no peer is reached, at increasing intervals.
   func lookAtPeers() {
     guard let failure = chain.takeFailure() else { return }
     for peer in chain.client.peers where peer.isReady {

@@ -11,8 +11,8 @@ import Market
 import Sandbox
 import Storage
 
-/// The provider's body: one poll loop that brings events to the mind (``AgentMachine``) and carries
-/// out what it decides, each effect finished before the next.
+/// The provider's driver: one poll loop that passes events to the core (``AgentMachine``) and
+/// performs its effects in order, each completed before the next.
 final class AgentProgram {
   /// Timers of the reactor.
   enum TimerToken {
@@ -34,25 +34,25 @@ final class AgentProgram {
   let executor: Executor
   let store: LeaseStore
   var calls: CallTable
-  /// What the mind has decided and is not done yet.
+  /// Effects of the core that are not performed yet.
   var effects = EffectQueue<AgentEffect>()
   var status: StatusServer
   var fault = FaultPoint()
   var report: CapabilityReport?
-  /// While this machine is measured.
+  /// The running benchmark process.
   var measuring: ForkedWork?
   var chainIsStarted = false
   var clockWasWrong = false
   var hasToldOfCache = false
-  /// When the next line about peers that are not reached may come, and the gap after it.
+  /// The earliest time of the next log line about unreachable peers, and the interval after it.
   var peersToldMs: UInt64 = 0
   var peerGapMs: UInt64 = 30_000
   let sensors = OwnerSensors(root: Machine.environment("ZENNET_SENSORS") ?? "")
-  /// Processor time of agent and tasks at the last look; nil before the first.
+  /// Processor time of agent and tasks at the last sample; nil before the first.
   var oursMs: UInt64?
   private(set) var isEnding = false
   private var delivery = CloseDelivery()
-  /// When it last came to rest; nil while there is work.
+  /// When memory was last released; nil while there is work.
   private var restedMs: UInt64?
 
   init(
@@ -75,7 +75,7 @@ final class AgentProgram {
       payoutScript: payoutScript, machine: Setup.machine(configuration, features), report: [],
       random: { Entropy.bytes32() })
     var lightClient = LightClientConfiguration()
-    // On a chain that everybody runs alone there is nobody to hear of.
+    // On regtest there are no peers to discover.
     lightClient.usesGossip = configuration.usesGossip ?? (network.rules != .regtest)
     chain = ChainFollower(
       network: network, configuration: lightClient, peers: peers,
@@ -120,7 +120,7 @@ final class AgentProgram {
     end()
   }
 
-  /// When the mind, or this program, has to look at the time.
+  /// The next deadline of the core or of this program.
   private var nextLookMs: UInt64 {
     let deadline = machine.nextDeadlineMs
     let wanted = deadline == UInt64.max ? Clock.monotonicMs() + 60_000 : deadline
@@ -128,7 +128,7 @@ final class AgentProgram {
   }
 
   private func begin() {
-    // When memory runs out this program goes last; root may ask for that.
+    // Under memory pressure the kernel kills this program last; needs root.
     try? Files.append("/proc/self/oom_score_adj", Array("-900".utf8))
     cleanUp()
     do throws(HostError) {
@@ -151,15 +151,15 @@ final class AgentProgram {
     afterEvents()
   }
 
-  /// Before anything else: what a killed agent left of its tasks.
+  /// Removes the remains of a killed agent's tasks.
   private func cleanUp() {
     if sandbox.features.level == .refused {
-      log.warning("this kernel cannot wall off tasks: see 'zennet-agent check'")
+      log.warning("this kernel cannot isolate tasks: see 'zennet-agent check'")
       return
     }
     do throws(SandboxError) {
       let found = try sandbox.cleanStale()
-      if found > 0 { log.warning("removed what \(found) interrupted tasks had left") }
+      if found > 0 { log.warning("removed the remains of \(found) interrupted tasks") }
     } catch { Output.fail(.system, error.message) }
   }
 
@@ -179,8 +179,8 @@ final class AgentProgram {
     } catch { Output.fail(error) }
   }
 
-  /// Closes that were sent have to be with two peers, or with all that there are, before nobody sends them
-  /// any more: for half a minute.
+  /// Waits up to half a minute until two peers, or all there are, have the broadcast closes,
+  /// because this program relays them no more after its end.
   private func hasDelivered() -> Bool {
     var waiting: [Bytes32] = []
     for txid in machine.closesUnderWay where !chain.isDelivered(txid) { waiting.append(txid) }
@@ -194,7 +194,7 @@ final class AgentProgram {
       for txid in waiting {
         log.warning(
           "no two peers are known to have the close " + txid.reversed.hex
-            + ": it is sent again when the agent runs again, and its publisher can send it too")
+            + ": the agent broadcasts it again at its next start; its publisher can too")
       }
       return true
     }
@@ -249,7 +249,7 @@ final class AgentProgram {
     }
   }
 
-  /// After every event: effects, then what the chain learnt, until both are quiet.
+  /// After every event: performs effects, then passes on chain events until none is left.
   private func afterEvents() {
     carryOut()
     while let event = chain.nextEvent() {
@@ -269,10 +269,9 @@ final class AgentProgram {
     rest()
   }
 
-  /// Whenever all is followed and nothing runs: what only work needs of the program is given back.
-  /// An old machine has 48 MB for everything, and this program rests for most of its life. Once more
-  /// a minute later, as what came to rest last was still at work, and then now and then for what
-  /// else comes by.
+  /// Releases memory that only work needs, when the chain is synced and nothing runs: a small host
+  /// has 48 MB in total, and the agent is mostly idle. Repeated after a minute, because some memory
+  /// is still in use at first, and periodically after that.
   private func rest() {
     if !machine.isIdle || !chain.client.isSynced || measuring != nil {
       restedMs = nil

@@ -1,6 +1,6 @@
 import Host
 
-/// The words of the command line, taken from the front.
+/// Parses the words of the command line.
 struct Arguments {
   private var words: [String]
   private var position = 0
@@ -13,7 +13,7 @@ struct Arguments {
     return words[position - 1]
   }
 
-  /// Takes `name VALUE` or `name=VALUE` from anywhere among the words that are left.
+  /// Removes `name VALUE` or `name=VALUE` from the remaining words and returns the value.
   mutating func option(_ name: String) -> String? {
     var index = position
     while index < words.count {
@@ -36,7 +36,7 @@ struct Arguments {
     return nil
   }
 
-  /// Takes `name` from anywhere among the words that are left.
+  /// Removes `name` from the remaining words; returns whether it was present.
   mutating func flag(_ name: String) -> Bool {
     var index = position
     while index < words.count {
@@ -49,13 +49,15 @@ struct Arguments {
     return false
   }
 
-  /// Nothing may be left.
+  /// Fails if words are left.
   mutating func finish() {
-    if let word = next() { Output.fail(.usage, "what is '" + word + "'? Try 'zennet-agent help'") }
+    if let word = next() {
+      Output.fail(.usage, "unknown argument '" + word + "'; see 'zennet-agent help'")
+    }
   }
 }
 
-/// The command line without the program's own name.
+/// The command line without the program's name.
 enum CommandLineWords {
   static func all() -> [String] { HostProcess.arguments }
 }

@@ -7,7 +7,7 @@ import Market
 import Sandbox
 import Storage
 
-/// Measures this machine now, for its owner: nothing is signed or kept.
+/// Runs the benchmarks and prints the results; nothing is signed or stored.
 enum BenchCommand {
   static func main(_ arguments: inout Arguments) {
     let isJson = arguments.flag("--json")

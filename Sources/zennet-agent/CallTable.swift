@@ -2,9 +2,9 @@ import Agent
 import Bytes
 import Host
 
-/// The calls to publishers and the connections that they have.
+/// Maps calls to publishers to their connections.
 struct CallTable {
-  /// Above this, the publisher is not reading fast enough to be sent more.
+  /// Unsent bytes above which a publisher counts as blocked.
   private static let blockedBytes = 262_144
 
   private let reactor: Reactor
@@ -22,7 +22,7 @@ struct CallTable {
     return nil
   }
 
-  /// - Parameter allowsPrivate: false: a name's addresses have to be public.
+  /// - Parameter allowsPrivate: if false, connect only to public addresses.
   mutating func dial(_ key: CallKey, _ host: [UInt8], _ port: UInt16, allowsPrivate: Bool) {
     let endpoint = Endpoint.tcp(host: String(decoding: host, as: UTF8.self), port: port)
     let connection: ConnectionId
@@ -35,7 +35,7 @@ struct CallTable {
     calls.append((key, connection))
   }
 
-  /// True: the publisher is to be sent no more for now.
+  /// Sends bytes. Returns whether the publisher is blocked.
   func transmit(_ key: CallKey, _ bytes: [UInt8]) -> Bool {
     guard let connection = connection(key) else { return false }
     reactor.send(connection, bytes)
@@ -47,7 +47,7 @@ struct CallTable {
     calls.removeAll { $0.key == key }
   }
 
-  /// Whose connection it was.
+  /// Removes a closed connection and returns its call.
   mutating func closed(_ connection: ConnectionId) -> CallKey? {
     let key = key(of: connection)
     calls.removeAll { $0.connection == connection }

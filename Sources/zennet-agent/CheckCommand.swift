@@ -7,7 +7,7 @@ import Market
 import Sandbox
 import Storage
 
-/// What the kernel has to wall tasks off with, and what to change where something is missing.
+/// Lists the kernel's isolation features, and how to enable missing ones.
 enum CheckCommand {
   static func main(_ arguments: inout Arguments) {
     let isJson = arguments.flag("--json")
@@ -34,7 +34,7 @@ enum CheckCommand {
     return text
   }
 
-  /// What the owner's peace can go by on this machine; nil where there is no such sensor.
+  /// The idle policy's sensors on this host; nil: no such sensor.
   private struct Sensors {
     let isOnBattery: Bool?
     let milliCelsius: Int64?
@@ -51,7 +51,7 @@ enum CheckCommand {
 
     var lines: [String] {
       let battery =
-        isOnBattery == nil ? "none" : isOnBattery == true ? "feeds this machine" : "not in use"
+        isOnBattery == nil ? "none" : isOnBattery == true ? "in use" : "not in use"
       return [
         "sensor battery: " + battery,
         "sensor heat: " + (milliCelsius.map { "\($0 / 1000) C" } ?? "none"),

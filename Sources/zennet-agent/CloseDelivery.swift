@@ -1,4 +1,4 @@
-/// How long a stopping agent waits for the closes that it sent: until peers have them, with a limit.
+/// Limits how long a stopping agent waits until peers have its closes.
 struct CloseDelivery {
   enum Verdict {
     case begun, waiting, delivered, givenUp
@@ -6,10 +6,10 @@ struct CloseDelivery {
 
   static let limitMs: UInt64 = 30_000
 
-  /// When it is given up; nil before there was anything to wait for.
+  /// When waiting ends; nil before it begins.
   private(set) var endsAtMs: UInt64?
 
-  /// - Parameter count: closes that no two peers are known to have.
+  /// - Parameter count: the number of closes that fewer than two peers have.
   mutating func look(_ count: Int, nowMs: UInt64) -> Verdict {
     if count == 0 { return .delivered }
     guard let endsAtMs else {

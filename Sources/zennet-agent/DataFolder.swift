@@ -7,16 +7,16 @@ import Market
 import Sandbox
 import Storage
 
-/// The folder that holds everything of this machine: its seed, its money, its chain cache.
+/// The data folder: seed, ledger and chain cache.
 struct DataFolder {
   let path: String
-  /// Held as long as the program runs: one agent a folder.
+  /// Held while the program runs: one agent per folder.
   private let lock: FileLock
   let secrets: AgentSecrets
   let ledger: Ledger
   let cache: ChainCache
 
-  /// Opens or makes the folder, or ends the program with the reason.
+  /// Opens or creates the folder; on failure ends the program with the reason.
   static func open(_ configuration: Configuration) -> DataFolder {
     let path = String(decoding: configuration.dataFolder, as: UTF8.self)
     do throws(HostError) { try Files.makeFolder(path, mode: 0o700) } catch {
@@ -38,7 +38,8 @@ struct DataFolder {
     } catch { Output.fail(error) }
   }
 
-  /// The machine's seed, made at first start. It is money: it is on disk before it is used.
+  /// The provider's seed, created at the first start. All keys depend on it, so it is on disk
+  /// before it is used.
   private static func seed(_ path: String) -> Bytes32 {
     do throws(HostError) {
       if Files.exists(path) {
@@ -59,8 +60,8 @@ struct DataFolder {
 enum DocumentKind {
   static let lease: UInt32 = 1
   static let report: UInt32 = 2
-  /// What the mind remembers beyond its leases.
+  /// Documents that the core keeps across leases.
   static let memory: UInt32 = 3
-  /// Of leases that are over.
+  /// Archived leases.
   static let archivedLease: UInt32 = 4
 }

@@ -4,7 +4,7 @@ import Host
 import Market
 import Sandbox
 
-/// What one exec session in a task's sandbox has of this machine.
+/// The driver's part of an exec session: its process and streams.
 final class ExecBody: StreamedProgram {
   /// The publisher's number for it.
   let id: UInt32
@@ -13,7 +13,7 @@ final class ExecBody: StreamedProgram {
   private let task: TaskRef
   private let hands: Hands
   private var streams: StandardStreams
-  /// Its terminal's size, until there is a terminal to be told.
+  /// Its terminal's size.
   private var size: TerminalSize?
   private var hasStarted = false
   private(set) var hasEnded = false
@@ -28,7 +28,7 @@ final class ExecBody: StreamedProgram {
     size = request.terminal
   }
 
-  /// Starts the program beside the task's own.
+  /// Starts the session's program in the task's sandbox.
   static func start(
     _ request: ExecRequest, in process: SandboxProcess
   ) throws(SandboxError) -> SandboxProgram {
@@ -44,7 +44,7 @@ final class ExecBody: StreamedProgram {
     }
   }
 
-  // MARK: What the mind wants
+  // MARK: Effects of the core
 
   func write(_ bytes: [UInt8]) {
     streams.write(bytes, to: self, hands.reactor)
@@ -64,7 +64,7 @@ final class ExecBody: StreamedProgram {
     }
   }
 
-  /// Its descriptors close.
+  /// Closes its descriptors.
   func release() {
     streams.unwatch(hands.reactor)
     program.close()
@@ -116,7 +116,7 @@ final class ExecBody: StreamedProgram {
     hands.machine.execOutputRead(task, id, bytes, isError: isError, hands.now)
   }
 
-  /// A terminal ends when nobody has it open.
+  /// A terminal's output ends once no process has it open.
   func outputEnded(isError: Bool) {
     hands.machine.execOutputEnded(task, id, isError: isError, hands.now)
   }

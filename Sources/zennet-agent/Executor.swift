@@ -4,11 +4,11 @@ import Host
 import Market
 import Sandbox
 
-/// Carries out what the mind wants done with shares, bundles and tasks, and tells it what they report.
+/// Performs the core's effects on shares, bundles and tasks, and reports events to it.
 final class Executor {
   private let hands: Hands
   private var leases: [LeaseBody] = []
-  /// Sandboxes whose tasks are over, on their way out: nobody waits for that.
+  /// Sandboxes that are being removed in the background.
   private var leaving: [SandboxProcess] = []
   /// Processor time of all tasks so far.
   private var tasksMs: UInt64 = 0
@@ -58,20 +58,20 @@ final class Executor {
           name: name, memoryBytes: UInt64(limits.memoryMiB) << 20,
           cpuMilli: UInt64(limits.milliCpus), pids: UInt64(limits.pids)))
       if !share.isBounded {
-        hands.log.warning("cgroups cannot lie in each other here: tasks are bounded one by one")
+        hands.log.warning("cgroups cannot be nested here: limits apply per task, not per lease")
       }
       leases.append(LeaseBody(key, share, hands))
     }
   }
 
-  /// Makes the walls of a task that is going to be started at once.
+  /// Creates the sandbox of a task that will start next.
   func prepare(_ task: TaskRef, _ spec: JobSpec, _ bundles: [Bytes32]) {
     lease(task.lease)?.prepare(task.number, spec, bundles)
   }
 
   private func start(_ task: TaskRef, _ spec: JobSpec, _ bundles: [Bytes32]) {
     guard let lease = lease(task.lease) else {
-      // Its share could not be opened, which was told then.
+      // Its share could not be opened; that error was already logged.
       return hands.machine.taskEnded(
         task, .setupFailed(step: "share", code: 0), UsageSample(), hands.now)
     }
@@ -98,12 +98,12 @@ final class Executor {
     guard let index = leases.firstIndex(where: { $0.key == key }) else { return }
     let lease = leases.remove(at: index)
     for task in lease.tasks { remove(task) }
-    // Waits for those that are on their way out.
+    // Waits for sandboxes that are being removed.
     lease.close()
     removeGone()
   }
 
-  /// The end of the program.
+  /// Closes all leases at the end of the program.
   func closeAll() {
     while let lease = leases.last { close(lease.key) }
     for process in leaving {
@@ -115,7 +115,7 @@ final class Executor {
 
   // MARK: Events
 
-  /// A child of this program has ended: a sandbox's first process, perhaps.
+  /// A child process ended, possibly a sandbox's first process.
   func childEnded() {
     for lease in leases {
       for task in lease.tasks { task.poll() }
@@ -155,8 +155,8 @@ final class Executor {
     return nil
   }
 
-  /// Watches exactly what can be moved on: an output only while there is room for it, and not while it rests.
-  /// Returns when it has to be called again, at the latest.
+  /// Watches only descriptors that can make progress: an output only while there is room for it and
+  /// its rest is over. Returns the latest time of the next call.
   func refreshWatches(nowMs: UInt64) -> UInt64 {
     var nextMs = UInt64.max
     for lease in leases {
@@ -165,9 +165,9 @@ final class Executor {
     return nextMs
   }
 
-  // MARK: What others ask
+  // MARK: Queries
 
-  /// Processor time of all tasks that ever ran.
+  /// Processor time of all tasks since the start.
   func processorMs() -> UInt64 {
     for lease in leases {
       for task in lease.tasks { tasksMs += task.takeProcessorMs() }
@@ -175,7 +175,7 @@ final class Executor {
     return tasksMs
   }
 
-  /// Stops all tasks where they are; returns the leases that were not frozen before.
+  /// Freezes all leases; returns those that were not frozen before.
   func freezeAll() -> [LeaseBody] {
     var frozen: [LeaseBody] = []
     for lease in leases where !lease.isFrozen {

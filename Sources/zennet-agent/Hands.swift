@@ -4,7 +4,7 @@ import Host
 import Market
 import Sandbox
 
-/// What everybody needs who carries out effects in sandboxes.
+/// Shared dependencies of the driver's sandbox code.
 final class Hands {
   let sandbox: Sandbox
   let reactor: Reactor
@@ -27,7 +27,7 @@ final class Hands {
     return PortId(value: lastPort)
   }
 
-  /// What fails here is the owner's to know, and nothing that the mind could mend.
+  /// Logs an error that the core cannot handle.
   func report(_ body: () throws(SandboxError) -> Void) {
     do throws(SandboxError) { try body() } catch { log.error(error.message) }
   }

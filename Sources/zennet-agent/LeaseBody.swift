@@ -4,7 +4,7 @@ import Host
 import Market
 import Sandbox
 
-/// What one lease has of this machine: its share, its bundles in memory, its tasks.
+/// The driver's part of a lease: its share, its bundles in memory, its tasks.
 final class LeaseBody {
   let key: LeaseKey
   private let share: SandboxShare
@@ -37,7 +37,7 @@ final class LeaseBody {
     return file
   }
 
-  /// A sandbox that is being filled goes on reading what it has open.
+  /// A sandbox that is being filled keeps its open file.
   func drop(_ digest: Bytes32) { bundles.removeAll { $0.digest == digest } }
 
   // MARK: Tasks
@@ -47,7 +47,7 @@ final class LeaseBody {
     return nil
   }
 
-  /// What fails here fails in ``start(_:_:_:)`` again, and is told then.
+  /// Creates the task's sandbox ahead. An error is ignored here; ``start(_:_:_:)`` reports it.
   func prepare(_ number: UInt32, _ spec: JobSpec, _ digests: [Bytes32]) {
     if task(number) == nil { _ = try? made(number, spec, digests) }
   }
@@ -88,7 +88,7 @@ final class LeaseBody {
     return files
   }
 
-  /// Forgets a task of which nothing is left.
+  /// Removes a task without sandbox and results.
   func dropIfEmpty(_ number: UInt32) {
     tasks.removeAll { $0.ref.number == number && $0.isEmpty }
   }
@@ -103,7 +103,7 @@ final class LeaseBody {
     }
   }
 
-  /// Nothing of the lease may remain. Every sandbox has been given away.
+  /// Removes the lease. All its sandboxes were handed over before.
   func close() {
     tasks = []
     bundles = []

@@ -2,7 +2,7 @@ import Agent
 import Bytes
 import Storage
 
-/// What of the mind's is on the disk: leases, their tasks and channels, and what it remembers beyond them.
+/// The core's stored state: leases, their tasks and channels, and documents kept across leases.
 struct LeaseStore {
   private let ledger: Ledger
 
@@ -10,7 +10,7 @@ struct LeaseStore {
 
   // MARK: Effects
 
-  /// Each is on the disk when this returns.
+  /// Performs a store; it is on disk on return.
   func carryOut(_ effect: AgentEffect, unixSeconds: UInt64) throws(StorageError) {
     switch effect {
     case .storeLease(let contract, let record):
@@ -55,20 +55,20 @@ struct LeaseStore {
     try ledger.documents.remove(kind: DocumentKind.lease, id: contract)
   }
 
-  // MARK: An earlier run's
+  // MARK: Loading
 
   func memory(_ kind: MemoryKind) throws(StorageError) -> [UInt8]? {
     try ledger.documents.get(kind: DocumentKind.memory, id: LeaseStore.id(kind))?.body
   }
 
-  /// Leases that are not over, the oldest record first.
+  /// Leases that are not archived, the oldest record first.
   func leases() throws(StorageError) -> [Bytes32] {
     var contracts = try ledger.documents.identifiers(kind: DocumentKind.lease)
     contracts.reverse()
     return contracts
   }
 
-  /// Nil where its record cannot be read.
+  /// Nil if its record is unreadable.
   func lease(_ contract: Bytes32) throws(StorageError) -> StoredLease? {
     guard let document = try ledger.documents.get(kind: DocumentKind.lease, id: contract),
       let record = LeaseRecord.decode(document.body)

@@ -3,7 +3,7 @@ import Crypto
 import Host
 import Sandbox
 
-/// `zennet-agent`: the provider. One command a file; this one only chooses among them.
+/// `zennet-agent`: the provider. Selects the command; each one has its own file.
 @main
 enum Main {
   static func main() {
@@ -36,11 +36,11 @@ enum Main {
 }
 
 extension Main {
-  /// Attempts after a fault before the supervisor gives up: 1, 2, 4, 8 and 16 seconds apart.
+  /// Restarts after faults before the supervisor gives up: 1, 2, 4, 8 and 16 seconds apart.
   private static let restarts: UInt32 = 5
 
-  /// From here on this is the child of a small process that tells of a trap. Nothing of size may have
-  /// been allocated before.
+  /// Forks: the parent supervises, and reports traps of, the child, which continues here. Call it
+  /// before large allocations.
   private static func supervise(_ command: String, _ arguments: inout Arguments) {
     if command == "version" || command == "help" { return }
     let isRun = command == "run"

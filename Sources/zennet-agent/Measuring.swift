@@ -7,10 +7,9 @@ import Market
 import Sandbox
 import Storage
 
-/// Runs the benchmarks on this machine: the kernels with the clock, the disk and the processes that
-/// they need.
+/// Runs the benchmark kernels with the host's clock, disk and processes.
 enum Measuring {
-  /// What a run was about to do, for people who wait.
+  /// Called with each kernel before it runs.
   typealias Progress = (Kernel) -> Void
 
   static func run(
@@ -29,13 +28,13 @@ enum Measuring {
     return try Benchmark.run(seed: seed, plan: plan, starting: progress)
   }
 
-  /// 16 MiB, less where the disk is nearly full: then the disk kernels leave themselves out.
+  /// 16 MiB, or less on a nearly full disk; with 0 the disk kernels are skipped.
   private static func diskBytes(_ folder: String) -> UInt64 {
     let free = (try? Files.freeBytes(at: folder)) ?? 0
     return min(16 << 20, ((free / 4) >> 20) << 20)
   }
 
-  /// A signed report of this machine, dated by a block.
+  /// A signed report of this host, dated by a block.
   static func report(
     _ keys: Ed25519.KeyPair, blockHeight: UInt32, blockHash: Bytes32, folder: String,
     budgetMs: UInt64, isolation: IsolationLevel

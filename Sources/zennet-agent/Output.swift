@@ -1,28 +1,28 @@
 import Host
 import Storage
 
-/// Every exit status of the program, those of sysexits(3) where it has one; zennet-agent(8) tells them.
+/// All exit statuses, from sysexits(3) where possible; documented in zennet-agent(8).
 enum ExitStatus: Int32 {
   case success = 0
-  /// The program ran, and the answer is no: a self-test or a check failed.
+  /// A self-test or a check failed.
   case failure = 1
   case usage = 64
-  /// Nobody there: no agent answers, or another one has the folder.
+  /// No agent responds, or another one holds the data folder.
   case unavailable = 69
-  /// A fault of the program: it trapped as often as the supervisor tries.
+  /// The program trapped, and the supervisor's restarts are used up.
   case software = 70
-  /// The kernel refused a call, or lacks it.
+  /// The kernel refused or lacks a system call.
   case system = 71
-  /// The disk, or where standard output goes, is full or cannot be written.
+  /// The disk or standard output is full or not writable.
   case disk = 73
-  /// What is on the disk is damaged, or the disk fails.
+  /// Stored data is damaged, or the disk fails.
   case storage = 74
-  /// Memory was refused.
+  /// Out of memory.
   case memory = 75
   case configuration = 78
 }
 
-/// What the program prints. Answers go to standard output, everything else to standard error.
+/// Output: results go to standard output, everything else to standard error.
 enum Output {
   static func text(_ text: String) {
     HostProcess.answer(
@@ -33,13 +33,13 @@ enum Output {
 
   static func exit(_ status: ExitStatus) -> Never { HostProcess.exit(status.rawValue) }
 
-  /// One line on standard error, and the end.
+  /// Prints one line on standard error and exits.
   static func fail(_ status: ExitStatus, _ message: String) -> Never {
     standardError("zennet-agent: " + message + "\n")
     exit(status)
   }
 
-  /// The same for what a store could not do; the status tells what to look at.
+  /// The same for a storage error; the exit status depends on its kind.
   static func fail(_ error: StorageError, _ more: String = "") -> Never {
     let status: ExitStatus =
       error.isOutOfMemory ? .memory : (error.isUnwritable ? .disk : .storage)

@@ -7,7 +7,7 @@ import Market
 import Sandbox
 import Storage
 
-/// Shows the report that the agent measured and signed.
+/// Prints the signed capability report.
 enum ReportCommand {
   static func main(_ arguments: inout Arguments) {
     let isJson = arguments.flag("--json")
@@ -20,7 +20,7 @@ enum ReportCommand {
         kind: DocumentKind.report, id: AgentProgram.reportId)
     } catch { Output.fail(error) }
     guard let stored else {
-      Output.fail(.unavailable, "not measured yet: the agent measures once it has synced")
+      Output.fail(.unavailable, "not measured yet: the agent measures once the chain is synced")
     }
     do throws(CapabilityError) {
       let report = try CapabilityReport.decode(stored.body)

@@ -2,7 +2,7 @@ import Agent
 import Bitcoin
 import Host
 
-/// Follows the chain, takes leases, is paid.
+/// Runs the agent.
 enum RunCommand {
   static func main(_ arguments: inout Arguments) {
     var fault = FaultPoint()

@@ -1,6 +1,6 @@
 import Host
 
-/// Runs every module's vectors inside this very binary and prints a line for each.
+/// Runs all modules' test vectors in this binary and prints one line per test.
 enum SelfTestCommand {
   static func main(_ arguments: inout Arguments) {
     arguments.finish()

@@ -10,7 +10,7 @@ import Sandbox
 import Session
 import Storage
 
-/// The modules that bring vectors, in the order of the layers.
+/// Runs the self-tests of all modules, lowest layers first.
 enum SelfTests {
   static func run(_ report: (StaticString, Bool) -> Void) {
     CryptoSelfTest.run(report)

@@ -9,8 +9,8 @@ import Market
 import Sandbox
 import Storage
 
-/// What a command needs before it can begin; each function ends the program with one clear line
-/// where it cannot have it.
+/// Prepares what a command needs. On failure, each function ends the program with a one-line
+/// message.
 enum Setup {
   static func configuration(_ arguments: inout Arguments) -> Configuration {
     let path = arguments.option("--config") ?? "/etc/zennet.conf"
@@ -24,7 +24,7 @@ enum Setup {
     }
   }
 
-  /// The network, and the peers to follow it with: the configuration's, then the network file's.
+  /// The network and its peers: the configuration's, then the network file's.
   static func network(
     _ configuration: Configuration
   ) -> (Network, peers: [(host: String, port: UInt16)]) {
@@ -62,7 +62,7 @@ enum Setup {
     }
   }
 
-  /// What this machine is, within what its owner gives to leases.
+  /// The host's facts, within the limits for leases.
   static func machine(_ configuration: Configuration, _ features: KernelFeatures) -> MachineFacts {
     MachineFacts(
       processors: ProcessorSet(architecture: Machine.architecture),

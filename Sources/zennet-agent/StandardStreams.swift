@@ -2,12 +2,12 @@ import Agent
 import Bytes
 import Host
 
-/// A program in a sandbox, whose standard streams are moved between its pipes and the mind: a task's own, or
-/// an exec session's.
+/// A program in a sandbox, whose standard streams are transferred between its pipes and the core: a
+/// task's or an exec session's.
 protocol StreamedProgram: AnyObject {
-  /// -1 where it is closed.
+  /// -1 if closed.
   func descriptor(_ port: StandardStreams.Port) -> Int32
-  /// How much of its output may be read now.
+  /// How many bytes of its output may be read now.
   func outputRoom(isError: Bool) -> Int
   func outputRead(_ bytes: [UInt8], isError: Bool)
   func outputEnded(isError: Bool)
@@ -15,8 +15,8 @@ protocol StreamedProgram: AnyObject {
   func closeInput()
 }
 
-/// Moves the bytes of a program's three standard streams, and watches exactly what can be moved on. Outputs rest
-/// between readings: ``StreamRest``.
+/// Transfers a program's three standard streams, and watches only descriptors that can make progress.
+/// Outputs rest between readings: ``StreamRest``.
 struct StandardStreams {
   enum Port: UInt64 {
     case input = 1
@@ -24,13 +24,13 @@ struct StandardStreams {
     case error = 3
   }
 
-  /// Bytes moved between a pipe and memory at a time.
+  /// The most bytes per read.
   static let chunkBytes = 65_536
-  /// As many writes as a pipe holds apart.
+  /// The number of separate writes that a pipe in packet mode holds.
   fileprivate static let mostReads: UInt32 = 16
 
   private let id: PortId
-  /// Input that the pipe has not taken yet.
+  /// Input that the pipe has not accepted.
   private var held: [UInt8] = []
   private var inputIsEnded = false
   private var isWatching: [Bool] = [false, false, false]
@@ -50,7 +50,7 @@ struct StandardStreams {
     feed(program, reactor)
   }
 
-  /// Where the reader has closed its input, what is held is dropped as if it had been taken.
+  /// Writes held input. If the reader closed its end, held input is dropped and counts as taken.
   mutating func feed(_ program: any StreamedProgram, _ reactor: Reactor) {
     let descriptor = program.descriptor(.input)
     var taken = 0
@@ -87,7 +87,7 @@ struct StandardStreams {
     }
   }
 
-  /// What the pipes still hold when the program is over: at most one pipe's worth each.
+  /// Reads the rest of the pipes after the program's end: at most one pipe buffer each.
   mutating func drain(_ program: any StreamedProgram, _ reactor: Reactor) {
     unwatch(reactor)
     for port in [Port.output, .error] {
@@ -102,7 +102,8 @@ struct StandardStreams {
 
   // MARK: Watching
 
-  /// To be called when room may have come or gone, and when the next rest is over: returns when that is.
+  /// Updates the output watches. Call it when room may have changed, and when the next rest is over:
+  /// returns that time.
   mutating func refresh(
     _ program: any StreamedProgram, _ reactor: Reactor, nowMs: UInt64
   ) -> UInt64 {
@@ -136,17 +137,17 @@ struct StandardStreams {
   }
 }
 
-/// Whose descriptors a watch of the reactor is about: numbers from 1, never used twice.
+/// Identifies the owner of watched descriptors: numbers from 1, each used once.
 struct PortId: Equatable {
   let value: UInt64
 
-  /// `port` is below 8. Watches of nobody in a sandbox have tokens above all of these.
+  /// `port` must be below 8. Other watches use tokens above all of these.
   func token(_ port: UInt64) -> UInt64 { value << 3 | port }
 
   static func of(token: UInt64) -> (PortId, port: UInt64) { (PortId(value: token >> 3), token & 7) }
 }
 
-/// Reads and writes descriptors that stay somebody else's.
+/// Reads and writes borrowed descriptors.
 enum Pipes {
   static func read(_ descriptor: Int32, _ limit: Int) -> Descriptor.Read {
     if descriptor < 0 { return .ended }
@@ -156,7 +157,7 @@ enum Pipes {
     return result
   }
 
-  /// Bytes taken, 0 when the pipe is full, nil when nobody reads any more.
+  /// Returns the bytes written, 0 if the pipe is full, nil if the reader closed it.
   static func write(_ descriptor: Int32, _ bytes: [UInt8]) -> Int? {
     let borrowed = Descriptor(owning: descriptor)
     let result = try? borrowed.write(bytes)

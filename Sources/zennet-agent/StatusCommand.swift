@@ -10,7 +10,7 @@ import Market
 import Sandbox
 import Storage
 
-/// Asks the running agent over its socket.
+/// Requests the running agent's status over its socket.
 enum StatusCommand {
   static func main(_ arguments: inout Arguments) {
     let form =

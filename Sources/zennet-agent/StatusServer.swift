@@ -10,8 +10,8 @@ import Market
 import Sandbox
 import Storage
 
-/// Answers on a Unix socket in the data folder: one request line (`json`, `text` or `metrics`), one
-/// answer, end. Only the folder's owner can reach it.
+/// The status server: a Unix socket in the data folder, accessible to its owner only. One request
+/// line (`json`, `text` or `metrics`), one answer, then close.
 struct StatusServer {
   private static let maxClients = 8
 
@@ -30,7 +30,7 @@ struct StatusServer {
     listener = nil
   }
 
-  /// True when the event was this server's.
+  /// Returns whether the event belonged to this server.
   mutating func handle(_ event: ReactorEvent, _ program: AgentProgram) -> Bool {
     switch event {
     case .accepted(let on, let id, _):

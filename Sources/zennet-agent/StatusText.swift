@@ -10,7 +10,7 @@ import Market
 import Sandbox
 import Storage
 
-/// How the agent is, in three forms.
+/// The agent's status in three formats.
 enum StatusText {
   static func json(_ program: AgentProgram) -> String {
     let chain = program.chain.client
@@ -86,20 +86,20 @@ enum StatusText {
     }
     gauge("tip_height", "Height of the best chain.", UInt64(chain.tipHeight))
     gauge(
-      "authenticated_height", "Height up to which money is believed.",
+      "authenticated_height", "Height up to which blocks count for payments.",
       UInt64(chain.authenticatedHeight))
-    gauge("synced", "1 when level with the peers.", chain.isSynced ? 1 : 0)
+    gauge("synced", "1 when synced with the peers.", chain.isSynced ? 1 : 0)
     gauge("peers", "Peers that are ready.", UInt64(readyPeers(chain)))
     gauge("leases_open", "Leases in which tasks may run.", open)
     gauge("leases_frozen", "Open leases that are frozen until they are paid for.", frozen)
     gauge("tasks_running", "Tasks that run or are frozen.", running)
-    gauge("tasks_queued", "Tasks that wait for room.", queued)
+    gauge("tasks_queued", "Tasks that wait for free resources.", queued)
     gauge(
-      "paused", "1 while leases make way for the owner.",
+      "paused", "1 while the idle policy pauses leases.",
       program.machine.pauseText.utf8.isEmpty ? 0 : 1)
     gauge("owed_sat", "Owed by the publishers of unfinished leases.", owedSat)
     gauge("paid_sat", "Paid by the publishers of unfinished leases.", paidSat)
-    gauge("resident_peak_kib", "The most memory that was ever resident.", Machine.peakResidentKiB)
+    gauge("resident_peak_kib", "Peak resident memory.", Machine.peakResidentKiB)
     return text
   }
 

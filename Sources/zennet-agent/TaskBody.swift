@@ -4,19 +4,19 @@ import Host
 import Market
 import Sandbox
 
-/// What one task has of this machine: its sandbox and what runs in it, then its results.
+/// The driver's part of a task: its sandbox and streams, then its results.
 final class TaskBody: StreamedProgram {
   let ref: TaskRef
   let port: PortId
   private let hands: Hands
-  /// Nil when the sandbox has been given away to be removed.
+  /// Nil once the sandbox was handed over for removal.
   private(set) var process: SandboxProcess?
   private var streams: StandardStreams
   private(set) var execs: [ExecBody] = []
   private var collecting: ResultFile?
-  /// What its sandbox had used at the last look at the owner's peace.
+  /// The sandbox's processor time at the last ``takeProcessorMs()``.
   private var countedCpuMs: UInt64 = 0
-  /// What `/out` held.
+  /// The contents of `/out`.
   private var results: MemoryFile?
 
   /// Ports of the sandbox beside the standard streams.
@@ -34,12 +34,12 @@ final class TaskBody: StreamedProgram {
     hands.reactor.watch(process.control, token: port.token(Port.control))
   }
 
-  /// Nothing is left of it here.
+  /// Whether it has neither sandbox nor results.
   var isEmpty: Bool { process == nil && results == nil }
 
-  // MARK: What the mind wants
+  // MARK: Effects of the core
 
-  /// The program is to be started, in the walls that are being made.
+  /// Starts the program in the prepared sandbox.
   func begin() throws(SandboxError) { try process?.begin() }
 
   func write(_ bytes: [UInt8]) { streams.write(bytes, to: self, hands.reactor) }
@@ -158,9 +158,9 @@ final class TaskBody: StreamedProgram {
       ref, sizeBytes: file.sizeBytes, digest: file.sizeBytes > 0 ? digest : .zero, hands.now)
   }
 
-  /// Process 1 is gone: nobody is left to empty the sandbox.
+  /// The sandbox's process 1 ended: its results can no longer be collected.
   private func closed() {
-    // Its end would be readable for ever.
+    // A closed descriptor stays readable.
     hands.reactor.unwatch(port.token(Port.control))
     if collecting == nil { return }
     collecting = nil
@@ -176,7 +176,7 @@ final class TaskBody: StreamedProgram {
     return cpuMs - min(countedCpuMs, cpuMs)
   }
 
-  /// The sandbox, to be removed: nothing of it comes here any more.
+  /// Hands over the sandbox for removal; no further events of it are handled.
   func giveAwaySandbox() -> SandboxProcess? {
     for exec in execs { exec.release() }
     execs = []

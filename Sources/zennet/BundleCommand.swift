@@ -2,16 +2,16 @@ import ArgumentParser
 import Bundles
 import Bytes
 
-/// `zennet bundle SOURCE`: files for jobs, from a folder or an image.
+/// `zennet bundle SOURCE`: creates a bundle from a folder or an image.
 struct BundleCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bundle",
     abstract: "Make a bundle (tar.zst) from a folder or an image.",
     discussion: """
       SOURCE is a folder of files, an OCI image layout (a folder or its archive), or an archive of \
-      `docker save`; archives may be compressed. The same files always give the same bytes. Of an \
-      image, layers and whiteouts are applied, every digest is checked, and its program, environment \
-      and working directory become what `zennet run --bundle` does where nothing else is said.
+      `docker save`; archives may be compressed. The same files always give the same bytes. For an \
+      image, layers and whiteouts are applied and every digest is checked; its program, \
+      environment and working directory become the defaults of `zennet run --bundle`.
       """)
 
   @Argument(help: "A folder, an OCI image layout, or an archive of docker save.")
@@ -21,17 +21,17 @@ struct BundleCommand: ParsableCommand {
   var output: String
 
   @Option(
-    help: "Which of an image's platforms: linux/arm/v7, arm64, x86_64 …; this machine's by default."
+    help: "An image's platform: linux/arm/v7, arm64, x86_64 …; by default this machine's."
   )
   var platform: String?
 
-  @Option(name: .customLong("ref"), help: "Which of several images, by its name.")
+  @Option(name: .customLong("ref"), help: "The image's name, if there are several.")
   var reference: String?
 
-  @Option(help: "How hard zstd tries, 1 to 19.")
+  @Option(help: "The zstd compression level, 1 to 19.")
   var level: Int32 = 9
 
-  @Option(help: "The most that an image may unpack to, in MiB.")
+  @Option(help: "The largest unpacked size of an image, in MiB.")
   var maxSize: UInt64 = 8192
 
   @Flag(help: "Print JSON for programs.")
@@ -52,7 +52,7 @@ struct BundleCommand: ParsableCommand {
     var bundle = ImageBundle()
     if let platform {
       guard let known = ImagePlatform(text: platform) else {
-        throw ValidationError("--platform: as linux/arm/v7, arm64 or x86_64")
+        throw ValidationError("--platform: such as linux/arm/v7, arm64 or x86_64")
       }
       bundle.platform = known
     }

@@ -1,8 +1,8 @@
 import Host
 
-/// What went wrong, for the person who asked: one line on standard error.
+/// Prints an error: one line on standard error.
 enum Complaint {
-  /// - Parameter command: a subcommand that names itself in its errors.
+  /// - Parameter command: a subcommand to name in the message.
   static func tell(_ message: String, of command: String? = nil) {
     let name = command.map { "zennet \($0)" } ?? "zennet"
     HostProcess.write(2, Array("\(name): \(message)\n".utf8))

@@ -3,21 +3,21 @@ import Bundles
 import Host
 import Publisher
 
-/// `zennet cp JOB:PATH LOCAL`, `zennet cp LOCAL JOB:PATH`: files to and from a running job.
+/// `zennet cp JOB:PATH LOCAL`, `zennet cp LOCAL JOB:PATH`: copies files from or to a running task.
 struct CopyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "cp",
-    abstract: "Copy files and folders to or from a running job.",
+    abstract: "Copy files and folders to or from a running task.",
     discussion: """
-      One of the two is JOB:PATH. Into an existing folder a copy keeps its name; else it gets the \
-      name that is given. From a job only files and folders are taken, no links: a stranger's machine \
-      made them. The bundle needs no program for this.
+      One of the two is JOB:PATH. In an existing folder a copy keeps its name; otherwise it gets \
+      the given name. From a task only files and folders are copied, no links, because an \
+      untrusted machine created them. The bundle needs no program for this.
       """)
 
   @OptionGroup var place: WalletCommand.Place
 
-  @Argument(help: "What is copied.") var source: String
-  @Argument(help: "Where to.") var target: String
+  @Argument(help: "The source.") var source: String
+  @Argument(help: "The target.") var target: String
 
   func run() throws {
     let from = CopyCommand.split(source)
@@ -25,7 +25,7 @@ struct CopyCommand: ParsableCommand {
     switch (from, to) {
     case (.some(let remote), nil): try fetch(remote.job, remote.path)
     case (nil, .some(let remote)): try send(remote.job, remote.path)
-    default: throw ValidationError("exactly one of the two is JOB:PATH")
+    default: throw ValidationError("exactly one of the two must be JOB:PATH")
     }
   }
 

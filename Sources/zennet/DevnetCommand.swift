@@ -7,17 +7,17 @@ import Foundation
 struct DevnetCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "devnet",
-    abstract: "Run a chain for development on this machine. Not for money.",
+    abstract: "Run a chain for development on this machine. Its coins have no value.",
     discussion: """
-      Blocks and scripts are validated by Bitcoin Core's libbitcoinkernel (regtest rules). The node \
-      serves peers on 127.0.0.1 only.
+      Blocks and scripts are validated by Bitcoin Core's libbitcoinkernel (regtest rules). The \
+      node serves peers on 127.0.0.1 only.
       """,
     subcommands: [
       Run.self, Mine.self, FaucetCommand.self, Tip.self, ShowTransaction.self, Send.self,
       ShowBlock.self, Reorganize.self, Stop.self,
     ])
 
-  /// What every subcommand knows.
+  /// Options of all subcommands.
   struct Folder: ParsableArguments {
     @Option(name: .customLong("data"), help: "The node's data folder.")
     var directory = Folder.standard
@@ -32,7 +32,7 @@ struct DevnetCommand: ParsableCommand {
       return base + "/zennet/devnet"
     }
 
-    /// Asks the node and prints its answer: JSON, or what `text` makes of it.
+    /// Sends a request to the node and prints its answer, as JSON or as formatted by `text`.
     func ask(_ request: ControlRequest, text: (ControlResponse) -> String) throws {
       let response = try DevnetCommand.reporting { () throws(DevnetError) in
         try ControlClient.ask(request, directory: directory)
@@ -65,14 +65,14 @@ extension DevnetCommand {
 
     @OptionGroup var folder: Folder
 
-    @Option(help: "Where peers connect on 127.0.0.1; 0 takes any free port.")
+    @Option(help: "The port for peers on 127.0.0.1; 0 for any free port.")
     var port: UInt16 = Network.regtest.defaultPort
 
     @Option(help: "Seconds between blocks. Without it, blocks are made by `zennet devnet mine`.")
     var blockInterval: UInt32?
 
     @Option(
-      name: .customLong("min-relay-fee"), help: "Sat per 1000 virtual bytes that relay costs.")
+      name: .customLong("min-relay-fee"), help: "Minimum relay fee, in sat per 1000 virtual bytes.")
     var minimumFeeSatPerKvB: UInt64 = 100
 
     func run() throws {
@@ -81,7 +81,7 @@ extension DevnetCommand {
       options.blockIntervalSeconds = blockInterval
       options.policy.minimumFeeSatPerKvB = minimumFeeSatPerKvB
       let asJson = folder.json
-      // One write a line, so that a reader of the pipe sees each at once.
+      // One write per line, so that the reader of a pipe gets each line at once.
       options.observer = { event in
         Output.line(asJson ? event.json : event.text)
       }
@@ -101,12 +101,12 @@ extension DevnetCommand {
     @Argument(help: "How many.")
     var count: UInt32 = 1
 
-    @Option(help: "Who earns subsidy and fees; the faucet when left out.")
+    @Option(help: "The address for subsidy and fees; by default the faucet's.")
     var address: String?
 
     @Option(
       name: .customLong("min-fee"),
-      help: "Leave transactions waiting that pay less (sat per 1000 virtual bytes).")
+      help: "Exclude transactions that pay less, in sat per 1000 virtual bytes.")
     var minimumFeeSatPerKvB: UInt64 = 0
 
     func run() throws {
@@ -167,7 +167,7 @@ extension DevnetCommand {
 
   struct Send: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Give the node a transaction, as a peer would, and learn why it is refused.")
+      abstract: "Send a transaction to the node, as a peer would; shows why it is refused.")
 
     @OptionGroup var folder: Folder
 
@@ -199,11 +199,11 @@ extension DevnetCommand {
   struct Reorganize: ParsableCommand {
     static let configuration = CommandConfiguration(
       commandName: "reorg",
-      abstract: "Replace the last blocks by one more block than they are.")
+      abstract: "Replace the last DEPTH blocks by DEPTH + 1 new ones.")
 
     @OptionGroup var folder: Folder
 
-    @Argument(help: "How many blocks leave the chain.")
+    @Argument(help: "How many blocks to replace.")
     var depth: UInt32
 
     func run() throws {
@@ -214,7 +214,7 @@ extension DevnetCommand {
   }
 
   struct Stop: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "End the node.")
+    static let configuration = CommandConfiguration(abstract: "Stop the node.")
 
     @OptionGroup var folder: Folder
 

@@ -3,12 +3,12 @@ import Foundation
 import Host
 import Publisher
 
-/// What the commands about a running job know.
+/// Options of commands about a running job.
 struct JobPlace: ParsableArguments {
   @OptionGroup var place: WalletCommand.Place
 
   @Argument(
-    help: "The run's name or its beginning, and /WORKER or /task-NUMBER where it has several.")
+    help: "The run's name or a prefix, followed by /WORKER or /task-NUMBER if there are several.")
   var job: String
 
   func find() throws -> LiveJob {
@@ -17,30 +17,30 @@ struct JobPlace: ParsableArguments {
   }
 }
 
-/// `zennet exec JOB -- PROGRAM …`: a further program beside a running job.
+/// `zennet exec JOB -- PROGRAM …`: runs an exec session in a running task's sandbox.
 struct ExecCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "exec",
-    abstract: "Run a program beside a running job, in its sandbox.",
+    abstract: "Run a program in a running task's sandbox (an exec session).",
     discussion: """
-      The program has the job's files, limits and price. Its standard streams are this command's, \
-      and so is its exit status, as `zennet run` has it: 128 and the number of the signal that ended \
-      it, 127 where there is no such program, 125 where nothing could be asked of the job. It ends \
-      with this command, with the job, and when the connection to the machine breaks.
+      The program has the task's files, limits and price. Its standard streams are this command's, \
+      and so is its exit status, as with `zennet run`: 128 plus the number of the signal that \
+      ended it, 127 if there is no such program, 125 if the session could not be started. It ends \
+      with this command, with the task, and when the connection to the provider breaks.
       """)
 
   @OptionGroup var target: JobPlace
 
-  @Option(name: .shortAndLong, help: "NAME=value in addition to the job's environment; repeatable.")
+  @Option(name: .shortAndLong, help: "NAME=value, added to the task's environment; repeatable.")
   var env: [String] = []
 
-  @Option(name: .shortAndLong, help: "Where it starts; by default where the job did.")
+  @Option(name: .shortAndLong, help: "The working directory; by default the task's.")
   var workdir: String?
 
-  @Flag(name: .shortAndLong, help: "Give it a terminal: this one.")
+  @Flag(name: .shortAndLong, help: "Connect it to this terminal.")
   var tty = false
 
-  @Flag(inversion: .prefixedNo, help: "This command's standard input becomes the program's.")
+  @Flag(inversion: .prefixedNo, help: "Forward this command's standard input to the program.")
   var stdin = true
 
   @Argument(parsing: .postTerminator, help: "The program and its arguments, after `--`.")
@@ -62,20 +62,20 @@ struct ExecCommand: ParsableCommand {
   }
 }
 
-/// `zennet shell JOB`: a terminal in a running job's sandbox.
+/// `zennet shell JOB`: opens a terminal in a running task's sandbox.
 struct ShellCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "shell",
-    abstract: "Open a terminal in a running job's sandbox.",
+    abstract: "Open a terminal in a running task's sandbox.",
     discussion: """
-      Starts the first of /bin/sh, /bin/bash and busybox that the bundle has, or the program after \
-      `--`. Keys, signals and the window's size go to it; this terminal is put back in order when it \
+      Starts the first of /bin/sh, /bin/bash and busybox in the bundle, or the program after `--`. \
+      Keys, signals and the window's size are forwarded to it; this terminal is restored when it \
       ends.
       """)
 
   @OptionGroup var target: JobPlace
 
-  @Argument(parsing: .postTerminator, help: "Another program, after `--`.")
+  @Argument(parsing: .postTerminator, help: "A program to start instead, after `--`.")
   var command: [String] = []
 
   private static let shells = [
@@ -84,7 +84,7 @@ struct ShellCommand: ParsableCommand {
 
   func run() throws {
     if !Terminal.isTerminal(0) {
-      throw ValidationError("standard input is no terminal: use `zennet exec`")
+      throw ValidationError("standard input is not a terminal: use `zennet exec`")
     }
     var request = ControlRequest(.exec)
     request.environment = ["TERM=" + (ProcessInfo.processInfo.environment["TERM"] ?? "dumb")]
@@ -99,9 +99,9 @@ struct ShellCommand: ParsableCommand {
   }
 }
 
-/// What `exec` and `shell` share.
+/// Shared by `exec` and `shell`.
 enum RemoteCommand {
-  /// On standard error, where its status alone would be a riddle.
+  /// Prints the reason of an end that the exit status does not express.
   static func tell(_ end: RemoteProgram.End, of program: String) {
     if end.text.isEmpty { return }
     Complaint.tell("\(program): \(end.text)")
@@ -123,8 +123,8 @@ enum RemoteCommand {
         job, request, input: input,
         terminal: terminal.map { .caller($0) } ?? (wantsTerminal ? .unattended : .none))
       try terminal?.makeRaw()
-      // Whoever asked for a terminal gets what the program says to it; else nothing of a stranger's
-      // program commands this one.
+      // With a terminal, the program's output is passed unchanged. Otherwise control characters are
+      // removed, because the program is untrusted.
       let cleans = [1, 2].map { !wantsTerminal && Terminal.isTerminal($0) }
       var texts = [TerminalText(), TerminalText()]
       return try program.run { isError, bytes in

@@ -3,11 +3,11 @@ import Foundation
 import Host
 import Publisher
 
-/// `zennet logs JOB`: what tasks printed.
+/// `zennet logs JOB`: shows tasks' output.
 struct LogsCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "logs",
-    abstract: "Show what a run, one of its workers or a task printed, also after its end.",
+    abstract: "Show the output of a run, a worker or a task, also after its end.",
     discussion: """
       Standard output goes to standard output, standard error to standard error. On a terminal, \
       control characters become question marks. The last 4 to 8 MiB of each worker are kept.
@@ -15,10 +15,10 @@ struct LogsCommand: ParsableCommand {
 
   @OptionGroup var target: JobPlace
 
-  @Flag(name: .shortAndLong, help: "Go on while the run does.")
+  @Flag(name: .shortAndLong, help: "Show new output until the run ends.")
   var follow = false
 
-  @Flag(name: .shortAndLong, help: "Before each piece: when it came, in seconds since 1970.")
+  @Flag(name: .shortAndLong, help: "Prefix each piece with its arrival time, Unix time in seconds.")
   var timestamps = false
 
   func run() throws {
@@ -34,12 +34,12 @@ struct LogsCommand: ParsableCommand {
     let namesWorkers =
       job.task == nil && job.worker == nil && LogsCommand.isShared(job, readers.count)
     var printer = OutputPrinter(namesWorkers: namesWorkers) { descriptor, bytes in
-      // Who reads no more does not wait for the run's end either.
+      // A closed output ends the command at once.
       if descriptor == 1 { Output.bytes(bytes) } else { HostProcess.write(descriptor, bytes) }
       return nil
     }
     while true {
-      // Asked before the last look, so that nothing is missed between the two.
+      // Queried before the last read, so that no output is missed.
       let goesOn = follow && LogsCommand.isLive(job)
       lookForMore()
       for index in readers.indices {
@@ -64,7 +64,7 @@ struct LogsCommand: ParsableCommand {
     printer.print(worker: worker, isError: record.isError, record.bytes)
   }
 
-  /// Whether several workers print.
+  /// Whether several workers have output.
   private static func isShared(_ job: LiveJob, _ logs: Int) -> Bool {
     if let status = try? ControlClient.status(job.folder) { return status.wanted > 1 }
     return logs > 1

@@ -3,29 +3,31 @@ import Bundles
 import Foundation
 import Publisher
 
-/// `zennet map -a FILE … -- PROGRAM … {}`: one task for each line of a file, on machines that are hired once.
+/// `zennet map -a FILE … -- PROGRAM … {}`: runs one task per line of a file, on leases that are
+/// made once.
 struct MapCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "map",
     abstract: "Run a program once for each line of a file, on machines that are hired once.",
     discussion: """
-      Each line of FILE is the argument of one task: it takes the place of every `{}` in the command, or \
-      stands behind it where there is none. The task finds it in ZENNET_ARGUMENT too, and its number, from 0, \
-      in ZENNET_TASK. FILE may be a named pipe, or - for standard input: a line is a task from the \
-      moment that it is read, and the machines stay hired until the end of the file and of the last task.
+      Each line of FILE is the argument of one task: it replaces every `{}` in the command, or is \
+      appended if there is none. ZENNET_ARGUMENT also holds the argument, and ZENNET_TASK the \
+      task's number, from 0. FILE may be a named pipe, or - for standard input: a line becomes a \
+      task as soon as it is read, and the leases last until the end of the file and of the last \
+      task.
 
-      Every task has a sandbox of its own with the base's files, and its own input on top of them. A task whose \
-      machine fails runs again on another one.
+      Every task has its own sandbox with the base's files, and its own input on top of them. A \
+      task whose machine fails runs again on another one.
 
-      What a task printed is shown when it has ended, as a whole. With --json standard output gets one \
+      A task's output is shown as a whole after its end. With --json, standard output gets one \
       line for each task instead: {task, argument, worker, exit, exit_status, status, seconds, \
-      stdout_bytes}, where `status` is what `zennet run` would have exited with for that task alone.
+      stdout_bytes}, where `status` is the exit status of `zennet run` for that task alone.
 
-      A map that was interrupted goes on when the same command is given again, or with `zennet resume`, \
-      which can read the rest of FILE again where it is no pipe.
+      An interrupted map continues when the same command is given again, or with `zennet resume`, \
+      which can read the rest of FILE unless it is a pipe.
 
-      The exit status is 0 when every task returned 0, else that of the first task, by number, that did not, \
-      as `zennet run` has it.
+      The exit status is 0 if every task returned 0, else that of the first task, by number, that \
+      did not, as with `zennet run`.
       """)
 
   @OptionGroup var work: WorkOptions
@@ -36,13 +38,13 @@ struct MapCommand: ParsableCommand {
 
   @Option(
     name: [.customLong("jobs-per-worker"), .customLong("jobs"), .customShort("j")],
-    help: "Tasks at once on one machine; its share is so many times what a task may use.")
+    help: "Tasks at once on one machine; its share is that many times a task's limits.")
   var jobs: UInt32 = 1
 
-  @Option(help: "A folder whose files all tasks have.")
+  @Option(help: "A folder with the base: files for all tasks.")
   var input: String?
 
-  @Option(help: "The same as a bundle (tar.zst).")
+  @Option(help: "The base as a bundle (tar.zst).")
   var bundle: String?
 
   @Option(
@@ -52,17 +54,17 @@ struct MapCommand: ParsableCommand {
   @Option(
     name: [.customLong("output"), .customLong("results")],
     help:
-      "The folder for what tasks leave in /out: task-0, task-1 …; without it nothing is fetched.")
+      "The folder for the contents of /out: task-0, task-1 …; without it nothing is fetched.")
   var results: String?
 
   @Flag(
     name: [.customShort("k"), .customLong("keep-order")],
-    help: "Show tasks in the order of their arguments, not of their ends.")
+    help: "Show tasks in the order of their arguments instead of their ends.")
   var keepsOrder = false
 
   @Option(
     help:
-      "Seconds for which each machine is expected to be hired: its first channel has room for them."
+      "The expected duration of each lease, in seconds; sizes its first channel."
   )
   var leaseTime: UInt64 = 3_600
 
@@ -73,7 +75,7 @@ struct MapCommand: ParsableCommand {
     if command.isEmpty { throw ValidationError("give the program after `--`") }
     if input != nil && bundle != nil { throw ValidationError("give --input or --bundle") }
     if input == nil && bundle == nil && taskInput == nil {
-      throw ValidationError("give --input, --bundle or --task-input: a task has no files else")
+      throw ValidationError("give --input, --bundle or --task-input: a task needs files")
     }
     if jobs < 1 || jobs > 1024 { throw ValidationError("--jobs-per-worker: 1 to 1024") }
     if leaseTime < 1 || leaseTime > 31_536_000 {
@@ -96,7 +98,7 @@ struct MapCommand: ParsableCommand {
     if results != nil {
       template.maxResultBytes = min(UInt64(limits.diskMiB), work.limits.maxResult) << 20
     }
-    // A task's own input may bring the program: then nothing is known of it.
+    // A task's own input may contain the program; then its processors are unknown.
     let processors = try work.processors(
       template, defaults, taskInput == nil ? checked : [], timeline)
     let leaseSeconds = max(leaseTime, work.limits.time)
@@ -117,7 +119,7 @@ struct MapCommand: ParsableCommand {
     try work.carryOut(request, network, timeline)
   }
 
-  /// What a machine keeps beside what its tasks write: the base, and inputs of tasks that are to start.
+  /// The bundles that a provider keeps: the base, and inputs of tasks that will start next.
   private func bundleBytes(_ bundles: [[UInt8]]) -> UInt64 {
     let base = UInt64(bundles.map(\.count).max() ?? 0)
     return base + (taskInput == nil ? 0 : UInt64(work.limits.disk) << 20)

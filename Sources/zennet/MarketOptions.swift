@@ -2,75 +2,75 @@ import ArgumentParser
 import Market
 import Publisher
 
-/// The conditions of the market, for `run` and `map`.
+/// Market options of `run` and `map`.
 struct MarketOptions: ParsableArguments {
-  @Option(help: "A name for the job, at most 120 bytes.")
+  @Option(help: "A title for the run, at most 120 bytes.")
   var title = "job"
 
   @Option(help: "The most that an hour of full use of one machine may cost, in sat.")
   var priceCeiling: UInt64 = 100_000
 
-  @Option(help: "Milliseconds between payments, once what is owed is worth one.")
+  @Option(help: "Milliseconds between payments, once the amount owed is large enough for one.")
   var payoutInterval: UInt32 = 10_000
 
   @Option(
     help: """
-      How far paid may pass owed on each machine, in sat; what a channel costs to open and to close comes on \
-      top.
+      The largest prepaid balance on each machine, in sat; the costs of opening and closing a \
+      channel are added.
       """)
   var maxLoss: UInt64 = 1_000
 
   @Option(
-    help: "Milliseconds of use that are paid for after a stop; at least what --stop-timeout needs.")
+    help: "Milliseconds of use that are paid after a stop; at least the --stop-timeout.")
   var stopGrace: UInt32 = 2_000
 
   @Option(
-    help: "Seconds for which a machine keeps results, and a lease that is not paid."
+    help: "Seconds for which a machine keeps results, and an unpaid lease."
   )
   var hold: UInt32 = 21_600
 
   @Option(
-    help: "Lifetime of the channels in blocks; by default a day, or what the time limit needs.")
+    help: "Lifetime of the channels in blocks; by default a day, or as the time limit requires.")
   var channelBlocks: UInt32?
 
-  @Option(help: "Blocks before its end at which a channel is closed.")
+  @Option(help: "Blocks before its expiry at which a channel is closed.")
   var closeMargin: UInt32 = 24
 
   @Option(help: "Confirmations of the funding before payments count.")
   var fundingDepth: UInt32 = 1
 
   @Option(
-    help: "Sat that can be paid through each channel; by default what the time limit can cost.")
+    help: "Sat that can be paid through each channel; by default the most the time limit can cost.")
   var capacity: UInt64?
 
-  @Option(help: "Channels that may follow the first of a lease when it is used up, at most 7.")
+  @Option(help: "The most further channels of a lease, opened as its channels fill up; at most 7.")
   var topUps: UInt8 = 7
 
   @Option(
-    help: "MiB that tasks on one machine may move over the network in an hour, bundles included.")
+    help: "MiB of network traffic of the tasks on one machine in an hour, bundles included.")
   var networkTraffic: UInt64 = 1_024
 
-  @Option(help: "MiB that tasks on one machine may read from its disk in an hour, and write to it.")
+  @Option(help: "MiB that tasks on one machine may read from disk in an hour, and write to it.")
   var diskTraffic: UInt64 = 4_096
 
   @Option(
-    help: "Milliseconds for bids to come in after the first; by default 2000, on regtest 300.")
+    help: "Milliseconds to wait for more bids after the first; by default 2000, on regtest 300.")
   var bidWindow: UInt64?
 
-  @Option(help: "Seconds in which all machines must be hired; without end by default.")
+  @Option(help: "Seconds within which all machines must be hired; by default no limit.")
   var hireTimeout: UInt64?
 
   @Option(
-    name: .customLong("away"), help: "Milliseconds after which a silent worker is given up.")
+    name: .customLong("away"), help: "Milliseconds after which a disconnected worker is given up.")
   var awayMs: UInt64 = 600_000
 
-  @Option(help: "How well tasks are isolated: any, reduced or full.")
+  @Option(help: "The required isolation of tasks: any, reduced or full.")
   var isolation = "any"
 
   @Option(
     help: """
-      Processors that the bundle has programs for, separated by commas; what the program says by default \
-      (of ARM: armv6 and armv7).
+      Processors that the bundle has programs for, separated by commas; by default taken from the \
+      program (for ARM: armv6 and armv7).
       """)
   var processors: String?
 
@@ -91,7 +91,7 @@ struct MarketOptions: ParsableArguments {
     }
   }
 
-  /// Nil where nothing is named.
+  /// Nil if not given.
   func processorSet() throws -> ProcessorSet? {
     guard let processors else { return nil }
     if processors == "all" { return .all }
@@ -106,18 +106,18 @@ struct MarketOptions: ParsableArguments {
   }
 }
 
-/// What one task may use.
+/// The limits of one task.
 struct LimitOptions: ParsableArguments {
-  @Option(help: "MiB of memory, at least 4; files are a part of it.")
+  @Option(help: "MiB of memory, at least 4; files count towards it.")
   var memory: UInt32 = 64
 
-  @Option(help: "Processors, as 0.5 or 2; at least 0.01.")
+  @Option(help: "Processors, such as 0.5 or 2; at least 0.01.")
   var cpus: Double = 0.5
 
   @Option(help: "Processes and threads, at least 4.")
   var pids: UInt32 = 64
 
-  @Option(help: "MiB of files: the bundle's, and what the task writes.")
+  @Option(help: "MiB of files: the bundle's, and those that the task writes.")
   var disk: UInt32 = 64
 
   @Option(help: "Seconds from start to end, at most 30 days; pauses and freezes do not count.")
@@ -125,12 +125,12 @@ struct LimitOptions: ParsableArguments {
 
   @Option(
     help: """
-      Seconds between SIGTERM and SIGKILL when a task is stopped, at most 60; 0 ends it at once. The time is \
-      paid for.
+      Seconds between SIGTERM and SIGKILL when a task is stopped, at most 60; 0 kills it at once. \
+      This time is paid.
       """)
   var stopTimeout: UInt32 = 0
 
-  @Option(help: "The most results that a task may return, in MiB.")
+  @Option(help: "The size limit of a task's results, in MiB.")
   var maxResult: UInt64 = 64
 
   func limits() throws -> TaskLimits {
@@ -142,7 +142,7 @@ struct LimitOptions: ParsableArguments {
   }
 }
 
-/// Bad behaviour on purpose.
+/// Hidden options that misbehave, for tests.
 struct TestOptions: ParsableArguments {
   @Option(help: .hidden)
   var stopPayingAfter: UInt64?

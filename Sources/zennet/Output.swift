@@ -1,8 +1,8 @@
 import Host
 import Publisher
 
-/// What was asked for, on standard output. Everything that `zennet` itself prints there goes through here, as what
-/// cannot be printed must not end well (``HostProcess/answer(_:program:failure:)``).
+/// Output on standard output. All of `zennet`'s own output goes through here, so that a failed
+/// write gives an error exit status (``HostProcess/answer(_:program:failure:)``).
 enum Output {
   static func bytes(_ bytes: [UInt8]) {
     HostProcess.answer(bytes, program: "zennet", failure: 1)

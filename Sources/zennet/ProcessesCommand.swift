@@ -3,22 +3,22 @@ import Foundation
 import Host
 import Publisher
 
-/// `zennet ps`: the runs that go on, or all.
+/// `zennet ps`: lists live runs, or all.
 struct ProcessesCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "ps", abstract: "List the leases that are in use: state, usage, owed, paid.",
+    commandName: "ps", abstract: "List the leases of live runs: state, usage, owed, paid.",
     discussion: """
-      A line for each machine, and one more for a map, with its tasks. With --all also runs that are over, or \
-      that were interrupted and can be taken up by `zennet resume`: \
-      how they ended, when, what was owed and paid; the newest run first, and no more than the last \
-      1000. In JSON each run then has `live`, where it is over `ended_unix_seconds`, and `status`, the exit \
-      status of `zennet run`, once that is known. What cannot be read is named on standard error, \
-      hides nothing else, and makes the exit status 1.
+      One line per lease, and one more for a map, with its tasks. With --all also ended runs, and \
+      interrupted ones, which `zennet resume` can continue: how and when they ended, what was owed \
+      and paid; the newest run first, at most the last 1000. In JSON each run then has `live`, \
+      `ended_unix_seconds` once it has ended, and `status`, the exit status of `zennet run`, once \
+      it is known. Unreadable records are reported on standard error; the other records are shown, \
+      and the exit status is 1.
       """)
 
   @OptionGroup var place: WalletCommand.Place
 
-  @Flag(name: .shortAndLong, help: "Also runs that are over, and interrupted ones.")
+  @Flag(name: .shortAndLong, help: "Include ended and interrupted runs.")
   var all = false
 
   func run() throws {
@@ -39,18 +39,18 @@ struct ProcessesCommand: ParsableCommand {
   }
 }
 
-/// `zennet top`: the same, again and again.
+/// `zennet top`: repeats the listing of `ps`.
 struct TopCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "top",
-    abstract: "Watch the leases that are in use: usage, owed and paid as they grow.")
+    abstract: "Watch the leases of live runs: usage, owed and paid as they grow.")
 
   @OptionGroup var place: WalletCommand.Place
 
-  @Option(name: .shortAndLong, help: "Seconds between looks.")
+  @Option(name: .shortAndLong, help: "Seconds between samples.")
   var interval: Double = 1
 
-  @Option(name: .shortAndLong, help: "How many looks; without end by default.")
+  @Option(name: .shortAndLong, help: "The number of samples; by default no limit.")
   var number: UInt64?
 
   func run() throws {
@@ -65,7 +65,7 @@ struct TopCommand: ParsableCommand {
       if place.json {
         page = String(decoding: ControlJson.encode(runs), as: UTF8.self) + "\n"
       } else {
-        // Home, and clear what is below.
+        // Move the cursor home and erase the screen below.
         if isTerminal { page = "\u{1b}[H\u{1b}[J" }
         for line in JobTable.lines(runs) { page += line + "\n" }
       }
@@ -77,11 +77,11 @@ struct TopCommand: ParsableCommand {
   }
 }
 
-/// `zennet workers`: the machines that work.
+/// `zennet workers`: lists the hired machines.
 struct WorkersCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "workers",
-    abstract: "List the machines that are hired: what they are, what they cost.")
+    abstract: "List the hired machines: their hardware and their prices.")
 
   @OptionGroup var place: WalletCommand.Place
 
@@ -100,9 +100,9 @@ struct WorkersCommand: ParsableCommand {
   }
 }
 
-/// Jobs as lines of text.
+/// Formats jobs as a table.
 enum JobTable {
-  /// - Parameter withTimes: tells of each run when it began and when it was over.
+  /// - Parameter withTimes: adds the start and the end of each run.
   static func lines(_ runs: [RunStatus], withTimes: Bool = false) -> [String] {
     var rows = [
       ["JOB", "STATE", "TASKS", "TIME", "CPU", "MEMORY", "PEAK", "OWED", "PAID", "PAYMENTS"]
@@ -145,7 +145,7 @@ enum JobTable {
     }
   }
 
-  /// Nobody goes on with it.
+  /// Marks a run as interrupted if no program works on it and it has not ended.
   private static func interrupted(_ state: String, _ run: RunStatus) -> String {
     run.live == false && !run.isOver ? state + ", interrupted" : state
   }
@@ -166,7 +166,7 @@ enum JobTable {
     return "\(ms / 1000).\(ms % 1000 / 100) s"
   }
 
-  /// The mean over the time that was paid for.
+  /// The mean memory over the time that was charged.
   private static func memory(_ worker: WorkerStatus) -> String {
     let wall = worker.usage["wall_ms"] ?? 0
     let frozen = min(wall, worker.usage["frozen_ms"] ?? 0)
@@ -174,7 +174,7 @@ enum JobTable {
     return "\(mean) MiB"
   }
 
-  /// Columns as wide as their widest entry.
+  /// Aligns columns to their widest entry.
   static func align(_ rows: [[String]]) -> [String] {
     let count = rows.map(\.count).max() ?? 0
     let widths = (0..<count).map { column in

@@ -3,16 +3,16 @@ import Bitcoin
 import Bytes
 import Publisher
 
-/// `zennet resume`: an interrupted run goes on where it stood.
+/// `zennet resume`: continues an interrupted run.
 struct ResumeCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "resume",
-    abstract: "Take up a run that was interrupted, or whose results could not be written.",
+    abstract: "Continue a run that was interrupted, or whose results could not be written.",
     discussion: "The exit status is that of `zennet run`.")
 
   @OptionGroup var place: WalletCommand.Place
 
-  @Argument(help: "The run's name; by default the newest that is not finished.")
+  @Argument(help: "The run's name; by default the newest unfinished one.")
   var name: String?
 
   func run() throws {
@@ -29,14 +29,14 @@ struct ResumeCommand: ParsableCommand {
   }
 }
 
-/// `zennet receipt`: what a run came to, from the ledger.
+/// `zennet receipt`: prints a run's receipt from the ledger.
 struct ReceiptCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "receipt", abstract: "Show what a run came to, as JSON.",
+    commandName: "receipt", abstract: "Show a run's receipt, as JSON.",
     discussion: """
-      `jobs` has the leases, one machine's each, with their `tasks` and the channels that followed the first, \
-      `top_ups`. `status`, of the run, a lease and a task, is the exit status of `zennet run`; `exit` and \
-      `exit_status` are what the machine reported. `unplaced` has the tasks that no machine ended.
+      `jobs` holds the leases, each with its `tasks` and its further channels, `top_ups`. `status` \
+      of the run, a lease or a task is the exit status of `zennet run`; `exit` and `exit_status` \
+      are as the provider reported. `unplaced` holds the tasks that no provider ended.
       """)
 
   @OptionGroup var place: WalletCommand.Place

@@ -3,23 +3,23 @@ import Bundles
 import Host
 import Publisher
 
-/// `zennet run … -- PROGRAM …`: one job on some workers, paid for as it runs.
+/// `zennet run … -- PROGRAM …`: runs one program on some workers and pays for it as it runs.
 struct RunCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "run",
-    abstract: "Hire machines for a job, pay them as they work, and fetch the results.",
+    abstract: "Hire machines for a program, pay them as they work, and fetch the results.",
     discussion: """
-      The job sees its bundle's files under /, works in /work, and leaves its results in /out. \
-      ZENNET_WORKER and ZENNET_WORKERS tell a worker its number and how many there are. What jobs \
-      print goes to standard output and standard error, of several workers line by line, with a \
-      worker's number before each. What happens is reported on standard error; with --json as JSON \
-      lines, of which the last has the exit status as `status`.
+      The program sees its bundle's files under /, runs in /work, and leaves its results in /out. \
+      ZENNET_WORKER and ZENNET_WORKERS hold a worker's number and the number of workers. The \
+      programs' output goes to standard output and standard error; with several workers line by \
+      line, with the worker's number before each line. Events are reported on standard error; with \
+      --json as JSON lines, the last of which has the exit status as `status`.
 
-      A run that was interrupted goes on when the same command is given again, or with \
+      An interrupted run continues when the same command is given again, or with \
       `zennet resume`.
 
-      The exit status is 0 when every worker's program returned 0 and its results are here; else it \
-      is that of the first worker, by number, of which that is not so: its program's, or 128 and the \
+      The exit status is 0 if every worker's program returned 0 and its results arrived. Otherwise \
+      it is that of the first worker, by number, that failed: its program's, or 128 plus the \
       number of the signal that ended it, or one of Zennet's own:
 
       \(ExitStatus.table)
@@ -27,33 +27,33 @@ struct RunCommand: ParsableCommand {
 
   @OptionGroup var work: WorkOptions
 
-  @Option(help: "A bundle (tar.zst); one for all workers, or one for each.")
+  @Option(help: "A bundle (tar.zst); one for all workers, or one per worker.")
   var bundle: [String] = []
 
-  @Option(help: "A folder that becomes a bundle; repeatable like --bundle, before which it stands.")
+  @Option(help: "A folder to pack as a bundle; repeatable like --bundle, and assigned first.")
   var input: [String] = []
 
   @Option(
     name: [.customLong("output"), .customLong("results")],
-    help: "The folder for what the workers leave in /out: worker-0, worker-1 …")
+    help: "The folder for the contents of /out: worker-0, worker-1 …")
   var results: String?
 
   @Flag(
     inversion: .prefixedNo,
     help:
-      "This program's standard input becomes the jobs'. The default where it is not a terminal and there is one worker."
+      "Forward standard input to the program. The default for one worker without a terminal."
   )
   var stdin: Bool?
 
   @Argument(
     parsing: .postTerminator,
-    help: "The program and its arguments, after `--`; by default what the bundle's image runs.")
+    help: "The program and its arguments, after `--`; by default the bundle's image's.")
   var command: [String] = []
 
   func validate() throws {
     let count = bundle.count + input.count
     if count != 1 && count != Int(work.workers) {
-      throw ValidationError("give one --bundle or --input for all workers, or one for each")
+      throw ValidationError("give one --bundle or --input for all workers, or one per worker")
     }
   }
 
@@ -99,8 +99,8 @@ struct RunCommand: ParsableCommand {
     return end.status
   }
 
-  /// What `run`, `map` and `resume` do: an error of Zennet's own has a status of its own, and ends JSON lines
-  /// as every other end does.
+  /// Error handling of `run`, `map` and `resume`: an error of Zennet itself has its own exit
+  /// status, and is the last JSON line.
   static func running<Value>(
     _ timeline: Timeline, _ body: () throws(RunError) -> Value
   ) throws -> Value {
@@ -115,7 +115,7 @@ struct RunCommand: ParsableCommand {
     }
   }
 
-  /// Errors are one line on standard error, and exit status 1.
+  /// Prints an error as one line on standard error and exits with status 1.
   static func reporting<Value>(_ body: () throws(RunError) -> Value) throws -> Value {
     do throws(RunError) { return try body() } catch {
       Complaint.tell(error.message)

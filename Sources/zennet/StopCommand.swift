@@ -1,18 +1,18 @@
 import ArgumentParser
 import Publisher
 
-/// `zennet stop JOB`: ends a job or a run.
+/// `zennet stop JOB`: stops tasks or a run.
 struct StopCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "stop",
-    abstract: "End a task, those of one worker, or a whole run; what they used is paid.",
+    abstract: "Stop a task, a worker's tasks, or a whole run; what they used is paid.",
     discussion: """
-      The receipt says `stopped-by-publisher`. What was in /out until then is fetched.
+      The receipt shows `stopped-by-publisher`. The contents of /out are fetched.
       """)
 
   @OptionGroup var target: JobPlace
 
-  @Flag(inversion: .prefixedNo, help: "Wait until the machines have reported the end.")
+  @Flag(inversion: .prefixedNo, help: "Wait until the providers have reported the end.")
   var wait = true
 
   func run() throws {

@@ -8,14 +8,14 @@ import Wallet
 extension WalletCommand {
   struct New: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Make a wallet, of a new phrase or of one written down before.")
+      abstract: "Create a wallet from a new or an existing phrase.")
 
     @OptionGroup var place: Place
 
-    @Option(help: "Words of a new phrase: 12 or 24.")
+    @Option(help: "The number of words of a new phrase: 12 or 24.")
     var words = 12
 
-    @Option(help: "Read a phrase from this file instead; - is standard input.")
+    @Option(help: "Read the phrase from this file; - for standard input.")
     var phraseFile: String?
 
     func validate() throws {
@@ -62,11 +62,11 @@ extension WalletCommand {
 
   struct ShowAddress: ParsableCommand {
     static let configuration = CommandConfiguration(
-      commandName: "address", abstract: "Show an address to be paid at. Needs no peer.")
+      commandName: "address", abstract: "Show a receiving address. Needs no peer.")
 
     @OptionGroup var place: Place
 
-    @Flag(help: "One that was never shown before.")
+    @Flag(help: "Show a new address that was never shown before.")
     var new = false
 
     func run() throws {
@@ -88,11 +88,11 @@ extension WalletCommand {
 
   struct Balance: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Show what the wallet owns, and what is locked in channels.",
+      abstract: "Show the wallet's balance and the coins locked in channels.",
       discussion: """
-        The coins of channels that were neither closed nor refunded are locked: what was paid \
-        through a channel is the machine's, the rest comes back with its close, or after its expiry \
-        height. They are not part of the total.
+        The coins of channels that were neither closed nor refunded are locked: the amount paid \
+        through a channel belongs to the provider, the rest returns with the close, or after the \
+        expiry height. They are not part of the total.
         """)
 
     @OptionGroup var place: Place
@@ -120,9 +120,10 @@ extension WalletCommand {
         Output.line("\(name)   \(WalletCommand.coins(amountSat))")
       }
       for channel in channels {
-        let waits = channel.fundingHeight == nil ? ", its funding is in no block yet" : ""
+        let waits = channel.fundingHeight == nil ? ", its funding is unconfirmed" : ""
         Output.line(
-          "  \(WalletCommand.coins(channel.capacitySat))  in \(WalletCommand.text(channel.outPoint))"
+          "  \(WalletCommand.coins(channel.capacitySat))  in "
+            + WalletCommand.text(channel.outPoint)
             + ", expires at height \(channel.expiryHeight)" + waits)
       }
       Output.line("at height  \(session.height)")
@@ -152,7 +153,7 @@ extension WalletCommand {
     @Argument(help: "The amount in sat, or `all`.")
     var amount: String
 
-    @Option(help: "Sat per virtual byte, such as 2 or 0.1; what is needed now when not given.")
+    @Option(help: "Sat per virtual byte, such as 2 or 0.1; by default the current estimate.")
     var feeRate: String?
 
     func run() throws {
@@ -187,7 +188,7 @@ extension WalletCommand {
 
   struct History: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "List the transactions that touched the wallet, the newest first.")
+      abstract: "List the wallet's transactions, the newest first.")
 
     @OptionGroup var place: Place
     @OptionGroup var peers: Peers
@@ -209,8 +210,8 @@ extension WalletCommand {
           ? entry.receivedSat - entry.spentSat : entry.spentSat - entry.receivedSat
         let height = entry.height.map { String($0) } ?? "unconfirmed"
         Output.line(
-          "\(entry.txid.reversed.hex)  \(gained ? "+" : "-")\(WalletCommand.coins(change))  \(height)"
-            + "  " + History.text(kinds[entry.txid]))
+          "\(entry.txid.reversed.hex)  \(gained ? "+" : "-")\(WalletCommand.coins(change))"
+            + "  \(height)  " + History.text(kinds[entry.txid]))
       }
     }
 

@@ -8,29 +8,29 @@ import Ini
 import Publisher
 import Wallet
 
-/// `zennet wallet …`: the publisher's coins.
+/// `zennet wallet …`: the publisher's wallet.
 struct WalletCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "wallet",
-    abstract: "Keep and spend the coins that pay for work.",
+    abstract: "Manage the coins that pay for work.",
     discussion: """
-      A BIP86 (taproot) wallet of a BIP39 phrase, followed by a light client: it needs one peer that \
+      A BIP86 (taproot) wallet from a BIP39 phrase, with a light client, which needs one peer that \
       serves compact filters. The phrase is kept unencrypted in the data folder, readable by its \
-      owner only. It brings back everything, the channels that hold coins included.
+      owner only. It restores all coins, including those in channels.
 
-      Commands that follow the chain take what is due: they take expired channels back, and speed up \
-      what waits for too little fee.
+      Commands that follow the chain also do pending work: they refund expired channels, and raise \
+      the fees of stuck transactions.
       """,
     subcommands: [
       New.self, ShowAddress.self, Balance.self, SendCoins.self, History.self,
     ])
 
-  /// What every subcommand knows.
+  /// Options of all subcommands.
   struct Place: ParsableArguments {
     @Option(help: "regtest, signet, testnet4, bitcoin, or the path of a network file.")
     var network = "regtest"
 
-    @Option(help: "The challenge of a signet of one's own, in hexadecimal.")
+    @Option(help: "The challenge of a custom signet, in hexadecimal.")
     var signetChallenge: String?
 
     @Option(name: .customLong("data"), help: "The wallet's data folder.")
@@ -41,7 +41,7 @@ struct WalletCommand: ParsableCommand {
 
     func chain() throws -> Network { try chainAndPeers().network }
 
-    /// The network, and the peers that its file names.
+    /// The network and the peers of its file.
     func chainAndPeers() throws -> (network: Network, peers: [(host: String, port: UInt16)]) {
       let name = Array(network.utf8)
       if let challenge = signetChallenge {
@@ -55,7 +55,7 @@ struct WalletCommand: ParsableCommand {
       if let known = Network.known(name: name) { return (known, []) }
       if !network.contains("/") && !network.hasSuffix(".network") {
         throw ValidationError(
-          "--network: no network is called \(network); a network file's path ends in .network")
+          "--network: unknown network \(network); a network file's path ends in .network")
       }
       let text: [UInt8]
       do { text = try Files.read(network, limit: 1 << 20) } catch {
@@ -86,19 +86,19 @@ struct WalletCommand: ParsableCommand {
     }
   }
 
-  /// How the chain is reached.
+  /// Options for reaching the chain.
   struct Peers: ParsableArguments {
     @Option(
       name: .customLong("peer"),
       help:
-        "HOST or HOST:PORT of a full node; repeatable. 127.0.0.1 when neither this nor a network file names one."
+        "HOST or HOST:PORT of a full node, besides the network file's; repeatable. Default 127.0.0.1."
     )
     var peers: [String] = []
 
     @Option(help: "Seconds to wait for the chain.")
     var timeout: UInt64 = 60
 
-    /// Those given and those of the network file.
+    /// The given peers and those of the network file.
     func addresses(_ place: Place) throws -> [(host: String, port: UInt16)] {
       let all = try given() + place.chainAndPeers().peers
       return all.isEmpty ? [("127.0.0.1", 0)] : all
@@ -106,7 +106,7 @@ struct WalletCommand: ParsableCommand {
 
     private func given() throws -> [(host: String, port: UInt16)] {
       return try peers.map { text in
-        // Port 0 is the network's own.
+        // Port 0 means the network's default.
         let colons = text.filter { $0 == ":" }.count
         guard colons == 1 || text.hasPrefix("["), let split = text.lastIndex(of: ":") else {
           return (text, 0)
@@ -119,10 +119,10 @@ struct WalletCommand: ParsableCommand {
       }
     }
 
-    /// Opens the wallet and follows the chain until it is level with the peers.
+    /// Opens the wallet and syncs it with the chain.
     func synced(_ place: Place) throws -> WalletSession {
       let folder = try place.open()
-      // With a close in hand, that is sent and no refund.
+      // A fully signed close is broadcast instead of a refund.
       let session = WalletSession(
         folder: folder, peers: try addresses(place), timeoutSeconds: timeout,
         heldCloses: HeldCloses.read(folder))
@@ -154,7 +154,7 @@ struct WalletCommand: ParsableCommand {
     "\(outPoint.txid.reversed.hex):\(outPoint.index)"
   }
 
-  /// 1.23456789, in coins.
+  /// Formats an amount in coins: 1.23456789.
   static func coins(_ amountSat: UInt64) -> String {
     let rest = String(amountSat % Amount.satPerCoin)
     return "\(amountSat / Amount.satPerCoin)."

@@ -6,7 +6,7 @@ import Host
 import LightClient
 import Wallet
 
-/// One run of a wallet command: a poll loop with a light client and the wallet.
+/// Runs a wallet command: a poll loop with a light client and the wallet.
 final class WalletSession {
   private static let chainTimer: UInt64 = 1
 
@@ -15,20 +15,20 @@ final class WalletSession {
   private let chainWallet: ChainWallet
   private let deadlineMs: UInt64
   private var lastStall: StallReason?
-  /// What the wallet did by itself.
+  /// Automatic actions of the wallet: refunds, closes and fee increases.
   private var deeds: [WalletDeed] = []
-  /// How long a peer has to ask for it.
+  /// How long to wait until peers request the transactions.
   private static let handOverMs: UInt64 = 15_000
 
   /// - Parameters:
-  ///   - peers: host and port; port 0 is the network's own.
-  ///   - heldCloses: closes that the publisher's ledger has, by channel.
+  ///   - peers: host and port; port 0 means the network's default.
+  ///   - heldCloses: the ledger's fully signed closes, by channel.
   init(
     folder: WalletFolder, peers: [(host: String, port: UInt16)], timeoutSeconds: UInt64,
     heldCloses: [OutPoint: Transaction] = [:]
   ) {
     var configuration = LightClientConfiguration()
-    // A publisher's machine has memory, and what is kept need not be fetched again.
+    // A publisher has enough memory, and stored headers need not be fetched again.
     configuration.windowHeaders = 100_000
     follower = ChainFollower(
       network: folder.network, configuration: configuration, peers: peers, cache: folder.cache,
@@ -41,7 +41,7 @@ final class WalletSession {
   var wallet: Wallet { chainWallet.wallet }
   var height: UInt32 { follower.client.tipHeight }
 
-  /// Follows the chain until the wallet is level with every peer, and takes what is due.
+  /// Syncs the wallet with the chain and does pending work.
   func sync() throws {
     try WalletCommand.reporting { () throws(WalletFolderError) in try chainWallet.start() }
     follower.start()
@@ -49,10 +49,10 @@ final class WalletSession {
     try handOver()
   }
 
-  // MARK: What was due
+  // MARK: Automatic actions
 
-  /// Waits a little until a peer has what the wallet made by itself, and what waits from before. The
-  /// next command relays again what is in no block by then.
+  /// Waits briefly until a peer has accepted all pending transactions. The next command relays
+  /// those that remain unconfirmed.
   private func handOver() throws {
     let done = chainWallet.owner.takeDeeds()
     deeds += done
@@ -65,7 +65,7 @@ final class WalletSession {
     }
     for transaction in wallet.pendingTransactions where !isTaken(transaction.txid) {
       Complaint.tell(
-        "no peer has taken \(transaction.txid.reversed.hex) yet; the next command tries again",
+        "no peer has accepted \(transaction.txid.reversed.hex) yet; the next command tries again",
         of: "wallet")
     }
   }
@@ -78,7 +78,7 @@ final class WalletSession {
     let txid = deed.transaction.txid.reversed.hex
     switch deed.kind {
     case .refund(let channel, let capacitySat):
-      return "took back \(WalletCommand.coins(capacitySat)) of the expired channel "
+      return "refunds \(WalletCommand.coins(capacitySat)) from the expired channel "
         + WalletCommand.text(channel) + " with " + txid
     case .close(let channel, _):
       return "closes the channel \(WalletCommand.text(channel)) with " + txid
@@ -89,7 +89,7 @@ final class WalletSession {
     }
   }
 
-  /// An answer, and what was done beside it.
+  /// Adds the automatic actions to an answer.
   func withDeeds(_ answer: [String: Any]) -> [String: Any] {
     var answer = answer
     answer["done"] = deeds.map { deed -> [String: Any] in
@@ -119,7 +119,7 @@ final class WalletSession {
 
   // MARK: Sending
 
-  /// Sends an amount, or everything (nil), and waits until a peer has taken it.
+  /// Sends an amount, or everything (nil), and waits until a peer has accepted the transaction.
   func send(
     _ amountSat: UInt64?, to script: [UInt8], feeRateSatPerKvB: UInt64?
   ) throws -> Transaction {
@@ -132,11 +132,11 @@ final class WalletSession {
       return try chainWallet.send(outputs: [output], feeRateSatPerKvB: rate)
     }
     let txid = transaction.txid
-    try run("a peer that takes transaction \(txid.reversed.hex)") { isTaken(txid) }
+    try run("a peer to accept transaction \(txid.reversed.hex)") { isTaken(txid) }
     return transaction
   }
 
-  /// Turns the loop until `isDone`; fails with what was waited for when the time is over.
+  /// Runs the event loop until `isDone`; on timeout fails, naming `goal`.
   private func run(_ goal: String, until isDone: () -> Bool) throws {
     while true {
       try handleEvents()

@@ -7,7 +7,7 @@ import Host
 import Market
 import Publisher
 
-/// What `run` and `map` have in common: where the chain and the workers are, what tasks do, where it all goes.
+/// Options shared by `run` and `map`.
 struct WorkOptions: ParsableArguments {
   @OptionGroup var place: WalletCommand.Place
   @OptionGroup var market: MarketOptions
@@ -17,39 +17,39 @@ struct WorkOptions: ParsableArguments {
   @Option(
     name: .customLong("peer"),
     help:
-      "HOST or HOST:PORT of a full node; repeatable. 127.0.0.1 when neither this nor a network file names one."
+      "HOST or HOST:PORT of a full node, besides the network file's; repeatable. Default 127.0.0.1."
   )
   var peers: [String] = []
 
-  @Option(help: "ADDRESS:PORT where workers call; port 0 takes any free one.")
+  @Option(help: "ADDRESS:PORT where workers call; port 0 for any free one.")
   var listen = "127.0.0.1:0"
 
-  @Option(help: "HOST:PORT that is announced, where it is not the listening address.")
+  @Option(help: "HOST:PORT to announce; by default the listening address.")
   var announce: String?
 
-  @Option(help: "How many machines are hired.")
+  @Option(help: "How many machines to hire.")
   var workers: UInt16 = 1
 
   @Option(help: "NAME=value for the environment of the tasks; repeatable.")
   var env: [String] = []
 
-  @Option(help: "Where the program starts, inside the sandbox.")
+  @Option(help: "The program's working directory in the sandbox.")
   var workdir: String?
 
-  @Option(help: "Where the receipt of the whole run is written, as JSON.")
+  @Option(help: "A file for the receipt of the whole run, as JSON.")
   var receipt: String?
 
-  @Option(help: "Where the timeline is written, as JSON lines {t_ms, level, event}.")
+  @Option(help: "A file for the timeline, as JSON lines {t_ms, level, event}.")
   var timeline: String?
 
   @Flag(
     inversion: .prefixedNo,
     help:
-      "Wait until every channel is closed in a block. The default where it is not on a terminal."
+      "Wait until the close of every channel is in a block. The default if not run on a terminal."
   )
   var waitClose: Bool?
 
-  @Flag(help: "Begin anew even if the same run was interrupted before.")
+  @Flag(help: "Start a new run even if the same run was interrupted before.")
   var new = false
 
   func validate() throws {
@@ -62,7 +62,7 @@ struct WorkOptions: ParsableArguments {
     URL(fileURLWithPath: path).standardizedFileURL.path
   }
 
-  /// What cannot be written is known before anything is paid.
+  /// Checks output files before any payment is made.
   func checkOutputs(_ results: String?) throws(RunError) {
     if let results { try OutputCheck.folder(results) }
     if let receipt { try OutputCheck.file(receipt) }
@@ -73,7 +73,7 @@ struct WorkOptions: ParsableArguments {
     }
   }
 
-  /// Bundles of folders, then those that were made before, each checked alone.
+  /// Packs folders, then reads existing bundles; checks each one.
   func readBundles(
     folders: [String], files: [String]
   ) throws(RunError) -> (bundles: [[UInt8]], checked: [CheckedBundle]) {
@@ -93,7 +93,7 @@ struct WorkOptions: ParsableArguments {
 
   // MARK: The work
 
-  /// What tasks have in common. `defaults` is what the bundle's image does where nothing else is said.
+  /// The common part of the tasks. `defaults` comes from the bundle's image.
   func template(_ command: [String], _ defaults: BundleDefaults) throws -> TaskTemplate {
     let arguments = command.isEmpty ? defaults.arguments : command
     if arguments.isEmpty { throw ValidationError("give the program after `--`") }
@@ -106,7 +106,7 @@ struct WorkOptions: ParsableArguments {
     return template
   }
 
-  /// The machines that the program is for.
+  /// The processors that the program supports.
   func processors(
     _ template: TaskTemplate, _ defaults: BundleDefaults, _ checked: [CheckedBundle],
     _ timeline: Timeline
@@ -124,8 +124,8 @@ struct WorkOptions: ParsableArguments {
 
   /// - Parameters:
   ///   - tasksAtOnce: on each machine.
-  ///   - bundleBytes: of what each machine keeps.
-  ///   - leaseSeconds: how long a lease is used.
+  ///   - bundleBytes: the bundles that each machine keeps.
+  ///   - leaseSeconds: the expected duration of a lease.
   func offer(
     _ network: Network, _ processors: ProcessorSet, tasksAtOnce: UInt32, bundleBytes: UInt64,
     leaseSeconds: UInt64
@@ -153,7 +153,7 @@ struct WorkOptions: ParsableArguments {
       fundingDepth: market.fundingDepth,
       feeLadderSatPerKvB: RunLimits.feeLadder(feeRateSatPerKvB: 1_000))
     do {
-      // What machines would refuse is refused here first.
+      // Rejects locally what providers would refuse.
       _ = try Offer.decode(offer.encode())
     } catch { throw ValidationError("the offer: " + error.message) }
     return offer
@@ -163,7 +163,7 @@ struct WorkOptions: ParsableArguments {
     _ network: Network, _ more: [(host: String, port: UInt16)], _ template: TaskTemplate,
     results: String?
   ) -> RunOptions {
-    // Port 0 is the network's own.
+    // Port 0 means the network's default.
     var all = peers.map { $0.contains(":") ? $0 : $0 + ":0" }
     for peer in more {
       all.append(Endpoint.tcp(host: peer.host, port: peer.port).description)
@@ -185,7 +185,7 @@ struct WorkOptions: ParsableArguments {
     return options
   }
 
-  /// Runs it, or takes up the same run where it was interrupted.
+  /// Starts the run, or resumes the same interrupted one.
   func carryOut(_ request: RunRequest, _ network: Network, _ timeline: Timeline) throws {
     let path = try place.path()
     let new = new

@@ -7,7 +7,7 @@ import Publisher
 struct Zennet: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "zennet",
-    abstract: "Hire machines, run jobs on them, and pay as they work.",
+    abstract: "Hire machines, run tasks on them, and pay as they work.",
     version: "zennet " + Version.text,
     subcommands: [
       RunCommand.self, MapCommand.self, ResumeCommand.self, ReceiptCommand.self,
@@ -16,11 +16,11 @@ struct Zennet: AsyncParsableCommand {
       WalletCommand.self, DevnetCommand.self,
     ])
 
-  /// Those whose exit status is a program's: wrong usage must not look like one.
+  /// Commands that pass on a program's exit status, which a usage error must not look like.
   private static let passing: Set<String> = ["run", "map", "resume", "exec", "shell"]
 
-  /// What is found wrong while a command runs is said in one line: the usage, which the parser would print
-  /// with it, is that of `zennet` itself and no help.
+  /// Reports an error found while a command runs in one line, because the parser would add the
+  /// usage of `zennet` itself.
   static func main() async {
     HostProcess.holdStandardStreams()
     let isPassing = passing.contains(CommandLine.arguments.dropFirst().first ?? "")
@@ -36,7 +36,8 @@ struct Zennet: AsyncParsableCommand {
       Complaint.tell(error.message)
       exit(withError: wrongUsage)
     } catch {
-      // Help, the version and the like, which the parser would print whether that can be done or not.
+      // Help and the version: print through ``Output``, which detects write errors; the parser does
+      // not.
       if exitCode(for: error) == .success, !(error is ExitCode) {
         return Output.line(fullMessage(for: error))
       }

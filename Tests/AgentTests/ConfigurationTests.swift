@@ -95,7 +95,7 @@ private func message(_ text: String) -> String {
   ("[network]\nname = regtest\nchallenge = 51", "zennet.conf: network.challenge: belongs to"),
   ("[network]\nfile = zen.network", "zennet.conf:2: network.file: cannot be 'zen.network'"),
   ("[network]\ngossip = 1", "zennet.conf:2: network.gossip: cannot be '1'"),
-  ("[network]\nname = regtest\nfile = /zen.network", "zennet.conf: network.file: takes the place"),
+  ("[network]\nname = regtest\nfile = /zen.network", "zennet.conf: network.file: replaces name"),
   ("[network]\nname = custom", "zennet.conf: network.challenge: is missing"),
   ("[network]\nname = regtest", "zennet.conf: payout.address: is missing"),
   ("", "zennet.conf: network.name: is missing"),

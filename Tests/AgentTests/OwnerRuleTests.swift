@@ -146,9 +146,9 @@ struct OwnerRuleTests {
     #expect(rule.reasons == [.load, .input, .battery, .temperature, .hours])
     #expect(
       rule.text
-        == "other programs use the machine (65 %, more than 50 % in the last 30 s), somebody uses "
-        + "the machine (3 s ago, wanted are 60 s of quiet), on battery, too hot (99 C, the limit "
-        + "is 85 C), outside the given hours")
+        == "other programs use the machine (65 %, more than 50 % in the last 30 s), last input "
+        + "3 s ago; needs 60 s idle, on battery, too hot (99 C, the limit is 85 C), outside the "
+        + "configured hours")
   }
 
   @Test func theSectionOfTheFile() throws {

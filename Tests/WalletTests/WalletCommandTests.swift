@@ -129,7 +129,7 @@ final class WalletCommandTests {
 
     try devnet.mine(expiryHeight - (try devnet.height))
     let due = try wallet("balance", peer, "--json")
-    #expect(due.errors.contains("took back 0.00100000 of the expired channel \(channel)"))
+    #expect(due.errors.contains("refunds 0.00100000 from the expired channel \(channel)"))
     let done = try #require(try due.json()["done"] as? [[String: Any]])
     #expect(done.map { $0["kind"] as? String } == ["refund"])
     #expect(done[0]["channel"] as? String == channel)

@@ -1,14 +1,14 @@
 import Bitcoin
 import Ini
 
-/// The section `[owner]`: when jobs have to make way.
+/// The section `[owner]`: when tasks pause.
 extension ConfigurationSetting {
   static var owner: [ConfigurationSetting] {
     [
       number("owner.pause_on_load", expects: "1 to 100 percent of the processors", 1...100) {
         $0.owner.loadMilli = UInt32($1) * 10
       },
-      number("owner.pause_on_input", expects: "1 to 86400 seconds of quiet", 1...86_400) {
+      number("owner.pause_on_input", expects: "1 to 86400 seconds without input", 1...86_400) {
         $0.owner.quietSeconds = $1
       },
       ConfigurationSetting("owner.on_battery", expects: "pause or run") { value, configuration in
@@ -31,7 +31,7 @@ extension ConfigurationSetting {
     ]
   }
 
-  /// `22:00-07:30`, by the machine's own clock and time zone.
+  /// `22:00-07:30`, in the host's local time.
   private static func hours(_ value: [UInt8]) -> DayPart? {
     guard let dash = value.firstIndex(of: 0x2d), let from = minute(Array(value[..<dash])),
       let to = minute(Array(value[(dash + 1)...])), from != to

@@ -2,13 +2,13 @@ import Bitcoin
 import Bytes
 import Ini
 
-/// Every key that `zennet.conf` may hold, with what it means: the only list of them.
+/// All keys of `zennet.conf`.
 struct ConfigurationSetting {
   let name: StaticString
   let isList: Bool
-  /// What a good value looks like; the second half of an error message.
+  /// The expected form of a value; the second half of an error message.
   let expects: StaticString
-  /// False where the value is not a good one.
+  /// Returns false if the value is invalid.
   let apply: ([UInt8], inout Configuration) -> Bool
 
   init(
@@ -21,7 +21,7 @@ struct ConfigurationSetting {
     self.apply = apply
   }
 
-  /// Nil when the value was taken, else why not.
+  /// Applies a value. Returns nil, or the problem.
   func read(_ value: [UInt8], _ configuration: inout Configuration) -> String? {
     if value.isEmpty { return "has no value: expected " + text(expects) }
     if apply(value, &configuration) { return nil }
@@ -57,7 +57,7 @@ struct ConfigurationSetting {
     ConfigurationValue.text(ConfigurationSetting.bytes(string))
   }
 
-  /// A whole number in `range`, put where `path` says.
+  /// A whole number in `range`, stored by `set`.
   static func number(
     _ name: StaticString, expects: StaticString, _ range: ClosedRange<UInt64>,
     _ set: @escaping (inout Configuration, UInt64) -> Void
@@ -132,7 +132,7 @@ struct ConfigurationSetting {
       ConfigurationSetting(
         "network.peer", isList: true, expects: "host or host:port, at most 32 peers"
       ) { value, configuration in
-        // Port 0 is not a port: it stands for the network's own until the network is known.
+        // Port 0 stands for the network's default until the network is known.
         guard let found = ConfigurationValue.endpoint(value, defaultPort: 0) else { return false }
         if configuration.peers.count >= 32 { return false }
         configuration.peers.append(.init(host: found.host, port: found.port))

@@ -3,90 +3,89 @@ import Bytes
 import Market
 import Sandbox
 
-/// What the agent asks of its driver. The driver carries effects out in the order given and
-/// finishes each before the next: what is stored is on disk before anything after it happens.
+/// What the core requests from its driver. The driver performs effects in order and completes each
+/// one before the next: a store is on disk before any later effect.
 public enum AgentEffect {
-  /// For the owner's eyes; 0 error, 1 warning, 2 info, 3 debug.
+  /// A log line. Levels: 0 error, 1 warning, 2 info, 3 debug.
   case log(level: UInt8, String)
 
   // MARK: The publisher
 
-  /// Connect, then call `publisherConnected` or `publisherDisconnected`. Unless `allowsPrivate`, an
-  /// address that a host name resolves to is dialled only where it is public
+  /// Connect, then call `publisherConnected` or `publisherDisconnected`. Unless `allowsPrivate`,
+  /// connect only to public addresses that the host name resolves to
   /// (``AddressRule/isPublic(_:)``).
   case dial(CallKey, host: [UInt8], port: UInt16, allowsPrivate: Bool)
   case transmit(CallKey, [UInt8])
-  /// Send what was transmitted before, then close. `publisherDisconnected` is not called for it.
+  /// Sends all transmitted bytes, then closes. The driver does not call `publisherDisconnected` for
+  /// it.
   case hangUp(CallKey)
 
   // MARK: The chain
 
-  /// From now on report everything that touches this script, from `fromHeight` on.
+  /// Report every transaction that touches this script, from block `fromHeight` on.
   case watch(script: [UInt8], fromHeight: UInt32)
   case unwatch(script: [UInt8])
-  /// Announce, and again until it confirms.
+  /// Relay the transaction, and repeat until it confirms.
   case broadcast(Transaction)
-  /// The same for a funding, and ask peers for it until two return or fetch it: then
-  /// `.transactionRelayed` is due. Report where an input of it is spent by another transaction.
+  /// The same for a funding. Also request it from peers until two have returned or fetched it, then
+  /// report `.transactionRelayed`. Report a conflicting spend of its inputs.
   case relay(Transaction)
   case forget(txid: Bytes32)
 
   // MARK: Disk, synchronously
 
-  /// Replace the record of a lease.
+  /// Replaces a lease's record.
   case storeLease(contract: Bytes32, [UInt8])
-  /// Put or delete rows of a lease's task table: all or none, in one commit.
+  /// Writes or deletes rows of a lease's task table in one commit.
   case storeRows(contract: Bytes32, [StoredRow])
-  /// Replace the state of a channel (``ChannelId``); neither the last payment's number nor its amount
-  /// ever falls.
+  /// Replaces a channel's state (``ChannelId``). The last payment's sequence number and amount
+  /// never decrease.
   case storeChannel(id: Bytes32, sequence: UInt64, amountSat: UInt64, [UInt8])
-  /// The lease is over for good: keep its record and its channels' last states, never load them again;
-  /// delete its rows.
+  /// Keeps the lease's record and its channels' last states without loading them again; deletes its
+  /// rows.
   case archiveLease(contract: Bytes32, channels: [Bytes32])
-  /// Replace a document of the agent's own.
+  /// Replaces one of the agent's documents.
   case storeMemory(MemoryKind, [UInt8])
-  /// What was just stored replaces what was stored before: that must not be found any more, in no log of
-  /// the database either.
+  /// Erases overwritten data from disk, including the database's logs.
   case eraseTraces
 
   // MARK: Shares, bundles and tasks
 
-  /// Set the lease's share aside: its tasks run within it. `name` is unique among the agent's shares.
+  /// Creates the lease's share, in which its tasks run. `name` is unique among the agent's shares.
   case openShare(LeaseKey, name: String, ShareLimits)
-  /// Nothing of the lease may remain: tasks, results, bundles. No event follows for any of its tasks.
+  /// Removes all tasks, results and bundles of the lease. No event follows for its tasks.
   case closeShare(LeaseKey)
-  /// Stop everything of the lease where it stands, tasks that start later too.
+  /// Freezes all tasks of the lease, including those that start later.
   case freezeShare(LeaseKey)
   case thawShare(LeaseKey)
-  /// Append to a staged bundle, which is kept in memory; the first bytes make it. Where that fails call
-  /// `bundleLost`.
+  /// Appends to a staged bundle in memory; the first bytes create it. Call `bundleLost` on failure.
   case stageBundle(LeaseKey, digest: Bytes32, [UInt8])
   case dropBundle(LeaseKey, digest: Bytes32)
-  /// Start the task with these staged bundles, the base first; their digests were checked. Then call
-  /// `taskStarted`, and `taskEnded` in any case.
+  /// Starts the task with these staged bundles, the base first; their digests are verified. Then
+  /// call `taskStarted`, and `taskEnded` in any case.
   case startTask(TaskRef, JobSpec, bundles: [Bytes32])
   case writeInput(TaskRef, [UInt8])
   case closeInput(TaskRef)
-  /// Send a signal to the task's program.
+  /// Sends a signal to the task's program.
   case signalTask(TaskRef, UInt8)
-  /// Kill the task; `taskEnded` follows.
+  /// Kills the task; `taskEnded` follows.
   case terminate(TaskRef, StopReason)
-  /// Call `usageSampled` at once.
+  /// Requests `usageSampled` immediately.
   case sampleUsage(TaskRef)
-  /// Something about an exec session in the task's sandbox, by the publisher's number for it.
+  /// An action on an exec session in the task's sandbox; `id` is the publisher's number for it.
   case exec(TaskRef, id: UInt32, ExecAction)
-  /// Collect what `path` names below `/out` (`/` is all of it) in memory, then call `resultsCollected`
-  /// or `resultsLost`.
+  /// Collects `path` below `/out` (`/` for all) in memory, then calls `resultsCollected` or
+  /// `resultsLost`.
   case collectResults(TaskRef, path: [UInt8], limitBytes: UInt64)
-  /// Call `resultBytes` with up to `count` bytes of the collected results from `offset` on.
+  /// Requests `resultBytes` with up to `count` bytes of the collected results at `offset`.
   case readResults(TaskRef, offset: UInt64, count: Int)
   case dropResults(TaskRef)
-  /// The task's sandbox goes, its collected results stay. No event follows for it but `resultBytes`.
+  /// Removes the task's sandbox and keeps its collected results. Only `resultBytes` follows for it.
   case destroyTask(TaskRef)
 }
 
 extension AgentEffect {
-  /// The effect's name, by which tests say where an agent is to be killed.
+  /// The effect's name. Tests use it to select the effect at which to kill an agent.
   public var name: StaticString {
     switch self {
     case .log: return "log"

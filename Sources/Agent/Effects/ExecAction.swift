@@ -1,13 +1,13 @@
 import Market
 
-/// What is to be done with an exec session.
+/// An action on an exec session.
 public enum ExecAction: Equatable, Sendable {
-  /// Start it in the task's sandbox; `environment` is whole, `workdir` absolute.
+  /// Starts it in the task's sandbox; `environment` is complete, `workdir` absolute.
   case start(ExecRequest)
   case input([UInt8])
   case closeInput
   case signal(UInt8)
   case resize(TerminalSize)
-  /// Nobody reads its output any more: kill its process group and release it. No event follows.
+  /// Kills its process group and releases it; its output is discarded. No event follows.
   case end
 }

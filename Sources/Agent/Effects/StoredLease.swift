@@ -1,9 +1,9 @@
 import Bytes
 
-/// One row of a lease's task table, by number. Row 0 holds the lease's sums; the others are tasks.
+/// One row of a lease's task table. Row 0 holds the lease's sums; other rows hold tasks.
 public struct StoredRow: Equatable, Sendable {
   public var number: UInt32
-  /// Empty: the row is to be deleted.
+  /// Empty to delete the row.
   public var body: [UInt8]
 
   public init(number: UInt32, body: [UInt8]) {
@@ -12,11 +12,11 @@ public struct StoredRow: Equatable, Sendable {
   }
 }
 
-/// What an earlier run of the agent stored of one lease.
+/// A lease as stored on disk.
 public struct StoredLease: Sendable {
   /// The body of `storeLease`.
   public var record: [UInt8]
-  /// The states of its channels, by ``LeaseRecord/channelIds``; nil where none is stored.
+  /// The channels' states, in the order of ``LeaseRecord/channelIds``; nil if not stored.
   public var channels: [[UInt8]?]
   public var rows: [StoredRow]
 
@@ -27,12 +27,12 @@ public struct StoredLease: Sendable {
   }
 }
 
-/// What an agent remembers beyond its leases: small documents, each replaced as a whole.
+/// The kinds of documents that an agent keeps across leases. Each is replaced as a whole.
 public enum MemoryKind: UInt8, CaseIterable, Sendable {
-  /// Who owes something of a lease that is over.
+  /// Publishers with debts from ended leases.
   case debtors = 1
   /// Publishers that have settled a lease in full.
   case history = 2
-  /// Work that was lost to fundings which never confirmed.
+  /// Amounts lost to fundings that never confirmed.
   case losses = 3
 }

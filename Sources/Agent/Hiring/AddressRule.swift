@@ -1,10 +1,10 @@
 import Bitcoin
 import Bytes
 
-/// Which hosts an agent may call on a public network: nobody's LAN, nobody's own machine.
+/// Which hosts an agent may call on a public network: no private, loopback or link-local addresses.
 public enum AddressRule {
-  /// Whether `host` is a public address, or a name that may resolve to one. What it resolves to has to be
-  /// asked again.
+  /// Whether `host` is a public address, or a name that may resolve to one. Check the resolved
+  /// address again.
   public static func isPublic(_ host: [UInt8]) -> Bool {
     if host.contains(0x3a) { return isPublicIPv6(host) }
     if looksNumeric(host) {
@@ -30,7 +30,7 @@ public enum AddressRule {
     }
   }
 
-  /// Whether the last label is a number, as resolvers take it: `127.1` and `0x7f000001` are addresses.
+  /// Whether the last label is numeric. Resolvers treat `127.1` and `0x7f000001` as addresses.
   private static func looksNumeric(_ host: [UInt8]) -> Bool {
     let last = host.lastIndex(of: 0x2e).map { Array(host[($0 + 1)...]) } ?? host
     guard let first = last.first, isDigit(first) else { return false }
@@ -64,7 +64,7 @@ public enum AddressRule {
 
   private static func isPublicIPv6(_ host: [UInt8]) -> Bool {
     guard let groups = ipv6(host) else { return false }
-    // Addresses that stand for IPv4 ones: mapped, translated (64:ff9b::/96), 6to4.
+    // Addresses that embed IPv4 ones: mapped, translated (64:ff9b::/96), 6to4.
     let low = [
       UInt8(groups[6] >> 8), UInt8(groups[6] & 255), UInt8(groups[7] >> 8), UInt8(groups[7] & 255),
     ]
@@ -76,11 +76,11 @@ public enum AddressRule {
         UInt8(groups[2] & 255),
       ])
     }
-    // Global unicast, without the documentation's prefix.
+    // Global unicast, except the documentation prefix.
     return groups[0] & 0xe000 == 0x2000 && !(groups[0] == 0x2001 && groups[1] == 0xdb8)
   }
 
-  /// The eight groups of an address as text; nil where it is none.
+  /// Parses an IPv6 address into its eight groups; nil if invalid.
   private static func ipv6(_ text: [UInt8]) -> [UInt16]? {
     var head: [UInt16] = []
     var tail: [UInt16]?
@@ -135,7 +135,7 @@ public enum AddressRule {
 
   // MARK: Names
 
-  /// `localhost`, and the endings that only private networks have.
+  /// `localhost`, single labels, and suffixes used only in private networks.
   private static func isLocalName(_ host: [UInt8]) -> Bool {
     if !host.contains(0x2e) { return true }
     let last = host.lastIndex(of: 0x2e).map { Array(host[($0 + 1)...]) } ?? host

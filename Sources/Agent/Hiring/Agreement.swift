@@ -1,13 +1,13 @@
 import Bytes
 import Market
 
-/// A contract that the publisher signed and this machine would: what a lease begins with.
+/// A contract that the publisher signed and this provider may accept; the start of a lease.
 struct Agreement {
   let announcementTxid: Bytes32
   let endpoint: Endpoint
   let offer: Offer
   let contract: Contract
   let publisherSignature: [UInt8]
-  /// From which the keys of the lease's channels are derived.
+  /// The nonce from which the lease's channel keys are derived.
   let channelNonce: Bytes32
 }

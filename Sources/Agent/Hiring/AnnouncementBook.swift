@@ -1,40 +1,40 @@
 import Bytes
 import Market
 
-/// The announcements that were seen and suit this machine. Bounded: a flood of announcements costs a
-/// little memory; what a block has confirmed is kept before rumours, and the best paid before others.
+/// The announcements seen. Bounded: under a flood, confirmed announcements are kept before
+/// unconfirmed ones, and better-paid before others.
 struct AnnouncementBook {
   static let capacity = 256
-  /// Publishers are called again after a second, two, four ... until their announcement is over.
+  /// The first retry delay after an unanswered call; it doubles up to 64 times this value.
   static let firstDelayMs: UInt64 = 1000
-  /// A publisher that is there and has no place for this machine is asked less often.
+  /// The first retry delay after a refusal.
   static let refusedDelayMs: UInt64 = 5000
   static let maxDoublings: UInt64 = 6
 
   /// How a call for an announcement ended.
   enum CallEnd {
-    /// Nobody answered, or the call broke.
+    /// No answer, or the connection broke.
     case unanswered
-    /// One side did not want the other.
+    /// One side refused the other.
     case refused
-    /// A lease came of it, and is over: its place is free again.
+    /// The resulting lease is over.
     case served
-    /// It cannot come to anything.
+    /// No call can succeed.
     case hopeless
   }
 
   private enum State: Equatable {
     case waits(untilMs: UInt64)
-    /// A call or a lease has it.
+    /// In use by a call or a lease.
     case taken
-    /// Kept so that it is no news when it comes again.
+    /// Kept, so that it is not reported as new when seen again.
     case dismissed
   }
 
   private struct Entry {
     let txid: Bytes32
     let announcement: Announcement
-    /// A block holds it: it cost its publisher a fee.
+    /// Confirmed in a block, so the publisher paid a fee.
     var isConfirmed: Bool
     var state: State
     var failures: UInt64 = 0
@@ -47,16 +47,16 @@ struct AnnouncementBook {
 
   private var entries: [Entry] = []
 
-  /// What is known of an announcement that was seen.
+  /// The result of adding an announcement.
   enum News {
     case isNew
-    /// It was a rumour, or is known.
+    /// It is already in the book.
     case isKnown
-    /// There is no room for it.
+    /// The book is full of better ones.
     case isDropped
   }
 
-  /// - Parameter isFit: false for one that this machine does not suit.
+  /// - Parameter isFit: whether this provider matches it.
   mutating func add(
     _ txid: Bytes32, _ announcement: Announcement, isConfirmed: Bool, isFit: Bool
   ) -> News {
@@ -75,12 +75,12 @@ struct AnnouncementBook {
     return .isNew
   }
 
-  /// Expired ones are forgotten; a lease that came of one needs it no more.
+  /// Removes expired announcements that no call or lease uses.
   mutating func forgetExpired(atHeight height: UInt32) {
     entries.removeAll { $0.announcement.expiryHeight <= height && $0.state != .taken }
   }
 
-  /// The call for it is over.
+  /// The call or lease for it is over.
   mutating func released(_ txid: Bytes32, _ end: CallEnd, nowMs: UInt64, atHeight height: UInt32) {
     guard let index = entries.firstIndex(where: { $0.txid == txid }) else { return }
     if entries[index].announcement.expiryHeight <= height {
@@ -103,15 +103,15 @@ struct AnnouncementBook {
     entries[index].failures += 1
   }
 
-  /// A lease of an earlier run has it.
+  /// Marks it as used by a restored lease.
   mutating func take(_ txid: Bytes32) {
     for index in entries.indices where entries[index].txid == txid {
       entries[index].state = .taken
     }
   }
 
-  /// When ``takeBest(nowMs:where:)`` may have one that it does not have now; `UInt64.max` when there is
-  /// none. What is due and could not be called is looked at again after a while.
+  /// When ``takeBest(nowMs:where:)`` may return another one; `UInt64.max` if none waits. One that
+  /// is due but could not be called is checked again after ``uncallableMs``.
   func nextCallMs(nowMs: UInt64) -> UInt64 {
     var earliest = UInt64.max
     for entry in entries {
@@ -123,8 +123,8 @@ struct AnnouncementBook {
 
   private static let uncallableMs: UInt64 = 30_000
 
-  /// The best announcement whose time has come and which `isCallable`: confirmed ones first, of these the
-  /// one that may pay most; of equals the one seen first.
+  /// Takes the best due announcement that `isCallable` accepts: confirmed before unconfirmed, then
+  /// the highest price ceiling, then the first seen.
   mutating func takeBest(
     nowMs: UInt64, where isCallable: (Announcement, _ isConfirmed: Bool) -> Bool
   ) -> (txid: Bytes32, announcement: Announcement, isConfirmed: Bool)? {
@@ -148,7 +148,7 @@ struct AnnouncementBook {
     return left.announcement.priceCeilingSatPerHour > right.announcement.priceCeilingSatPerHour
   }
 
-  /// What makes room: never what a call or a lease has.
+  /// The entry to evict: never one in use by a call or a lease.
   private func worst() -> Int? {
     var worst: Int?
     for index in entries.indices where entries[index].state != .taken {

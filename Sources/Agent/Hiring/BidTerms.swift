@@ -2,16 +2,16 @@ import Bitcoin
 import Bytes
 import Market
 
-/// What this machine asks for an offer of one publisher: the price and the loss that its owner takes.
+/// The terms of a bid: price and credit for one publisher's offer.
 struct BidTerms {
   let rates: RateVector
-  /// How far owed may pass paid.
+  /// The largest unpaid balance, in sat.
   let maxLossSat: UInt64
-  /// The most that the publisher's own rule lets an hour cost; nil where it does not fit.
+  /// The most that an hour can cost by the publisher's rule, in sat; nil if out of range.
   let worstHourlySat: UInt64?
-  /// An hour of full use of the share.
+  /// The price of an hour of full use of the share, in sat.
   let hourlySat: UInt64
-  /// What the share can use between two samples, where these are as close as can be.
+  /// The most that the share can use between two samples at the shortest sample interval, in sat.
   let headroomSat: UInt64
 
   init(_ offer: Offer, publisher: Bytes32, _ context: AgentContext) {
@@ -23,7 +23,7 @@ struct BidTerms {
     let creditSat = RiskRule.maxLossSat(
       hourlySat: hourlySat, strangerSat: isStranger ? configuration.strangerSat : nil,
       ownerSat: configuration.maxLossSat)
-    // More credit than the publisher can pay within its own limit is of no use to either.
+    // Credit beyond the publisher's own loss limit is useless.
     maxLossSat = min(
       creditSat, max(offer.publisherMaxLossSat, Amount.dustSat) - Amount.dustSat)
     headroomSat =

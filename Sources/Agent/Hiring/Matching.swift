@@ -2,20 +2,20 @@ import Bitcoin
 import Bytes
 import Market
 
-/// Whether an announcement, and then its offer, suits this machine and its owner. One rule a line,
-/// in the order in which people would ask; the first that fails is the answer.
+/// Checks whether an announcement and its offer suit this provider. The first failed rule gives the
+/// refusal.
 enum Matching {
   enum Fit: Equatable {
     case fits
-    /// Not quite: the publisher is told.
+    /// Close to fitting: call the publisher to report the refusal.
     case nearly(Refusal)
     case never(Refusal)
   }
 
-  /// A machine nearly fits where it has this part of what is asked.
+  /// The host nearly fits if it has at least one part in this many of the requested memory.
   private static let nearlyFactor: UInt32 = 4
 
-  /// Whether to call.
+  /// Decides whether to call the publisher.
   static func judge(_ announcement: Announcement, _ context: AgentContext) -> Fit {
     do { try announcement.check(atHeight: context.tipHeight) } catch {
       return .never(Refusal(.unacceptable, error.message))
@@ -38,7 +38,7 @@ enum Matching {
       return .never(
         Refusal(
           .isolation,
-          "asks for " + announcement.isolation.text + " isolation; this machine has "
+          "asks for " + announcement.isolation.text + " isolation; this host has "
             + machine.isolation.text))
     }
     let memoryMiB = context.limits.memoryMiB
@@ -50,7 +50,7 @@ enum Matching {
     return .fits
   }
 
-  /// What a share asks beyond what leases get of this machine; nil where it fits an empty one.
+  /// The first limit that a share exceeds; nil if it fits an empty host.
   static func excess(_ share: ShareLimits, _ limits: ShareLimits) -> Refusal? {
     if share.memoryMiB > limits.memoryMiB {
       return Refusal(
@@ -74,7 +74,7 @@ enum Matching {
     return nil
   }
 
-  /// Nil when the offer may be bid for.
+  /// Returns why the offer is not bid for; nil if it is.
   static func refusal(
     of offer: Offer, _ terms: BidTerms, _ context: AgentContext
   ) -> Refusal? {
@@ -86,21 +86,21 @@ enum Matching {
     if worstSat > offer.priceCeilingSatPerHour {
       return Refusal(
         .price,
-        "pays at most \(offer.priceCeilingSatPerHour) sat an hour; this machine asks "
+        "pays at most \(offer.priceCeilingSatPerHour) sat an hour; this provider asks "
           + "\(worstSat) sat")
     }
     if !RiskRule.suits(headroomSat: terms.headroomSat, maxLossSat: terms.maxLossSat) {
       return Refusal(
         .risk,
-        "this machine risks \(terms.maxLossSat) sat; the share can use \(terms.headroomSat) sat's "
-          + "worth between two samples, and a quarter of the risk is the limit")
+        "the share can use \(terms.headroomSat) sat between two samples; the limit is a quarter of "
+          + "the loss limit of \(terms.maxLossSat) sat")
     }
     let publisherLossSat = Amount.dustSat + terms.maxLossSat
     if publisherLossSat > offer.publisherMaxLossSat {
       return Refusal(
         .risk,
-        "risks \(offer.publisherMaxLossSat) sat; a first payment of \(Amount.dustSat) sat and "
-          + "this machine's \(terms.maxLossSat) sat of credit need \(publisherLossSat) sat")
+        "loss limit \(offer.publisherMaxLossSat) sat; a first payment of \(Amount.dustSat) sat and "
+          + "this provider's credit of \(terms.maxLossSat) sat need \(publisherLossSat) sat")
     }
     return nil
   }
@@ -110,32 +110,32 @@ enum Matching {
     if offer.closeMarginBlocks < configuration.closeMarginBlocks {
       return Refusal(
         .channel,
-        "closes its channel \(offer.closeMarginBlocks) blocks before the expiry; this owner wants "
-          + "at least \(configuration.closeMarginBlocks)")
+        "closes its channel \(offer.closeMarginBlocks) blocks before the expiry; at least "
+          + "\(configuration.closeMarginBlocks) are needed")
     }
     let needed = offer.closeMarginBlocks + configuration.minChannelBlocks
     if offer.channelBlocks < needed {
       return Refusal(
         .channel,
-        "its channel lives \(offer.channelBlocks) blocks; at least \(needed) are needed")
+        "its channel lasts \(offer.channelBlocks) blocks; at least \(needed) are needed")
     }
     let topSatPerKvB = UInt64(offer.feeLadderSatPerKvB.last ?? 0)
     let wantedSatPerKvB = LadderRule.wantedTopSatPerKvB(context.feeRateSatPerKvB)
     if topSatPerKvB < wantedSatPerKvB {
       return Refusal(
         .channel,
-        "its closing fees reach \(topSatPerKvB) sat/kvB; this machine wants \(wantedSatPerKvB)")
+        "its closing fees reach \(topSatPerKvB) sat/kvB; this provider needs \(wantedSatPerKvB)")
     }
     return nil
   }
 }
 
-/// How high a channel's fee ladder has to reach.
+/// The required top rate of a channel's fee ladder.
 enum LadderRule {
-  /// At a contract, whatever the fees of the day: 20 sat/vB.
+  /// The minimum for a contract: 20 sat/vB.
   static let leastTopSatPerKvB: UInt64 = 20_000
 
-  /// Four times the estimate, at least ``leastTopSatPerKvB``, at most what a ladder can hold.
+  /// Four times the estimate, at least ``leastTopSatPerKvB``, at most the ladder's maximum.
   static func wantedTopSatPerKvB(_ estimateSatPerKvB: UInt64) -> UInt64 {
     let (fourfold, overflow) = estimateSatPerKvB.multipliedReportingOverflow(by: 4)
     return min(10_000_000, max(leastTopSatPerKvB, overflow ? UInt64.max : fourfold))

@@ -5,15 +5,15 @@ import Crypto
 import Market
 import Session
 
-/// A call to a publisher that announced something: hello, offer, bid, contract. Until both have signed
-/// nothing is owed by anybody and nothing is stored, so whatever is wrong simply ends it.
+/// A call about an announcement: hello, offer, bid, contract. Nothing is owed or stored before both
+/// sides have signed, so any error simply ends it.
 final class Negotiation {
   let call: Call
   let announcementTxid: Bytes32
   let announcement: Announcement
-  /// A block holds the announcement.
+  /// Whether the announcement is in a block.
   let isConfirmed: Bool
-  /// Why this machine does not quite fit: the publisher is told, and nothing else.
+  /// Why the host nearly fits; the call only reports this refusal.
   private let shortcoming: Refusal?
   private let context: AgentContext
 
@@ -34,7 +34,7 @@ final class Negotiation {
   private var untilMs: UInt64
 
   enum Step {
-    /// The publisher signed: the machine takes it or refuses it.
+    /// The publisher signed the contract: accept or refuse it.
     case signed(Agreement)
     case ended(AnnouncementBook.CallEnd, String)
   }
@@ -58,7 +58,7 @@ final class Negotiation {
 
   // MARK: Events
 
-  /// What came of the call since the last look; nil while it goes on.
+  /// Processes pending call events; returns nil while the negotiation continues.
   func step() -> Step? {
     while let event = call.nextEvent() {
       switch event {
@@ -71,7 +71,7 @@ final class Negotiation {
       case .ended:
         return ended(
           call.wasAnswered ? .refused : .unanswered,
-          call.wasAnswered ? "the publisher hung up" : "the publisher is not there")
+          call.wasAnswered ? "the publisher hung up" : "the publisher is not reachable")
       case .streamOpened(let id, _), .data(let id, _): call.resetStream(id)
       case .streamEnded, .streamReset, .roomAvailable: break
       }
@@ -82,7 +82,7 @@ final class Negotiation {
 
   private func timedOut() -> Step {
     switch phase {
-    case .awaitingContract: return ended(.refused, "the publisher did not choose this machine")
+    case .awaitingContract: return ended(.refused, "the publisher did not choose this provider")
     case .calling, .awaitingOffer, .over:
       return ended(.unanswered, "the publisher does not answer")
     }
@@ -93,7 +93,7 @@ final class Negotiation {
     return .ended(end, text)
   }
 
-  /// The machine looks for no more work: the call ends.
+  /// Ends the call: no more work is wanted.
   func cancel() {
     phase = .over
     call.hangUp()
@@ -122,11 +122,11 @@ final class Negotiation {
       return refuse(Refusal(.version, "message type \(type) is not known"), .refused)
     default:
       return refuse(
-        Refusal(.badMessage, "a message that makes no sense before a contract"), .refused)
+        Refusal(.badMessage, "a message that is not valid before a contract"), .refused)
     }
   }
 
-  /// Says why, and ends.
+  /// Sends the reason and ends the call.
   func refuse(_ refusal: Refusal, _ end: AnnouncementBook.CallEnd) -> Step {
     call.say(.refuse(code: refusal.code, text: refusal.bytes))
     return ended(end, refusal.text)

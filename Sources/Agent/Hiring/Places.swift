@@ -1,9 +1,9 @@
 import Bytes
 import Market
 
-/// The shares of this machine that leases hold. Their sum stays within the owner's limits. A signed
-/// contract holds its share for a short time without a funding: at most one for each publisher and each
-/// host, and a quarter of the places, at least one.
+/// The shares held by leases; their sum stays within the owner's limits. A signed contract holds
+/// its share briefly without a funding: at most one per publisher and per host, and at most a
+/// quarter of the places, at least one.
 struct Places {
   let limits: ShareLimits
   let maxLeases: Int
@@ -26,7 +26,7 @@ struct Places {
   var count: Int { holders.count }
   var isFull: Bool { holders.count >= maxLeases }
 
-  /// Nil where `share` can be had now; `leaving` are leases whose shares would be free.
+  /// Returns why `share` is not available; nil if it is. Shares of `leaving` leases count as free.
   func refusal(_ share: ShareLimits, leaving: [LeaseKey] = []) -> Refusal? {
     var memoryMiB = UInt64(share.memoryMiB)
     var milliCpus = UInt64(share.milliCpus)
@@ -41,17 +41,17 @@ struct Places {
       count += 1
     }
     if count > maxLeases {
-      return Refusal(.busy, "all \(maxLeases) places of this machine are in use")
+      return Refusal(.busy, "all \(maxLeases) places of this provider are in use")
     }
     if memoryMiB > UInt64(limits.memoryMiB) || milliCpus > UInt64(limits.milliCpus)
       || pids > UInt64(limits.pids) || diskMiB > UInt64(limits.diskMiB)
     {
-      return Refusal(.busy, "other leases leave too little of this machine")
+      return Refusal(.busy, "other leases hold too much of this host")
     }
     return nil
   }
 
-  /// Nil where a contract without a funding may hold a place.
+  /// Returns why an unfunded contract may not hold a place; nil if it may.
   func unfundedRefusal(publisher: Bytes32, host: [UInt8]) -> Refusal? {
     var unfunded = 0
     for holder in holders where !holder.isFunded {

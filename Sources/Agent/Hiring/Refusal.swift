@@ -1,9 +1,9 @@
 import Market
 
-/// Why this machine does not want an announcement, an offer or a contract.
+/// Why this provider refuses an announcement, an offer or a contract.
 struct Refusal: Equatable {
   var code: RefusalCode
-  /// The fact, with the numbers.
+  /// The reason, with the values and limits.
   var text: String
 
   init(_ code: RefusalCode, _ text: String) {
@@ -11,7 +11,7 @@ struct Refusal: Equatable {
     self.text = text
   }
 
-  /// As a message carries it: at most 256 bytes.
+  /// The text as sent: at most 256 bytes.
   var bytes: [UInt8] { Array(Array(text.utf8).prefix(Limits.maxTextBytes)) }
 
   static func == (left: Refusal, right: Refusal) -> Bool {

@@ -3,13 +3,13 @@ import Bytes
 import Channel
 import Market
 
-/// Looks for work: knows the announcements, calls publishers, and holds the places that leases take.
+/// Looks for work: keeps the announcements, calls publishers and allocates places to leases.
 final class WorkSearch {
-  /// Calls at a time, and those of them for announcements that no block holds.
+  /// Most concurrent calls, in total, for unconfirmed announcements, and per host.
   static let mostCalls = 8
   static let mostRumours = 4
   static let mostCallsAHost = 2
-  /// A publisher whose announcement nearly suits is told so at most this often.
+  /// How often, at most, a nearly fitting publisher gets the refusal.
   static let tellMs: UInt64 = 60_000
   private static let mostTold = 256
 
@@ -18,7 +18,7 @@ final class WorkSearch {
   private var places: Places
   private var negotiations: [Negotiation] = []
   private var nextCall: UInt32 = 1
-  /// Publishers that were told why this machine does not quite fit, and when.
+  /// Publishers that got such a refusal, and when.
   private var told: [(publisher: Bytes32, atMs: UInt64)] = []
 
   init(context: AgentContext) {
@@ -66,7 +66,7 @@ final class WorkSearch {
 
   func timePassed() { for negotiation in negotiations { negotiation.call.tick() } }
 
-  /// Nobody is called now.
+  /// Cancels all negotiations.
   func cancelAll() {
     for negotiation in negotiations {
       negotiation.cancel()
@@ -80,7 +80,7 @@ final class WorkSearch {
       negotiation.announcementTxid, end, nowMs: context.nowMs, atHeight: context.tipHeight)
   }
 
-  /// Whether a lease more could be had.
+  /// Whether another lease could get a place.
   private func hasPlace(_ leases: [Lease]) -> Bool {
     !places.isFull || leases.contains { $0.yields }
   }
@@ -108,7 +108,7 @@ final class WorkSearch {
     return true
   }
 
-  /// Calls publishers while places are free.
+  /// Calls publishers while places are available.
   func callNext(_ leases: [Lease]) {
     if !hasPlace(leases) { return }
     while negotiations.count < WorkSearch.mostCalls,
@@ -141,7 +141,7 @@ final class WorkSearch {
         shortcoming: shortcoming, context: context))
   }
 
-  /// When time alone changes something.
+  /// When a timeout or retry is due next.
   func nextDeadlineMs(looksForWork: Bool, _ leases: [Lease]) -> UInt64 {
     var earliest = UInt64.max
     for negotiation in negotiations { earliest = min(earliest, negotiation.nextDeadlineMs) }
@@ -153,13 +153,13 @@ final class WorkSearch {
 
   // MARK: Contracts
 
-  /// A contract that a publisher signed, with its negotiation.
+  /// A contract that the publisher signed, with its negotiation.
   struct Signed {
     let negotiation: Negotiation
     let agreement: Agreement
   }
 
-  /// Brings the negotiations up to date; gives the next signed contract, which is the caller's then.
+  /// Advances the negotiations; returns the next signed contract and removes its negotiation.
   func nextSigned() -> Signed? {
     var index = 0
     while index < negotiations.count {
@@ -185,7 +185,7 @@ final class WorkSearch {
     release(negotiation, end)
   }
 
-  /// Makes a lease of a signed contract, where a place is free or yields; nil where it was refused.
+  /// Creates a lease from a signed contract if a place is free or a lease yields; nil if refused.
   func take(_ signed: Signed, _ leases: [Lease], _ takeKey: () -> LeaseKey) -> Lease? {
     let negotiation = signed.negotiation
     let contract = signed.agreement.contract
@@ -220,7 +220,7 @@ final class WorkSearch {
     return nil
   }
 
-  /// A lease of an earlier run has its place, whatever the owner's limits are now.
+  /// Restores a lease's place, whatever the owner's limits are now.
   func placeTaken(_ lease: Lease) {
     if !lease.holdsPlace { return }
     places.take(
@@ -228,7 +228,7 @@ final class WorkSearch {
       host: lease.endpoint.host, isFunded: lease.isFunded)
   }
 
-  /// Places of leases that are over return to the market.
+  /// Releases the places and announcements of leases that no longer hold a place.
   func update(_ leases: [Lease]) {
     for lease in leases {
       if lease.isFunded { places.funded(lease.key) }

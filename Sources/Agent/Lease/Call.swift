@@ -4,25 +4,26 @@ import Crypto
 import Market
 import Session
 
-/// What a call brings up.
+/// An event of a call.
 enum CallEvent {
-  /// The publisher has proved its identity.
+  /// The publisher is authenticated.
   case established
   case control([UInt8])
   case streamOpened(StreamId, StreamOpening)
   case data(StreamId, [UInt8])
   case streamEnded(StreamId)
   case streamReset(StreamId)
-  /// Something more can be sent.
+  /// A stream that was full has room.
   case roomAvailable
-  /// The connection is gone, and all streams with it.
+  /// The connection closed, and its streams with it.
   case ended
 }
 
-/// The connection to one publisher. The provider always dials; a connection that breaks is made again.
+/// The connection to one publisher. The provider always connects, and reconnects after a broken
+/// connection.
 ///
-/// Whatever is said within one event leaves with ``flush()`` at the event's end, after every effect that
-/// was emitted until then: so what is stored stands before what relies on it.
+/// Messages are queued and leave with ``flush()`` at the end of an event, after all effects emitted
+/// before. So a store precedes every message that depends on it.
 final class Call {
   let key: CallKey
   let publisher: Bytes32
@@ -30,7 +31,7 @@ final class Call {
   private let context: AgentContext
 
   private enum Link {
-    /// May be dialled from then on.
+    /// Not connected; may be dialled from then on.
     case down(redialAtMs: UInt64)
     case dialling
     case up
@@ -42,9 +43,9 @@ final class Call {
   private var hasEnded = false
   private var failures: UInt64 = 0
   private(set) var lastReceivedMs: UInt64
-  /// Whether the call ever got as far as the publisher's proof.
+  /// Whether the publisher was ever authenticated on this call.
   private(set) var wasAnswered = false
-  /// Both sides know where the other stands: messages and streams make sense. Set by the owner.
+  /// Both sides have exchanged lease states: messages and streams may be sent. Set by the owner.
   var isReady = false
   /// Bytes in both directions since ``takeTraffic()``.
   private var trafficBytes: UInt64 = 0
@@ -70,7 +71,7 @@ final class Call {
 
   var isEstablished: Bool { session?.isEstablished == true }
 
-  /// When ``tick()`` or ``dialIfDue()`` is wanted.
+  /// When to call ``tick()`` or ``dialIfDue()``.
   var nextDeadlineMs: UInt64 {
     if case .down(let redialAtMs) = link { return redialAtMs }
     return session?.nextDeadlineMs ?? UInt64.max
@@ -109,7 +110,7 @@ final class Call {
     flush()
   }
 
-  /// Open at a time, in each direction: three for each of 64 tasks, and some for bundles and exec
+  /// Most open streams in each direction: three for each of 64 tasks, the rest for bundles and exec
   /// sessions.
   static let streams = 256
 
@@ -142,14 +143,14 @@ final class Call {
     link = .down(redialAtMs: context.nowMs + delayMs)
   }
 
-  /// The connection is of no more use.
+  /// Closes a failed connection.
   private func fail() {
     if isDown { return }
     context.emit(.hangUp(key))
     down()
   }
 
-  /// Says goodbye: what was queued is sent before. The next call is not made before `redialMs`.
+  /// Sends all queued data and closes. The next call is made after `redialMs` at the earliest.
   func hangUp(redialMs: UInt64 = 0) {
     if isUp {
       session?.close()
@@ -160,9 +161,9 @@ final class Call {
     if redialMs > 0 { link = .down(redialAtMs: context.nowMs + redialMs) }
   }
 
-  // MARK: What comes
+  // MARK: Receiving
 
-  /// The next thing that came; nil when there is none.
+  /// The next event; nil if none is pending.
   func nextEvent() -> CallEvent? {
     if hasEnded {
       hasEnded = false
@@ -199,19 +200,20 @@ final class Call {
     context.emit(.transmit(key, bytes))
   }
 
-  // MARK: What goes
+  // MARK: Sending
 
-  /// False where it was not queued: the session is not up, or the publisher does not read.
+  /// Queues a message. Returns false if the session is not established or the queue is full; then
+  /// it closes.
   @discardableResult
   func say(_ message: SessionMessage) -> Bool {
     guard isEstablished else { return false }
     if session?.sendControl(message.encode()) == true { return true }
-    context.warning("publisher " + endpoint.text + " does not read; hanging up")
+    context.warning("publisher " + endpoint.text + ": the send queue is full; hanging up")
     fail()
     return false
   }
 
-  /// Sends what waits, as far as the transport takes it.
+  /// Sends queued data as far as the transport accepts it.
   func flush() {
     guard isUp, session != nil else { return }
     session?.transportIsBlocked = transportIsBlocked
@@ -228,7 +230,7 @@ final class Call {
     }
   }
 
-  /// A stream that was full has room since the last look.
+  /// Whether a full stream got room since ``takeRoom()``.
   private var hasRoom = false
 
   func takeRoom() -> Bool {
@@ -242,7 +244,7 @@ final class Call {
     isReady ? session?.open(opening, window: window) : nil
   }
 
-  /// How many of `bytes` were taken.
+  /// Returns how many of `bytes` were accepted.
   func send(_ id: StreamId, _ bytes: [UInt8]) -> Int { session?.send(id, bytes) ?? 0 }
   func endStream(_ id: StreamId) { session?.endStream(id) }
   func resetStream(_ id: StreamId) { session?.resetStream(id) }

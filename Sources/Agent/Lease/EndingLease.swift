@@ -1,26 +1,26 @@
 import Channel
 import Market
 
-/// A lease that takes no more tasks: those that run end, then come the final statement, the last payment,
-/// the receipt.
+/// A lease that takes no more tasks: running tasks end, then follow the final statement, the last
+/// payment and the receipt.
 struct EndingLease {
   private enum Step {
     /// Tasks are ending.
     case tasks
-    /// The last payment is waited for until then.
+    /// Waits for the last payment until then.
     case payment(untilMs: UInt64)
-    /// The receipt was said; the publisher's signature is waited for until then, and longer while it
-    /// has not fetched all results.
+    /// The receipt was sent. Waits for the publisher's signature, or longer while results are not
+    /// fetched.
     case signature(untilMs: UInt64, resultsUntilMs: UInt64)
   }
 
   let reason: LeaseEnding
   private var step = Step.tasks
-  /// The final statement was said on this connection.
+  /// The final statement was sent on this connection.
   private var isStated = false
   /// Since when no task is left.
   private var idleSinceMs: UInt64?
-  /// There is little time for a last payment.
+  /// Use the short timeout for the last payment.
   private var isHasty: Bool
 
   init(_ reason: LeaseEnding) {
@@ -28,19 +28,19 @@ struct EndingLease {
     isHasty = reason.isHasty
   }
 
-  /// The receipt was said.
+  /// Whether the receipt was sent.
   var awaitsSignature: Bool {
     if case .signature = step { return true }
     return false
   }
 
-  /// Tasks run still, or results wait for the publisher: the share is in use.
+  /// Whether the share is in use: tasks are ending, or results are not fetched.
   func needsShare(_ work: LeaseWork) -> Bool {
     if case .tasks = step { return true }
     return work.hasResults
   }
 
-  /// Nobody fetches its results: a contract that pays may have its place.
+  /// Whether the lease yields its place: its results were not fetched in time.
   func yields(_ parts: LeaseParts) -> Bool {
     idleSinceMs.map { parts.nowMs >= $0 + LeaseTimes.yieldMs } ?? false
   }
@@ -61,7 +61,7 @@ struct EndingLease {
 
   mutating func disconnected() { isStated = false }
 
-  /// A channel has to be closed soon: nothing is waited for any longer than that allows.
+  /// A channel must be closed soon: shortens all waits.
   mutating func hurry(nowMs: UInt64) {
     if isHasty { return }
     isHasty = true
@@ -74,7 +74,7 @@ struct EndingLease {
     }
   }
 
-  /// True once nothing is left but to close.
+  /// Advances the step. Returns true once only the closes are left.
   mutating func advance(_ parts: LeaseParts) -> Bool {
     switch step {
     case .tasks:
@@ -104,7 +104,7 @@ struct EndingLease {
     }
     if books.channels.first?.funding == nil { return true }
     if isStated && books.channels.paidSat >= books.owedSat(work) {
-      // The last orders are overwritten before traces of them are erased.
+      // Overwrites the last orders before their traces are erased.
       parts.storeRows()
       books.sayReceipt(work)
       step = .signature(
@@ -116,7 +116,8 @@ struct EndingLease {
     return parts.nowMs >= untilMs || (isHasty && parts.call.isDown)
   }
 
-  /// A publisher whose channels were paid nothing needs the signed closes to have its coins back early.
+  /// Without a payment on some channel, wait longer: the signed close returns the publisher's coins
+  /// early.
   private func signatureMs(_ parts: LeaseParts) -> UInt64 {
     if isHasty { return LeaseTimes.hastyPaymentMs }
     let channels = parts.books.channels

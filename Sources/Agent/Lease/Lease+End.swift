@@ -5,7 +5,7 @@ import Market
 import Sandbox
 import Session
 
-/// How a lease ends.
+/// The end of a lease.
 extension Lease {
   // MARK: The end
 
@@ -32,7 +32,7 @@ extension Lease {
     beginClosing(isAgreed: true)
   }
 
-  /// A channel of a lease that is ending may be closed by its publisher too.
+  /// The publisher requests a signed close, which it may broadcast itself.
   func closeWanted(_ number: UInt8) {
     guard case .ending(let ending) = phase, ending.awaitsSignature,
       let close = books.channels.signClose(number)
@@ -40,9 +40,10 @@ extension Lease {
     call.say(.closeSigned(close))
   }
 
-  /// Whatever the publisher does, what was paid is collected.
+  /// Closes the paid channels, whatever the publisher does.
   ///
-  /// - Parameter isAgreed: the publisher has signed the receipt. Else it has to learn that none will come.
+  /// - Parameter isAgreed: the publisher signed the receipt. Otherwise it is sent a refusal, so
+  ///   that it does not wait for one.
   func beginClosing(isAgreed: Bool = false) {
     books.remember(work)
     work.sayLines()
@@ -57,7 +58,7 @@ extension Lease {
     call.hangUp()
   }
 
-  /// Nothing was promised that is worth a wait.
+  /// Ends a lease without a payment to collect.
   func drop(_ reason: String) {
     context.info(label + reason)
     closeShare()
@@ -71,7 +72,7 @@ extension Lease {
     phase = .over
   }
 
-  /// What conditions and time make of the phase.
+  /// Advances the phase.
   func advance() {
     switch phase {
     case .awaitingFunding(let wait): advance(wait)
@@ -102,7 +103,7 @@ extension Lease {
     if context.nowMs < wait.untilMs { return }
     switch wait.step {
     case .unfunded:
-      context.info(label + "not funded in time: its place is free again")
+      context.info(label + "not funded in time: its place is released")
       holdsPlace = false
       phase = .awaitingFunding(
         FundingWait(step: .lapsed, untilMs: context.nowMs + LeaseTimes.lateFundingMs))

@@ -5,7 +5,7 @@ import Market
 import Sandbox
 import Session
 
-/// Its channels: what funds them, and what spends them.
+/// The channels' fundings and spends.
 extension Lease {
   // MARK: Funding
 
@@ -27,7 +27,7 @@ extension Lease {
       if wait.step == .unfunded {
         wait = FundingWait(step: .relaying, untilMs: context.nowMs + LeaseTimes.relayHintMs)
         phase = .awaitingFunding(wait)
-        // Bundles travel meanwhile.
+        // Bundles transfer meanwhile.
         openShare()
       }
       if books.channels.first?.isConfirmed == true { open() }
@@ -36,7 +36,7 @@ extension Lease {
     }
   }
 
-  /// From here on tasks run, within the owner's number until the funding confirms.
+  /// Opens the lease: tasks may run, within the owner's limit for unconfirmed fundings.
   func open() {
     phase = .open(OpenLease())
     books.enter(.open)
@@ -99,8 +99,8 @@ extension Lease {
     }
   }
 
-  /// A channel has to be closed before its expiry, whatever the lease does. Only the last one waits for a
-  /// moment, as the last payment may come through it.
+  /// A channel must be closed before its expiry. Only the last one waits briefly, for the last
+  /// payment.
   func closeIsDue(_ number: UInt8) {
     let isLast = Int(number) + 1 == books.channels.count
     switch phase {

@@ -5,11 +5,11 @@ import Market
 import Sandbox
 import Session
 
-/// A lease of a share of this machine, from the contract to the last buried close. It moves through its
-/// ``LeasePhase``s; what a phase does not decide its parts do: the call, the books, the work.
+/// A lease of a share of this host, from the contract to the last buried close. It moves through
+/// its ``LeasePhase``s and delegates to the call, the books and the work.
 ///
-/// After every event ``settle()`` brings everything up to date, in an order that makes what is stored
-/// precede what relies on it.
+/// After every event ``settle()`` advances the lease, in an order in which stores precede effects
+/// that depend on them.
 final class Lease {
   let key: LeaseKey
   let call: Call
@@ -20,15 +20,14 @@ final class Lease {
   let parts: LeaseParts
   var phase: LeasePhase
   var hasShare = false
-  /// The share counts among this machine's places.
+  /// Whether the share occupies a place.
   var holdsPlace = true
-  /// Its announcement may be called again. Set by the machine.
+  /// Whether its announcement was released. Set by ``WorkSearch``.
   var announcementIsFree = false
 
   // MARK: Making
 
-  /// A contract that both sign. Throws what the owner's policy for channels objects to; then nothing was
-  /// emitted.
+  /// Signs a contract. Throws if the owner's channel policy rejects it; then no effect was emitted.
   init(
     _ key: LeaseKey, _ agreement: Agreement, call: Call, context: AgentContext
   ) throws(ChannelError) {
@@ -57,8 +56,8 @@ final class Lease {
         + "\(record.contract.body.providerMaxLossSat) sat at risk")
   }
 
-  /// A lease that an earlier run stored: its sandboxes died with that run. Throws where a channel's state
-  /// cannot be read: then somebody has to look, as it is money.
+  /// Restores a lease; its sandboxes ended with the earlier run. Throws if a channel's state cannot
+  /// be read; the owner must resolve this, because channels hold money.
   init(
     _ key: LeaseKey, restoring record: LeaseRecord, _ stored: StoredLease, call: Call,
     context: AgentContext
@@ -78,7 +77,7 @@ final class Lease {
     phase = .over
     for (index, state) in stored.channels.enumerated() {
       guard let state else {
-        // Stored before its channel was: nothing was promised yet.
+        // The record was stored before this channel: nothing was promised yet.
         if index > 0 { books.dropTopUps(from: index - 1) }
         break
       }
@@ -116,7 +115,7 @@ final class Lease {
     books.channels.drain()
   }
 
-  // MARK: What can be asked
+  // MARK: Queries
 
   var label: String { parts.label }
   var contract: Contract { books.contract }
@@ -124,7 +123,7 @@ final class Lease {
   var announcementTxid: Bytes32 { books.record.announcementTxid }
   var closesUnderWay: [Bytes32] { books.channels.closesUnderWay }
 
-  /// Whether its funding was handed over.
+  /// Whether the publisher sent its funding.
   var isFunded: Bool { books.channels.first?.funding != nil }
 
   var isOver: Bool {
@@ -132,7 +131,7 @@ final class Lease {
     return false
   }
 
-  /// Nothing is left that needs the agent to go on running.
+  /// Whether the agent may stop without harm to the lease.
   var isSettled: Bool {
     switch phase {
     case .awaitingFunding(let wait): return wait.step == .lapsed
@@ -141,13 +140,14 @@ final class Lease {
     }
   }
 
-  /// Its publisher may still owe something: no other lease of the same is wanted meanwhile.
+  /// Whether the lease is ending. Its publisher may still owe: the agent accepts no other lease
+  /// from it.
   var isEnding: Bool {
     if case .ending = phase { return true }
     return false
   }
 
-  /// It earns nothing, and a contract that pays may have its place.
+  /// Whether the lease earns nothing and yields its place to a new contract.
   var yields: Bool {
     switch phase {
     case .open(let open): return open.yields(parts)
@@ -158,7 +158,7 @@ final class Lease {
 
   // MARK: Events
 
-  /// Something came on the call.
+  /// The call has events.
   func called() { settle() }
 
   func timePassed() {
@@ -220,9 +220,9 @@ final class Lease {
     settle()
   }
 
-  /// Another contract gets its place.
+  /// Yields the place to another contract.
   func yield() {
-    // A lease that is ending gives up the results that nobody fetched.
+    // An ending lease drops unfetched results.
     if case .ending = phase { closeShare() }
     end(.yielded)
     holdsPlace = false
@@ -231,12 +231,12 @@ final class Lease {
 
   // MARK: Settling
 
-  /// Brings the lease up to date after an event.
+  /// Advances the lease after an event.
   func settle() {
     for request in talk.drain() { handle(request) }
     drainChannels()
     advance()
-    // A lease that closes without a payment has nothing to wait for.
+    // A lease that closes without a payment is over at once.
     if case .closing = phase { advance() }
     drainChannels()
     updateRisk()
@@ -265,7 +265,7 @@ final class Lease {
     }
   }
 
-  /// What would be lost if the funding were double-spent now, until the next sample.
+  /// Updates the amount that a double spend of the funding would cost, up to the next sample.
   func updateRisk() {
     switch phase {
     case .open(let open):
@@ -302,7 +302,7 @@ final class Lease {
     }
   }
 
-  /// The publisher may have missed what was said last.
+  /// Resends what the publisher may have missed.
   func resumed() {
     switch phase {
     case .awaitingFunding(let wait): if wait.step == .unfunded { talk.sayAccept() }
@@ -322,7 +322,7 @@ final class Lease {
 
   // MARK: Time
 
-  /// When ``timePassed()`` is wanted; `UInt64.max` when only events matter.
+  /// When to call ``timePassed()``; `UInt64.max` when no timer is set.
   var nextDeadlineMs: UInt64 {
     var earliest = work.nextDeadlineMs
     if wantsCall || !call.isDown { earliest = min(earliest, call.nextDeadlineMs) }

@@ -4,38 +4,38 @@ import Market
 enum LeaseEnding: UInt8, Equatable, Sendable {
   /// The publisher ended it.
   case publisher = 1
-  /// The machine's owner stops the agent.
+  /// The owner stops the agent.
   case owner = 2
-  /// The last channel has to be closed.
+  /// The last channel must be closed.
   case term = 3
-  /// It stood frozen for longer than the contract's hold time.
+  /// It was frozen for longer than the contract's hold time.
   case unpaid = 4
-  /// The publisher was away for longer than the contract's hold time.
+  /// The publisher was disconnected for longer than the contract's hold time.
   case absent = 5
   /// Its funding did not confirm in time, or was double-spent.
   case unconfirmed = 6
-  /// It earned nothing, and another contract wanted its place.
+  /// It earned nothing, and a new contract took its place.
   case yielded = 7
-  /// The publisher does not know it, or its books and this machine's differ.
+  /// The publisher has no such lease, or its books differ from the provider's.
   case books = 8
-  /// Fees have risen above what its channels pay for their closes.
+  /// Fees exceed the top rate of its channels' fee ladders.
   case ladder = 9
 
   var text: String {
     switch self {
     case .publisher: return "the publisher ended it"
     case .owner: return "the owner stops the agent"
-    case .term: return "its last channel has to be closed"
+    case .term: return "its last channel must be closed"
     case .unpaid: return "it was not paid"
-    case .absent: return "the publisher is away"
+    case .absent: return "the publisher did not reconnect in time"
     case .unconfirmed: return "its funding did not confirm"
-    case .yielded: return "it earned nothing, and another lease wants its place"
+    case .yielded: return "it earned nothing, and another lease takes its place"
     case .books: return "the publisher's books differ"
     case .ladder: return "fees have risen above its channels' closing fees"
     }
   }
 
-  /// How its tasks end.
+  /// The exit kind of its tasks.
   var exit: ExitKind {
     switch self {
     case .publisher, .books: return .stoppedByPublisher
@@ -44,7 +44,7 @@ enum LeaseEnding: UInt8, Equatable, Sendable {
     }
   }
 
-  /// Whether there is little time for a last payment: only a publisher that ends its lease itself has the
-  /// contract's hold time.
+  /// Whether the last payment has the short timeout. Only a publisher that ends its lease itself
+  /// gets the contract's hold time.
   var isHasty: Bool { self != .publisher }
 }

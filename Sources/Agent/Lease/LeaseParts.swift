@@ -1,7 +1,7 @@
 import Bytes
 import Market
 
-/// What every phase of a lease works with.
+/// The parts of a lease that its phases use.
 struct LeaseParts {
   let key: LeaseKey
   let call: Call
@@ -14,7 +14,7 @@ struct LeaseParts {
   var nowMs: UInt64 { context.nowMs }
   var holdMs: UInt64 { UInt64(contract.holdMs) }
 
-  /// Puts what changed of the tasks on disk, in one commit, before anything that follows.
+  /// Stores changed task rows in one commit, ahead of later effects.
   func storeRows() {
     if !work.hasRows { return }
     let rows = work.takeRows(books.sums(work))

@@ -1,24 +1,24 @@
-/// Where a lease stands, with what the stage needs.
+/// A lease's phase, with the state that only this phase needs.
 enum LeasePhase {
-  /// The funding is waited for.
+  /// Waits for the funding.
   case awaitingFunding(FundingWait)
   case open(OpenLease)
   case ending(EndingLease)
-  /// Closes are on their way into a block.
+  /// Waits for the closes to confirm.
   case closing
-  /// Nothing is left to collect; reorganisations are waited for.
+  /// All closes confirmed; waits until they are buried.
   case closed
-  /// The driver and the machine may forget it.
+  /// Archived.
   case over
 }
 
 struct FundingWait {
   enum Step {
-    /// The place is held until then.
+    /// Not funded; the place is held until then.
     case unfunded
-    /// The funding was handed over and is right; peers are asked for it until then.
+    /// The funding is valid; waits until then for peers to relay it.
     case relaying
-    /// The place is gone: a funding that comes until then is closed with zero payout.
+    /// The place was released; a funding that arrives before then is closed with zero payout.
     case lapsed
   }
 

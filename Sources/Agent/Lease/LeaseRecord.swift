@@ -3,17 +3,17 @@ import Bytes
 import Channel
 import Market
 
-/// How far a lease has come. The order is the order of time; a lease only moves forward.
+/// The stage of a lease. It only increases.
 public enum LeaseStage: UInt8, Comparable, Sendable {
-  /// Both have signed; the funding is waited for.
+  /// Both sides signed; waits for the funding.
   case awaitingFunding = 1
-  /// The funding was handed over: tasks may run.
+  /// The funding was received: tasks may run.
   case open = 2
-  /// No more tasks; those that run end, the last payment and the receipt are waited for.
+  /// No new tasks; running ones end; waits for the last payment and the receipt.
   case ending = 3
-  /// Closes are on their way into a block.
+  /// Waits for the closes to confirm.
   case closing = 4
-  /// Nothing is left to collect.
+  /// All closes confirmed.
   case closed = 5
 
   public static func < (left: LeaseStage, right: LeaseStage) -> Bool {
@@ -31,8 +31,8 @@ public enum LeaseStage: UInt8, Comparable, Sendable {
   }
 }
 
-/// What is kept on disk of a lease from the contract on, beside its tasks' rows (``LeaseSums``,
-/// ``TaskRow``) and its channels' states.
+/// A lease's stored record, from the contract on. Its tasks' rows (``LeaseSums``, ``TaskRow``) and
+/// its channels' states are stored separately.
 public struct LeaseRecord: Equatable, Sendable {
   public var stage: LeaseStage
   /// Why it ends; nil before.
@@ -43,15 +43,15 @@ public struct LeaseRecord: Equatable, Sendable {
   var isolation: IsolationWanted
   var workers: UInt16
   public var contract: Signed<Contract>
-  /// From which the channels' keys are derived.
+  /// The nonce from which the channel keys are derived.
   var channelNonce: Bytes32
-  /// The tip when the contract was signed: no funding is below it.
+  /// The tip when the contract was signed; the funding confirms above it.
   var startHeight: UInt32
-  /// When the lease opened, seconds since 1970; 0 before.
+  /// When the lease opened, Unix time in seconds; 0 before.
   var openedUnixSeconds: UInt64 = 0
   /// Further channels, in order.
   public var topUps: [Signed<TopUp>] = []
-  /// The final statement, once it was said; the publisher's signature may be missing.
+  /// The final statement, once sent; the publisher's signature may be missing.
   public var receipt: Signed<Statement>?
 
   static let version: UInt8 = 1
@@ -86,7 +86,7 @@ public struct LeaseRecord: Equatable, Sendable {
   /// The terms of all its channels, by number.
   var terms: [ChannelTerms] { [contract.body.terms] + topUps.map { $0.body.terms } }
 
-  /// Where the states of its channels are stored, by number.
+  /// The storage keys of its channels' states, by number.
   public var channelIds: [Bytes32] {
     let id = contract.body.id
     var ids: [Bytes32] = []
@@ -118,7 +118,7 @@ public struct LeaseRecord: Equatable, Sendable {
     return writer.bytes
   }
 
-  /// Nil for bytes that are no record: a damaged disk, or a later version.
+  /// Returns nil for damaged bytes or an unknown version.
   public static func decode(_ bytes: [UInt8]) -> LeaseRecord? {
     var reader = ByteReader(bytes)
     do throws(BytesError) {

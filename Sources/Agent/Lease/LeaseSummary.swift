@@ -3,7 +3,7 @@ import Bytes
 import Channel
 import Market
 
-/// A lease as a status display shows it.
+/// A lease, for status displays.
 public struct LeaseSummary: Equatable, Sendable {
   /// A further channel.
   public struct TopUp: Equatable, Sendable {
@@ -31,18 +31,18 @@ public struct LeaseSummary: Equatable, Sendable {
   public var paidSat: UInt64
   public var payments: UInt64
   public var usage: LeaseUsage
-  /// The first channel's.
+  /// Of the first channel.
   public var funding: OutPoint?
   public var fundingHeight: UInt32?
   public var closeTxid: Bytes32?
   public var closeHeight: UInt32?
-  /// Of all channels.
+  /// The sum over all channels.
   public var payoutSat: UInt64
-  /// Tasks that have ended, run, wait.
+  /// The number of ended, running and queued tasks.
   public var tasks: UInt32
   public var running: UInt32
   public var queued: UInt32
-  /// Of the task that ended last; nil where none has in this run.
+  /// The line of the task that ended last; nil if none since the start.
   public var lastLine: TaskLine?
   public var topUps: [TopUp] = []
 
@@ -81,7 +81,8 @@ public struct LeaseSummary: Equatable, Sendable {
     }
   }
 
-  /// One JSON object. Everything in it is hexadecimal, a number, or one of our own words.
+  /// One JSON object. All values are hexadecimal, numbers or fixed words, so nothing needs
+  /// escaping.
   public var json: String {
     var text = JsonText()
     text.beginObject()

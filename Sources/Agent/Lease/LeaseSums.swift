@@ -2,25 +2,25 @@ import Bitcoin
 import Bytes
 import Market
 
-/// Row 0 of a lease's task table: what its lines add up to, and what was reported of it.
+/// Row 0 of a lease's task table: the sums of its acknowledged lines, and the last report.
 struct LeaseSums: Equatable {
-  /// Lines that the publisher holds for good: their rows are gone.
+  /// The number of lines that the publisher stored; their rows are deleted.
   var lines: UInt32 = 0
-  /// The chain's value after these.
+  /// The chain's hash after these lines.
   var chain = Bytes32.zero
-  /// Their usage in sum.
+  /// The sum of their usage.
   var usage = UsageVector()
-  /// The highest task number that was stored: one that was refused may come again.
+  /// The highest stored task number. A refused task's number is not stored and may be sent again.
   var lastTask: UInt32 = 0
   /// The highest task number among these lines.
   var lastLine: UInt32 = 0
-  /// The usage that was reported last.
+  /// The last reported usage.
   var reported = LeaseUsage()
-  /// Bytes that the lease's calls moved.
+  /// Bytes transferred on the lease's calls.
   var trafficBytes: UInt64 = 0
-  /// What was owed when a reorganisation took the funding out of the chain; 0 where none did.
+  /// The amount owed when a reorganisation removed the funding; 0 if none did.
   var lostAtSat: UInt64 = 0
-  /// The last statement that both signed.
+  /// The last statement signed by both sides.
   var statement: Signed<Statement>?
 
   static let row: UInt32 = 0
@@ -41,7 +41,7 @@ struct LeaseSums: Equatable {
     return writer.bytes
   }
 
-  /// Nil for what ``encode()`` has not written.
+  /// Returns nil for anything that ``encode()`` did not write.
   static func decode(_ bytes: [UInt8]) -> LeaseSums? {
     var reader = ByteReader(bytes)
     var sums = LeaseSums()

@@ -4,23 +4,23 @@ import Channel
 import Market
 import Session
 
-/// What of a lease's call its phase has to decide about.
+/// A call event that the lease's phase must handle.
 enum LeaseRequest {
-  /// Both sides know where the other stands: what the publisher may have missed is said again.
+  /// Both sides exchanged lease states: resend what the publisher may have missed.
   case resumed
-  /// The connection is gone; the publisher was heard last at `lastReceivedMs`.
+  /// The connection closed; data last arrived at `lastReceivedMs`.
   case disconnected(lastReceivedMs: UInt64)
   case funding(channel: UInt8, Transaction)
   /// The publisher ends the lease.
   case end(String)
-  /// The lease cannot go on.
+  /// The lease must end.
   case broken(LeaseEnding)
   case receiptSigned([UInt8])
   case closeWanted(channel: UInt8)
 }
 
-/// The publisher's messages and streams of a lease: those that its tasks and its books can answer are
-/// answered; what moves the lease itself is handed up.
+/// Handles the publisher's messages and streams. Messages about tasks and books are handled here;
+/// those that change the phase are returned as ``LeaseRequest``s.
 final class LeaseTalk {
   private let call: Call
   private let books: LeaseBooks
@@ -28,19 +28,19 @@ final class LeaseTalk {
   private let context: AgentContext
 
   private enum Greeting {
-    /// No call, or no hello yet.
+    /// Not connected, or no hello sent.
     case none
     case helloSaid
     case welcomed
-    /// Both know where the other stands.
+    /// Both sides exchanged lease states.
     case done
   }
 
   private var greeting: Greeting
-  /// Why no task is taken now; nil where tasks are.
+  /// Why tasks are refused; nil while they are accepted.
   var taskRefusal: Refusal?
 
-  /// - Parameter isAgreed: the call is the one on which the contract was agreed.
+  /// - Parameter isAgreed: the contract was made on this call.
   init(
     _ call: Call, _ books: LeaseBooks, _ work: LeaseWork, isAgreed: Bool, context: AgentContext
   ) {
@@ -54,7 +54,7 @@ final class LeaseTalk {
 
   private var label: String { "lease " + books.id.leaseText + ": " }
 
-  /// What came since the last look.
+  /// Handles pending call events and returns those for the phase.
   func drain() -> [LeaseRequest] {
     var requests: [LeaseRequest] = []
     while let event = call.nextEvent() {
@@ -83,21 +83,21 @@ final class LeaseTalk {
     return .disconnected(lastReceivedMs: call.lastReceivedMs)
   }
 
-  /// The call is of no use for a while.
+  /// Closes the call; the next one is made after `redialMs`.
   func hangUp(redialMs: UInt64, _ requests: inout [LeaseRequest]) {
     call.hangUp(redialMs: redialMs)
     requests.append(disconnected())
   }
 
-  /// Says why, and ends the call, never the lease: a publisher that cannot be satisfied must not make a
-  /// machine call all day.
+  /// Sends the reason and ends the call, but not the lease. The next call is delayed, so that a
+  /// publisher with a persistent problem is not called continuously.
   private func refuse(_ refusal: Refusal, _ requests: inout [LeaseRequest]) {
     context.warning(label + "refused: " + refusal.text)
     call.say(.refuse(code: refusal.code, text: refusal.bytes))
     hangUp(redialMs: LeaseTimes.refusedRedialMs, &requests)
   }
 
-  /// One message of the publisher. What makes no sense is refused and ends the connection.
+  /// Handles one message. An invalid message is refused and closes the connection.
   private func controlReceived(_ bytes: [UInt8], _ requests: inout [LeaseRequest]) {
     let message: SessionMessage
     do { message = try SessionMessage.decode(bytes) } catch {
@@ -119,7 +119,7 @@ final class LeaseTalk {
     }
     if moneyMoves(message, &requests) || workMoves(message, &requests) { return }
     refuse(
-      Refusal(.badMessage, "a message that a publisher of a lease does not send"), &requests)
+      Refusal(.badMessage, "a message that a publisher does not send during a lease"), &requests)
   }
 
   // MARK: Greeting
@@ -137,7 +137,7 @@ final class LeaseTalk {
     }
     if work.lines.chain(after: state.lines) != state.chain {
       refuse(
-        Refusal(.badMessage, "the publisher holds \(state.lines) lines that are not this lease's"),
+        Refusal(.badMessage, "the publisher's \(state.lines) lines do not match this lease's"),
         &requests)
       return requests.append(.broken(.books))
     }
@@ -147,7 +147,7 @@ final class LeaseTalk {
       refuse(
         Refusal(
           .money,
-          "the publisher counts \(state.reservedMs) ms of reserved time, this machine \(oursMs) ms"),
+          "reserved time: the publisher counts \(state.reservedMs) ms, the provider \(oursMs) ms"),
         &requests)
       return requests.append(.broken(.books))
     }
@@ -194,7 +194,7 @@ final class LeaseTalk {
         call.say(.refuse(code: refusal.code, text: refusal.bytes))
       }
     case .end(let text): requests.append(.end(String(decoding: text, as: UTF8.self)))
-    // Said again because the answer was lost.
+    // Repeated because the answer was lost.
     case .contract(let body, _):
       if body != books.contract.encode() {
         refuse(Refusal(.unacceptable, "another contract for the same lease"), &requests)
@@ -223,7 +223,7 @@ final class LeaseTalk {
     case .linesStored(let count): work.linesStored(count)
     case .execute(let request):
       if !work.execute(request) {
-        refuse(Refusal(.badMessage, "an exec session's number is used twice"), &requests)
+        refuse(Refusal(.badMessage, "the exec session's number is in use"), &requests)
       }
     case .execSignal(let id, let number): work.execSignalled(id, number)
     case .execResize(let id, let size): work.execResized(id, size)

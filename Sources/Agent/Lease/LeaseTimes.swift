@@ -1,15 +1,15 @@
-/// How long a lease waits for what. Every wait has an end that the publisher cannot move.
+/// The provider's timeouts. They are fixed, so that a publisher cannot extend them.
 enum LeaseTimes {
   // MARK: Calls
 
-  /// After a call breaks: doubling from half a second to about half a minute.
+  /// The first redial delay after a broken call; it doubles up to about half a minute.
   static let redialMs: UInt64 = 500
   static let maxRedialDoublings: UInt64 = 6
-  /// A publisher that cannot be satisfied is not called at once.
+  /// The redial delay after a refusal.
   static let refusedRedialMs: UInt64 = 8000
-  /// What was silent for longer than this counts as gone (``ReservationClock``).
+  /// Silence after which the connection counts as broken (``ReservationClock``).
   static let silenceMs: UInt64 = 20_000
-  /// A machine that starts none of the tasks that wait for it is not ready; both ends stop their clocks.
+  /// After this time without starting a waiting task, both sides stop the reservation clock.
   static let unreadyMs: UInt64 = 5000
 
   // MARK: Negotiation
@@ -21,42 +21,43 @@ enum LeaseTimes {
 
   // MARK: Funding
 
-  /// A signed contract holds its place for so long without a funding.
+  /// How long an unfunded contract holds its place.
   static let fundingMs: UInt64 = 60_000
-  /// A late funding is answered with a close that pays nothing, for so long.
+  /// How long a late funding is answered with a close without payout.
   static let lateFundingMs: UInt64 = 3_600_000
-  /// Peers that have a funding already do not ask for it; after this the lease opens without their hint.
+  /// How long to wait for a peer to request the funding; peers that already have it do not. Then
+  /// the lease opens.
   static let relayHintMs: UInt64 = 15_000
-  /// A lease whose funding is still in no block ends.
+  /// Blocks after which a lease with an unconfirmed funding ends.
   static let unconfirmedBlocks: UInt32 = 6
 
   // MARK: Samples
 
-  /// The longest time between two samples. For so long sockets may hold more memory than a task may.
+  /// The longest sample interval. Within it, socket buffers may exceed a task's memory limit.
   static let mostSampleMs: UInt64 = 250
-  /// The shortest: a sample costs some 80 µs.
+  /// The shortest sample interval; a sample takes about 80 µs.
   static let leastSampleMs: UInt64 = 100
-  /// A young task is sampled this soon, then at twice its age.
+  /// The age of a task at its first sample; the next follow at twice its age.
   static let firstSampleMs: UInt64 = 20
 
-  /// A sample may come late on a busy machine: rules cover twice the time.
+  /// On a busy host a sample may be late: limits assume twice the interval.
   static func lateSampleMs(_ sampleMs: UInt64) -> UInt32 { UInt32(2 * sampleMs) }
 
   // MARK: Yielding
 
-  /// An unconfirmed lease that idles or is frozen yields to a new contract after this.
+  /// How long an unconfirmed lease may be idle or frozen before it yields its place.
   static let unconfirmedYieldMs: UInt64 = 60_000
-  /// A lease that earns nothing yields to one that pays after this.
+  /// How long a confirmed lease may earn nothing before it yields its place.
   static let yieldMs: UInt64 = 600_000
 
   // MARK: The end
 
-  /// A receipt waits for the publisher's signature while every channel was paid.
+  /// How long to wait for the publisher's signature of the receipt, if every channel was paid.
   static let signatureMs: UInt64 = 120_000
-  /// The last payment, where the channel or the agent itself ends.
+  /// How long to wait for the last payment when the channel or the agent ends.
   static let hastyPaymentMs: UInt64 = 10_000
-  /// Blocks for which a ladder that is too low waits for a top-up with a higher one.
+  /// Blocks to wait for a top-up with a higher ladder.
   static let ladderBlocks: UInt32 = 12
-  /// Blocks on top of a close after which no reorganisation is expected to undo it.
+  /// Confirmations after which a close counts as final.
   static let burialBlocks: UInt32 = 6
 }

@@ -2,26 +2,26 @@ import Bytes
 import Channel
 import Market
 
-/// A lease whose funding was handed over, and that has not begun to end.
+/// A lease that has its funding and is not ending.
 struct OpenLease {
   private(set) var standing = Standing.running
   private(set) var text = ""
-  /// When the standing became other than running.
+  /// Since when the lease is suspended.
   private var standsSinceMs: UInt64?
-  /// The height from which on its funding is waited for; nil while it is confirmed.
+  /// The height since which the funding is unconfirmed; nil while it is confirmed.
   private var unconfirmedSince: UInt32?
   /// Since when it has no task.
   private var idleSinceMs: UInt64?
-  /// Since when its tasks wait for this machine, and the lines that there were then.
+  /// Since when waiting tasks do not start, and the line count at that time.
   private var stuckSince: (nowMs: UInt64, lines: UInt32)?
-  /// Since when the publisher is away.
+  /// Since when the publisher is disconnected.
   private var awaySinceMs: UInt64?
-  /// Since which height the newest channel's ladder is too low.
+  /// The height since which the newest channel's ladder is too low.
   private var ladderLowSince: UInt32?
 
-  // MARK: What conditions and time make of it
+  // MARK: Advancing
 
-  /// Gives why it ends; nil while it goes on.
+  /// Updates the standing and the timers. Returns why the lease ends; nil while it continues.
   mutating func advance(_ parts: LeaseParts) -> LeaseEnding? {
     stand(parts)
     count(parts)
@@ -70,7 +70,7 @@ struct OpenLease {
     let isUnconfirmed = books.channels.isUnconfirmed
     ladderLowSince =
       !isUnconfirmed && books.ladderIsLow() ? ladderLowSince ?? parts.context.tipHeight : nil
-    // A machine that was away knows nothing before it has looked at all blocks.
+    // After downtime, the funding's state is unknown until all blocks are scanned.
     unconfirmedSince =
       isUnconfirmed && parts.context.isSynced ? unconfirmedSince ?? parts.context.tipHeight : nil
     let lines = work.lines.count
@@ -86,7 +86,7 @@ struct OpenLease {
 
   private func reasonToEnd(_ parts: LeaseParts) -> LeaseEnding? {
     let tipHeight = parts.context.tipHeight
-    // While a funding is unconfirmed nothing ends for lack of payment.
+    // While the funding is unconfirmed, the lease does not end for lack of payment.
     if let since = unconfirmedSince {
       return tipHeight >= since + LeaseTimes.unconfirmedBlocks ? .unconfirmed : nil
     }
@@ -100,9 +100,9 @@ struct OpenLease {
     sinceMs.map { parts.nowMs >= $0 + ms } ?? false
   }
 
-  // MARK: What can be asked
+  // MARK: Queries
 
-  /// It earns nothing, and a contract that pays may have its place.
+  /// Whether the lease earns nothing and yields its place to a new contract.
   func yields(_ parts: LeaseParts) -> Bool {
     let stands = standing == .paused ? nil : standsSinceMs
     if parts.books.channels.isUnconfirmed {
@@ -114,7 +114,7 @@ struct OpenLease {
       && OpenLease.lasts(idleSinceMs, LeaseTimes.yieldMs, parts)
   }
 
-  /// When time alone changes something.
+  /// When a report or timeout is due next.
   func nextDeadlineMs(_ parts: LeaseParts) -> UInt64 {
     let (books, work) = (parts.books, parts.work)
     var earliest = books.nextReportMs(
@@ -131,8 +131,8 @@ struct OpenLease {
     return earliest
   }
 
-  /// While nothing but the reservation counts, the lease is looked at again when that can have changed its
-  /// standing, or have come to half the loss.
+  /// While only the reservation accrues: time until the standing may change or half the loss limit
+  /// is owed.
   private static func reservationCheckMs(_ parts: LeaseParts) -> UInt64 {
     let hour: UInt64 = 3_600_000
     let rates = parts.contract.rates

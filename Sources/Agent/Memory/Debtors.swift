@@ -2,7 +2,7 @@ import Bitcoin
 import Bytes
 import Market
 
-/// Publishers that owe something of a lease that is over. Bounded: the oldest debt is forgotten first.
+/// Publishers with debts from ended leases. Bounded: the oldest debt is dropped first.
 struct Debtors: Equatable {
   static let capacity = 1000
   private static let version: UInt8 = 1
@@ -12,7 +12,7 @@ struct Debtors: Equatable {
     var debt: Debt
   }
 
-  /// The oldest first; one a publisher.
+  /// The oldest first; one per publisher.
   private var entries: [Entry] = []
 
   var count: Int { entries.count }
@@ -22,14 +22,14 @@ struct Debtors: Equatable {
     return nil
   }
 
-  /// The publisher owes this, and nothing else any more: an earlier debt is part of it.
+  /// Replaces the publisher's debt; an earlier debt is included in it.
   mutating func record(_ publisher: Bytes32, _ debt: Debt) {
     entries.removeAll { $0.publisher == publisher }
     if entries.count >= Debtors.capacity { entries.removeFirst() }
     entries.append(Entry(publisher: publisher, debt: debt))
   }
 
-  /// False where it owed nothing.
+  /// Removes the publisher's debt. Returns false if it had none.
   mutating func settled(_ publisher: Bytes32) -> Bool {
     let before = entries.count
     entries.removeAll { $0.publisher == publisher }
@@ -50,7 +50,7 @@ struct Debtors: Equatable {
     return writer.bytes
   }
 
-  /// Nil for what ``encode()`` has not written.
+  /// Returns nil for anything that ``encode()`` did not write.
   static func decode(_ bytes: [UInt8]) -> Debtors? {
     var reader = ByteReader(bytes)
     var debtors = Debtors()

@@ -1,12 +1,12 @@
 import Bytes
 
-/// Publishers that have paid a lease in full, on a channel that the chain confirmed. Bounded: who has not
-/// settled for the longest time is forgotten first.
+/// Publishers that paid a lease in full on a confirmed channel. Bounded: the one with the oldest
+/// settlement is dropped first.
 struct History: Equatable {
   static let capacity = 1000
   private static let version: UInt8 = 1
 
-  /// Who settled last is the last.
+  /// By last settlement, the oldest first.
   private var publishers: [Bytes32] = []
 
   func contains(_ publisher: Bytes32) -> Bool { publishers.contains(publisher) }
@@ -27,7 +27,7 @@ struct History: Equatable {
     return writer.bytes
   }
 
-  /// Nil for what ``encode()`` has not written.
+  /// Returns nil for anything that ``encode()`` did not write.
   static func decode(_ bytes: [UInt8]) -> History? {
     var reader = ByteReader(bytes)
     var history = History()

@@ -1,7 +1,7 @@
 import Bytes
 
-/// Work that was done for fundings which never confirmed, by the time of each loss. Counts for a day.
-/// Bounded: beyond the capacity losses are added up.
+/// Amounts lost to fundings that never confirmed, with the time of each loss. A loss counts for 24
+/// hours. Bounded: beyond the capacity, losses are merged.
 struct Losses: Equatable {
   static let capacity = 256
   static let daySeconds: UInt64 = 86_400
@@ -27,7 +27,8 @@ struct Losses: Equatable {
     }
   }
 
-  /// Of the last 24 hours. A clock that was set back makes a loss count for longer, never for less.
+  /// The sum of the last 24 hours. If the clock is set back, a loss counts for longer, never for
+  /// less.
   func totalSat(unixSeconds: UInt64) -> UInt64 {
     var total: UInt64 = 0
     for loss in losses where Losses.counts(loss, unixSeconds) {
@@ -54,7 +55,7 @@ struct Losses: Equatable {
     return writer.bytes
   }
 
-  /// Nil for what ``encode()`` has not written.
+  /// Returns nil for anything that ``encode()`` did not write.
   static func decode(_ bytes: [UInt8]) -> Losses? {
     var reader = ByteReader(bytes)
     var read = Losses()

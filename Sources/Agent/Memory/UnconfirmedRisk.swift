@@ -1,20 +1,19 @@
-/// What this machine works for before a funding confirms, over all leases: the owner's number bounds what
-/// double spends can cost in a day.
+/// The risk of unconfirmed fundings over all leases: limits what double spends can cost in a day.
 struct UnconfirmedRisk {
   let limitSat: UInt64
   var losses = Losses()
-  /// What leases without a confirmed channel owe at most, until their next sample.
+  /// The most that each lease without a confirmed channel can owe at its next sample.
   private var exposures: [(lease: LeaseKey, amountSat: UInt64)] = []
 
   init(limitSat: UInt64) { self.limitSat = limitSat }
 
-  /// Replaces what is known of a lease; 0 for one that is confirmed or over.
+  /// Sets a lease's exposure; 0 once it is confirmed or over.
   mutating func set(_ amountSat: UInt64, of lease: LeaseKey) {
     exposures.removeAll { $0.lease == lease }
     if amountSat > 0 { exposures.append((lease, amountSat)) }
   }
 
-  /// What the lease may come to owe before its funding confirms.
+  /// The most that the lease may owe before its funding confirms.
   func allowedSat(_ lease: LeaseKey, unixSeconds: UInt64) -> UInt64 {
     var left = limitSat
     func take(_ amountSat: UInt64) { left -= min(left, amountSat) }
@@ -23,7 +22,7 @@ struct UnconfirmedRisk {
     return left
   }
 
-  /// The lease's funding was double-spent, or never confirmed: what it owed is lost.
+  /// The funding was double-spent or never confirmed: records the loss.
   mutating func lost(_ lease: LeaseKey, _ amountSat: UInt64, unixSeconds: UInt64) {
     set(0, of: lease)
     losses.add(amountSat, unixSeconds: unixSeconds)

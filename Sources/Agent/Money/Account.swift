@@ -2,19 +2,19 @@ import Bitcoin
 import Bytes
 import Market
 
-/// What a lease has used and owes: its lines, its running tasks, the time that its share was reserved, and
-/// what its calls moved. No counter that was ever reported falls. Shared by a lease's books and its tasks.
+/// A lease's usage and the amount owed: task lines, running tasks, reserved time and transferred
+/// bytes. No reported counter decreases. Shared by a lease's books and its tasks.
 final class Account {
   let contract: Contract
-  /// With the longest time between two samples.
+  /// The freeze rule at the longest interval between samples.
   let rule: FreezeRule
-  /// Between two samples of a task.
+  /// The sample interval of a task.
   let sampleMs: UInt64
   private var clock: ReservationClock
   private(set) var reported: LeaseUsage
   private(set) var trafficBytes: UInt64
   private let openedMs: UInt64
-  /// Nothing more is counted.
+  /// Traffic is no longer counted.
   private var isClosed = false
 
   init(_ contract: Contract, _ sums: LeaseSums = LeaseSums(), nowMs: UInt64) {
@@ -28,8 +28,8 @@ final class Account {
     openedMs = nowMs
   }
 
-  /// Often enough that what the share can use between two samples is a small part of what the publisher
-  /// may owe.
+  /// Chosen so that the share's use between two samples is a small part of the contract's loss
+  /// limit.
   private static func sampleMs(_ contract: Contract) -> UInt64 {
     var sampleMs = min(LeaseTimes.mostSampleMs, UInt64(contract.payoutIntervalMs))
     while sampleMs > LeaseTimes.leastSampleMs {
@@ -51,7 +51,7 @@ final class Account {
 
   func reservedMs(nowMs: UInt64) -> UInt64 { clock.totalMs(nowMs: nowMs) }
 
-  /// The call was found dead: what was counted after it fell silent is taken back.
+  /// The call broke: removes the time counted after the silence limit.
   func silent(sinceMs: UInt64, nowMs: UInt64) {
     let countedMs = clock.totalMs(nowMs: nowMs)
     let silentMs = nowMs - min(sinceMs, nowMs)
@@ -61,10 +61,11 @@ final class Account {
       countedMs: countedMs - min(countedMs, silentMs - LeaseTimes.silenceMs))
   }
 
-  /// The publisher's count after a broken connection; false where the books are too far apart.
+  /// Adopts the publisher's count after a reconnection. Returns false if the counts differ too
+  /// much.
   func adopt(_ theirsMs: UInt64, nowMs: UInt64) -> Bool {
     if !clock.adopt(theirsMs, nowMs: nowMs) { return false }
-    // What was reported and is above what the publisher can have believed was never believed.
+    // The publisher cannot have accepted a report above its own count plus the tolerance.
     reported.reservedMs = min(
       reported.reservedMs, theirsMs + theirsMs >> 10 + UsageRule.toleranceMs)
     return true
@@ -72,18 +73,18 @@ final class Account {
 
   func moved(_ bytes: UInt64) { if !isClosed { trafficBytes += bytes } }
 
-  /// All tasks have ended: what the last words move is free.
+  /// All tasks have ended: traffic from here on is not charged.
   func close(nowMs: UInt64) {
     clock.set(running: false, nowMs: nowMs)
     isClosed = true
   }
 
-  /// A bundle came again whose transfer was charged already.
+  /// A repeated bundle transfer that was already charged.
   func uncharge(_ bytes: UInt64) { trafficBytes -= min(trafficBytes, bytes) }
 
   // MARK: Usage
 
-  /// What may still be charged for the disk, where lines come to `sum` already.
+  /// Limits disk usage to what may still be charged; `sum` is the lines' usage.
   func chargeable(_ usage: UsageVector, after sum: UsageVector, nowMs: UInt64) -> UsageVector {
     let most = TrafficAllowance.charged(
       sum.adding(usage), contract.traffic, elapsedMs: nowMs - openedMs)
@@ -103,7 +104,7 @@ final class Account {
       LeaseUsage(tasks: tasks, reservedMs: clock.totalMs(nowMs: nowMs)), reported)
   }
 
-  /// Counter by counter.
+  /// The maximum of each counter.
   private static func higher(_ left: LeaseUsage, _ right: LeaseUsage) -> LeaseUsage {
     var most = left
     most.reservedMs = max(left.reservedMs, right.reservedMs)
@@ -120,6 +121,6 @@ final class Account {
 
   func report(_ usage: LeaseUsage) { reported = usage }
 
-  /// The debt that the contract names included.
+  /// Includes the debt named in the contract.
   func owedSat(_ usage: LeaseUsage) -> UInt64 { contract.owedSat(usage) ?? UInt64.max }
 }

@@ -4,7 +4,7 @@ import Channel
 import Crypto
 import Market
 
-/// What a lease's channels bring up.
+/// An event of a lease's channels.
 enum ChannelNote {
   case stored(channel: UInt8, sequence: UInt64)
   case confirmed(channel: UInt8, height: UInt32)
@@ -14,15 +14,15 @@ enum ChannelNote {
   case spent(channel: UInt8, ChannelSpend, height: UInt32)
 }
 
-/// The channels of a lease: the contract's own, number 0, and its top-ups. Emits what they ask for;
-/// what their lease has to know are ``ChannelNote``s.
+/// The channels of a lease: the contract's own (number 0) and its top-ups. Emits their effects;
+/// events for the lease are ``ChannelNote``s.
 final class ChannelSet {
   private struct Entry {
     let number: UInt8
     let id: Bytes32
     let script: [UInt8]
     var channel: ProviderChannel
-    /// Transactions in blocks that pay to the channel, before the publisher named its funding.
+    /// Confirmed transactions that pay to the channel, seen before the publisher sent its funding.
     var candidates: [(transaction: Transaction, height: UInt32)] = []
   }
 
@@ -46,12 +46,13 @@ final class ChannelSet {
     context.secrets.channelSecret(nonce, number: UInt8(number))
   }
 
-  /// This machine's key for the next channel.
+  /// The provider's key for the next channel.
   var nextKey: [UInt8] { key(entries.count) }
 
   func key(_ number: Int) -> [UInt8] { (try? Secp256k1.publicKey(of: secret(number))) ?? [] }
 
-  /// Throws what the owner's policy objects to. The state's store is emitted by ``drain()``.
+  /// Adds a channel. Throws if the owner's policy rejects it. ``drain()`` emits the store of its
+  /// state.
   func add(_ terms: ChannelTerms) throws(ChannelError) {
     let number = entries.count
     let channel = try ProviderChannel(
@@ -59,7 +60,7 @@ final class ChannelSet {
     append(channel, number)
   }
 
-  /// A channel as an earlier run stored it.
+  /// Restores a channel.
   func restore(_ state: [UInt8]) throws(ChannelError) {
     let number = entries.count
     let channel = try ProviderChannel(restoring: state, secret: secret(number), policy: policy)
@@ -90,21 +91,21 @@ final class ChannelSet {
     }
   }
 
-  /// Asks peers again for fundings that no block holds.
+  /// Relays unconfirmed fundings again.
   func relay() {
     for entry in entries where entry.channel.fundingHeight == nil && entry.channel.spend == nil {
       if let funding = entry.channel.fundingTransaction { context.emit(.relay(funding)) }
     }
   }
 
-  // MARK: What can be asked
+  // MARK: Queries
 
   var count: Int { entries.count }
   var ids: [Bytes32] { entries.map { $0.id } }
   var terms: [ChannelTerms] { entries.map { $0.channel.terms } }
   var capacitySat: UInt64 { sum { $0.terms.capacitySat } }
   var paymentCount: UInt64 { sum { $0.paymentCount } }
-  /// Signed by the publisher, on whatever channel.
+  /// Signed by the publisher, over all channels.
   var paidSat: UInt64 { sum { $0.paidSat } }
   var payoutSat: UInt64 { sum { $0.spend?.payoutSat ?? 0 } }
 
@@ -114,12 +115,12 @@ final class ChannelSet {
     return sum
   }
 
-  /// What can still be paid through open channels.
+  /// The amount that open channels can still pay, in sat.
   var roomSat: UInt64 {
     sum { $0.isOpen ? $0.terms.maxPayableSat - min($0.paidSat, $0.terms.maxPayableSat) : 0 }
   }
 
-  /// What a reorganisation or a double spend cannot take back: paid on confirmed channels, and by closes.
+  /// The amount paid on confirmed channels and by confirmed closes, in sat.
   var countingSat: UInt64 {
     sum { channel in
       if channel.isConfirmed { return channel.paidSat }
@@ -127,14 +128,14 @@ final class ChannelSet {
     }
   }
 
-  /// No funding counts yet, or none any more.
+  /// Whether no channel is confirmed or spent.
   var isUnconfirmed: Bool {
     !entries.contains { $0.channel.isConfirmed || $0.channel.spend != nil }
   }
 
   var isDoubleSpent: Bool { entries.contains { $0.channel.conflict != nil } }
 
-  /// A channel that can still be paid through, or may come to be.
+  /// Whether some channel is neither spent nor closing.
   var hasUsable: Bool {
     entries.contains { $0.channel.spend == nil && $0.channel.closingRung == nil }
   }
@@ -145,12 +146,12 @@ final class ChannelSet {
     Int(number) < entries.count ? entries[Int(number)].channel : nil
   }
 
-  /// A top-up was agreed on, and no block holds it deep enough.
+  /// Whether the newest top-up lacks confirmations.
   var awaitsTopUp: Bool {
     entries.count > 1 && newest?.isConfirmed == false && newest?.spend == nil
   }
 
-  /// The height at which the last confirmed channel has to be closed.
+  /// The close height of the last confirmed channel.
   var confirmedUntilHeight: UInt32 {
     var height: UInt32 = 0
     for entry in entries where entry.channel.isConfirmed {
@@ -159,7 +160,7 @@ final class ChannelSet {
     return height
   }
 
-  /// For the books of both sides, in order.
+  /// The paid amounts as named in statements, by number.
   var paid: [Statement.Paid] {
     var paid: [Statement.Paid] = []
     for entry in entries where entry.channel.paidSat > 0 {
@@ -181,7 +182,7 @@ final class ChannelSet {
 
   // MARK: What the publisher sends
 
-  /// The funding of a channel, raw. Throws where it cannot be; what was handed over before is nothing new.
+  /// Accepts the funding of a channel; a repeated one is ignored. Throws if it is invalid.
   func offered(_ number: UInt8, _ transaction: Transaction) throws(ChannelError) {
     let index = Int(number)
     guard index < entries.count else {
@@ -214,7 +215,7 @@ final class ChannelSet {
 
   // MARK: Closing
 
-  /// Signs the close of a channel for the publisher, at all rungs. Nil where there is none.
+  /// Signs the close of a channel for the publisher, at all rungs. Nil if it cannot be signed.
   func signClose(_ number: UInt8) -> SignedClose? {
     let index = Int(number)
     guard index < entries.count,
@@ -232,8 +233,7 @@ final class ChannelSet {
     return closes
   }
 
-  /// Broadcasts the closes of all channels that were paid. What failed is only logged: the chain has the
-  /// coins, or there are none.
+  /// Broadcasts the closes of all paid channels. A failure is only logged.
   func close() {
     for index in entries.indices { close(index) }
   }
@@ -256,14 +256,14 @@ final class ChannelSet {
     drain(index)
   }
 
-  /// Nothing is left to collect: every channel that was paid is spent, or never will be funded.
+  /// Whether every paid channel is spent or double-spent.
   var isCollected: Bool {
     !entries.contains {
       $0.channel.best != nil && $0.channel.spend == nil && $0.channel.conflict == nil
     }
   }
 
-  /// No reorganisation is expected to undo it.
+  /// Whether all spends have enough confirmations to be final.
   var isBuried: Bool {
     if !isCollected { return false }
     for entry in entries {
@@ -273,7 +273,7 @@ final class ChannelSet {
     return true
   }
 
-  /// The closes that are not in a block yet, wire byte order.
+  /// Transaction ids of unconfirmed closes, in wire byte order.
   var closesUnderWay: [Bytes32] {
     var txids: [Bytes32] = []
     for entry in entries where entry.channel.spend == nil {
@@ -343,7 +343,7 @@ final class ChannelSet {
 
   func drain() { for index in entries.indices { drain(index) } }
 
-  /// The store stands before everything that relies on it, and the driver keeps that order.
+  /// Emits a channel's effects in order: its store precedes effects that depend on it.
   private func drain(_ index: Int) {
     let number = entries[index].number
     while let effect = entries[index].channel.nextEffect() {

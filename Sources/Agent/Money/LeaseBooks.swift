@@ -3,7 +3,7 @@ import Bytes
 import Channel
 import Market
 
-/// The money of a lease: its record, its channels, its account, and the statements about them.
+/// A lease's record, channels, account and statements.
 final class LeaseBooks {
   private(set) var record: LeaseRecord
   let channels: ChannelSet
@@ -13,15 +13,15 @@ final class LeaseBooks {
   let contract: Contract
   let id: Bytes32
 
-  /// The last statement that both signed.
+  /// The last statement signed by both sides.
   private var statement: Signed<Statement>?
-  /// Said, and not signed by the publisher yet.
+  /// Sent, and not signed by the publisher.
   private var proposed: Signed<Statement>?
   private var statedLines: UInt32
-  /// What was owed when a reorganisation took the funding out of the chain.
+  /// The amount owed when a reorganisation removed the funding, in sat.
   private(set) var lostAtSat: UInt64
 
-  // Reports of this connection.
+  // Reports on this connection.
   private var reportCount: UInt64 = 0
   private var reportedAtMs: UInt64?
   private var reportedOwedSat: UInt64 = 0
@@ -45,7 +45,7 @@ final class LeaseBooks {
 
   func store() { context.emit(.storeLease(contract: id, record.encode())) }
 
-  /// Enters a stage and puts it on disk before anything that follows.
+  /// Enters a stage and stores it, ahead of later effects.
   func enter(_ stage: LeaseStage, ending: LeaseEnding? = nil) {
     record.stage = stage
     if let ending { record.ending = ending }
@@ -57,7 +57,7 @@ final class LeaseBooks {
       "lease " + id.leaseText + ": " + stage.text + (ending.map { ": " + $0.text } ?? ""))
   }
 
-  /// No order of a task is to be found on disk any more.
+  /// Erases all task orders from disk, once.
   func eraseTraces() {
     if hasErased { return }
     hasErased = true
@@ -72,7 +72,7 @@ final class LeaseBooks {
 
   func owedSat(_ work: LeaseWork) -> UInt64 { account.owedSat(usage(work)) }
 
-  /// What a double spend would cost: work beyond the debt of an earlier lease.
+  /// The loss from a double spend: the amount owed, without the debt of an earlier lease.
   func exposedSat(_ work: LeaseWork) -> UInt64 {
     let owed = owedSat(work)
     let before = (contract.debt?.amountSat ?? 0) + lostAtSat
@@ -115,8 +115,8 @@ final class LeaseBooks {
     toldLadderSatPerKvB = 0
   }
 
-  /// Reports at payout intervals, and as soon as half the loss is owed: a statement first, where lines
-  /// were added.
+  /// Reports usage at payout intervals and when half the loss limit is owed; a statement comes
+  /// first if lines were added.
   func reportIfDue(_ work: LeaseWork) {
     if !call.isReady { return }
     let usage = usage(work)
@@ -130,7 +130,7 @@ final class LeaseBooks {
     if !isFirst && !isTime && !isHalf { return }
     if work.lines.count > statedLines { state(work, usage, isFinal: false) }
     if !isFirst && !isHalf && usage == account.reported {
-      // Nothing new: the next look is an interval away.
+      // Nothing changed: check again after an interval.
       reportedAtMs = context.nowMs
       return
     }
@@ -148,13 +148,13 @@ final class LeaseBooks {
     call.say(.usage(UsageReport(sequence: reportCount, usage: usage, owedSat: owed)))
   }
 
-  /// When ``reportIfDue(_:)`` changes by time alone.
+  /// When ``reportIfDue(_:)`` is due next.
   func nextReportMs(isCounting: Bool, hasLines: Bool) -> UInt64 {
     guard call.isReady, isCounting || hasLines else { return UInt64.max }
     return (reportedAtMs ?? context.nowMs) + UInt64(contract.payoutIntervalMs)
   }
 
-  /// What may be owed more before half the loss is; no bound once it is.
+  /// The amount until half the loss limit is owed; `UInt64.max` once it is.
   func reportRoomSat(_ work: LeaseWork) -> UInt64 {
     let owed = owedSat(work)
     let limit = channels.paidSat + halfLossSat
@@ -182,14 +182,14 @@ final class LeaseBooks {
       .statement(body: made.body.encode(), providerSignature: made.providerSignature))
   }
 
-  /// All tasks have ended: what the lease comes to.
+  /// All tasks have ended: sends the final statement and report.
   func stateFinally(_ work: LeaseWork) {
     let usage = usage(work)
     state(work, usage, isFinal: true)
     report(work, usage, account.owedSat(usage))
   }
 
-  /// False where the signature is not the publisher's.
+  /// Stores the publisher's signature of a statement. Returns false if it is invalid.
   func statementSigned(_ digest: Bytes32, _ signature: [UInt8], _ work: LeaseWork) -> Bool {
     guard var signed = proposed, signed.body.digest == digest else { return true }
     do { try signed.body.verify(signature, by: contract.publisher) } catch { return false }
@@ -202,8 +202,8 @@ final class LeaseBooks {
 
   // MARK: The receipt
 
-  /// The final statement with what was paid, and the closes of all channels. What tasks were is erased
-  /// before.
+  /// Sends the receipt (the final statement with the payments) and all signed closes. Erases the
+  /// task orders first.
   func sayReceipt(_ work: LeaseWork) {
     let closes = channels.signCloses()
     let made = make(work, usage(work), isFinal: true)
@@ -217,7 +217,7 @@ final class LeaseBooks {
         body: made.body.encode(), providerSignature: made.providerSignature, closes: closes))
   }
 
-  /// False where the signature is not the publisher's.
+  /// Stores the publisher's signature of the receipt. Returns false if it is invalid.
   func receiptSigned(_ signature: [UInt8]) -> Bool {
     guard let receipt = record.receipt else { return true }
     do { try receipt.body.verify(signature, by: contract.publisher) } catch { return false }
@@ -227,7 +227,7 @@ final class LeaseBooks {
 
   // MARK: Channels
 
-  /// A top-up of the publisher's. Nil where it was agreed on, else why not.
+  /// Handles a top-up. Returns nil if accepted, else the refusal.
   func topUp(_ body: [UInt8], _ signature: [UInt8]) -> Refusal? {
     let topUp: TopUp
     do throws(MarketError) {
@@ -276,14 +276,14 @@ final class LeaseBooks {
     return nil
   }
 
-  /// A top-up that an earlier run had not put on disk whole.
+  /// Drops top-ups whose channel was not stored.
   func dropTopUps(from index: Int) {
     record.topUps.removeLast(record.topUps.count - index)
     store()
   }
 
-  /// Whether the newest channel's ladder is too low for the fees of the day; the publisher is told how
-  /// high the next one's has to reach.
+  /// Whether the newest channel's ladder is too low for current fees. Sends the required top rate
+  /// to the publisher.
   func ladderIsLow() -> Bool {
     guard let newest = channels.newest,
       newest.needsHigherLadder(estimateSatPerKvB: context.feeRateSatPerKvB)
@@ -297,7 +297,7 @@ final class LeaseBooks {
     return true
   }
 
-  /// What both sides need to go on after a broken connection.
+  /// The lease state, exchanged after a reconnection.
   func state(_ work: LeaseWork, isEnding: Bool) -> LeaseState {
     LeaseState(
       lastTask: work.lastNumber, lines: work.lines.count, chain: work.lines.chain,
@@ -305,7 +305,7 @@ final class LeaseBooks {
       isEnding: isEnding)
   }
 
-  /// Says again what it sees of a channel's funding.
+  /// Sends the state of a channel's funding.
   func sayFunding(_ number: UInt8) {
     guard let channel = channels.channel(number), channel.funding != nil, call.isReady else {
       return
@@ -319,7 +319,7 @@ final class LeaseBooks {
 
   // MARK: The end
 
-  /// What the publisher still owes is remembered; who paid in full has settled.
+  /// Records the publisher's debt, or that it paid in full.
   func remember(_ work: LeaseWork) {
     let owed = owedSat(work)
     let paid = channels.isDoubleSpent ? channels.countingSat : channels.paidSat

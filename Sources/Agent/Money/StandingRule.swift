@@ -1,26 +1,26 @@
 import Market
 
-/// Whether a lease's tasks run, and if not why: freeze on unpaid, the number for unconfirmed fundings, the
-/// owner's peace.
+/// Decides whether a lease's tasks run, and if not, why: unpaid balance, unconfirmed funding, or
+/// idle policy.
 struct StandingRule {
   var rule: FreezeRule
   var maxLossSat: UInt64
-  /// Why the owner needs the machine; nil where nobody does.
+  /// Why the idle policy pauses tasks; nil if it does not.
   var pause: String?
-  /// Debt included.
+  /// Includes the debt named in the contract.
   var owedSat: UInt64
-  /// Signed by the publisher, on whatever channel.
+  /// Signed by the publisher, over all channels.
   var paidSat: UInt64
-  /// Of that what confirmed channels hold.
+  /// The part of `paidSat` on confirmed channels.
   var countingSat: UInt64
-  /// No funding is confirmed; then `exposedSat` is what would be lost, and `allowedSat` may be.
+  /// No funding is confirmed: a double spend would cost `exposedSat`; the limit is `allowedSat`.
   var isUnconfirmed: Bool
   var exposedSat: UInt64
   var allowedSat: UInt64
-  /// A top-up was agreed on, and was not seen in time.
+  /// The funding of an accepted top-up was not seen in time.
   var lacksTopUp: Bool
 
-  /// What may be owed more before the standing changes.
+  /// The amount that may still accrue before the standing changes, in sat.
   var roomSat: UInt64 {
     func room(_ owedSat: UInt64, _ limitSat: UInt64) -> UInt64 {
       let (worst, overflow) = owedSat.addingReportingOverflow(rule.headroomSat)
@@ -31,25 +31,25 @@ struct StandingRule {
     return isUnconfirmed ? min(credit, room(exposedSat, allowedSat)) : credit
   }
 
-  /// The standing, and for people the numbers behind it.
+  /// The standing, and a message with the amounts.
   var decision: (standing: Standing, text: String) {
     if let pause { return (.paused, pause) }
     if isUnconfirmed && !rule.mayRun(owedSat: exposedSat, paidSat: 0, allowedSat: allowedSat) {
       return (
         .unconfirmed,
-        "\(exposedSat) sat are owed and the funding is in no block; this machine risks "
-          + "\(allowedSat) sat until it is"
+        "\(exposedSat) sat are owed and the funding is unconfirmed; the limit is "
+          + "\(allowedSat) sat until it confirms"
       )
     }
     let paid = isUnconfirmed ? paidSat : countingSat
     if !rule.mayRun(owedSat: owedSat, paidSat: paid, allowedSat: maxLossSat) {
       return (
         .frozen,
-        "\(owedSat) sat are owed, \(paid) sat are paid; \(maxLossSat) sat may be owed beyond that"
+        "\(owedSat) sat are owed, \(paid) sat are paid; the loss limit is \(maxLossSat) sat"
       )
     }
     if lacksTopUp {
-      return (.awaitingTopUp, "the funding of the next channel has to confirm")
+      return (.awaitingTopUp, "the funding of the next channel must confirm")
     }
     return (.running, "")
   }

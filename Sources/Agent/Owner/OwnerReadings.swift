@@ -1,21 +1,22 @@
-/// What the machine says of its owner and of itself at one moment. Nil: this machine has no such sensor.
+/// Sensor readings of the host at one moment. Nil: the host has no such sensor.
 public struct OwnerReadings: Equatable, Sendable {
-  /// The share of all processors that programs other than jobs and agent used of late, thousandths.
+  /// Recent processor load of programs other than tasks and agent, in thousandths of all
+  /// processors.
   public var othersLoadMilli: UInt32?
-  /// Seconds since somebody last touched a keyboard, a mouse or a terminal.
+  /// Seconds since the last input on a keyboard, a mouse or a terminal.
   public var idleSeconds: UInt64?
   public var isOnBattery: Bool?
-  /// The hottest sensor, thousandths of a degree Celsius.
+  /// The hottest sensor, in thousandths of a degree Celsius.
   public var milliCelsius: Int64?
-  /// The owner's clock: minutes since midnight.
+  /// Local time: minutes since midnight.
   public var minuteOfDay: UInt32 = 0
-  /// What agent and jobs have written to storage since the agent started.
+  /// Bytes written to storage by agent and tasks since the agent started.
   public var writtenBytes: UInt64 = 0
 
   public init() {}
 }
 
-/// A part of the day, from one minute to before another; it may go over midnight.
+/// A part of the day, from one minute up to, but not including, another; it may span midnight.
 public struct DayPart: Equatable, Sendable {
   public var fromMinute: UInt32
   public var toMinute: UInt32
@@ -31,18 +32,19 @@ public struct DayPart: Equatable, Sendable {
   }
 }
 
-/// When jobs have to make way: the section `[owner]` of `zennet.conf`.
+/// The idle policy's settings: the section `[owner]` of `zennet.conf`.
 public struct OwnerWishes: Equatable, Sendable {
-  /// Pause while others use more of the processors than this, thousandths; 0: do not care.
+  /// Pause while other programs' load exceeds this, in thousandths of all processors; 0 for no
+  /// limit.
   public var loadMilli: UInt32 = 0
-  /// Pause until nobody has touched the machine for so long; 0: do not care.
+  /// Pause until there was no input for this many seconds; 0 for no limit.
   public var quietSeconds: UInt64 = 0
   public var worksOnBattery = false
-  /// Pause above this; what most processors' own throttling begins at.
+  /// Pause above this temperature. Most processors begin to throttle near the default.
   public var maxCelsius: UInt32 = 85
-  /// When work may be done; empty: at any time.
+  /// When tasks may run; empty for any time.
   public var hours: [DayPart] = []
-  /// The most that agent and jobs may write to storage in a day; 0: do not care.
+  /// The most that agent and tasks may write to storage in a day, in MiB; 0 for no limit.
   public var flashMiBPerDay: UInt32 = 0
 
   public init() {}

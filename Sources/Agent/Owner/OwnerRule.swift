@@ -1,18 +1,19 @@
-/// The owner's peace: whether jobs may run now, and why not. Pure: readings and time come in, reasons go
-/// out. What has ended a moment ago may come back: jobs go on only after some calm.
+/// The idle policy: decides from sensor readings whether tasks may run, and if not, why. It
+/// performs no I/O. After a pause for load or temperature, tasks resume only after some hysteresis.
 public struct OwnerRule: Equatable, Sendable {
   public enum Reason: UInt8, CaseIterable, Equatable, Sendable {
     case load, input, battery, temperature, hours, wear
   }
 
-  /// After a reason of this kind is gone, so long it must stay away.
+  /// How long the load must stay below its limit before tasks resume.
   public static let calmMs: UInt64 = 30_000
-  /// Below its limit by this much a hot machine has cooled down, thousandths of a degree.
+  /// How far the temperature must fall below its limit before tasks resume, in thousandths of a
+  /// degree.
   public static let coolerMilliCelsius: Int64 = 5_000
   static let dayMs: UInt64 = 86_400_000
 
   public let wishes: OwnerWishes
-  /// Why jobs are paused, in the order of ``Reason``; empty: they may run.
+  /// Why tasks are paused, in the order of ``Reason``; empty while they may run.
   public private(set) var reasons: [Reason] = []
   private var readings = OwnerReadings()
   private var lastBusyMs: UInt64?
@@ -24,7 +25,7 @@ public struct OwnerRule: Equatable, Sendable {
 
   public var isPaused: Bool { !reasons.isEmpty }
 
-  /// Looks at the machine anew. `nowMs` never goes back.
+  /// Evaluates new readings. `nowMs` must not decrease.
   public mutating func read(_ readings: OwnerReadings, nowMs: UInt64) {
     self.readings = readings
     var found: [Reason] = []
@@ -56,7 +57,8 @@ public struct OwnerRule: Equatable, Sendable {
     return isHot
   }
 
-  /// A day begins when the last one is over, not at midnight: this machine may have no right clock.
+  /// Days are counted from the first reading, not from midnight, because the host's clock may be
+  /// wrong.
   private mutating func isWorn(_ nowMs: UInt64) -> Bool {
     guard wishes.flashMiBPerDay > 0 else { return false }
     if dayStartMs == nil || nowMs - (dayStartMs ?? 0) >= OwnerRule.dayMs {
@@ -67,7 +69,7 @@ public struct OwnerRule: Equatable, Sendable {
     return today >> 20 >= UInt64(wishes.flashMiBPerDay)
   }
 
-  /// For the owner's eyes: every reason with its number.
+  /// All reasons with their values, for the owner.
   public var text: String {
     var text = ""
     for reason in reasons { text += (text.utf8.isEmpty ? "" : ", ") + describe(reason) }
@@ -80,13 +82,13 @@ public struct OwnerRule: Equatable, Sendable {
       return "other programs use the machine (\((readings.othersLoadMilli ?? 0) / 10) %, more than "
         + "\(wishes.loadMilli / 10) % in the last \(OwnerRule.calmMs / 1000) s)"
     case .input:
-      return "somebody uses the machine (\(readings.idleSeconds ?? 0) s ago, wanted are "
-        + "\(wishes.quietSeconds) s of quiet)"
+      return "last input \(readings.idleSeconds ?? 0) s ago; needs "
+        + "\(wishes.quietSeconds) s idle"
     case .battery: return "on battery"
     case .temperature:
       return "too hot (\((readings.milliCelsius ?? 0) / 1000) C, the limit is "
         + "\(wishes.maxCelsius) C)"
-    case .hours: return "outside the given hours"
+    case .hours: return "outside the configured hours"
     case .wear: return "\(wishes.flashMiBPerDay) MiB were written to storage today"
     }
   }

@@ -2,7 +2,7 @@ import Bytes
 import Market
 import Session
 
-/// Brings the bundles that a lease's tasks wait for, in the order of the tasks.
+/// Downloads the bundles that a lease's tasks wait for, in task order.
 final class BundlePuller {
   private let lease: LeaseKey
   private let call: Call
@@ -26,7 +26,7 @@ final class BundlePuller {
   func disconnected() { shelf.disconnected() }
   func lost(_ digest: Bytes32) { shelf.lost(digest) }
 
-  /// Asks for what is missing, as far as there is room.
+  /// Requests missing bundles, as far as there is room.
   func pull(_ table: TaskTable) {
     if !call.isReady { return }
     var pinned: [Bytes32] = []
@@ -50,7 +50,7 @@ final class BundlePuller {
     }
   }
 
-  /// False where nothing more can be asked for now.
+  /// Returns false if no further bundle can be requested now.
   private func pull(
     _ bundle: BundleRef, of task: LeaseTask, _ pinned: [Bytes32], _ referenced: [Bytes32],
     mayEvict: Bool
@@ -70,7 +70,8 @@ final class BundlePuller {
     return true
   }
 
-  /// True for a stream that brings a bundle; `wrong` is one that is not what its digest says.
+  /// Handles bytes of a bundle stream; `isTaken` is false for an unrelated stream. `wrong` is the
+  /// digest of a bundle that does not match it.
   func received(_ bytes: [UInt8], on stream: StreamId) -> (isTaken: Bool, wrong: Bytes32?) {
     guard let (receipt, wanted, uncharged) = shelf.received(bytes, on: stream) else {
       return (false, nil)
@@ -86,13 +87,13 @@ final class BundlePuller {
     case .wrong(let digest):
       context.emit(.dropBundle(lease, digest: digest))
       call.resetStream(stream)
-      context.warning("bundle " + digest.hex + ": the publisher sends other bytes")
+      context.warning("bundle " + digest.hex + ": the publisher's bytes do not match the digest")
       return (true, digest)
     }
     return (true, nil)
   }
 
-  /// The publisher gave the stream up: gives the digest of what will not come.
+  /// The publisher gave up the stream. Returns the bundle's digest; nil for an unrelated stream.
   func failed(_ stream: StreamId) -> Bytes32? {
     guard let digest = shelf.failed(stream) else { return nil }
     context.emit(.dropBundle(lease, digest: digest))

@@ -3,15 +3,15 @@ import Crypto
 import Market
 import Session
 
-/// The bundles of a lease, by digest: asked for when a task needs them, checked, and kept for the life of
-/// the lease within its disk share. Where room is needed the one used least recently goes, unreferenced
-/// ones first.
+/// The bundles of a lease, by digest: requested when a task needs them, verified, and kept for the
+/// lease's lifetime within its disk limit. To make room, the least recently used is evicted,
+/// unreferenced ones first.
 struct BundleShelf {
   private struct Pull {
     var stream: StreamId?
     var received: UInt64
     var hash: Sha256
-    /// The task that asked for it was charged for it before.
+    /// The requesting task was already charged for the transfer.
     var isRepeated: Bool
   }
 
@@ -26,19 +26,19 @@ struct BundleShelf {
     var lastUse: UInt64
   }
 
-  /// What became of bytes that came.
+  /// The result of received bytes.
   enum Receipt: Equatable {
-    /// To be staged; more is wanted.
+    /// Stage the bytes; more follow.
     case part(digest: Bytes32)
-    /// To be staged: the bundle is whole and right.
+    /// Stage the bytes; the bundle is complete and verified.
     case whole(digest: Bytes32)
-    /// It is not what its digest says.
+    /// The bundle does not match its size or digest.
     case wrong(digest: Bytes32)
   }
 
-  /// Bytes that the publisher may send before this machine grants more.
+  /// Flow control window of a bundle stream.
   static let window = 1 << 20
-  /// At a time.
+  /// Most concurrent downloads.
   static let mostPulls = 8
 
   private let limitBytes: UInt64
@@ -68,7 +68,7 @@ struct BundleShelf {
 
   func holdsAll(_ bundles: [BundleRef]) -> Bool { bundles.allSatisfy { isHeld($0.digest) } }
 
-  /// A task starts with these.
+  /// Marks the bundles as used by a starting task.
   mutating func used(_ bundles: [BundleRef]) {
     clock += 1
     for index in entries.indices
@@ -79,7 +79,7 @@ struct BundleShelf {
 
   // MARK: Pulling
 
-  /// Whether a bundle is on its way.
+  /// Whether a download is in progress.
   var isPulling: Bool { pulls > 0 }
 
   private var pulls: Int {
@@ -89,11 +89,11 @@ struct BundleShelf {
     }
   }
 
-  /// Makes room for a bundle, as far as that can be: gives the digests of those that went for it.
+  /// Evicts bundles to make room, as far as possible. Returns the digests of the evicted ones.
   ///
   /// - Parameters:
   ///   - pinned: bundles that must stay.
-  ///   - referenced: those that tasks wait for, which go last, and only where `mayEvict`.
+  ///   - referenced: bundles that tasks wait for; evicted last, and only if `mayEvict`.
   mutating func makeRoom(
     for ref: BundleRef, pinned: [Bytes32], referenced: [Bytes32], mayEvict: Bool
   ) -> [Bytes32] {
@@ -107,10 +107,9 @@ struct BundleShelf {
     return dropped
   }
 
-  /// The place from which on a bundle is to be asked for; nil where it is here, on its way, or there is
-  /// no room now.
+  /// The offset at which to request a bundle; nil if it is here, in transfer, or does not fit now.
   ///
-  /// - Parameter isRepeated: the task that asks was charged for its transfer before.
+  /// - Parameter isRepeated: the requesting task was already charged for the transfer.
   mutating func want(_ ref: BundleRef, isRepeated: Bool) -> UInt64? {
     if pulls >= BundleShelf.mostPulls { return nil }
     if let index = index(ref.digest) {
@@ -127,7 +126,7 @@ struct BundleShelf {
     return 0
   }
 
-  /// The bundle to go next: unreferenced, then referenced, each the one used least recently.
+  /// The bundle to evict next: unreferenced before referenced, the least recently used first.
   private func victim(_ pinned: [Bytes32], _ referenced: [Bytes32], _ mayEvict: Bool) -> Int? {
     var best: Int?
     for index in entries.indices {
@@ -150,7 +149,7 @@ struct BundleShelf {
     return best
   }
 
-  /// The stream that brings it.
+  /// Sets the stream that transfers the bundle.
   mutating func opened(_ digest: Bytes32, _ stream: StreamId) {
     guard let index = index(digest), case .pulling(var pull) = entries[index].state else { return }
     pull.stream = stream
@@ -159,8 +158,8 @@ struct BundleShelf {
 
   func brings(_ stream: StreamId) -> Bool { index(stream) != nil }
 
-  /// Bytes came; nil for a stream that brings no bundle. `uncharged` are bytes whose transfer was charged
-  /// before.
+  /// Handles received bytes; nil for an unrelated stream. `uncharged` counts bytes whose transfer
+  /// was already charged.
   mutating func received(
     _ bytes: [UInt8], on stream: StreamId
   ) -> (receipt: Receipt, wanted: Int, uncharged: UInt64)? {
@@ -190,7 +189,7 @@ struct BundleShelf {
     return (.whole(digest: ref.digest), 0, uncharged)
   }
 
-  /// The publisher gave the stream up, or ended it early: gives the bundle's digest.
+  /// The stream ended early. Returns the bundle's digest.
   mutating func failed(_ stream: StreamId) -> Bytes32? {
     guard let index = index(stream) else { return nil }
     return entries.remove(at: index).ref.digest
@@ -198,7 +197,7 @@ struct BundleShelf {
 
   mutating func lost(_ digest: Bytes32) { entries.removeAll { $0.ref.digest == digest } }
 
-  /// The streams went with the connection: what came of them stays.
+  /// The connection broke; received bytes are kept.
   mutating func disconnected() {
     for index in entries.indices {
       guard case .pulling(var pull) = entries[index].state else { continue }

@@ -3,27 +3,27 @@ import Market
 import Sandbox
 import Session
 
-/// The exec sessions of a lease: a shell, a look at a file, a copy, each in the sandbox of a running task.
-/// They are metered and frozen with the task and end with it; they also end with the connection: nobody
-/// could answer for what a shell does while its terminal is away.
+/// The exec sessions of a lease, each in the sandbox of a running task. They are metered and frozen
+/// with the task and end with it. They also end with the connection, because no client could
+/// control them.
 final class ExecSessions {
-  /// At a time; each has up to three of the session's streams.
+  /// Most concurrent sessions; each uses up to three streams.
   static let most = 6
   private static let inputWindow = 65_536
 
   private struct Session {
     let id: UInt32
     let task: TaskRef
-    /// What its streams are called.
+    /// The key that its streams are opened with.
     let key: Bytes32
     let isTerminal: Bool
     var input: StreamId?
     var standardOutput = OutputBuffer(historyBytes: 0)
     var standardError = OutputBuffer(historyBytes: 0)
-    /// Its end was said.
+    /// Its end was sent.
     var hasEnded = false
 
-    /// It ended, and all that it printed was sent.
+    /// It ended and all output was sent.
     var isOver: Bool { hasEnded && standardOutput.isDone && (isTerminal || standardError.isDone) }
   }
 
@@ -48,11 +48,12 @@ final class ExecSessions {
 
   // MARK: The publisher
 
-  /// `request` has its whole environment and its folder. False where its number is in use.
+  /// Starts a session; `request` has its full environment and working directory. Returns false if
+  /// its number is in use.
   func start(_ request: ExecRequest) -> Bool {
     if index(request.id) != nil { return false }
     if sessions.count >= ExecSessions.most {
-      refuse(request.id, "\(sessions.count) exec sessions run, the most there are at a time")
+      refuse(request.id, "\(sessions.count) exec sessions run; the limit is \(ExecSessions.most)")
       return true
     }
     let task = TaskRef(lease: lease, number: request.task)
@@ -66,7 +67,7 @@ final class ExecSessions {
     return true
   }
 
-  /// EAGAIN, as where a process cannot be made.
+  /// Reports EAGAIN, as when a process cannot be created.
   func refuse(_ id: UInt32, _ reason: String) {
     context.info("exec session refused: " + reason)
     call.say(.execEnded(ExecEnd(id: id, kind: .neverRan, status: 11)))
@@ -84,7 +85,7 @@ final class ExecSessions {
     }
   }
 
-  /// True when the stream is one of an exec session's.
+  /// Returns whether the stream belongs to an exec session.
   func streamOpened(_ id: StreamId, _ opening: StreamOpening) -> Bool {
     guard let index = sessions.firstIndex(where: { $0.key == opening.key }) else { return false }
     switch opening.kind {
@@ -119,8 +120,8 @@ final class ExecSessions {
     if !session.isTerminal { call.endStream(id) }
   }
 
-  /// The publisher gives a stream up: of its input that is no matter, of its output it means that nobody
-  /// reads it.
+  /// The publisher reset a stream. A reset output stream ends the session; a reset input stream
+  /// does not.
   func streamReset(_ id: StreamId) {
     for index in sessions.indices {
       if sessions[index].standardOutput.stream == id || sessions[index].standardError.stream == id {
@@ -138,10 +139,10 @@ final class ExecSessions {
     context.emit(.exec(session.task, id: session.id, .end))
   }
 
-  /// The connection is gone.
+  /// The connection closed.
   func endAll() { while !sessions.isEmpty { end(sessions.count - 1) } }
 
-  /// The task's program is over, and with it all beside it.
+  /// The task ended, and its exec sessions with it.
   func taskEnded(_ number: UInt32) {
     for session in sessions where session.task.number == number && !session.hasEnded {
       ended(number, session.id, .signalled(9))
@@ -159,7 +160,7 @@ final class ExecSessions {
       window: ExecSessions.inputWindow)
   }
 
-  /// One that never ran has no streams.
+  /// The session's program ended. One that never ran has no streams.
   func ended(_ task: UInt32, _ id: UInt32, _ outcome: JobOutcome) {
     guard let index = index(task, id), !sessions[index].hasEnded else { return }
     let (kind, status) = LeaseTask.exit(outcome)
@@ -204,7 +205,7 @@ final class ExecSessions {
     pump()
   }
 
-  /// Sends what can be sent; releases sessions that are over and of which all is sent.
+  /// Sends output as far as flow control allows, and releases finished sessions.
   func pump() {
     for index in sessions.indices {
       sessions[index].standardOutput.pump(call)
@@ -218,7 +219,7 @@ final class ExecSessions {
 }
 
 extension OutputBuffer {
-  /// Sends what the stream takes.
+  /// Sends output as far as the stream accepts it.
   mutating func pump(_ call: Call) {
     guard let stream else { return }
     while unsent > 0 {

@@ -2,21 +2,21 @@ import Bytes
 import Market
 import Sandbox
 
-/// One task of a lease: an order that waits, a sandbox, a line.
+/// One task of a lease: first a queued order, then a sandbox, then a line.
 final class LeaseTask {
-  /// The publisher's or this machine's wish that it end.
+  /// A requested stop.
   struct Stop: Equatable {
     let kind: ExitKind
     let reason: StopReason
-    /// No more than this is owed of it.
+    /// The most usage that is charged.
     let most: UsageVector
-    /// SIGTERM was sent; killed then.
+    /// SIGTERM was sent; when to kill the task.
     var killAtMs: UInt64?
   }
 
   struct Running: Equatable {
     let startedUnixSeconds: UInt64
-    /// As far as it is owed.
+    /// The usage that is charged.
     var usage = UsageVector()
     var nextSampleAtMs: UInt64
     var stop: Stop?
@@ -31,25 +31,25 @@ final class LeaseTask {
 
   enum Phase: Equatable {
     case queued(TaskOrder)
-    /// Its sandbox is being made.
+    /// Its sandbox is being created.
     case starting(TaskOrder, stop: Stop?)
     case running(TaskOrder, Running)
-    /// Its program is over; its results are being collected.
+    /// Its program ended; its results are being collected.
     case collecting(TaskOrder, Exit)
-    /// Its line is made.
+    /// It has its line.
     case ended(TaskLine)
   }
 
   let number: UInt32
-  /// What its streams are called.
+  /// The key that its streams are opened with.
   let key: Bytes32
   var phase: Phase
-  /// What its order takes, as it is sent.
+  /// The encoded size of its order.
   let orderBytes: Int
   var output = TaskOutput()
-  /// An earlier run of the agent held what it printed.
+  /// Its output was lost with an earlier run of the agent.
   let outputIsLost: Bool
-  /// Bundles whose transfer it was charged for.
+  /// Bundles whose transfer was charged to it.
   var charged: [Bytes32] = []
 
   init(_ order: TaskOrder, contract: Bytes32) {
@@ -60,7 +60,7 @@ final class LeaseTask {
     outputIsLost = false
   }
 
-  /// A task whose line an earlier run made, or that this one makes of its order.
+  /// An ended task, restored from its line.
   init(_ line: TaskLine, contract: Bytes32) {
     number = line.number
     key = TaskKey.of(contract: contract, number: line.number)
@@ -70,7 +70,7 @@ final class LeaseTask {
     output.programEnded()
   }
 
-  /// The order, until it has ended: its program and its secrets go with it.
+  /// The order; nil after the end, so that its program and secrets are not kept.
   var order: TaskOrder? {
     switch phase {
     case .queued(let order), .starting(let order, _), .running(let order, _),
@@ -100,10 +100,10 @@ final class LeaseTask {
     return nil
   }
 
-  /// Whether it holds memory and processes of the share.
+  /// Whether it occupies memory and processes of the share.
   var isActive: Bool { !isQueued && !isEnded }
 
-  /// What it used so far, beyond the lines.
+  /// Its usage so far; zero once it has a line.
   var usage: UsageVector {
     switch phase {
     case .running(_, let running): return running.usage
@@ -120,7 +120,7 @@ final class LeaseTask {
     phase = .running(order, running)
   }
 
-  /// The kind and the status of an end, by what the sandbox reports.
+  /// Maps the sandbox's outcome to an exit kind and status.
   static func exit(_ outcome: JobOutcome) -> (ExitKind, Int32) {
     switch outcome {
     case .exited(let status): return (.exited, Int32(status))

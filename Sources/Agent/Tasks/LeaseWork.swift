@@ -3,8 +3,8 @@ import Market
 import Sandbox
 import Session
 
-/// The work of a lease: its tasks, their bundles and streams, exec sessions beside them. It owes its
-/// account the usage, and its lease the lines.
+/// The work of a lease: its tasks, their bundles and streams, and exec sessions. Reports usage to
+/// the account and task lines to the lease.
 final class LeaseWork {
   private let spec: TaskSpec
   private let call: Call
@@ -33,7 +33,7 @@ final class LeaseWork {
 
   func restore(_ rows: [StoredRow]) { runner.restore(rows) }
 
-  // MARK: What can be asked
+  // MARK: Queries
 
   var lines: LineLog { runner.lines }
   var lastNumber: UInt32 { table.lastNumber }
@@ -41,13 +41,13 @@ final class LeaseWork {
   var queued: Int { table.queued }
   var active: Int { table.active }
   var isIdle: Bool { table.unfinished == 0 }
-  /// Tasks wait, none runs, and no bundle is on its way to them: the share is of no use to anybody.
+  /// Whether tasks wait, none runs and no bundle is in transfer: the share is unused.
   var isStuck: Bool {
     if isIdle || bundles.isPulling { return false }
     return table.tasks.allSatisfy { $0.isQueued || $0.isStarting || $0.isEnded }
   }
 
-  /// Of tasks that have no line yet.
+  /// The usage of tasks without a line.
   var usage: UsageVector { table.usage }
   var hasResults: Bool { !streams.results.isEmpty }
   var hasRows: Bool { runner.hasRows }
@@ -56,7 +56,7 @@ final class LeaseWork {
 
   // MARK: Orders
 
-  /// - Parameter closed: why no task is taken at all; nil where tasks are.
+  /// - Parameter closed: why tasks are refused; nil while they are accepted.
   func ordered(_ order: TaskOrder, closed: Refusal?) {
     if order.number <= table.lastNumber { return sayState(order.number) }
     if let refusal = closed ?? table.refusal(order) {
@@ -71,7 +71,7 @@ final class LeaseWork {
     call.say(.taskState(number: number, state: .refused(refusal.code, text: refusal.bytes)))
   }
 
-  /// A number that came before is answered with its state, and never run again.
+  /// Answers a repeated task number with the task's state; the task does not run again.
   private func sayState(_ number: UInt32) {
     guard let task = table.task(number) else {
       for former in table.refusals where former.number == number {
@@ -108,14 +108,14 @@ final class LeaseWork {
 
   // MARK: Settling, in this order
 
-  /// Asks for bundles and makes the lines of what cannot run.
+  /// Requests the bundles of queued tasks.
   func pull() { bundles.pull(table) }
 
-  /// What has to be stored now, in one commit; empty where nothing has.
+  /// The rows to store now, in one commit; empty if none.
   func takeRows(_ sums: LeaseSums) -> [StoredRow] { runner.takeRows(sums) }
   func sumsChanged() { runner.sumsChanged() }
 
-  /// Says the lines that were made. They are on disk.
+  /// Sends new lines.
   func sayLines() {
     let lines = runner.takeNewLines()
     if !call.isReady { return }
@@ -124,7 +124,7 @@ final class LeaseWork {
 
   func start() { runner.start(heldBytes: streams.heldBytes, bundles) }
 
-  /// What was said is on its way.
+  /// Removes ended tasks' sandboxes, after their lines were sent.
   func destroyEnded() { runner.destroyEnded() }
 
   var isFrozen: Bool {
@@ -139,7 +139,7 @@ final class LeaseWork {
     runner.timePassed()
   }
 
-  /// Lets go of ended tasks of which the publisher has everything.
+  /// Removes ended tasks whose line, output and results the publisher has.
   func releaseDone() {
     var kept = 0
     for task in table.tasks.reversed() where task.isEnded && lines.line(task.number) == nil {
@@ -162,7 +162,7 @@ final class LeaseWork {
 
   func linesStored(_ count: UInt32) { runner.acknowledged(count) }
 
-  /// After the publisher's state: what it may have missed is said again.
+  /// After the publisher's lease state: resends what it may have missed.
   func resume() {
     for former in table.refusals { sayRefused(former.number, former.refusal) }
     for line in lines.pending { call.say(.taskEnded(line)) }
@@ -207,7 +207,7 @@ final class LeaseWork {
     bundleFailed(digest)
   }
 
-  /// Tasks that wait for it will never run.
+  /// Ends tasks that wait for the bundle: they cannot run.
   private func bundleFailed(_ digest: Bytes32) {
     for task in table.tasks {
       guard case .queued(let order) = task.phase,
@@ -280,12 +280,12 @@ final class LeaseWork {
 
   // MARK: Exec sessions
 
-  /// False for a number that is in use.
+  /// Returns false if the session's number is in use.
   func execute(_ request: ExecRequest) -> Bool {
     guard let task = table.task(request.task), let running = task.running, running.stop == nil,
       let order = task.order
     else {
-      execs.refuse(request.id, "task \(request.task) does not run")
+      execs.refuse(request.id, "task \(request.task) is not running")
       return true
     }
     return execs.start(spec.complete(request, of: order))
@@ -310,7 +310,7 @@ final class LeaseWork {
     execs.inputTaken(number, id, count)
   }
 
-  /// The lease is over: nothing of its tasks stays.
+  /// Removes all tasks and streams: the lease is over.
   func clear() {
     execs.endAll()
     streams.removeAll()

@@ -2,22 +2,22 @@ import Bitcoin
 import Bytes
 import Market
 
-/// The lines of a lease's tasks, in the order in which they ended: chained, summed, and kept until the
-/// publisher holds them for good.
+/// The task lines of a lease, in the order of their ends: chained, summed, and kept until the
+/// publisher has stored them.
 struct LineLog {
-  /// Lines that the publisher holds.
+  /// The number of lines that the publisher stored.
   private(set) var stored: UInt32
   private(set) var storedChain: Bytes32
   private(set) var storedUsage: UsageVector
   private(set) var storedLast: UInt32
-  /// Those that it may not hold, in order.
+  /// Lines that it may not have, in order.
   private(set) var pending: [TaskLine] = []
 
-  /// All lines.
+  /// Over all lines.
   private(set) var chain: Bytes32
   private(set) var usage: UsageVector
   private(set) var last: UInt32
-  /// The line that was made last; nil after a restart in which none was left.
+  /// The last line; nil after a restart if no pending line was left.
   private(set) var latest: TaskLine?
 
   init(_ sums: LeaseSums = LeaseSums()) {
@@ -32,7 +32,7 @@ struct LineLog {
 
   var count: UInt32 { stored + UInt32(pending.count) }
 
-  /// Gives the line's place, from 0.
+  /// Appends a line and returns its place, from 0.
   @discardableResult
   mutating func append(_ line: TaskLine) -> UInt32 {
     pending.append(line)
@@ -48,8 +48,8 @@ struct LineLog {
     return nil
   }
 
-  /// The chain's value after the first `lines` lines; nil where this machine does not know it any more,
-  /// or does not have so many.
+  /// The chain's hash after the first `lines` lines; nil if it is no longer kept or there are fewer
+  /// lines.
   func chain(after lines: UInt32) -> Bytes32? {
     if lines < stored || lines > count { return nil }
     var value = storedChain
@@ -57,13 +57,14 @@ struct LineLog {
     return value
   }
 
-  /// The lines from the given place on.
+  /// The pending lines from `place` on.
   func lines(from place: UInt32) -> [TaskLine] {
     if place >= count { return [] }
     return Array(pending[Int(max(place, stored) - stored)...])
   }
 
-  /// The publisher holds the first `lines` lines for good: gives the numbers of those that are news.
+  /// The publisher stored the first `lines` lines. Returns the task numbers of the newly stored
+  /// ones.
   mutating func acknowledge(_ lines: UInt32) -> [UInt32] {
     if lines <= stored || lines > count { return [] }
     var numbers: [UInt32] = []

@@ -1,6 +1,7 @@
 import Session
 
-/// Collected results that the publisher has not fetched yet. They count as memory of the lease's share.
+/// Collected results that the publisher has not fetched. They count towards the memory of the
+/// lease's share.
 struct ResultShelf {
   private struct Entry {
     let number: UInt32
@@ -8,11 +9,11 @@ struct ResultShelf {
     var stream: StreamId?
     var offset: UInt64 = 0
     var isReading = false
-    /// The stream took less than was read.
+    /// The stream accepted fewer bytes than were read.
     var isFull = false
   }
 
-  /// Bytes read from memory at a time.
+  /// Bytes per read.
   static let chunk = 65_536
 
   private var entries: [Entry] = []
@@ -27,7 +28,7 @@ struct ResultShelf {
 
   private func index(_ number: UInt32) -> Int? { entries.firstIndex { $0.number == number } }
 
-  /// The publisher wants them from `offset` on; false where there are none.
+  /// The publisher requests results from `offset` on. Returns false if there are none.
   mutating func open(_ number: UInt32, _ stream: StreamId, offset: UInt64) -> Bool {
     guard let index = index(number) else { return false }
     entries[index].stream = stream
@@ -36,7 +37,7 @@ struct ResultShelf {
     return true
   }
 
-  /// Reads to be made now: at most one for each.
+  /// The reads to issue now: at most one per task.
   mutating func nextReads() -> [(number: UInt32, offset: UInt64)] {
     var reads: [(number: UInt32, offset: UInt64)] = []
     for index in entries.indices
@@ -50,7 +51,7 @@ struct ResultShelf {
     return reads
   }
 
-  /// Streams on which all was sent.
+  /// Streams on which all bytes were sent.
   var sent: [StreamId] {
     var sent: [StreamId] = []
     for entry in entries {
@@ -59,24 +60,26 @@ struct ResultShelf {
     return sent
   }
 
-  /// A read is done: gives the stream on which its bytes go, where they are still the next ones.
+  /// A read completed. Returns the stream to send its bytes on; nil if they are no longer the next
+  /// ones.
   mutating func read(_ number: UInt32, offset: UInt64) -> StreamId? {
     guard let index = index(number) else { return nil }
     entries[index].isReading = false
     return entries[index].offset == offset ? entries[index].stream : nil
   }
 
-  /// So many bytes went. Where that is fewer than were read, the next read waits for room.
+  /// `count` bytes were sent. If fewer than read, the next read waits for room.
   mutating func taken(_ number: UInt32, _ count: Int, of all: Int) {
     guard let index = index(number) else { return }
     entries[index].offset += UInt64(count)
     entries[index].isFull = count < all
   }
 
-  /// Streams that were full have room.
+  /// Full streams have room again.
   mutating func roomAvailable() { for index in entries.indices { entries[index].isFull = false } }
 
-  /// The publisher ended its side: it holds them all. Gives the task; nil for another stream.
+  /// The publisher ended its side: it has all results. Returns the task's number; nil for an
+  /// unrelated stream.
   mutating func fetched(_ stream: StreamId) -> UInt32? {
     guard let index = entries.firstIndex(where: { $0.stream == stream }),
       entries[index].offset == entries[index].sizeBytes

@@ -1,19 +1,19 @@
 import Session
 
-/// A task's standard streams, and the session's streams that carry them.
+/// A task's standard streams and the session streams that carry them.
 struct TaskOutput {
   var standardOutput = OutputBuffer()
   var standardError = OutputBuffer()
   private(set) var input: StreamId?
-  /// Bytes of its input that were given to its pipe, or wait before it.
+  /// Bytes of input received so far.
   private(set) var inputOffset: UInt64 = 0
-  /// The publisher has no more.
+  /// The publisher's input ended.
   private(set) var inputIsEnded = false
-  /// The publisher ended its side: it has everything, or wants nothing of what is still sent.
+  /// The publisher ended its side: it has all output, or does not want the rest.
   private var outputIsLeft = false
   private var errorIsLeft = false
 
-  /// The streams went with the connection; the publisher opens them again.
+  /// The connection broke; the publisher opens the streams again.
   mutating func disconnected() {
     if !TaskOutput.isFetched(standardOutput, outputIsLeft) { outputIsLeft = false }
     if !TaskOutput.isFetched(standardError, errorIsLeft) { errorIsLeft = false }
@@ -27,10 +27,10 @@ struct TaskOutput {
     standardError.end()
   }
 
-  /// Bytes that are held for the publisher.
+  /// Bytes kept for the publisher.
   var heldBytes: Int { standardOutput.heldBytes + standardError.heldBytes }
 
-  /// The publisher has all that was printed.
+  /// Whether the publisher has all output.
   var isFetched: Bool {
     TaskOutput.isFetched(standardOutput, outputIsLeft)
       && TaskOutput.isFetched(standardError, errorIsLeft)
@@ -40,7 +40,7 @@ struct TaskOutput {
     buffer.isEnded && (buffer.endOffset == 0 || (isLeft && buffer.unsent == 0))
   }
 
-  /// Of an output; true where the stream is one of these.
+  /// Returns whether the stream is one of the output streams.
   mutating func streamEnded(_ id: StreamId) -> Bool {
     if standardOutput.stream == id {
       outputIsLeft = true

@@ -4,7 +4,7 @@ import Market
 /// One task in a lease's task table: its order until it ends, then its line.
 enum TaskRow: Equatable {
   case order(TaskOrder)
-  /// The place of the line among the lease's lines, from 0.
+  /// `ordinal` is the line's place in the lease, from 0.
   case line(TaskLine, ordinal: UInt32)
 
   private static let version: UInt8 = 1
@@ -31,7 +31,7 @@ enum TaskRow: Equatable {
     return writer.bytes
   }
 
-  /// Nil for what ``encode()`` has not written.
+  /// Returns nil for anything that ``encode()`` did not write.
   static func decode(_ bytes: [UInt8]) -> TaskRow? {
     var reader = ByteReader(bytes)
     do throws(BytesError) {
@@ -50,11 +50,11 @@ enum TaskRow: Equatable {
   }
 }
 
-/// What is to be written to a lease's task table with its next commit. Later rows replace earlier ones of
-/// the same number.
+/// Rows for the next commit of a lease's task table. A later row replaces an earlier one of the
+/// same number.
 struct PendingRows {
   private var rows: [StoredRow] = []
-  /// Deletions can wait for the next commit.
+  /// Deletions may wait for the next commit.
   private var lazyRows: [StoredRow] = []
   private static let mostLazy = 256
 
@@ -65,15 +65,15 @@ struct PendingRows {
     rows.append(row)
   }
 
-  /// Deletes the row of a task whose line is in the sums, with a later commit.
+  /// Schedules the deletion of a task's row; its line is included in the sums.
   mutating func deleteLater(_ number: UInt32) {
     lazyRows.append(StoredRow(number: number, body: []))
   }
 
-  /// Whether there is something that has to be on disk now.
+  /// Whether no row must be stored now.
   var isEmpty: Bool { rows.isEmpty && lazyRows.count < PendingRows.mostLazy }
 
-  /// All that waits, with the sums as they are; empty where there is nothing to do.
+  /// All pending rows and the current sums; empty if none must be stored.
   mutating func take(_ sums: LeaseSums) -> [StoredRow] {
     if isEmpty { return [] }
     var taken = lazyRows

@@ -2,7 +2,7 @@ import Bytes
 import Market
 import Sandbox
 
-/// Starts, samples, stops and ends the tasks of a lease. Each end is a line.
+/// Starts, samples, stops and ends the tasks of a lease. Each end creates a line.
 final class TaskRunner {
   private let lease: LeaseKey
   private let spec: TaskSpec
@@ -11,11 +11,12 @@ final class TaskRunner {
   private let context: AgentContext
   private(set) var lines: LineLog
   private var rows = PendingRows()
-  /// Sandboxes that go once their lines are on their way.
+  /// Sandboxes to remove after their lines are sent.
   private var leaving: [TaskRef] = []
-  /// Nothing of the lease runs now.
+  /// Whether the lease is frozen.
   var isFrozen = false
-  /// The log says once a lease why a task of it never ran: a publisher can send any number of them.
+  /// A task that never ran is logged once per lease, because a publisher can send any number of
+  /// them.
   private var hasLoggedFailure = false
 
   init(
@@ -39,7 +40,7 @@ final class TaskRunner {
     rows.put(.order(order))
   }
 
-  /// What an earlier run stored: lines come back, orders are lost.
+  /// Restores stored rows: lines are kept, unfinished orders become lost tasks.
   func restore(_ stored: [StoredRow]) {
     var orders: [TaskOrder] = []
     var ended: [(line: TaskLine, ordinal: UInt32)] = []
@@ -59,7 +60,7 @@ final class TaskRunner {
       lines.append(ended[index].line)
       table.add(LeaseTask(ended[index].line, contract: spec.contract.id))
     }
-    // What was reported and is in no line was used by the tasks that are lost.
+    // Reported usage that no line contains belongs to the lost tasks.
     var missing = TaskRunner.difference(account.reported.tasks, lines.usage)
     for index in Order.of(orders.count, { orders[$0].number < orders[$1].number }) {
       let line = TaskLine(
@@ -85,22 +86,22 @@ final class TaskRunner {
 
   private func deleteLater(_ number: UInt32) { rows.deleteLater(number) }
 
-  /// The sums have to be on disk with the next commit.
+  /// Schedules the sums for the next commit.
   func sumsChanged() { rows.put(StoredRow(number: LeaseSums.row, body: [])) }
 
-  /// Whether something waits to be stored.
+  /// Whether rows must be stored.
   var hasRows: Bool { !rows.isEmpty }
 
   func takeRows(_ sums: LeaseSums) -> [StoredRow] { rows.take(sums) }
 
-  /// The publisher holds the first `count` lines for good.
+  /// The publisher stored the first `count` lines.
   func acknowledged(_ count: UInt32) {
     for number in lines.acknowledge(count) { deleteLater(number) }
   }
 
   // MARK: Start
 
-  /// Starts what fits, in order. Orders and lines of former events are on disk before.
+  /// Starts tasks that fit, in order. Orders and lines of earlier events are already on disk.
   func start(heldBytes: UInt64, _ bundles: BundlePuller) {
     while let task = table.next, case .queued(let order) = task.phase {
       if !bundles.holdsAll(order.bundles) || !table.fits(order, heldBytes: heldBytes) { return }
@@ -112,7 +113,7 @@ final class TaskRunner {
     }
   }
 
-  /// True where it runs now.
+  /// Returns whether the task is now running.
   func started(_ task: LeaseTask) -> Bool {
     guard case .starting(let order, let stop) = task.phase else { return false }
     task.phase = .running(
@@ -125,7 +126,7 @@ final class TaskRunner {
 
   // MARK: Samples
 
-  /// Asks for the samples that are due, and kills what was given its time.
+  /// Requests due samples, and kills tasks whose stop time has passed.
   func timePassed() {
     for task in table.tasks {
       guard let running = task.running else { continue }
@@ -134,7 +135,7 @@ final class TaskRunner {
         context.emit(.terminate(ref(task), running.stop?.reason ?? .publisher))
       }
       if isFrozen || context.nowMs < running.nextSampleAtMs { continue }
-      // A young task is sampled more often: what it held after its last sample is not known.
+      // A young task is sampled more often, because its use after the last sample is unknown.
       let nextMs = min(account.sampleMs, max(running.usage.runningMs, LeaseTimes.firstSampleMs))
       task.update { $0.nextSampleAtMs = context.nowMs + nextMs }
       context.emit(.sampleUsage(ref(task)))
@@ -154,20 +155,20 @@ final class TaskRunner {
   func sampled(_ task: LeaseTask, _ sample: UsageSample) {
     task.update { $0.usage = TaskUsage.cut(TaskUsage.of(sample), $0.stop?.most) }
     guard let running = task.running, let order = task.order else { return }
-    // What stands still, whoever's the wish, does not come nearer to its limit.
+    // Frozen time does not count towards the time limit.
     if running.usage.runningMs >= order.limits.wallMs {
       stop(task, .timeLimit, .timeLimit, graceMs: 0)
     }
   }
 
-  /// Everything is sampled at once: after a freeze.
+  /// Schedules all tasks for an immediate sample, after a freeze.
   func sampleNow() {
     for task in table.tasks { task.update { $0.nextSampleAtMs = context.nowMs } }
   }
 
   // MARK: Stop and end
 
-  /// - Parameter graceMs: use after this moment that is still owed.
+  /// - Parameter graceMs: how long use is still charged.
   func stop(_ task: LeaseTask, _ kind: ExitKind, _ reason: StopReason, graceMs: UInt64) {
     switch task.phase {
     case .queued:
@@ -183,7 +184,7 @@ final class TaskRunner {
       context.emit(.terminate(ref(task), reason))
     case .running(let order, let running):
       if let former = running.stop {
-        // It was asked to end; a reason that gives no time kills it.
+        // It was already asked to stop; a second reason without a grace period kills it.
         if former.killAtMs != nil && kind != .stoppedByPublisher {
           task.update { $0.stop?.killAtMs = nil }
           context.emit(.terminate(ref(task), former.reason))
@@ -202,7 +203,7 @@ final class TaskRunner {
     }
   }
 
-  /// The program is over, or could not be started. True where its results are collected first.
+  /// The program ended, or failed to start. Its results are collected before its line is made.
   func ended(_ task: LeaseTask, _ outcome: JobOutcome, _ sample: UsageSample) {
     let (natural, status) = LeaseTask.exit(outcome)
     if natural == .neverRan && !hasLoggedFailure {
@@ -236,14 +237,14 @@ final class TaskRunner {
         ref(task), path: order.resultPath, limitBytes: min(order.maxResultBytes, memoryBytes)))
   }
 
-  /// What the task made is in memory: its size and digest, zero where there is nothing.
+  /// The results are in memory; size and digest are zero if there are none.
   func resultsCollected(_ task: LeaseTask, sizeBytes: UInt64, digest: Bytes32) {
     guard case .collecting(_, let exit) = task.phase else { return }
     finish(task, exit, sizeBytes: sizeBytes, digest: digest)
   }
 
-  /// The sandbox vanished before it was emptied: a task that came to its own end is lost with what it
-  /// made, or its publisher would take it for done; any other end says enough.
+  /// The sandbox was lost before its results were collected. A task that exited by itself is
+  /// reported as lost, because its publisher would otherwise count it as complete.
   func resultsLost(_ task: LeaseTask) {
     guard case .collecting(_, var exit) = task.phase else { return }
     if exit.kind == .exited {
@@ -271,13 +272,13 @@ final class TaskRunner {
 
   private var newLines: [TaskLine] = []
 
-  /// Lines that were made since the last call.
+  /// Lines created since the last call.
   func takeNewLines() -> [TaskLine] {
     defer { newLines = [] }
     return newLines
   }
 
-  /// Lines are on their way: the sandboxes go.
+  /// Lines were sent: removes the sandboxes.
   func destroyEnded() {
     for task in leaving { context.emit(.destroyTask(task)) }
     leaving = []

@@ -2,7 +2,7 @@ import Bytes
 import Market
 import Sandbox
 
-/// A task as the sandbox is to run it.
+/// Translates task orders for the sandbox.
 struct TaskSpec {
   let contract: Contract
   let isolation: IsolationWanted
@@ -14,7 +14,7 @@ struct TaskSpec {
     workers = record.workers
   }
 
-  /// Of the lease's share among those of this machine.
+  /// The name of the lease's share, unique on this host.
   var shareName: String { String(decoding: Array(contract.id.hex.utf8).prefix(16), as: UTF8.self) }
 
   func job(_ order: TaskOrder) -> JobSpec {
@@ -29,7 +29,7 @@ struct TaskSpec {
       isolation: isolation == .full ? .full : .reduced)
   }
 
-  /// What the order gives, and what every task finds.
+  /// The order's environment and the variables that every task gets.
   func environment(_ order: TaskOrder) -> [[UInt8]] {
     var environment = [
       Array("ZENNET_WORKER=\(contract.workerIndex)".utf8),
@@ -44,7 +44,7 @@ struct TaskSpec {
     return environment + order.environment
   }
 
-  /// An exec session's request with everything that it leaves to the task.
+  /// Completes an exec request with the task's working directory and environment.
   func complete(_ request: ExecRequest, of order: TaskOrder) -> ExecRequest {
     var complete = request
     if complete.workdir.isEmpty { complete.workdir = order.workdir }

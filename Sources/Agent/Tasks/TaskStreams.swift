@@ -2,8 +2,8 @@ import Bytes
 import Market
 import Session
 
-/// The session's streams of a lease's tasks: what they print and what they made goes out, their input comes
-/// in. Whoever receives opens the stream, and names the byte from which on it wants it.
+/// The session streams of a lease's tasks: output and results to the publisher, input from it. The
+/// receiver opens each stream and names the offset to start at.
 final class TaskStreams {
   private static let inputWindow = 65_536
 
@@ -20,7 +20,7 @@ final class TaskStreams {
     self.context = context
   }
 
-  /// Bytes that wait for the publisher.
+  /// Bytes kept for the publisher.
   var heldBytes: UInt64 { results.heldBytes + table.heldOutput }
 
   // MARK: Opening
@@ -41,7 +41,7 @@ final class TaskStreams {
     }
   }
 
-  /// Asks for a task's input, from the first byte on that did not come yet.
+  /// Requests a task's input from the first byte not yet received.
   func openInput(_ task: LeaseTask) {
     guard task.running != nil, task.order?.hasInput == true, !task.output.inputIsEnded,
       task.output.input == nil
@@ -53,15 +53,15 @@ final class TaskStreams {
         window: TaskStreams.inputWindow))
   }
 
-  /// Nothing reads its input any more, and nothing more is printed.
+  /// The program ended: closes its input and output.
   func programEnded(_ task: LeaseTask) {
     if let stream = task.output.takeInput() { call.resetStream(stream) }
     task.output.programEnded()
   }
 
-  // MARK: What comes
+  // MARK: Receiving
 
-  /// False for a stream of which nothing is known.
+  /// Returns false for an unknown stream.
   func received(_ id: StreamId, _ bytes: [UInt8]) -> Bool {
     for task in table.tasks where task.output.input == id {
       task.output.inputReceived(bytes.count)
@@ -80,7 +80,7 @@ final class TaskStreams {
       }
       if task.output.streamEnded(id) { return }
     }
-    // The publisher ends its side of a results' stream when it holds them all.
+    // The publisher ends a result stream once it has all bytes.
     if let number = results.fetched(id) {
       context.emit(.dropResults(TaskRef(lease: lease, number: number)))
     }
@@ -100,9 +100,9 @@ final class TaskStreams {
     for task in table.tasks { task.output.disconnected() }
   }
 
-  // MARK: What goes
+  // MARK: Sending
 
-  /// Sends what can be sent of outputs and results.
+  /// Sends output and results as far as flow control allows.
   func pump() {
     for task in table.tasks {
       task.output.standardOutput.pump(call)

@@ -2,20 +2,20 @@ import Bitcoin
 import Bytes
 import Market
 
-/// The tasks of a lease that are not done with: those that wait, in order; those that run; those that have
-/// ended and of which the publisher may still want something.
+/// The current tasks of a lease: queued, in order; running; and ended ones that the publisher has
+/// not fully fetched.
 final class TaskTable {
   private(set) var tasks: [LeaseTask] = []
-  /// The highest number that was taken or refused in this run or taken before.
+  /// The highest task number accepted or refused.
   private(set) var lastNumber: UInt32
-  /// The highest that was ever taken.
+  /// The highest task number accepted.
   private(set) var lastStored: UInt32
   /// Refusals that the publisher may have missed, the latest last.
   private(set) var refusals: [(number: UInt32, refusal: Refusal)] = []
   private static let mostRefusals = 128
   private let share: ShareLimits
 
-  /// Ended tasks that are kept for their output alone.
+  /// Most ended tasks kept only for their output.
   static let mostKept = 256
 
   init(_ share: ShareLimits, lastNumber: UInt32) {
@@ -34,7 +34,7 @@ final class TaskTable {
     return nil
   }
 
-  /// Why an order cannot be taken; nil where it can.
+  /// Why an order is refused; nil if it is accepted.
   func refusal(_ order: TaskOrder) -> Refusal? {
     if let excess = order.limits.excess(of: share) {
       return Refusal(.unacceptable, excess.text)
@@ -79,7 +79,7 @@ final class TaskTable {
 
   func removeAll() { tasks = [] }
 
-  // MARK: What fits
+  // MARK: Capacity
 
   var queued: Int { tasks.reduce(0) { $0 + ($1.isQueued ? 1 : 0) } }
   var active: Int { tasks.reduce(0) { $0 + ($1.isActive ? 1 : 0) } }
@@ -91,11 +91,11 @@ final class TaskTable {
     return sum
   }
 
-  /// The first task that waits: those behind it wait for it.
+  /// The first queued task; later ones do not overtake it.
   var next: LeaseTask? { tasks.first { $0.isQueued } }
 
-  /// Whether its memory and processes are free now.
-  /// - Parameter heldBytes: results and outputs that wait for the publisher.
+  /// Whether its memory and processes are available now.
+  /// - Parameter heldBytes: results and output kept for the publisher.
   func fits(_ order: TaskOrder, heldBytes: UInt64) -> Bool {
     var memoryMiB = UInt64(order.limits.memoryMiB) + (heldBytes + 0xf_ffff) >> 20
     var pids = UInt64(order.limits.pids)
@@ -107,17 +107,17 @@ final class TaskTable {
       isAlone = false
     }
     if pids > UInt64(share.pids) { return false }
-    // What a lone task has left over of its share is enough for small outputs of former ones.
+    // A single task of full size may start beside small kept outputs.
     return memoryMiB <= UInt64(share.memoryMiB)
       || (isAlone && heldBytes <= TaskTable.tolerated)
   }
 
-  /// Held outputs that do not keep a task of the whole share's size from starting.
+  /// Kept output that does not prevent a task of the full share's size from starting.
   private static let tolerated: UInt64 = 1 << 20
 
-  // MARK: What is kept
+  // MARK: Kept output
 
-  /// Bytes that ended tasks printed and that are kept for the publisher.
+  /// Output bytes of ended tasks that are kept for the publisher.
   var heldOutput: UInt64 {
     var bytes: UInt64 = 0
     for task in tasks where task.isEnded { bytes += UInt64(task.output.heldBytes) }

@@ -1,9 +1,9 @@
 import Market
 import Sandbox
 
-/// What of a task's use is owed.
+/// Computes the usage of a task that is charged.
 enum TaskUsage {
-  /// A sample of the sandbox. What the task's streams moved is counted with the lease's calls.
+  /// Converts a sandbox sample. Stream traffic is counted with the lease's calls.
   static func of(_ sample: UsageSample) -> UsageVector {
     UsageVector(
       cpuMs: sample.cpuMs, memoryMiBMs: sample.memoryMiBMs, memoryPeakKiB: sample.memoryPeakKiB,
@@ -11,8 +11,8 @@ enum TaskUsage {
       wallMs: sample.wallMs, frozenMs: min(sample.frozenMs, sample.wallMs))
   }
 
-  /// The most that may be owed of a task that used `usage` when it was stopped, if full use is owed for
-  /// `graceMs` more.
+  /// The most usage that is charged for a task that used `usage` when it was stopped, if full use
+  /// is charged for `graceMs` more.
   static func most(_ usage: UsageVector, _ limits: TaskLimits, graceMs: UInt64) -> UsageVector {
     var most = usage
     most.cpuMs += product(graceMs, UInt64(limits.milliCpus)) / 1000
@@ -26,7 +26,7 @@ enum TaskUsage {
   }
 
   private static func product(_ left: UInt64, _ right: UInt64) -> UInt64 {
-    // Limits bound both factors (a minute or two, and 2^20).
+    // Cannot overflow: limits bound both factors (about two minutes, and 2^20).
     left &* right
   }
 

@@ -2,36 +2,36 @@ import Bytes
 import Market
 import Session
 
-/// One connection that a provider made to this publisher.
+/// One connection from a provider.
 final class Call {
-  /// What the caller is to this publisher.
+  /// The caller's role.
   enum Phase {
-    /// It has not proven who it is.
+    /// Not authenticated.
     case stranger
-    /// Who it is, is proven; what it calls about is not known.
+    /// Authenticated; has not named an announcement or a lease.
     case introduced
-    /// It was sent an offer, and has to bid.
+    /// Was sent an offer and must bid.
     case invited(Pool)
-    /// It has bid, and waits.
+    /// Has bid, and awaits a contract.
     case candidate(Pool)
-    /// It works on a lease.
+    /// Has a lease.
     case hired(Lease)
-    /// The driver was told to hang up.
+    /// Closed.
     case over
   }
 
   let key: CallKey
   let address: String
   private(set) var phase = Phase.stranger
-  /// Who calls, once it is proven.
+  /// The caller's identity, once authenticated.
   private(set) var peer = Bytes32.zero
-  /// When anything came from it.
+  /// When bytes last arrived.
   private(set) var heardAtMs: UInt64
   var isTouched = false
 
   private var session: SessionMachine
   private unowned let context: HiringContext
-  /// What is neither bidding nor hired by then is hung up on.
+  /// When a caller without a bid or lease is disconnected.
   private var waitsUntilMs: UInt64
 
   init(key: CallKey, address: String, session: SessionMachine, _ context: HiringContext) {
@@ -70,7 +70,7 @@ final class Call {
     return false
   }
 
-  /// Known, and not hired.
+  /// Authenticated, without a lease.
   var isGuest: Bool {
     switch phase {
     case .introduced, .invited, .candidate: return true
@@ -83,7 +83,7 @@ final class Call {
     return nil
   }
 
-  // MARK: What happened
+  // MARK: Events
 
   func received(_ bytes: [UInt8]) {
     heardAtMs = context.now.nowMs
@@ -114,14 +114,14 @@ final class Call {
 
   func nextEffect() -> SessionEffect? { session.nextEffect() }
 
-  // MARK: What is said
+  // MARK: Sending
 
   var isEstablished: Bool { session.isEstablished }
 
-  /// More control messages would find room.
+  /// Whether the send queue has room for more control messages.
   var takesMore: Bool { session.takesControl }
 
-  /// False where the provider does not read: then it is hung up on.
+  /// Sends a message. If the queue is full, closes the connection and returns false.
   @discardableResult
   func say(_ message: SessionMessage) -> Bool {
     guard session.isEstablished else { return false }
@@ -131,7 +131,7 @@ final class Call {
     return false
   }
 
-  /// Gives the reason, then hangs up.
+  /// Sends the reason, then closes.
   func refuse(_ code: RefusalCode, _ reason: String) {
     say(.refuse(code: code, text: PlainText.short(reason)))
     close()
@@ -170,7 +170,7 @@ final class Call {
   }
 }
 
-/// Texts of messages: at most 256 bytes.
+/// Texts of messages: at most 256 bytes, control characters replaced by spaces.
 enum PlainText {
   static func short(_ text: String) -> [UInt8] {
     var bytes: [UInt8] = []

@@ -2,14 +2,14 @@ import Bytes
 import Market
 import Session
 
-/// Everybody who calls, bounded: those who have not proven who they are displace nobody who has.
+/// All connections, with limits. Unauthenticated callers cannot displace authenticated ones.
 final class Callers {
   private let context: HiringContext
   private var byKey: [CallKey: Call] = [:]
-  /// In the order in which they called.
+  /// The oldest first.
   private var calls: [Call] = []
 
-  /// Known callers that are not hired, at most, beside three for each place that is free.
+  /// Most authenticated callers without a lease, in addition to three per free place.
   private static let guests = 128
 
   init(_ context: HiringContext) { self.context = context }
@@ -34,7 +34,7 @@ final class Callers {
     calls.append(call)
   }
 
-  /// Whether a caller that has just proven who it is may stay.
+  /// Whether a newly authenticated caller is within the limits.
   func hasRoom(for call: Call, freePlaces: Int) -> Bool {
     let guests = calls.filter { $0 !== call && $0.isGuest }
     return guests.count < Callers.guests + 3 * freePlaces

@@ -2,13 +2,13 @@ import Bytes
 import Market
 import Session
 
-/// Takes the providers' calls: who they are, what they are about, and whom each message is for.
+/// Accepts connections and routes their messages to pools and leases.
 final class Switchboard {
   private let context: HiringContext
   private let callers: Callers
   private let pools: () -> [Pool]
 
-  /// - Parameter pools: those that take calls.
+  /// - Parameter pools: the pools that accept callers.
   init(_ context: HiringContext, pools: @escaping () -> [Pool]) {
     self.context = context
     self.pools = pools
@@ -42,7 +42,7 @@ final class Switchboard {
 
   // MARK: Sessions
 
-  /// Takes everything that a call's session has.
+  /// Handles all pending effects of a call's session.
   func drain(_ call: Call) {
     while !call.isOver, let effect = call.nextEffect() {
       switch effect {
@@ -71,7 +71,7 @@ final class Switchboard {
     let freePlaces = pools().reduce(0) { $0 + $1.freePlaces }
     call.introduced(peer)
     if !callers.hasRoom(for: call, freePlaces: freePlaces) {
-      call.refuse(.busy, "too many machines call")
+      call.refuse(.busy, "too many callers")
     }
   }
 
@@ -99,7 +99,7 @@ final class Switchboard {
     case (.invited(let pool), .refuse(let code, let text)),
       (.candidate(let pool), .refuse(let code, let text)):
       pool.declined(call, code, text)
-    // Whatever was said may be said again.
+    // Repeated messages are ignored.
     case (.invited, .hello), (.candidate, .hello), (.candidate, .bid): break
     case (_, .refuse): call.close()
     case (_, .unknown): break
@@ -114,7 +114,7 @@ final class Switchboard {
     switch subject {
     case .announcement(let txid):
       guard let pool = pools().first(where: { $0.isAnnounced(by: txid) }), !pool.isFinished
-      else { return call.refuse(.unacceptable, "no announcement of this publisher's") }
+      else { return call.refuse(.unacceptable, "not an announcement of this publisher") }
       call.say(.welcome(features: PeerFeatures()))
       pool.greeted(call)
     case .lease(let id):

@@ -2,7 +2,7 @@ import Bitcoin
 import Bytes
 import Market
 
-/// What a lease owes: the provider's reports as far as they are believed, and when what is owed is paid.
+/// What a lease owes, from the accepted usage reports, and when payments are due.
 struct Account {
   private let contract: Contract
   private let time: LeaseTime
@@ -11,14 +11,15 @@ struct Account {
   private var bound: SpendingBound
   private var clock: ReservationClock
   private var allowance: UseAllowance
-  /// A report after the end that was above what is allowed: no more than this is paid.
+  /// The capped amount of a report after the end that exceeded the allowance; the most that is
+  /// paid.
   private var cappedSat: UInt64?
   private var lastPaidAtMs: UInt64?
 
-  /// What a report led to.
+  /// The result of a usage report.
   enum Verdict: Equatable {
     case believed
-    /// After the end: it is paid up to what the grace allows, and not signed.
+    /// After the end: above the grace's allowance; paid up to the allowance, and not signed.
     case capped
     case implausible(StaticReason)
   }
@@ -34,8 +35,8 @@ struct Account {
     allowance = UseAllowance()
   }
 
-  /// A lease that an earlier program opened. Tasks may have been at work all the time, and the
-  /// reservation may have run until the program ended.
+  /// Restores a lease. Assumes that tasks ran during the downtime, and that the reservation ran for
+  /// at most one store interval after the last store.
   init(_ contract: Contract, restoring progress: LeaseProgress, _ now: Instant) {
     self.contract = contract
     time = LeaseTime(openedUnixSeconds: progress.openedUnixSeconds, now)
@@ -57,9 +58,9 @@ struct Account {
     lastPaidAtMs = progress.payments > 0 ? now.nowMs : nil
   }
 
-  // MARK: What runs
+  // MARK: Clocks
 
-  /// Whether the share is reserved: the session is up, and nothing stands still.
+  /// Starts or stops the reservation clock. It runs while the session is up and the lease runs.
   mutating func set(reserved: Bool, _ now: Instant) {
     clock.set(running: reserved, nowMs: now.nowMs)
   }
@@ -67,25 +68,25 @@ struct Account {
   var isReserved: Bool { clock.isRunning }
   func reservedMs(_ now: Instant) -> UInt64 { clock.totalMs(nowMs: now.nowMs) }
 
-  /// Whether a task may be at work.
+  /// Starts or stops the clock of possible use. It runs while a task may be running.
   mutating func set(inUse: Bool, _ now: Instant) {
     allowance.set(inUse: inUse, atMs: time.elapsedMs(now))
   }
 
-  /// The lease ends: use counts for so long.
+  /// Ends the lease: use counts for `graceMs` more.
   mutating func end(graceMs: UInt64, _ now: Instant) {
     clock.set(running: false, nowMs: now.nowMs)
     allowance.end(atMs: time.elapsedMs(now) + graceMs)
   }
 
-  /// For the record; 0 before the end.
+  /// For ``LeaseProgress/usableMs``; 0 before the end.
   var usableMs: UInt64 { allowance.finalMs.map { max($0, 1) } ?? 0 }
 
   // MARK: Reports
 
   var usage: LeaseUsage { rule.believed }
 
-  /// What is believed to be owed.
+  /// The amount owed by the accepted reports.
   var owedSat: UInt64 { cappedSat ?? rule.owedSat }
 
   mutating func reported(_ usage: LeaseUsage, owedSat: UInt64, _ now: Instant) -> Verdict {
@@ -117,11 +118,11 @@ struct Account {
     return tasks.cpuMs <= most.cpuMs && tasks.memoryMiBMs <= most.memoryMiBMs
   }
 
-  /// After the end: everything that can be owed at most.
+  /// After the end: the most that can be owed.
   private func mostOwedSat(_ elapsedMs: UInt64, _ now: Instant) -> UInt64 {
     var most = Price.fullUse(contract.share, ms: usableMs(elapsedMs))
     most.reservedMs = clock.totalMs(nowMs: now.nowMs)
-    // Of disk and network nothing is known but what was reported before the end.
+    // This side cannot bound disk and network use; the accepted reports count.
     most.tasks.diskReadKiB = rule.believed.tasks.diskReadKiB
     most.tasks.diskWriteKiB = rule.believed.tasks.diskWriteKiB
     most.tasks.networkKiB = rule.believed.tasks.networkKiB
@@ -130,8 +131,7 @@ struct Account {
 
   // MARK: Payments
 
-  /// The total that should be paid now; nil where nothing is due, or the bound on spending allows
-  /// nothing.
+  /// The total to have paid now; nil if nothing is due or the spending bound allows nothing.
   mutating func dueSat(paidSat: UInt64, isEnding: Bool, _ now: Instant) -> UInt64? {
     let isDue = payments.isDue(
       owedSat: owedSat, paidSat: paidSat, lastPaidAtMs: lastPaidAtMs, nowMs: now.nowMs,
@@ -146,11 +146,11 @@ struct Account {
     lastPaidAtMs = now.nowMs
   }
 
-  /// When a payment falls due by time alone.
+  /// When a payment falls due without a further report.
   mutating func dueAtMs(paidSat: UInt64, isEnding: Bool, _ now: Instant) -> UInt64? {
     if owedSat <= paidSat { return nil }
     if dueSat(paidSat: paidSat, isEnding: isEnding, now) != nil {
-      // Due, and there is no room or no allowance: tried again in a while.
+      // Due, but the channels have no room: retry later.
       return now.nowMs + HiringTimes.retryMs
     }
     if bound.allowanceSat(nowMs: now.nowMs) == 0 { return now.nowMs + HiringTimes.retryMs }

@@ -2,7 +2,7 @@ import Bytes
 import Market
 import Session
 
-/// Sends a lease's provider the bundles that it asks for: those of the tasks that were sent to it.
+/// Serves bundles to a lease's provider. Only bundles of tasks that were sent to it are available.
 final class BundleServer {
   private struct Transfer {
     let digest: Bytes32
@@ -15,7 +15,7 @@ final class BundleServer {
   private var transfers: [StreamId: Transfer] = [:]
   private var references: [Bytes32: (size: UInt64, tasks: Int)] = [:]
 
-  /// Transfers at a time.
+  /// Most concurrent transfers.
   private static let limit = 32
   private static let pieceBytes = 65_536
 
@@ -41,7 +41,7 @@ final class BundleServer {
     }
   }
 
-  /// The provider asks for a bundle.
+  /// The provider requests a bundle.
   func opened(_ id: StreamId, _ opening: StreamOpening) {
     guard let held = references[opening.key], opening.receiveOffset <= held.size,
       transfers.count < BundleServer.limit
@@ -51,7 +51,7 @@ final class BundleServer {
     pump(id)
   }
 
-  /// Sends what can be sent. False for a stream that is none of these.
+  /// Sends as much as flow control allows. Returns false for an unrelated stream.
   @discardableResult
   func pump(_ id: StreamId) -> Bool {
     guard var transfer = transfers[id] else { return false }

@@ -4,10 +4,10 @@ import Channel
 import Market
 import Wallet
 
-/// The channels of a lease, filled in order of expiry. Carries out what they ask: a channel's state is
-/// stored before the payment or the close that relies on it is sent.
+/// The channels of a lease, filled in order of expiry. A channel's state is stored before a payment
+/// or close that depends on it is sent.
 final class ChannelSet {
-  /// What happened to a channel that its lease has to know.
+  /// A channel event for the lease.
   enum Event: Equatable {
     case spent(number: Int, ChannelSpend, height: UInt32)
     case fundingConflicted(number: Int)
@@ -17,9 +17,9 @@ final class ChannelSet {
   private let context: HiringContext
   private let link: LeaseLink
   private var channels: [PublisherChannel] = []
-  /// A close was seen, in a block or before.
+  /// Whether a close was seen, in a block or unconfirmed.
   private var closeIsSeen: [Bool] = []
-  /// This side has sent a close.
+  /// Whether this side broadcast a close.
   private var closeIsSent: [Bool] = []
   private var events: [Event] = []
 
@@ -31,7 +31,7 @@ final class ChannelSet {
 
   // MARK: Making and restoring
 
-  /// The next channel, unfunded; its state is stored.
+  /// Adds the next channel, unfunded, and stores its state.
   func add(_ terms: ChannelTerms, channelIndex: UInt32) throws {
     let secret = try context.secrets.channelSecret(channelIndex)
     append(try PublisherChannel(terms: terms, secret: secret))
@@ -71,7 +71,7 @@ final class ChannelSet {
         context.emit(.broadcast(transaction))
       case .fundingConflicted: events.append(.fundingConflicted(number: number))
       case .closeIsDue: close(number)
-      // The wallet takes refunds (``Treasury/takeDue(heldCloses:)``).
+      // The wallet broadcasts refunds (``Treasury/takeDue(heldCloses:)``).
       case .refundIsDue: break
       case .closed(let spend, let height):
         closeIsSeen[number] = true
@@ -80,25 +80,25 @@ final class ChannelSet {
     }
   }
 
-  // MARK: What is known
+  // MARK: Queries
 
   var count: Int { channels.count }
   subscript(number: Int) -> PublisherChannel { channels[number] }
   var lastTerms: ChannelTerms { channels[channels.count - 1].terms }
   var terms: [ChannelTerms] { channels.map(\.terms) }
 
-  /// What was signed so far, over all channels.
+  /// The sum of the payments signed so far, over all channels.
   var paidSat: UInt64 { channels.reduce(0) { $0 + $1.paidSat } }
   var isFunded: Bool { channels.first?.funding != nil }
 
-  /// In statements.
+  /// The amounts as named in statements.
   var paid: [Statement.Paid] {
     channels.indices.filter { channels[$0].paidSat > 0 }.map {
       Statement.Paid(channel: UInt8($0), amountSat: channels[$0].paidSat)
     }
   }
 
-  /// When both sides compare where they stand.
+  /// The amounts as named in a lease state message.
   var state: [LeaseState.Paid] {
     channels.indices.filter { channels[$0].funding != nil }.map {
       LeaseState.Paid(
@@ -107,13 +107,13 @@ final class ChannelSet {
     }
   }
 
-  /// Whether every channel that was funded is spent in a block.
+  /// Whether every funded channel is spent in a block.
   var areAllSpent: Bool {
     let funded = channels.filter { $0.funding != nil && $0.conflict == nil }
     return funded.allSatisfy { $0.spend != nil }
   }
 
-  /// Whether a close of every channel that was funded was seen, or is sent by this side.
+  /// Whether a close of every funded channel was seen, or broadcast by this side.
   var areAllClosing: Bool {
     channels.indices.allSatisfy {
       channels[$0].funding == nil || channels[$0].conflict != nil || closeIsSeen[$0]
@@ -121,7 +121,7 @@ final class ChannelSet {
     }
   }
 
-  /// Whether a funding has as many confirmations as the contract asks for.
+  /// Whether a funding has the confirmations that the contract requires.
   func isConfirmed(_ number: Int) -> Bool {
     guard let height = channels[number].fundingHeight else { return false }
     return context.tipHeight + 1 >= height + contract.fundingDepth
@@ -129,7 +129,7 @@ final class ChannelSet {
 
   // MARK: Funding
 
-  /// The wallet has built the funding: it is stored here, and relayed by the caller.
+  /// Stores the funding transaction; the caller relays it.
   func fund(_ number: Int, _ transaction: Transaction) throws(ChannelError) {
     try channels[number].fundingBuilt(transaction)
     drain(number)
@@ -146,7 +146,7 @@ final class ChannelSet {
 
   // MARK: Paying
 
-  /// A channel stops being filled at twice its close margin, where another follows.
+  /// Payments move to the next channel at twice the close margin before expiry.
   private func takesPayments(_ number: Int) -> Bool {
     if !channels[number].isOpen { return false }
     let terms = channels[number].terms
@@ -163,11 +163,11 @@ final class ChannelSet {
     }
   }
 
-  /// What can still be paid.
+  /// The amount that all channels can still pay, in sat.
   var roomSat: UInt64 { ChannelFill.roomSat(fill) }
 
-  /// Signs payments until `owedSat` is paid or there is no room. Returns by how much the sum grew, and
-  /// in how many payments.
+  /// Signs payments until `owedSat` is paid or no room is left. Returns the amount and the number
+  /// of the new payments.
   func pay(_ owedSat: UInt64) -> (sat: UInt64, payments: UInt64) {
     let before = paidSat
     var payments: UInt64 = 0
@@ -184,7 +184,7 @@ final class ChannelSet {
     return (paidSat - before, payments)
   }
 
-  /// After a broken connection: what the provider lacks is sent again.
+  /// After a reconnection: resends fundings and payments that the provider lacks.
   func compared(_ theirs: [LeaseState.Paid]) {
     for number in channels.indices where channels[number].funding != nil {
       if channels[number].spend != nil { continue }
@@ -199,7 +199,7 @@ final class ChannelSet {
 
   // MARK: Closing
 
-  /// The provider's signatures over a close arrived.
+  /// Stores the provider's signatures of a close.
   func closeReceived(_ close: SignedClose) throws(ChannelError) {
     let number = Int(close.channel)
     if number >= channels.count { throw ChannelError.wrongPhase("there is no such channel") }
@@ -207,7 +207,7 @@ final class ChannelSet {
     drain(number)
   }
 
-  /// Sends the close of a channel, where the provider has signed it.
+  /// Broadcasts the close of a channel if the provider signed it.
   func close(_ number: Int) {
     if channels[number].spend != nil || channels[number].closeSignatures == nil { return }
     do { try channels[number].close(feeRateSatPerKvB: context.feeRateSatPerKvB) } catch {
@@ -216,13 +216,13 @@ final class ChannelSet {
     drain(number)
   }
 
-  /// Which of the closes that the provider signed this side sends.
+  /// Which provider-signed closes this side broadcasts.
   enum Closing {
-    /// Those that pay nothing: they are this side's to send.
+    /// Closes without payout, which the provider has no reason to broadcast.
     case unpaid
-    /// Those too that nobody was seen to send.
+    /// Also closes that were not seen on the network.
     case unseen
-    /// Those too of which only a peer's word is known.
+    /// Also closes that were seen, but are not in a block.
     case unconfirmed
   }
 
@@ -239,7 +239,7 @@ final class ChannelSet {
     }
   }
 
-  /// Of expired channels: what is sent instead of a refund.
+  /// Complete closes of expired channels, broadcast instead of refunds.
   var heldCloses: [(OutPoint, Transaction)] {
     channels.compactMap { channel in
       guard let funding = channel.funding, channel.spend == nil,
@@ -284,8 +284,8 @@ final class ChannelSet {
     channels[number].spendSeen(transaction, height: height)
   }
 
-  /// A transaction that no block holds: whether it is a close does not depend on it being right, for
-  /// the chain shows the close in the end, and a refund waits for the expiry anyway.
+  /// An unconfirmed transaction. Its signatures are not checked: only a block settles the channel,
+  /// and a refund waits for the expiry anyway.
   func transactionSeen(_ transaction: Transaction) {
     for number in channels.indices {
       guard let funding = channels[number].funding,

@@ -6,7 +6,7 @@ final class PoolDirectory {
   var pools = Roster<Pool>()
 }
 
-/// Exec sessions by the numbers that this program gave them, over all leases.
+/// All leases' exec sessions, by the number that this program assigned.
 final class ExecDesk {
   private let directory: PoolDirectory
   private var sessions: [UInt32: ExecSessions] = [:]
@@ -17,7 +17,7 @@ final class ExecDesk {
   subscript(id: UInt32) -> ExecSessions? { sessions[id] }
   func forget(_ id: UInt32) { sessions[id] = nil }
 
-  /// The number of the new session, or why it cannot be. `id` and `task` of the request are filled in.
+  /// Returns the number of the new session, or the problem. Fills in the request's `id` and `task`.
   func start(_ request: ExecRequest, in task: TaskId) -> (id: UInt32, problem: String?) {
     guard let pool = directory.pools[task.pool], let state = pool.board.state(task.index) else {
       return (0, "there is no such task")
@@ -30,7 +30,7 @@ final class ExecDesk {
     request.id = last
     request.task = number
     do throws(MarketError) {
-      // What the machine would refuse is refused here first.
+      // Rejects locally what the provider would refuse.
       _ = try SessionMessage.decode(SessionMessage.execute(request).encode())
     } catch { return (0, error.message) }
     let problem = lease.execs.start(request)

@@ -2,19 +2,19 @@ import Bytes
 import Market
 import Session
 
-/// An exec session, as its publisher sees it.
+/// The publisher's state of an exec session.
 struct ExecSession {
   static let window = 65_536
 
   let id: UInt32
-  /// What its streams are called.
+  /// The key that its streams are opened with.
   let key: Bytes32
   let isTerminal: Bool
   fileprivate(set) var input: StreamId?
   /// Standard output (or the terminal), and standard error.
   fileprivate(set) var output: [StreamId?] = [nil, nil]
   fileprivate var outputHasEnded: [Bool]
-  /// Nobody will send it more.
+  /// Input has ended.
   fileprivate var inputIsEnded = false
   fileprivate var end: ExecEnd?
 
@@ -25,15 +25,14 @@ struct ExecSession {
     outputHasEnded = [false, request.terminal != nil]
   }
 
-  /// How it ended, once all that it printed is here.
+  /// The end, once all output has arrived.
   fileprivate var ended: ExecEnd? {
     guard let end else { return nil }
     return end.kind == .neverRan || !outputHasEnded.contains(false) ? end : nil
   }
 }
 
-/// The exec sessions in a lease's tasks: asked for, fed, listened to. They live as long as the
-/// connection.
+/// The exec sessions in a lease's tasks. A disconnection ends them.
 final class ExecSessions {
   private let context: HiringContext
   private let link: LeaseLink
@@ -48,10 +47,10 @@ final class ExecSessions {
 
   var count: Int { sessions.count }
 
-  /// Nil where it is on its way, else why it cannot be.
+  /// Requests a session. Returns nil, or the problem.
   func start(_ request: ExecRequest) -> String? {
-    if !link.isLive { return "the machine is not connected at the moment" }
-    if !link.takesMore { return "the machine does not read at the moment" }
+    if !link.isLive { return "the provider is not connected" }
+    if !link.takesMore { return "too much data is queued for the provider; try again" }
     link.say(.execute(request))
     sessions.append(ExecSession(request, contract: contract))
     return nil
@@ -61,12 +60,12 @@ final class ExecSessions {
 
   private func report(_ id: UInt32, _ event: ExecEvent) { context.emit(.exec(id, event)) }
 
-  // MARK: Whoever asked for it
+  // MARK: The client
 
-  /// How many of the bytes were taken; `inputRoom` follows when more may come.
+  /// Returns how many bytes were accepted; `inputRoom` follows when it accepts more.
   func input(_ id: UInt32, _ bytes: [UInt8]) -> Int {
     guard let index = place(id) else { return bytes.count }
-    // It does not read any more: nobody is held up by that.
+    // The session no longer reads: discard the input, so that the client does not block.
     if sessions[index].inputIsEnded || sessions[index].end != nil { return bytes.count }
     guard let stream = sessions[index].input else { return 0 }
     return link.send(stream, bytes)
@@ -93,7 +92,7 @@ final class ExecSessions {
     if place(id) != nil { link.say(.execResize(id: id, size)) }
   }
 
-  /// Nobody listens any more.
+  /// The client is gone: kills the session and resets its streams.
   func abandoned(_ id: UInt32) {
     guard let index = place(id) else { return }
     let session = sessions.remove(at: index)
@@ -107,7 +106,7 @@ final class ExecSessions {
 
   func started(_ id: UInt32) {
     guard let index = place(id) else {
-      // Given up before it began: its streams would never come.
+      // Abandoned before the start: kill it, because its streams will not be opened.
       return link.say(.execSignal(id: id, number: 9))
     }
     if sessions[index].output[0] != nil { return }
@@ -136,7 +135,7 @@ final class ExecSessions {
     report(end.id, .ended(end))
   }
 
-  /// The provider asks for a session's input. False for a stream that is none of a session's.
+  /// The provider requests a session's input. Returns false for an unrelated stream.
   func streamOpened(_ id: StreamId, _ opening: StreamOpening) -> Bool {
     guard opening.kind == .standardInput,
       let index = sessions.firstIndex(where: { $0.key == opening.key && !$0.isTerminal })
@@ -185,12 +184,12 @@ final class ExecSessions {
     for session in sessions where session.input == id { report(session.id, .inputRoom) }
   }
 
-  /// Sessions do not outlive the connection.
+  /// A disconnection ends all sessions.
   func disconnected() {
     for session in sessions {
       report(
         session.id,
-        .failed("the connection to the machine broke, and the program ended with it"))
+        .failed("the connection to the provider broke, which ended the exec session"))
     }
     sessions = []
   }

@@ -4,19 +4,18 @@ import Channel
 import Market
 import Session
 
-/// What its provider says.
+/// Messages from the provider.
 extension Lease {
   // MARK: Messages
 
-  /// One message of the provider. What makes no sense is refused and ends the connection, never the
-  /// lease.
+  /// Handles one message. An invalid message closes the connection, but does not end the lease.
   func received(_ message: SessionMessage) {
     context.touch(self)
     if !link.isLive {
       switch message {
       case .state(let theirs): return compared(theirs)
       case .refuse(let code, let text): return refused(code, text)
-      default: return link.refuse(.badMessage, "before both sides said where they stand")
+      default: return link.refuse(.badMessage, "the lease state must come first")
       }
     }
     switch message {
@@ -36,7 +35,7 @@ extension Lease {
     case .standing(let standing, let text): stands(standing, text)
     case .leaving(let noticeMs, let text):
       warning(
-        "the machine's owner ends the lease in \(noticeMs / 1000) s: "
+        "the provider's owner ends the lease in \(noticeMs / 1000) s: "
           + String(decoding: text, as: UTF8.self))
       course.leaves()
     case .topUpAccepted(let number, let signature, let nextKey):
@@ -45,7 +44,7 @@ extension Lease {
     case .execStarted(let id): execs.started(id)
     case .execEnded(let end): execs.ended(end)
     case .refuse(let code, let text): refused(code, text)
-    // What was said before the contract may be said again.
+    // Messages from before the contract may be repeated.
     case .unknown, .state, .hello, .bid: break
     case .welcome, .offer, .contract, .funding, .task, .linesStored, .taskStop,
       .payment, .statementSigned, .end, .receiptSigned, .closeWanted, .topUp, .execute,
@@ -55,9 +54,9 @@ extension Lease {
   }
 
   func refused(_ code: RefusalCode, _ text: [UInt8]) {
-    warning("the machine refused: " + String(decoding: text, as: UTF8.self))
+    warning("the provider refused: " + String(decoding: text, as: UTF8.self))
     link.close()
     if stage < .funded { return course.abandon("refused", code) }
-    if code == .unknownLease { course.gone("it does not know the lease any more") }
+    if code == .unknownLease { course.gone("the provider no longer has the lease") }
   }
 }

@@ -4,7 +4,7 @@ import Channel
 import Market
 import Session
 
-/// Its tasks, its money and its streams.
+/// Tasks, money and streams.
 extension Lease {
   // MARK: Work and money
 
@@ -12,7 +12,7 @@ extension Lease {
     if Int(channel) >= money.channels.count { return }
     switch sight {
     case .relayed: break
-    case .confirmed(let height): info("sees its funding at height \(height)")
+    case .confirmed(let height): info("reports its funding at height \(height)")
     case .lost: warning("a reorganisation took the funding of channel \(channel) out of the chain")
     }
     if channel == 0 && sight != .lost { course.fundingSeen() }
@@ -24,7 +24,7 @@ extension Lease {
     tasks.ended(line)
   }
 
-  /// Runs what the provider's word leads to; a fault ends the lease.
+  /// Runs `body` on a provider's report; a fault ends the lease.
   func trusting(_ body: () throws(LeaseFault) -> Void) {
     if !course.isAtWork || !books.isTrusted { return }
     do throws(LeaseFault) { try body() } catch { course.failed(error.reason, isFault: true) }
@@ -43,9 +43,9 @@ extension Lease {
     case .running: info("runs again")
     case .frozen:
       warning("frozen: \(money.owedSat) sat owed, \(money.paidSat) sat paid" + reason)
-    case .unconfirmed: warning("stands still until its funding confirms" + reason)
-    case .paused: warning("paused by the machine's owner" + reason)
-    case .awaitingTopUp: warning("stands still until its next channel is seen" + reason)
+    case .unconfirmed: warning("suspended until its funding confirms" + reason)
+    case .paused: warning("paused by the provider's owner" + reason)
+    case .awaitingTopUp: warning("suspended until its next channel is seen" + reason)
     }
   }
 
@@ -77,13 +77,14 @@ extension Lease {
     }
   }
 
-  /// The provider signs a close by itself: the funding came too late for it, or it wants an early end.
+  /// A close that the provider sent unasked: the funding came too late, or the owner ends the lease
+  /// early.
   func closeSigned(_ close: SignedClose) {
     do throws(ChannelError) { try money.channels.closeReceived(close) } catch {
       return warning("its close is refused: " + error.message)
     }
     if money.paidSat == 0 && close.signatures.amountSat == 0 {
-      if stage == .funded { info("its place was gone when the funding came") }
+      if stage == .funded { info("the provider's hold expired before the funding arrived") }
       money.channels.close(.unpaid)
       if stage < .settled { course.settle(hasReceipt: false) }
     }

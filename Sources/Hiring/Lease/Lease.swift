@@ -4,13 +4,12 @@ import Channel
 import Market
 import Session
 
-/// A share of one provider's machine, from the contract to the last close. What happens comes in as
-/// methods in the past tense, what is to be done goes to ``HiringContext/emit(_:)``, and what its pool
-/// has to know to ``nextEvent()``.
+/// A lease of a share of one provider's host, from the contract to the last close. Events arrive
+/// through methods in the past tense; effects go to ``HiringContext/emit(_:)``; the pool reads
+/// ``nextEvent()``.
 ///
-/// Its parts own what they are named after: ``LeaseCourse`` the phase, ``LeaseMoney`` the channels and the
-/// account, ``LeaseTasks`` the tasks, ``LeaseBooks`` what both sides sign. The lease itself says what of
-/// the provider and of the chain is whose.
+/// ``LeaseCourse`` owns the phase, ``LeaseMoney`` the channels and the account, ``LeaseTasks`` the
+/// tasks, ``LeaseBooks`` the signed statements. The lease routes messages and chain events to them.
 final class Lease {
   let contract: Contract
   let id: Bytes32
@@ -21,7 +20,7 @@ final class Lease {
   let link = LeaseLink()
   var isTouched = false
   var nextDeadlineMs = UInt64.max
-  /// Whether the pool has more for this lease; set by the pool.
+  /// Whether the pool has more tasks for this lease; set by the pool.
   var hasMoreWork: () -> Bool = { false }
 
   let books: LeaseBooks
@@ -32,7 +31,7 @@ final class Lease {
 
   // MARK: Making and restoring
 
-  /// A contract with a provider that bid: stored, and to be said with ``propose(on:)``.
+  /// A new contract with a provider that bid. Stores it; ``propose(on:)`` sends it.
   init(
     _ record: LeaseRecord, plan: PoolPlan, _ treasury: Treasury, _ providers: Providers,
     _ context: HiringContext
@@ -54,7 +53,7 @@ final class Lease {
     store()
   }
 
-  /// A lease of an earlier program. Its tasks follow with ``LeaseTasks/restore(_:index:_:)``.
+  /// Restores a lease. Restore its tasks next, with ``LeaseTasks/restore(_:index:_:)``.
   init(
     restoring record: LeaseRecord, _ progress: LeaseProgress, states: [UInt8: [UInt8]],
     plan: PoolPlan, _ treasury: Treasury, _ providers: Providers, _ context: HiringContext
@@ -86,25 +85,26 @@ final class Lease {
   func warning(_ text: String) { context.warning(label + text) }
   var now: Instant { context.now }
 
-  // MARK: What is known
+  // MARK: Queries
 
   var stage: LeaseStage { course.stage }
   var worker: UInt16 { contract.workerIndex }
   var provider: Bytes32 { contract.provider }
 
-  /// Nothing more happens to it.
+  /// Whether the lease needs no further action.
   var isOver: Bool { stage == .closed || stage == .abandoned }
-  /// It holds its place of the pool.
+  /// Whether it occupies its place in the pool.
   var holdsPlace: Bool { stage <= .open && !course.isOverReported }
-  /// It has shown work: a line of a task came.
+  /// Whether a task line has arrived.
   var hasWorked: Bool { tasks.lines.received.count > 0 }
-  /// Whether it takes tasks now: from the funding on, so that bundles travel while it is relayed.
+  /// Whether it accepts tasks. It does from the funding on, so that bundles transfer while the
+  /// funding is relayed.
   var takesTasks: Bool {
     (stage == .funded || stage == .open) && !course.isOverReported
       && course.conduct.standing == .running && link.takesMore
   }
 
-  /// Nothing is left that its pool would wait for.
+  /// Whether the pool can finish without waiting for this lease.
   var needsNobody: Bool {
     switch course.phase {
     case .closed, .abandoned: return true
@@ -118,19 +118,20 @@ final class Lease {
 
   func nextEvent() -> LeaseEvent? { course.nextEvent() }
 
-  // MARK: What its pool does with it
+  // MARK: Called by the pool
 
-  /// Where it stands, on disk before anything that follows.
+  /// Stores the lease's state, ahead of later effects.
   func store() { course.store() }
-  /// Before the funding nothing is lost.
+  /// Ends an unfunded lease; no coins are at risk.
   func abandon(_ reason: String) { course.abandon(reason) }
-  /// No more tasks: what runs is stopped, what was used is paid.
+  /// Ends the lease: running tasks are stopped, used time is paid.
   func end(_ reason: String) { course.end(reason) }
-  /// The provider did not do its part: it is not hired again, and its tasks go to others.
+  /// Ends the lease because of the provider: it is not hired again, and its tasks go to other
+  /// providers.
   func failed(_ reason: String) { course.failed(reason) }
 
-  /// The wallet has signed the funding of a channel: it is stored here. The caller relays it when all
-  /// channels that it funds are stored, and then calls ``sayFunding(_:)``.
+  /// Stores a channel's signed funding. Once all channels that the transaction funds are stored,
+  /// the caller relays it and calls ``sayFunding(_:)``.
   func fund(_ number: Int, _ transaction: Transaction) throws(ChannelError) {
     try money.channels.fund(number, transaction)
     if number == 0 { course.funded() }
@@ -138,7 +139,7 @@ final class Lease {
 
   func sayFunding(_ number: Int) { money.channels.sayFunding(number) }
 
-  /// What has not ended here goes to other leases, or is lost.
+  /// Gives up unfinished tasks and returns them for other leases.
   func takeLost() -> [(index: UInt32, hasStarted: Bool)] {
     let lost = tasks.giveUp(fetchesResults: course.awaitsRest)
     if !lost.isEmpty { store() }
@@ -147,7 +148,7 @@ final class Lease {
 
   // MARK: The connection
 
-  /// The contract, to the provider that bid.
+  /// Sends the contract to the provider that bid.
   func propose(on call: Call) {
     link.connect(call, isLive: true, nowMs: now.nowMs)
     call.enter(.hired(self))
@@ -160,7 +161,7 @@ final class Lease {
       .contract(body: signed.body.encode(), publisherSignature: signed.publisherSignature))
   }
 
-  /// The provider called about this lease.
+  /// The provider reconnected for this lease.
   func called(_ call: Call) {
     if let former = link.call, former !== call {
       disconnected()
@@ -178,7 +179,7 @@ final class Lease {
     context.touch(self)
   }
 
-  /// The connection is over; the streams on it are gone.
+  /// The connection broke, and its streams with it.
   func disconnected() {
     if !link.isConnected { return }
     link.disconnect()
@@ -190,13 +191,13 @@ final class Lease {
 
   func disconnected(from call: Call) { if link.call === call { disconnected() } }
 
-  /// Both sides know where the other stands: what the provider lacks is sent again.
+  /// Both sides exchanged lease states: resends what the provider lacks.
   func compared(_ theirs: LeaseState) {
     if link.isLive { return }
     link.compared()
     info("called again (" + stage.text + ")")
     if theirs.lines < tasks.lines.received.count {
-      return course.failed("it lost lines of tasks that it had sent")
+      return course.failed("the provider lost task lines that it had sent")
     }
     switch stage {
     case .proposed: sayContract()
@@ -247,7 +248,7 @@ final class Lease {
           (spend.kind == .close ? "close " : "refund ") + txid + " of channel \(number) is in "
             + "block \(height): \(spend.payoutSat) sat to its owner, \(spend.returnSat) sat back")
       case .fundingConflicted(let number):
-        warning("another transaction spent what was to fund channel \(number)")
+        warning("another transaction spent the inputs of channel \(number)'s funding")
       }
     }
     course.closeIfSpent()
@@ -255,7 +256,7 @@ final class Lease {
 
   // MARK: Time
 
-  /// Brings everything up to date after an event.
+  /// Advances the lease after an event.
   func advance() {
     channelEvents()
     while let event = tasks.nextEvent() { taskMoved(event) }
@@ -266,7 +267,7 @@ final class Lease {
       money.topUpIfNeeded()
     }
     if stage == .open && course.conduct.isLeaving && tasks.isEmpty {
-      course.end("its owner ends it")
+      course.end("the provider's owner ends it")
     }
     course.answerIfDue()
     observe()
@@ -280,7 +281,7 @@ final class Lease {
       store()
       tasks.acknowledge()
     case .refused, .unsent:
-      // Its number is used up, and the task's record will not name it any more.
+      // Stored because the number stays used, while the task's record will no longer name it.
       store()
       course.report(.task(event))
     case .started, .ended, .complete:
@@ -289,7 +290,7 @@ final class Lease {
     }
   }
 
-  /// What runs by this side's knowledge: the reservation, and the time in which the share is in use.
+  /// Updates the reservation clock and the clock of possible use.
   func observe() {
     let isRunning = course.conduct.standing == .running
     let heardMs = link.call?.heardAtMs ?? 0
@@ -306,7 +307,7 @@ final class Lease {
     if wasReserved != money.account.isReserved && stage == .open && !wasReserved { store() }
   }
 
-  /// Whether this side knows why the lease stands still.
+  /// Whether the publisher can verify why the lease is suspended.
   var isExcused: Bool {
     switch course.conduct.standing {
     case .running: return true

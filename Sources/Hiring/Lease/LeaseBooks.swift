@@ -2,13 +2,12 @@ import Bytes
 import Channel
 import Market
 
-/// The provider broke a rule: nothing more of it is believed or paid.
+/// The provider violated the protocol: reports are no longer accepted and payments stop.
 struct LeaseFault: Error, Equatable {
   let reason: String
 }
 
-/// What both sides sign of a lease's use: statements, and in the end the receipt. It keeps where the lease
-/// stands on the disk.
+/// Statements and the receipt, which both sides sign. Also stores the lease's state.
 final class LeaseBooks {
   private let contract: Contract
   private let money: LeaseMoney
@@ -20,13 +19,13 @@ final class LeaseBooks {
 
   /// 0 before the lease opened.
   private(set) var openedUnixSeconds: UInt64 = 0
-  /// The last that both signed.
+  /// The last statement signed by both sides.
   private(set) var statement: Signed<Statement>?
-  /// The statement is the receipt.
+  /// Whether ``statement`` is the receipt.
   private(set) var hasReceipt = false
-  /// Why nothing is believed or paid any more; empty while the provider is trusted.
+  /// Why reports and payments stopped; empty while the provider is trusted.
   private(set) var fault = ""
-  /// More use was reported than the end of the lease allows.
+  /// A report exceeded the allowance after the end; logged once.
   private var isCapped = false
 
   init(
@@ -57,7 +56,7 @@ final class LeaseBooks {
 
   func distrust(_ reason: String) { fault = reason }
 
-  /// What is owed: with a receipt what that says, and before the opening nothing.
+  /// The amount owed: 0 before the lease opened.
   var owedSat: UInt64 { openedUnixSeconds > 0 || hasReceipt ? money.owedSat : 0 }
 
   // MARK: Disk
@@ -81,15 +80,15 @@ final class LeaseBooks {
 
   // MARK: What the provider reports
 
-  /// False where the report is above what the end of the lease allows: it is paid up to that, and not
-  /// signed.
+  /// Accepts a usage report. Returns false if it exceeds the allowance after the end: then it is
+  /// paid up to the allowance, and not signed.
   @discardableResult
   func believe(_ usage: LeaseUsage, owedSat: UInt64) throws(LeaseFault) -> Bool {
     switch money.reported(usage, owedSat: owedSat) {
     case .believed: return true
     case .capped:
       if !isCapped {
-        context.warning(label + "more use than the end of the lease allows is not paid")
+        context.warning(label + "use reported beyond the stop grace is not paid")
       }
       isCapped = true
       return false
@@ -97,8 +96,8 @@ final class LeaseBooks {
     }
   }
 
-  /// The statement, once it is signed here too; nil where it is not. The caller stores it, and then
-  /// answers with ``sayStatementSigned()``.
+  /// Signs a statement and returns it; nil if it is not signed. The caller stores it, then calls
+  /// ``sayStatementSigned()``.
   func statementReceived(
     _ body: [UInt8], _ signature: [UInt8]
   ) throws(LeaseFault) -> Statement? {
@@ -116,7 +115,8 @@ final class LeaseBooks {
         digest: statement.body.digest, publisherSignature: statement.publisherSignature))
   }
 
-  /// True where the receipt is signed here too, and the provider's closes are held. The caller stores it.
+  /// Signs the receipt and stores the provider's closes. Returns whether it was signed; the caller
+  /// stores it.
   func receiptReceived(
     _ body: [UInt8], _ signature: [UInt8], _ closes: [SignedClose]
   ) throws(LeaseFault) -> Bool {
@@ -166,10 +166,10 @@ final class LeaseBooks {
 
   // MARK: The end
 
-  /// The provider finished a lease for this publisher.
+  /// Records that the provider settled a lease.
   func noteSettled() { providers.change { $0.settled(provider) } }
 
-  /// The lease is over: what was not paid is remembered.
+  /// Records what remains unpaid at the end of the lease.
   func noteDebt() {
     if openedUnixSeconds == 0 {
       if let debt = contract.debt { providers.change { $0.owes(debt, to: provider) } }

@@ -1,23 +1,23 @@
 import Market
 
-/// How a provider behaves while its lease is open: whether tasks run, whether it starts them, whether it
-/// is about to leave.
+/// The provider's behaviour while its lease is open: whether the lease runs, whether tasks start in
+/// time, whether the owner announced the end.
 struct LeaseConduct {
   enum Verdict: Equatable {
     case good
-    /// The publisher may end at once, and owes no grace.
+    /// Paused beyond the notice: the publisher may end the lease without a grace period.
     case pausedTooLong
     case bad(String)
   }
 
   private(set) var standing = Standing.running
   private(set) var isLeaving = false
-  /// Since when the lease stands still without an excuse.
+  /// Since when the lease is suspended without a verifiable reason.
   private var standsSinceMs: UInt64?
-  /// Since when a task could have been started; nil while one runs, or none waits.
+  /// Since when a task could have started; nil while one runs or none waits.
   private var couldStartSinceMs: UInt64?
 
-  /// False where nothing changed.
+  /// Returns false if the standing is unchanged.
   mutating func stands(_ standing: Standing) -> Bool {
     if standing == self.standing { return false }
     self.standing = standing
@@ -28,18 +28,18 @@ struct LeaseConduct {
 
   mutating func leaves() { isLeaving = true }
 
-  /// A new connection: its time begins anew.
+  /// A new connection resets the timers.
   mutating func compared() {
     standsSinceMs = nil
     couldStartSinceMs = nil
   }
 
-  /// Something happened that the next start can only follow.
+  /// Task progress resets the start timer.
   mutating func moved() { couldStartSinceMs = nil }
 
   /// - Parameters:
-  ///   - waitsForStart: a task could be started, and none runs.
-  ///   - isExcused: this side knows why the lease stands still.
+  ///   - waitsForStart: a task could start, and none runs.
+  ///   - isExcused: the publisher can verify why the lease is suspended.
   mutating func observe(waitsForStart: Bool, isExcused: Bool, _ nowMs: UInt64) {
     if !waitsForStart {
       couldStartSinceMs = nil
@@ -57,7 +57,7 @@ struct LeaseConduct {
     couldStartSinceMs.map { nowMs < $0 + HiringTimes.startMs } ?? true
   }
 
-  /// A machine that is paused is owed nothing for the end.
+  /// A paused provider gets no grace period at the end.
   var owesGrace: Bool { standing != .paused }
 
   private func patienceMs(_ contract: Contract) -> UInt64 {
@@ -66,13 +66,14 @@ struct LeaseConduct {
 
   func verdict(_ contract: Contract, _ nowMs: UInt64) -> Verdict {
     if let since = couldStartSinceMs, nowMs >= since + HiringTimes.unreadyMs {
-      return .bad("it does not start a task that fits")
+      return .bad("the provider does not start a task that fits")
     }
     guard let since = standsSinceMs, nowMs >= since + patienceMs(contract) else { return .good }
-    return standing == .paused ? .pausedTooLong : .bad("it stands still without a reason")
+    return standing == .paused
+      ? .pausedTooLong : .bad("the provider suspends the lease without a reason")
   }
 
-  /// When the verdict, or what is ready, changes by time alone.
+  /// When ``verdict(_:_:)`` or ``startsInTime(_:)`` changes next without an event.
   func deadlineMs(_ contract: Contract, _ nowMs: UInt64) -> UInt64 {
     var times: [UInt64] = []
     if let since = couldStartSinceMs {

@@ -3,12 +3,12 @@ import Bytes
 import Channel
 import Market
 
-/// How a lease goes from one phase to the next, and when it does by time alone. Every phase is on disk
-/// before anything that follows from it.
+/// The lease's phase transitions and timeouts. Each phase is stored before any effect that depends
+/// on it.
 final class LeaseCourse {
   private(set) var phase: LeasePhase
   var conduct = LeaseConduct()
-  /// Its pool knows that it takes no more tasks.
+  /// Whether the pool was notified that the lease takes no more tasks.
   private(set) var isOverReported = false
 
   private let contract: Contract
@@ -22,7 +22,7 @@ final class LeaseCourse {
   private let label: String
   private var events: [LeaseEvent] = []
   private var awaySinceMs: UInt64
-  /// Something is to be looked at; set by the lease.
+  /// Schedules the lease for processing; set by the lease.
   var wake: () -> Void = {}
 
   init(
@@ -43,7 +43,8 @@ final class LeaseCourse {
     awaySinceMs = context.now.nowMs
   }
 
-  /// Of an earlier program, which stored channels before the progress that says what they mean.
+  /// After a restore. A channel's funding is stored before the lease's stage, so the stage may lag
+  /// behind.
   func restored() {
     isOverReported = stage > .open
     if money.channels.isFunded && stage < .funded {
@@ -58,7 +59,7 @@ final class LeaseCourse {
   private func info(_ text: String) { context.info(label + text) }
   private func warning(_ text: String) { context.warning(label + text) }
 
-  /// Between the funding's relay and the end: reports and payments count.
+  /// Whether usage reports and payments are accepted.
   var isAtWork: Bool { stage == .open || stage == .ending }
 
   func nextEvent() -> LeaseEvent? { events.isEmpty ? nil : events.removeFirst() }
@@ -76,7 +77,7 @@ final class LeaseCourse {
     wake()
   }
 
-  /// The connection is over.
+  /// The connection broke.
   func disconnected() {
     awaySinceMs = now.nowMs
     if isAtWork { warning("the connection broke; tasks run on while they are paid for") }
@@ -98,13 +99,13 @@ final class LeaseCourse {
     report(.accepted)
   }
 
-  /// The wallet has signed the first channel's funding, and its state is stored.
+  /// The first channel's funding is signed, and the channel's state is stored.
   func funded() {
     if let debt = contract.debt { providers.change { $0.carried(debt, of: provider) } }
     enter(.funded(untilMs: now.nowMs + HiringTimes.fundingSeenMs))
   }
 
-  /// The provider has the first channel's funding.
+  /// The provider has seen the first channel's funding.
   func fundingSeen() {
     guard case .funded = phase else { return }
     books.opened()
@@ -113,7 +114,7 @@ final class LeaseCourse {
     report(.opened)
   }
 
-  /// Before the funding nothing is lost.
+  /// Ends an unfunded lease; no coins are at risk.
   func abandon(_ reason: String, _ code: RefusalCode? = nil) {
     if stage >= .funded { return }
     warning("not hired: " + reason)
@@ -137,7 +138,7 @@ final class LeaseCourse {
     }
   }
 
-  /// No more tasks: what runs is stopped, what was used is paid.
+  /// Ends the lease: running tasks are stopped, used time is paid.
   func end(_ reason: String) {
     switch phase {
     case .proposed, .accepted: abandon(reason)
@@ -156,9 +157,10 @@ final class LeaseCourse {
 
   func sayEnd(_ reason: String) { link.say(.end(text: PlainText.short(reason))) }
 
-  /// The provider did not do its part: it is not hired again, and its tasks go to others.
+  /// Ends the lease because of the provider: it is not hired again, and its tasks go to other
+  /// providers.
   ///
-  /// - Parameter isFault: it broke a rule: nothing more is believed or paid.
+  /// - Parameter isFault: the provider violated the protocol: stop accepting reports and paying.
   func failed(_ reason: String, isFault: Bool = false) {
     if stage >= .settled { return }
     warning("given up: " + reason)
@@ -173,8 +175,8 @@ final class LeaseCourse {
     over(failed: true)
   }
 
-  /// The provider has closed the lease, lost it, or is away for too long: no line, result or receipt
-  /// is waited for.
+  /// The provider closed or lost the lease, or was disconnected for too long: further lines,
+  /// results and the receipt are not awaited.
   func gone(_ reason: String) {
     guard stage == .funded || isAtWork else { return }
     warning("given up: " + reason)
@@ -182,14 +184,14 @@ final class LeaseCourse {
     over(failed: true)
   }
 
-  /// The provider's owner ends the lease: its place is filled again while its tasks go on.
+  /// The provider's owner announced the end: the place is refilled while tasks finish.
   func leaves() {
     conduct.leaves()
     progressed()
     if stage < .funded { abandon("ended by its owner", .busy) } else { over(failed: false) }
   }
 
-  /// Its pool is told once that it takes no more tasks.
+  /// Notifies the pool, once, that the lease takes no more tasks.
   private func over(failed: Bool) {
     if isOverReported && !failed { return }
     isOverReported = true
@@ -215,22 +217,22 @@ final class LeaseCourse {
     } else {
       books.noteDebt()
       warning(
-        "settled without a receipt; its channels are taken back after height "
-          + "\(money.channels.lastTerms.expiryHeight) unless it closes them before")
+        "settled without a receipt; its channels are refunded after height "
+          + "\(money.channels.lastTerms.expiryHeight) unless the provider closes them before")
       link.close()
       over(failed: false)
     }
     report(.moved)
   }
 
-  /// The receipt is agreed, and is answered when the rest of the output and the results is here.
+  /// Whether the receipt is signed, but its answer waits for remaining output and results.
   var awaitsRest: Bool {
     if case .settled(let settlement) = phase { return settlement.awaitsRest }
     return false
   }
 
-  /// The signed answer lets the provider hang up and drop results, so the rest comes first. A task
-  /// whose rest stands still is given up by itself.
+  /// Sends the signed receipt. The provider may then disconnect and delete results, so all output
+  /// and results must be here. A stalled stream is given up by its own timeout.
   func answerIfDue() {
     guard case .settled(var settlement) = phase, settlement.awaitsRest else { return }
     if !tasks.isEmpty && (link.isConnected || now.nowMs < awayEndsAtMs) { return }
@@ -248,14 +250,14 @@ final class LeaseCourse {
     }
   }
 
-  /// Sends the closes that the provider should have sent.
+  /// Broadcasts closes that the provider should have broadcast.
   func tipChanged() {
     if case .settled(let settlement) = phase, context.tipHeight >= settlement.closesAtHeight {
       money.channels.close(.unconfirmed)
     }
   }
 
-  /// A reorganisation: what was closed may not be.
+  /// After a reorganisation, the channels of a closed lease may be unspent again.
   func blocksDisconnected() {
     if stage != .closed || money.channels.areAllSpent { return }
     enter(
@@ -284,10 +286,12 @@ final class LeaseCourse {
       if now.nowMs >= untilMs { abandon("could not be funded in time") }
     case .funded(let untilMs):
       if link.isLive ? now.nowMs >= untilMs : now.nowMs >= awayEndsAtMs {
-        failed("it did not confirm its funding in time")
+        failed("the provider did not confirm its funding in time")
       }
     case .open:
-      if !link.isConnected && now.nowMs >= awayEndsAtMs { return gone("it is away") }
+      if !link.isConnected && now.nowMs >= awayEndsAtMs {
+        return gone("the provider did not reconnect in time")
+      }
       judgeConduct()
     case .ending(let ending):
       if now.nowMs >= endsAtMs(ending) { settle(hasReceipt: false) }
@@ -336,7 +340,7 @@ final class LeaseCourse {
     let paysAtMs =
       isAtWork && books.isTrusted
       ? money.payDeadlineMs(isEnding: stage == .ending) : UInt64.max
-    // What has passed already was looked at: it is not looked at again until something happens.
+    // Past deadlines were handled: they fire only once.
     return [own, paysAtMs, tasks.nextDeadlineMs].filter { $0 > now.nowMs }.min() ?? UInt64.max
   }
 }

@@ -2,21 +2,22 @@ import Bytes
 import Market
 import Session
 
-/// The connection on which a provider works on its lease, while there is one. It carries messages once
-/// both sides know where the other stands; what is not said before is said then.
+/// The lease's connection, while there is one. It carries messages once both sides have exchanged
+/// lease states; until then, messages are dropped, and resent after the exchange.
 final class LeaseLink {
   private(set) var call: Call?
   private(set) var isLive = false
   private(set) var connectedAtMs: UInt64 = 0
 
-  /// - Parameter isLive: a connection on which the contract itself is made needs no comparison first.
+  /// - Parameter isLive: true for the connection on which the contract is made, which needs no
+  ///   exchange of lease states.
   func connect(_ call: Call, isLive: Bool, nowMs: UInt64) {
     self.call = call
     self.isLive = isLive
     connectedAtMs = nowMs
   }
 
-  /// The other side's state came.
+  /// The provider's lease state arrived.
   func compared() { isLive = call != nil }
 
   func disconnect() {
@@ -27,10 +28,10 @@ final class LeaseLink {
   var isConnected: Bool { call != nil }
   var takesMore: Bool { isLive && call?.takesMore == true }
 
-  /// Nothing is said while the two sides do not know where the other stands.
+  /// Sends a message; drops it before the exchange of lease states.
   func say(_ message: SessionMessage) { if isLive { call?.say(message) } }
 
-  /// Before the comparison too.
+  /// Sends a message even before the exchange.
   func sayFirst(_ message: SessionMessage) { call?.say(message) }
 
   func refuse(_ code: RefusalCode, _ reason: String) { call?.refuse(code, reason) }

@@ -4,7 +4,7 @@ import Channel
 import Market
 import Wallet
 
-/// The money of a lease: its account, its channels, and the documents that open them.
+/// A lease's account, its channels, and the documents that open them.
 final class LeaseMoney {
   let channels: ChannelSet
   private(set) var record: LeaseRecord
@@ -18,7 +18,7 @@ final class LeaseMoney {
   private var topUps: TopUps
   private let halt: PaymentHalt
 
-  /// A new lease: the first channel is stored before the record that names it.
+  /// A new lease. Stores the first channel before the record that names it.
   init(
     _ record: LeaseRecord, plan: PoolPlan, _ link: LeaseLink, _ treasury: Treasury,
     _ context: HiringContext, label: String
@@ -40,7 +40,7 @@ final class LeaseMoney {
     watch()
   }
 
-  /// A lease of an earlier program. `states` are the channels', by number.
+  /// Restores a lease. `states` holds the channels' states by number.
   init(
     restoring record: LeaseRecord, _ progress: LeaseProgress, states: [UInt8: [UInt8]],
     plan: PoolPlan, _ link: LeaseLink, _ treasury: Treasury, _ context: HiringContext,
@@ -90,7 +90,7 @@ final class LeaseMoney {
 
   func opened() { account = Account(contract, context.now) }
 
-  // MARK: What runs
+  // MARK: Clocks
 
   func set(reserved: Bool, inUse: Bool) {
     account.set(reserved: reserved, context.now)
@@ -109,7 +109,7 @@ final class LeaseMoney {
     account.reported(usage, owedSat: owedSat, context.now)
   }
 
-  /// Pays what is due. True where something was paid: then the lease's progress has to be stored.
+  /// Pays what is due. Returns whether a payment was made; the caller then stores the lease.
   func pay(isEnding: Bool) -> Bool {
     if halt.holds(payments: payments, context) { return false }
     guard let dueSat = account.dueSat(paidSat: paidSat, isEnding: isEnding, context.now) else {
@@ -139,13 +139,13 @@ final class LeaseMoney {
 
   // MARK: Further channels
 
-  /// A top-up that the provider has not signed, or that is not funded yet.
+  /// The number of a top-up channel that is not signed by the provider or not funded.
   private var pendingTopUp: Int? {
     let last = channels.count - 1
     return last > 0 && channels[last].funding == nil ? last : nil
   }
 
-  /// Numbers of channels that both have signed and nobody has funded.
+  /// Numbers of channels that both sides signed and that are not funded.
   var unfunded: [Int] {
     (0..<channels.count).filter { number in
       channels[number].funding == nil
@@ -154,7 +154,7 @@ final class LeaseMoney {
     }
   }
 
-  /// Each may fund channels of other leases too.
+  /// The channels' funding transactions; each may also fund other leases' channels.
   var fundingTransactions: [Transaction] {
     (0..<channels.count).compactMap { channels[$0].fundingTransaction }
   }
@@ -166,13 +166,13 @@ final class LeaseMoney {
     topUps.wanted(topRungSatPerKvB: topRungSatPerKvB)
   }
 
-  /// Nothing more can be paid, and no further channel can be opened.
+  /// Whether an amount is owed that no channel can pay, and no further channel can be opened.
   var isExhausted: Bool {
     !isPaidUp && channels.roomSat == 0 && pendingTopUp == nil
       && channels.count >= min(1 + Int(plan.maxTopUps), Limits.maxChannels)
   }
 
-  /// Opens a further channel where one is needed: its document is stored, then said.
+  /// Opens a further channel if needed: stores its document, then sends it.
   func topUpIfNeeded() {
     if pendingTopUp != nil || record.nextProviderKey.isEmpty || !channels.isFunded { return }
     let unpaidSat = owedSat > paidSat ? owedSat - paidSat : 0
@@ -215,7 +215,7 @@ final class LeaseMoney {
     sayTopUp()
   }
 
-  /// Says the top-up that the provider has not signed.
+  /// Sends the top-up that the provider has not signed.
   func sayTopUp() {
     guard let number = pendingTopUp, let topUp = record.channels[number].topUp, !topUp.isComplete
     else { return }
@@ -223,7 +223,7 @@ final class LeaseMoney {
       .topUp(body: topUp.body.encode(), publisherSignature: topUp.publisherSignature))
   }
 
-  /// True where the channel may be funded now.
+  /// Stores the provider's signature. Returns whether the channel may now be funded.
   func topUpAccepted(
     _ number: UInt8, _ signature: [UInt8], nextKey: [UInt8]
   ) throws(MarketError) -> Bool {
@@ -250,7 +250,7 @@ final class LeaseMoney {
   }
 }
 
-/// For tests of the freeze: payments stop after some, and go on later.
+/// For tests of the freeze: stops payments after a number of them, and may resume later.
 final class PaymentHalt {
   private let after: UInt64?
   private let forMs: UInt64?
@@ -263,7 +263,7 @@ final class PaymentHalt {
 
   func holds(payments: UInt64, _ context: HiringContext) -> Bool {
     guard let after, payments >= after else { return false }
-    if sinceMs == nil { context.warning("paying stops, as asked for") }
+    if sinceMs == nil { context.warning("payments stop, as configured") }
     let since = sinceMs ?? context.now.nowMs
     sinceMs = since
     guard let forMs else { return true }

@@ -1,13 +1,13 @@
 import Bytes
 import Market
 
-/// Where a lease stands in this program, with what only that phase needs.
+/// A lease's phase, with the state that only this phase needs.
 enum LeasePhase {
-  /// The contract is signed here and stored; the provider has until then to sign it.
+  /// The publisher's signed contract is stored; the provider must sign by then.
   case proposed(untilMs: UInt64)
-  /// Both have signed. Until then the place is held for a funding.
+  /// Both sides signed. The provider holds the place until then.
   case accepted(untilMs: UInt64)
-  /// The funding is relayed; until then the provider confirms that it has it.
+  /// The funding is relayed; the provider must confirm it by then.
   case funded(untilMs: UInt64)
   case open
   case ending(Ending)
@@ -15,21 +15,21 @@ enum LeasePhase {
   case closed
   case abandoned
 
-  /// No more tasks: what runs ends, what is owed is paid, the receipt is made.
+  /// No more tasks: running tasks end, the balance is paid, the receipt is signed.
   struct Ending {
-    /// When anything moved that brings the end nearer.
+    /// The time of the last progress, in ms.
     var movedAtMs: UInt64
-    /// The provider's final statement was believed.
+    /// The provider's final statement was accepted.
     var isFinal = false
   }
 
-  /// Nothing more is owed, or expected: the closes are waited for.
+  /// Only the closes are awaited.
   struct Settlement {
-    /// From this height on this side sends the closes that it holds.
+    /// The height from which this side broadcasts the closes that it holds.
     var closesAtHeight: UInt32
-    /// The receipt is agreed, and is answered when the rest of the output and the results is here.
+    /// The receipt is signed; its answer waits for remaining output and results.
     var awaitsRest: Bool
-    /// The provider hangs up when it has the answer; this side does by then.
+    /// When this side disconnects, if the provider has not done so.
     var hangsUpAtMs: UInt64?
   }
 
@@ -46,7 +46,7 @@ enum LeasePhase {
     }
   }
 
-  /// A lease that an earlier program left there.
+  /// Restores the phase from stored progress.
   init(_ progress: LeaseProgress, _ context: HiringContext) {
     let nowMs = context.now.nowMs
     switch progress.stage {
@@ -66,7 +66,7 @@ enum LeasePhase {
   }
 }
 
-/// What a lease reports to its pool.
+/// An event for the lease's pool.
 enum LeaseEvent {
   /// The provider signed the contract: the first channel may be funded.
   case accepted
@@ -74,11 +74,10 @@ enum LeaseEvent {
   case toppedUp
   case opened
   case task(LeaseTasks.Event)
-  /// It takes no more tasks. `failed`: the provider is not hired again; `isLate`: the place was gone
-  /// before the funding came.
+  /// It takes no more tasks. `failed`: the provider is not hired again.
   case over(failed: Bool)
-  /// It never was funded.
+  /// It ended before its funding.
   case abandoned(RefusalCode?)
-  /// Something about the money changed that the pool waits for.
+  /// The settlement progressed.
   case moved
 }

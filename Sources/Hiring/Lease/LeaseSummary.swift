@@ -11,7 +11,7 @@ public struct ChannelSummary: Equatable, Sendable {
   public var fundingHeight: UInt32?
   public var payments: UInt64
   public var paidSat: UInt64
-  /// How the channel's coins left it, and in which block.
+  /// The transaction that spent the channel, and its block height.
   public var spend: ChannelSpend?
   public var spendHeight: UInt32?
 }
@@ -19,7 +19,7 @@ public struct ChannelSummary: Equatable, Sendable {
 /// One lease of a pool, for receipts and displays.
 public struct LeaseSummary: Equatable, Sendable {
   public var contract: Signed<Contract>
-  /// The provider's capability report as it came.
+  /// The provider's capability report, as received.
   public var report: [UInt8]
   public var stage: LeaseStage
   public var openedUnixSeconds: UInt64
@@ -28,18 +28,18 @@ public struct LeaseSummary: Equatable, Sendable {
   public var owedSat: UInt64
   public var paidSat: UInt64
   public var payments: UInt64
-  /// Whether tasks run, by the provider's last word.
+  /// The last standing that the provider reported.
   public var standing: Standing
   public var isConnected: Bool
-  /// Why nothing is believed or paid any more; empty while the provider is trusted.
+  /// Why reports and payments stopped; empty while the provider is trusted.
   public var fault: String
-  /// The last that both signed.
+  /// The last statement signed by both sides.
   public var statement: Signed<Statement>?
-  /// The statement is the receipt.
+  /// Whether ``statement`` is the receipt.
   public var hasReceipt: Bool
-  /// The pool's indices of tasks that run here.
+  /// The pool's indices of running tasks.
   public var running: [UInt32]
-  /// Tasks that were sent, and wait for their turn.
+  /// The number of tasks that were sent and have not started.
   public var queued: Int
   public var execSessions: Int
 

@@ -2,22 +2,22 @@ import Bytes
 import Market
 import Session
 
-/// The tasks that a lease has: sent in order, each with its streams, until its line and everything that
-/// it made are here and on disk.
+/// The tasks of a lease, sent in order. Each is tracked until its line, output and results are on
+/// disk.
 final class LeaseTasks {
-  /// What happened to a task, by its index in the pool.
+  /// A task event; `index` is the task's index in the pool.
   enum Event: Equatable {
     case started(index: UInt32, unixSeconds: UInt64)
-    /// Its line came: the provider has room for another.
+    /// Its line arrived: the provider has room for another task.
     case ended(index: UInt32)
-    /// Everything of it came: to be stored, and then ``LeaseTasks/stored(_:)``.
+    /// The line, output and results arrived: store the task, then call ``LeaseTasks/stored(_:)``.
     case complete(index: UInt32, number: UInt32, place: UInt32, TaskLine, hasResults: Bool)
     case refused(index: UInt32, RefusalCode, String)
-    /// It was stopped before it arrived.
+    /// It was stopped before the provider received it.
     case unsent(index: UInt32)
-    /// The line of a task came that another lease has: only the count changed.
+    /// The line of a task that moved to another lease: only the line count changed.
     case orphanEnded
-    /// The provider broke a rule: nothing of it is believed any more.
+    /// The provider violated the protocol: its reports are no longer accepted.
     case fault(String)
   }
 
@@ -26,19 +26,19 @@ final class LeaseTasks {
   private let link: LeaseLink
   private let bundles: BundleServer
   private let streams: TaskStreams
-  /// By ascending numbers.
+  /// By ascending task number.
   private var runs: [TaskRun] = []
   private var events: [Event] = []
   private(set) var lines: LineLog
   private(set) var lastTask: UInt32
-  /// Lines that are on disk with their tasks, of which earlier ones are missing: they come again.
+  /// Lines on disk that follow a missing one; the provider sends the missing ones again.
   private var early: [UInt32: TaskLine] = [:]
-  /// Tasks whose lines came in this program: a line that comes twice counts once.
+  /// Tasks whose lines arrived since the start: a repeated line counts once.
   private var counted = Set<UInt32>()
-  /// Results that are held here, which the provider may not know: the last ones.
+  /// The last results stored here; the provider may not have the confirmation.
   private var heldResults: [(number: UInt32, bytes: UInt64)] = []
   private var pace = TaskPace()
-  /// The time in which nothing could run.
+  /// The time in which the lease was suspended.
   private var still = ReservationClock()
 
   init(
@@ -67,16 +67,16 @@ final class LeaseTasks {
   private func run(_ number: UInt32) -> TaskRun? { runs.first { $0.number == number } }
   private var nowMs: UInt64 { context.now.nowMs }
 
-  // MARK: What is known
+  // MARK: Queries
 
   var outstandingCount: Int { runs.lazy.filter(\.isOutstanding).count }
   var startedCount: Int { runs.lazy.filter(\.isStarted).count }
   var isEmpty: Bool { runs.isEmpty }
   var running: [UInt32] { runs.compactMap { $0.isStarted ? $0.index : nil } }
-  /// Tasks could start, and none runs.
+  /// Whether a task could start and none runs.
   var waitsForStart: Bool { !bundles.isBusy && startedCount == 0 && outstandingCount > 0 }
 
-  /// The longest time that a task may take to end in order.
+  /// The longest `stopMs` among unfinished tasks.
   var mostStopMs: UInt64 {
     runs.reduce(0) { $1.isOutstanding ? max($0, UInt64($1.order.stopMs)) : $0 }
   }
@@ -85,8 +85,8 @@ final class LeaseTasks {
     runs.contains { $0.index == index && $0.isStarted }
   }
 
-  /// Whether another task like this should be sent now: as many as can run at a time, and so many
-  /// more that the provider always has one.
+  /// Whether to send another task with these limits now: as many as can run at once, plus enough to
+  /// keep the provider busy.
   func hasRoom(for limits: TaskLimits) -> Bool {
     let count = outstandingCount
     let depth = pace.depth(atATime: TaskPace.atATime(limits, in: contract.share))
@@ -97,7 +97,7 @@ final class LeaseTasks {
 
   // MARK: Sending
 
-  /// The number of the next task. Store it before ``send(_:index:_:)``.
+  /// Allocates the next task number. Store it before ``send(_:index:_:)``.
   func takeNumber() -> UInt32 {
     lastTask += 1
     return lastTask
@@ -125,22 +125,22 @@ final class LeaseTasks {
     bundles.release(run.order.bundles)
   }
 
-  /// Asks for the end of a task.
+  /// Requests the stop of a task.
   func stop(_ number: UInt32, _ reason: String) {
     guard let run = run(number), run.isOutstanding else { return }
     if run.stoppedAtMs == nil { run.stoppedAtMs = nowMs }
     link.say(.taskStop(number: number, text: PlainText.short(reason)))
   }
 
-  /// The lease ends, and its tasks with it.
+  /// Marks all unfinished tasks as stopped: the lease ends.
   func endAsked() {
     for run in runs where run.isOutstanding && run.stoppedAtMs == nil { run.stoppedAtMs = nowMs }
   }
 
-  /// Other leases get what has not ended here. Lines that still come count, and nothing else of them
-  /// does. The pool's indices, and whether each has started.
+  /// Gives up unfinished tasks for other leases and returns their pool indices and whether each had
+  /// started. Their later lines still count.
   ///
-  /// - Parameter fetchesResults: output and results of tasks that ended here still come.
+  /// - Parameter fetchesResults: keep receiving output and results of ended tasks.
   func giveUp(fetchesResults: Bool) -> [(index: UInt32, hasStarted: Bool)] {
     var lost: [(index: UInt32, hasStarted: Bool)] = []
     for run in runs {
@@ -157,10 +157,10 @@ final class LeaseTasks {
 
   // MARK: The connection
 
-  /// Both sides know where the other stands.
+  /// Both sides exchanged lease states: resends what the provider lacks.
   func compared(_ theirs: LeaseState) {
     for run in runs where run.isOutstanding && run.number > theirs.lastTask {
-      // What never arrived and is not wanted any more needs nobody.
+      // Drops a stopped task that the provider never received.
       if run.index != nil && run.stoppedAtMs == nil {
         link.say(.task(run.order))
       } else {
@@ -189,13 +189,13 @@ final class LeaseTasks {
 
   // MARK: After a restart
 
-  /// It may have been sent.
+  /// Restores a task that may have been sent.
   func restore(_ number: UInt32, index: UInt32, _ spec: TaskSpec) {
     add(number, index: index, spec)
     lastTask = max(lastTask, number)
   }
 
-  /// Tasks whose lines are on disk, by ascending places.
+  /// Restores stored lines, by ascending place.
   func restore(lines stored: [(line: TaskLine, place: UInt32, hasResults: Bool)]) {
     for entry in stored {
       lastTask = max(lastTask, entry.line.number)
@@ -255,8 +255,8 @@ final class LeaseTasks {
     finishIfComplete(run)
   }
 
-  /// A line that is on disk already, or of a task that another lease has by now. Only the count and the
-  /// chain need it.
+  /// A line that is already on disk, or of a task that moved to another lease. It only advances the
+  /// count and the chain.
   private func endedElsewhere(_ line: TaskLine) {
     if line.number > lastTask {
       return events.append(.fault("the line of a task that was never sent"))
@@ -278,14 +278,14 @@ final class LeaseTasks {
 
   private func finishIfComplete(_ run: TaskRun) {
     guard run.isComplete, let index = run.index, let (line, place) = run.line else { return }
-    // Once.
+    // Cleared, so that the event is reported once.
     run.index = nil
     events.append(
       .complete(
         index: index, number: run.number, place: place, line, hasResults: run.hasResults))
   }
 
-  /// The task and its line are on disk.
+  /// The task and its line are on disk: releases the task.
   func stored(_ number: UInt32) {
     guard let run = run(number), let (line, place) = run.line else { return }
     lines.taskStored(place: place)
@@ -300,13 +300,13 @@ final class LeaseTasks {
     if heldResults.count > Limits.maxQueuedTasks { heldResults.removeFirst() }
   }
 
-  /// Lines that are on disk need not be kept by the provider.
+  /// Acknowledges stored lines, so that the provider may delete them.
   func acknowledge() {
     guard link.isLive, let count = lines.toAcknowledge(isIdle: runs.isEmpty) else { return }
     link.say(.linesStored(count: count))
   }
 
-  /// What still comes of an ended task is not waited for any more.
+  /// Gives up an ended task's remaining output and results.
   private func abandonRest(_ run: TaskRun) {
     streams.closeOutput(run)
     streams.resultsMissing(run)
@@ -314,7 +314,7 @@ final class LeaseTasks {
 
   // MARK: Streams
 
-  /// False for a stream that is none of these.
+  /// Returns false for an unrelated stream.
   func streamOpened(_ id: StreamId, _ opening: StreamOpening) -> Bool {
     if opening.kind == .fileIn {
       bundles.opened(id, opening)
@@ -350,7 +350,7 @@ final class LeaseTasks {
     set { streams.input = newValue }
   }
 
-  /// The least that any task with input was sent of it; nil where none reads.
+  /// The smallest input offset over all tasks with input; nil if no task reads input.
   var leastInputOffset: UInt64? {
     runs.filter { $0.isOutstanding && $0.order.hasInput }.map { $0.input?.offset ?? 0 }.min()
   }
@@ -359,17 +359,18 @@ final class LeaseTasks {
 
   // MARK: Time
 
-  /// Whether the lease stands still: its tasks' time limits do too.
+  /// Starts or stops the suspension clock. Suspended time does not count towards tasks' time
+  /// limits.
   func set(still isStill: Bool) { still.set(running: isStill, nowMs: nowMs) }
 
-  /// A connection that was just made gives time to report what ended.
+  /// When a task is late; a new connection extends it, so that the provider can report ends.
   private func lateAtMs(_ run: TaskRun) -> UInt64? {
     run.lateAtMs(contract, stillMs: still.totalMs(nowMs: nowMs))
       .map { max($0, link.connectedAtMs + HiringTimes.lateTaskMs) }
   }
 
-  /// What is late while the provider is connected: a task that has not ended is a fault, and what still
-  /// comes of an ended one is given up.
+  /// Applies timeouts while the provider is connected: a late task is a fault; an ended task's
+  /// stalled streams are given up.
   func timePassed() {
     if !link.isLive { return }
     for run in runs {

@@ -1,7 +1,7 @@
 import Bytes
 import Market
 
-/// A place in the chain of a lease's lines.
+/// A position in the hash chain of a lease's task lines.
 public struct LineMark: Equatable, Sendable {
   public var count: UInt32 = 0
   public var chain = Bytes32.zero
@@ -34,19 +34,19 @@ public struct LineMark: Equatable, Sendable {
   }
 }
 
-/// The lines of a lease: those that came, and up to where they are on disk with their tasks. What is
-/// not on disk the provider keeps, and sends again after a broken connection.
+/// The task lines of a lease: received, and on disk. The provider keeps unacknowledged lines and
+/// sends them again after a reconnection.
 struct LineLog {
-  /// Everything that came.
+  /// All received lines.
   private(set) var received: LineMark
-  /// All before it is on disk.
+  /// All lines up to here are on disk with their tasks.
   private(set) var stored: LineMark
-  /// From `stored` to `received`.
+  /// The lines after `stored`, up to `received`.
   private var pending: [(line: TaskLine, isStored: Bool)] = []
-  /// What the provider was told to forget.
+  /// The number of lines acknowledged on this connection.
   private var acknowledged: UInt32
 
-  /// The provider is told of stored lines in groups of this many.
+  /// Stored lines are acknowledged in groups of this size.
   private static let group: UInt32 = 16
 
   init(_ mark: LineMark = LineMark()) {
@@ -55,14 +55,14 @@ struct LineLog {
     acknowledged = mark.count
   }
 
-  /// Its place in the chain, from 1.
+  /// Appends a line and returns its place in the chain, from 1.
   mutating func append(_ line: TaskLine) -> UInt32 {
     received.append(line)
     pending.append((line, false))
     return received.count
   }
 
-  /// The task of the line at this place is on disk.
+  /// Marks the task of the line at this place as stored.
   mutating func taskStored(place: UInt32) {
     if place <= stored.count || place > received.count { return }
     pending[Int(place - stored.count) - 1].isStored = true
@@ -74,7 +74,8 @@ struct LineLog {
     pending.removeFirst(count)
   }
 
-  /// The count to acknowledge now; nil where it can wait. `isIdle`: nothing follows soon.
+  /// The count to acknowledge now; nil if it can wait. `isIdle`: no task is left that would fill a
+  /// group.
   mutating func toAcknowledge(isIdle: Bool) -> UInt32? {
     let waiting = stored.count - acknowledged
     if waiting == 0 || (!isIdle && waiting < LineLog.group) { return nil }
@@ -82,6 +83,6 @@ struct LineLog {
     return stored.count
   }
 
-  /// The connection broke: what was acknowledged last may not have arrived.
+  /// The last acknowledgement may be lost: acknowledge again after a reconnection.
   mutating func disconnected() { acknowledged = 0 }
 }

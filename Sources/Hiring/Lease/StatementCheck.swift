@@ -1,12 +1,13 @@
 import Market
 
-/// What a statement has to agree with before this side signs it.
+/// Checks a statement before the publisher signs it.
 enum StatementCheck {
-  /// Throws `differs` or `unacceptable`, naming the first number that is not this side's too.
+  /// Throws `differs` or `unacceptable`, naming the first field that does not match.
   ///
   /// - Parameters:
-  ///   - lines: the lines that came.
-  ///   - paid: what was signed, by channel: a statement may lag behind it, and a receipt not.
+  ///   - lines: the received lines.
+  ///   - paid: the signed payments by channel. A statement's amounts may be lower; a receipt's must
+  ///     be equal.
   static func check(
     _ statement: Statement, _ contract: Contract, lines: LineMark, paid: [Statement.Paid],
     isReceipt: Bool

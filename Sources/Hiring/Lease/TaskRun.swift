@@ -3,9 +3,9 @@ import Crypto
 import Market
 import Session
 
-/// A task in a lease, from its number to the last byte of what it makes.
+/// A task in a lease, from its assignment to the last byte of its results.
 final class TaskRun {
-  /// One of the task's standard streams, as it arrives.
+  /// The receive state of standard output or standard error.
   struct Output {
     static let window = 65_536
 
@@ -15,7 +15,7 @@ final class TaskRun {
     var isEnded = false
   }
 
-  /// The results, as they arrive.
+  /// The receive state of the result archive.
   struct Results {
     static let window = 262_144
 
@@ -32,38 +32,38 @@ final class TaskRun {
   }
 
   enum Phase {
-    /// It waits for its turn, or its number was not said yet.
+    /// Sent or to be sent; not started.
     case sent
     case started(atMs: UInt64)
-    /// The line came; its output or its results are still to come.
+    /// The line arrived; output or results may follow.
     case ended(TaskLine, place: UInt32)
   }
 
   enum Fetch {
-    /// There are none, or it is not known yet whether there are.
+    /// No results, or not known yet.
     case none
     case fetching(Results)
-    /// They are durable here; the provider does not know it yet.
+    /// Durable here; not confirmed to the provider.
     case held
-    /// They are not what was promised, or do not come.
+    /// Wrong size or digest, or not received.
     case failed
   }
 
   let number: UInt32
-  /// Which of the pool's tasks it is; nil where another lease has it by now.
+  /// Its index in the pool; nil once reported complete or given to another lease.
   var index: UInt32?
   let order: TaskOrder
-  /// What its streams are called.
+  /// The key that its streams are opened with.
   let key: Bytes32
   var phase = Phase.sent
   var output = [Output(), Output()]
   var fetch = Fetch.none
   var input: (stream: StreamId, offset: UInt64)?
-  /// When its end was asked for.
+  /// When its stop was requested.
   var stoppedAtMs: UInt64?
-  /// When it was sent, or anything of it moved.
+  /// When it was sent or last made progress.
   var movedAtMs: UInt64
-  /// How long the lease stood still before it started.
+  /// The lease's suspended time when the task started, in ms.
   var stillMsBefore: UInt64 = 0
   let orderBytes: Int
 
@@ -76,7 +76,7 @@ final class TaskRun {
     orderBytes = order.encode().count
   }
 
-  /// It is the provider's to run: no line came.
+  /// Whether no line has arrived.
   var isOutstanding: Bool {
     if case .ended = phase { return false }
     return true
@@ -97,16 +97,16 @@ final class TaskRun {
     return false
   }
 
-  /// Nothing more comes of it.
+  /// Whether the line and all output and results have arrived or were given up.
   var isComplete: Bool {
     guard case .ended = phase else { return false }
     if case .fetching = fetch { return false }
     return index == nil || (output[0].isEnded && output[1].isEnded)
   }
 
-  /// When it should have ended by its limits, or by a stop; nil where it has, or did not start.
+  /// When the task is late by its limits or a stop; nil if it has ended or not started.
   ///
-  /// - Parameter stillMs: how long the lease has stood still.
+  /// - Parameter stillMs: the lease's total suspended time.
   func lateAtMs(_ contract: Contract, stillMs: UInt64) -> UInt64? {
     if !isOutstanding { return nil }
     if let stoppedAtMs {
@@ -117,7 +117,7 @@ final class TaskRun {
     return atMs + order.limits.wallMs + stillMs - stillMsBefore + HiringTimes.lateTaskMs
   }
 
-  /// When what is still to come of it has stood still for too long; nil where it has not ended.
+  /// When the remaining output and results count as stalled; nil before the end.
   var stalledAtMs: UInt64? {
     line != nil && index != nil ? movedAtMs + HiringTimes.stalledStreamMs : nil
   }

@@ -3,12 +3,12 @@ import Crypto
 import Market
 import Session
 
-/// The streams of a lease's tasks: what they print, what they read, and their results.
+/// The streams of a lease's tasks: output, input and results.
 final class TaskStreams {
   enum Event {
-    /// A stream of it ended, or will not come.
+    /// A stream of the task ended or was given up.
     case moved(TaskRun)
-    /// The provider broke a rule.
+    /// The provider violated the protocol.
     case fault(String)
   }
 
@@ -24,7 +24,7 @@ final class TaskStreams {
   private let link: LeaseLink
   private var uses: [StreamId: (run: TaskRun, use: Use)] = [:]
   private var events: [Event] = []
-  /// The streams of results that are held, to be ended once that is on disk.
+  /// Streams of complete results, to be ended once the task is on disk.
   private var held: [UInt32: StreamId] = [:]
   /// Reads the pool's input; set by the pool.
   var input: () -> PoolInput = { PoolInput() }
@@ -72,7 +72,7 @@ final class TaskStreams {
     if let stream = results.stream { uses[stream] = (run, .results) }
   }
 
-  /// The provider asks for a task's input.
+  /// The provider requests a task's input.
   func opened(_ id: StreamId, _ opening: StreamOpening, by run: TaskRun) {
     run.input = (id, opening.receiveOffset)
     uses[id] = (run, .input)
@@ -81,7 +81,7 @@ final class TaskStreams {
 
   // MARK: Receiving
 
-  /// False for a stream that is none of these.
+  /// Returns false for an unrelated stream.
   func received(_ id: StreamId, _ bytes: [UInt8]) -> Bool {
     guard let (run, use) = uses[id] else { return false }
     switch use {
@@ -102,7 +102,7 @@ final class TaskStreams {
     guard case .fetching(var results) = run.fetch, let task = task(run) else { return }
     run.movedAtMs = context.now.nowMs
     if UInt64(bytes.count) > results.bytes - results.offset {
-      return resultsFailed(run, id, "are longer than the machine said")
+      return resultsFailed(run, id, "are longer than the provider reported")
     }
     context.emit(.taskResults(task, offset: results.offset, bytes))
     results.offset += UInt64(bytes.count)
@@ -112,7 +112,7 @@ final class TaskStreams {
       return link.grant(id, bytes: Int(min(UInt64(bytes.count), results.bytes - results.offset)))
     }
     if results.hash.finish() != results.digest {
-      return resultsFailed(run, id, "have another digest than the machine said")
+      return resultsFailed(run, id, "do not match the digest that the provider reported")
     }
     context.emit(.keepResults(task))
     run.fetch = .held
@@ -128,12 +128,12 @@ final class TaskStreams {
     events.append(.moved(run))
   }
 
-  /// That the results are held is on disk: the provider may drop them.
+  /// The task is on disk: ends the results' stream, so that the provider may delete them.
   func stored(_ run: TaskRun) {
     if let stream = held.removeValue(forKey: run.number) { link.endStream(stream) }
   }
 
-  /// A stream that begins at the end of the results and ends at once says that they are held.
+  /// Confirms stored results: opens a stream at the end offset and ends it at once.
   func confirmResults(_ number: UInt32, _ bytes: UInt64) {
     let key = TaskKey.of(contract: contract, number: number)
     let opening = StreamOpening(kind: .fileOut, key: key, receiveOffset: bytes)
@@ -153,7 +153,7 @@ final class TaskStreams {
       events.append(.moved(run))
     case .results:
       guard case .fetching(var results) = run.fetch else { return }
-      // Ended early or given up: they are not there.
+      // Ended before all bytes arrived: the results are incomplete.
       results.stream = nil
       run.fetch = .fetching(results)
       resultsMissing(run)
@@ -166,7 +166,7 @@ final class TaskStreams {
     link.resetStream(stream)
   }
 
-  /// Nothing that it prints is waited for any more.
+  /// Closes the task's output and input streams.
   func closeOutput(_ run: TaskRun) {
     for side in 0..<2 {
       if let stream = run.output[side].stream { close(stream) }
@@ -177,11 +177,11 @@ final class TaskStreams {
     run.input = nil
   }
 
-  /// Its results are not waited for any more.
+  /// Gives up the task's results.
   func resultsMissing(_ run: TaskRun) {
     if case .fetching(let results) = run.fetch {
       context.warning(
-        "task \(run.index.map { String($0) } ?? "?"): its results did not come: "
+        "task \(run.index.map { String($0) } ?? "?"): its results did not arrive: "
           + "\(results.offset) of \(results.bytes) bytes are here")
       if let stream = results.stream { close(stream) }
       run.fetch = .failed

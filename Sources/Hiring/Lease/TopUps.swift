@@ -3,11 +3,11 @@ import Bytes
 import Channel
 import Market
 
-/// When a lease needs a further channel, and which.
+/// Decides when a lease needs a further channel, and its fee ladder.
 struct TopUps {
   private let plan: PoolPlan
   private let contract: Contract
-  /// The rate that the provider asked the next ladder to reach.
+  /// The highest rate that the provider requested for the next ladder.
   private var wantedSatPerKvB: UInt32 = 0
 
   init(_ plan: PoolPlan, _ contract: Contract) {
@@ -20,8 +20,8 @@ struct TopUps {
       wantedSatPerKvB, min(topRungSatPerKvB, ChannelTerms.maxFeeRateSatPerKvB))
   }
 
-  /// What two payout intervals cost at most, or the provider's loss: with less room left the next
-  /// channel has to be on its way.
+  /// The remaining room below which a new channel is opened: the most that two payout intervals can
+  /// cost, or the provider's loss limit.
   private var marginSat: UInt64 {
     let hourlySat =
       Price.worstHourlySat(contract.rates, contract.share, traffic: contract.traffic) ?? 0
@@ -32,12 +32,12 @@ struct TopUps {
     return max(costSat, contract.providerMaxLossSat)
   }
 
-  /// Whether a further channel is to be opened now.
+  /// Whether to open a further channel now.
   ///
   /// - Parameters:
   ///   - last: the newest channel's terms.
-  ///   - roomSat: what all channels can still pay.
-  ///   - unpaidSat: what is owed and not paid.
+  ///   - roomSat: the amount that all channels can still pay.
+  ///   - unpaidSat: the amount owed and not paid.
   func isNeeded(
     channels: Int, last: ChannelTerms, roomSat: UInt64, unpaidSat: UInt64, tipHeight: UInt32,
     estimateSatPerKvB: UInt64
@@ -46,18 +46,18 @@ struct TopUps {
     if roomSat < unpaidSat + marginSat { return true }
     if wantedSatPerKvB > last.topRateSatPerKvB { return true }
     if last.needsHigherLadder(estimateSatPerKvB: estimateSatPerKvB) { return true }
-    // It has to be seen a margin before the earlier one closes.
+    // The provider must see it one close margin before the earlier channel closes.
     return tipHeight + 2 * last.closeMarginBlocks + 6 >= last.expiryHeight
   }
 
-  /// Rungs that reach four times the estimate, and what the provider asked for.
+  /// A ladder up to four times the estimate, or the rate that the provider requested.
   func ladder(last: ChannelTerms, estimateSatPerKvB: UInt64) -> [UInt32] {
     let ladder = last.feeLadderSatPerKvB
     let most = UInt64(ChannelTerms.maxFeeRateSatPerKvB)
     let top = UInt64(last.topRateSatPerKvB)
     let wanted = min(max(top, UInt64(wantedSatPerKvB), min(4 * estimateSatPerKvB, most)), most)
     if wanted <= top || top == 0 { return ladder }
-    // The same rungs in proportion; rounding up keeps them apart.
+    // Scales the rungs; rounding up keeps them distinct.
     return ladder.map { UInt32(min((UInt64($0) * wanted + top - 1) / top, most)) }
   }
 }

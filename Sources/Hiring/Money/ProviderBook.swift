@@ -1,12 +1,12 @@
 import Bytes
 import Market
 
-/// What is remembered of providers beyond a pool: who finished a lease, and what this publisher owes of
-/// earlier leases. Bounded: the entries that were not used for longest go first.
+/// What is kept about providers across pools: settled leases, and debts from earlier leases.
+/// Bounded; the least recently used entry is evicted.
 public struct ProviderBook: Equatable, Sendable {
   public struct Entry: Equatable, Sendable {
     public var provider: Bytes32
-    /// Leases that both sides signed the receipt of.
+    /// Leases with a receipt that both sides signed.
     public var settled: UInt32 = 0
     public var debts: [Debt] = []
   }
@@ -15,7 +15,7 @@ public struct ProviderBook: Equatable, Sendable {
   static let maxDebts = 8
   static let version: UInt8 = 1
 
-  /// In the order of their last use.
+  /// By last use, the oldest first.
   public private(set) var entries: [Entry] = []
 
   public init() {}
@@ -24,12 +24,12 @@ public struct ProviderBook: Equatable, Sendable {
     entries.lastIndex { $0.provider == provider }
   }
 
-  /// Whether it finished a lease for this publisher.
+  /// Whether the provider has settled a lease with this publisher.
   public func isKnown(_ provider: Bytes32) -> Bool {
     place(provider).map { entries[$0].settled > 0 } ?? false
   }
 
-  /// Whether a debt that a provider names is one that is known here, and no more than it.
+  /// Whether the publisher owes the provider at least the debt that it claims.
   public func holds(_ debt: Debt, of provider: Bytes32) -> Bool {
     guard let place = place(provider) else { return false }
     return entries[place].debts.contains {
@@ -49,7 +49,7 @@ public struct ProviderBook: Equatable, Sendable {
     change(provider) { if $0.settled < UInt32.max { $0.settled += 1 } }
   }
 
-  /// A lease ended with something unpaid.
+  /// Records the unpaid amount of an ended lease.
   mutating func owes(_ debt: Debt, to provider: Bytes32) {
     change(provider) { entry in
       entry.debts.removeAll { $0.lease == debt.lease }
@@ -58,7 +58,7 @@ public struct ProviderBook: Equatable, Sendable {
     }
   }
 
-  /// A debt was taken over by a later lease.
+  /// Removes a debt that a later lease includes.
   mutating func carried(_ debt: Debt, of provider: Bytes32) {
     guard place(provider) != nil else { return }
     change(provider) { entry in entry.debts.removeAll { $0.lease == debt.lease } }
@@ -80,7 +80,7 @@ public struct ProviderBook: Equatable, Sendable {
     return writer.bytes
   }
 
-  /// Nil for bytes that are no record: a damaged disk, or a later version.
+  /// Returns nil for damaged bytes or an unknown version.
   public static func decode(_ bytes: [UInt8]) -> ProviderBook? {
     RecordReader.read(bytes, version: version) { reader in
       var book = ProviderBook()
@@ -97,7 +97,7 @@ public struct ProviderBook: Equatable, Sendable {
   }
 }
 
-/// The book, and its place on the disk.
+/// The provider book; stores itself after each change.
 final class Providers {
   private let context: HiringContext
   private(set) var book: ProviderBook

@@ -5,18 +5,18 @@ import LightClient
 import Market
 import Wallet
 
-/// The wallet as all pools use it: its ``WalletOwner``, and the effects of that among this module's.
+/// The wallet shared by all pools: wraps ``WalletOwner`` and forwards its effects.
 ///
-/// What is built is neither stored nor relayed: the caller stores what it needs to go on, then calls
-/// ``flush()``, which stores the wallet, then relays.
+/// Built transactions are neither stored nor relayed. The caller stores its own state first, then
+/// calls ``flush()``, which stores the wallet and then relays.
 final class Treasury {
   private let context: HiringContext
   private let owner: WalletOwner
   private var baseHeight: UInt32 = 0
   private var isSynced = false
-  /// The chain as it is while an event is handled; afterwards nothing asks for old blocks.
+  /// Looks up block hashes; set only while an event is handled.
   private var blockHash: ((UInt32) -> Bytes32?)?
-  /// Closes that the caller holds for channels of earlier runs.
+  /// Fully signed closes of earlier runs' channels.
   var heldCloses: [OutPoint: Transaction] = [:]
 
   init(_ wallet: Wallet, _ context: HiringContext) {
@@ -25,13 +25,13 @@ final class Treasury {
   }
 
   var balance: WalletBalance { owner.wallet.balance }
-  /// What is promised to nobody.
+  /// The balance that is not reserved, in sat.
   var availableSat: UInt64 { owner.availableSat }
   var receiveScript: [UInt8] { owner.wallet.receiveScript }
-  /// Channels that one funding transaction can open on this network.
+  /// Most channels that one funding transaction can open on this network.
   var maxChannels: Int { Wallet.maxChannels(context.network) }
 
-  /// Coins are known when all blocks were looked through.
+  /// Whether the wallet has scanned all blocks up to the tip.
   var knowsCoins: Bool {
     guard isSynced, let scanned = owner.wallet.scannedHeight else { return false }
     return scanned >= context.tipHeight
@@ -45,7 +45,7 @@ final class Treasury {
       feeRateSatPerKvB: context.feeRateSatPerKvB, blockHash: { blockHash?($0) })
   }
 
-  /// Stores what changed of the wallet, and whatever else it asks for.
+  /// Emits the wallet's effects, stores first.
   func flush() {
     while let effect = owner.nextEffect() {
       switch effect {
@@ -67,7 +67,7 @@ final class Treasury {
     case .refund(let outPoint, _):
       context.warning("channel \(outPoint.text) expired unclosed: taken back with " + txid)
     case .close(let outPoint, _):
-      context.info("channel \(outPoint.text): the close that both signed is sent, " + txid)
+      context.info("channel \(outPoint.text): the fully signed close is broadcast, " + txid)
     case .spedUp(let parent, let feeSat):
       context.info(
         "transaction " + parent.reversed.hex + " is sped up by " + txid + " for \(feeSat) sat")
@@ -81,7 +81,7 @@ final class Treasury {
 
   func setBirth(_ height: UInt32) { owner.setBirth(height) }
 
-  /// Keys of this index are used by a channel that another store has.
+  /// Marks a channel key index as used by a restored channel.
   func channelIndexUsed(_ index: UInt32) {
     attempt { () throws(WalletError) in try owner.channelIndexUsed(index) }
   }
@@ -91,8 +91,8 @@ final class Treasury {
     withChain(blockHash) { () throws(WalletError) in owner.started(chain) }
   }
 
-  /// Pools and channels are stored before the wallet that paid for them: what a restart relays spends
-  /// coins that the wallet on disk may still offer.
+  /// Marks coins spent by restored broadcasts as spent. Pools and channels are stored before the
+  /// wallet, so the stored wallet may still list these coins.
   func noteOwnBroadcasts() {
     for transaction in context.broadcasts {
       attempt { () throws(WalletError) in try owner.noteOwn(transaction) }
@@ -104,7 +104,7 @@ final class Treasury {
   func reserve(_ amountSat: UInt64) -> WalletReservation? { try? owner.reserve(amountSat) }
   func release(_ reservation: WalletReservation) { owner.release(reservation) }
 
-  /// The keys of a new channel; that they are used is stored.
+  /// Allocates the keys of a new channel and stores that they are used.
   func takeChannelKeys() throws(WalletError) -> ChannelKeys {
     let keys = try owner.takeChannelKeys(chain)
     flush()
@@ -127,7 +127,7 @@ final class Treasury {
 
   // MARK: The chain
 
-  /// - Parameter closes: complete closes of expired channels: they are sent in place of refunds.
+  /// - Parameter closes: fully signed closes of expired channels, sent instead of refunds.
   func handle(
     _ event: LightClientEvent, closes: [OutPoint: Transaction], blockHash: (UInt32) -> Bytes32?
   ) {

@@ -3,15 +3,15 @@ import Bytes
 import Market
 import Wallet
 
-/// A pool's announcement on the chain: made when the wallet has the coins for everything that follows,
-/// relayed until it confirms, and made again where it is over before the places are taken.
+/// A pool's on-chain announcement. It is built once the wallet can also fund the first channels,
+/// relayed until it confirms, and renewed if it expires while places are open.
 final class Announcer {
   private let context: HiringContext
   private let treasury: Treasury
   private let plan: PoolPlan
   private var problem: String?
   private var failedAtHeight: UInt32?
-  /// Coins for the announcement and the first channels, which other pools leave alone.
+  /// Coins reserved for the announcement and the first channels.
   private(set) var reservation: WalletReservation?
 
   init(_ plan: PoolPlan, _ treasury: Treasury, _ context: HiringContext) {
@@ -20,9 +20,9 @@ final class Announcer {
     self.context = context
   }
 
-  /// A new announcement, not relayed: nil where it cannot be made now.
+  /// Builds a new announcement without relaying it; nil if it cannot be built now.
   func announce() -> (transaction: Transaction, endsAt: UInt32)? {
-    // What failed is tried again with the next block.
+    // After a failure, retry at the next block.
     if !treasury.knowsCoins || failedAtHeight == context.tipHeight { return nil }
     if reservation == nil { reservation = treasury.reserve(neededSat) }
     if reservation == nil {
@@ -47,7 +47,7 @@ final class Announcer {
     }
   }
 
-  /// The pool needs no more coins.
+  /// Releases the reserved coins.
   func release() {
     if let reservation { treasury.release(reservation) }
     reservation = nil
@@ -59,7 +59,7 @@ final class Announcer {
         + "\(plan.offer.priceCeilingSatPerHour) sat an hour, calls to " + plan.endpoint.text)
   }
 
-  /// What the announcement and the first channels take at most.
+  /// The most that the announcement and the first channels can cost, in sat.
   private var neededSat: UInt64 {
     let channelSat = plan.capacitySat(
       worstHourlySat: plan.offer.priceCeilingSatPerHour, maxLossSat: 0, firstPaymentSat: 330,
@@ -69,7 +69,7 @@ final class Announcer {
       + virtualBytes * context.feeRateSatPerKvB / 1000 + 1_000
   }
 
-  /// A problem that the next block may mend; reported once.
+  /// Logs a temporary problem once.
   private func report(_ message: String) {
     if problem == message { return }
     problem = message
@@ -78,8 +78,8 @@ final class Announcer {
 }
 
 extension PoolPlan {
-  /// The amount of a lease's first channel, with the reserve: what was asked for, or enough for the time
-  /// that the lease is expected to be used at full use, and what the provider may be owed.
+  /// The capacity of a lease's first channel, with the reserve, in sat: the configured amount, or
+  /// enough for `workMs` of full use, the provider's loss limit, the first payment and the debt.
   func capacitySat(
     worstHourlySat: UInt64, maxLossSat: UInt64, firstPaymentSat: UInt64, debtSat: UInt64
   ) -> UInt64 {

@@ -6,11 +6,10 @@ struct Candidate {
   let call: Call
   let bid: Bid
   let report: [UInt8]
-  /// The most that an hour can cost by this side's own rule.
+  /// The publisher's own computation of the most that an hour can cost.
   let worstHourlySat: UInt64
 
-  /// The cheapest first, then the least first payment; among equals the order of identities, which
-  /// nobody can choose cheaply.
+  /// Orders by hourly price, then by first payment, then by identity, which is costly to choose.
   func isBetter(than other: Candidate) -> Bool {
     if worstHourlySat != other.worstHourlySat { return worstHourlySat < other.worstHourlySat }
     if bid.firstPaymentSat != other.bid.firstPaymentSat {
@@ -24,10 +23,10 @@ struct Candidate {
 struct BidBook {
   private let windowMs: UInt64
   private var candidates: [CallKey: Candidate] = [:]
-  /// When the first bid came of those that are waited for.
+  /// When the first waiting bid arrived.
   private var firstAtMs: UInt64?
 
-  /// The window ends early when so many bids a place came.
+  /// The window ends early at this many bids per free place.
   private static let bidsPerPlace = 3
 
   init(windowMs: UInt64) { self.windowMs = windowMs }
@@ -51,7 +50,8 @@ struct BidBook {
     candidates.values.first { $0.bid.provider == provider }?.call
   }
 
-  /// The best for `places` free places, once the window is over; nothing before.
+  /// All candidates, the best first, once the window for `places` free places is over; empty
+  /// before.
   func best(places: Int, nowMs: UInt64) -> [Candidate] {
     guard let firstAtMs, places > 0 else { return [] }
     if nowMs < firstAtMs + windowMs && candidates.count < places * BidBook.bidsPerPlace {
@@ -60,7 +60,7 @@ struct BidBook {
     return Array(candidates.values.sorted { $0.isBetter(than: $1) })
   }
 
-  /// When the window is over; nil where it is, or where nobody bid.
+  /// When the window ends; nil if it has ended or there is no bid.
   func deadlineMs(nowMs: UInt64) -> UInt64? {
     guard let firstAtMs, firstAtMs + windowMs > nowMs else { return nil }
     return firstAtMs + windowMs

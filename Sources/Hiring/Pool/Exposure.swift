@@ -1,15 +1,16 @@
 import Bytes
 import Market
 
-/// What a pool risks with machines that never finished a lease for this publisher.
+/// The amount at risk with unknown providers: those that never settled a lease with this publisher.
 enum Exposure {
-  /// What may be lost to one: the first payment and the fee of the close. Nothing more is paid ahead.
+  /// The most that one lease can lose: the first payment and the closing reserve. No other payment
+  /// is made in advance.
   static func riskSat(_ contract: Contract) -> UInt64 {
     contract.firstPaymentSat + contract.terms.reserveSat
   }
 
-  /// The sum over the pool's leases: what was lost to those that failed, and what those can still take
-  /// that have not shown any work.
+  /// The sum over the pool's leases: losses to failed providers, and the risk of providers that
+  /// have not returned a task line.
   static func sumSat(_ leases: some Sequence<Lease>, _ book: ProviderBook) -> UInt64 {
     var sum: UInt64 = 0
     for lease in leases where !book.isKnown(lease.provider) {

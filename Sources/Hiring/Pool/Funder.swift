@@ -4,15 +4,15 @@ import Channel
 import Market
 import Wallet
 
-/// Funds what leases have agreed on: one transaction for all channels that are ready.
+/// Funds signed channels, with one transaction for all that are ready.
 final class Funder {
   private let context: HiringContext
   private let treasury: Treasury
   private let announcer: Announcer
   private var ready: [(lease: Lease, number: Int)] = []
-  /// When the first of them became ready.
+  /// When the first one became ready.
   private var sinceMs: UInt64 = 0
-  /// After a failure: not before.
+  /// The earliest retry after a failure.
   private var retryAtMs: UInt64 = 0
   private var problem: String?
 
@@ -24,7 +24,7 @@ final class Funder {
     self.context = context
   }
 
-  /// Looks for channels of a lease that both have signed.
+  /// Queues a lease's signed, unfunded channels.
   func consider(_ lease: Lease) {
     if lease.stage != .accepted && lease.stage != .open { return }
     for number in lease.money.unfunded
@@ -34,13 +34,13 @@ final class Funder {
     }
   }
 
-  /// - Parameter othersMayFollow: whether contracts are about to be signed.
+  /// - Parameter othersMayFollow: whether more contracts may be signed soon.
   func fundIfDue(othersMayFollow: () -> Bool) {
     if ready.isEmpty { return }
     ready.removeAll { entry in
       entry.lease.stage > .open || !entry.lease.money.unfunded.contains(entry.number)
     }
-    // Nobody holds a place for a provider that is not there.
+    // Do not fund the first channel of a disconnected provider.
     var due = ready.filter { $0.number > 0 || $0.lease.link.isLive }
     if due.isEmpty || context.now.nowMs < retryAtMs { return }
     if context.now.nowMs < sinceMs + HiringTimes.fundingWindowMs
@@ -89,7 +89,8 @@ final class Funder {
     return true
   }
 
-  /// After a restart: a transaction that funds several channels may be known to some of them only.
+  /// After a restart: assigns each known funding transaction to all channels that it funds. A crash
+  /// may have stored it for some of them only.
   static func adopt(_ leases: [Lease]) {
     for transaction in leases.flatMap({ $0.money.fundingTransactions }) {
       for lease in leases {

@@ -1,11 +1,11 @@
 import Market
 
-/// The places of a pool: which lease has which, and which are to be filled.
+/// The places of a pool: since when each is empty, and whether it was given up.
 struct Places {
   private struct Place {
-    /// Since when nobody has it.
+    /// Since when it is empty.
     var emptySinceMs: UInt64
-    /// Nobody was hired for it in time.
+    /// No provider was hired in time.
     var isGivenUp = false
   }
 
@@ -15,7 +15,7 @@ struct Places {
     places = Array(repeating: Place(emptySinceMs: nowMs), count: Int(count))
   }
 
-  /// The time to fill them begins: the announcement is out.
+  /// The announcement is relayed: starts the timeouts.
   mutating func announced(nowMs: UInt64) {
     for index in places.indices { places[index].emptySinceMs = nowMs }
   }
@@ -26,7 +26,7 @@ struct Places {
 
   func isGivenUp(_ worker: UInt16) -> Bool { places[Int(worker)].isGivenUp }
 
-  /// The places among `empty` that nobody took for `timeoutMs`: they are given up.
+  /// Gives up the places among `empty` that were empty for `timeoutMs`, and returns them.
   mutating func giveUp(_ empty: [UInt16], timeoutMs: UInt64, nowMs: UInt64) -> [UInt16] {
     var given: [UInt16] = []
     for worker in empty where nowMs >= places[Int(worker)].emptySinceMs + timeoutMs {

@@ -4,9 +4,9 @@ import Channel
 import Market
 import Wallet
 
-/// So many leases of one offer, with one announcement, and the tasks that they run. It decides which lease
-/// gets which task, and when it is over; its ``Recruiter`` decides who is hired, its ``Funder`` what is
-/// funded; each ``Lease`` lives its own life.
+/// A number of leases of one offer, with one announcement, and their tasks. It assigns tasks to
+/// leases and decides when it is complete. ``Recruiter`` selects providers, ``Funder`` funds
+/// channels.
 final class Pool {
   var isTouched = false
   private(set) var isFinished = false
@@ -42,7 +42,7 @@ final class Pool {
 
   // MARK: After a restart
 
-  /// A pool of an earlier program; its tasks and its leases follow.
+  /// Restores a pool. Restore its tasks and leases next.
   convenience init(
     restoring record: PoolRecord, _ treasury: Treasury, _ providers: Providers,
     _ context: HiringContext
@@ -75,8 +75,8 @@ final class Pool {
     context.touch(self)
   }
 
-  /// Everything of an earlier program is restored: what it funded is known to all that it funds, and
-  /// relayed again.
+  /// After the restore: assigns fundings to all their channels and relays an unconfirmed
+  /// announcement again.
   func relayAgain() {
     Funder.adopt(leases.all)
     if let record, record.announcementHeight == 0, !state.isStopping {
@@ -93,7 +93,7 @@ final class Pool {
     context.touch(self)
   }
 
-  // MARK: What the publisher wants
+  // MARK: Requests of the publisher
 
   func add(_ spec: TaskSpec) -> UInt32 {
     let index = board.add(spec)
@@ -116,7 +116,7 @@ final class Pool {
     context.touch(self)
   }
 
-  /// Nil where its end is on its way, else why not.
+  /// Stops a task. Returns nil, or the problem.
   func stop(task index: UInt32) -> String? {
     context.touch(self)
     guard let task = board.state(index) else { return "there is no task \(index)" }
@@ -124,16 +124,16 @@ final class Pool {
     case .waiting, .assigned:
       board.stop(index)
       if case .assigned(let lease, let number) = task {
-        leases[lease]?.tasks.stop(number, "stopped by its publisher")
+        leases[lease]?.tasks.stop(number, "stopped by the publisher")
       }
       return nil
-    case .line, .lost, .notHired, .stopped: return "the task has ended already"
+    case .line, .lost, .notHired, .stopped: return "the task has already ended"
     }
   }
 
   // MARK: Input
 
-  /// Of all tasks that may still want it.
+  /// The smallest input offset that any task may still need.
   private var leastInputOffset: UInt64 {
     if board.waitingCount > 0 || !state.isComplete { return 0 }
     var least = input.endOffset
@@ -163,14 +163,14 @@ final class Pool {
   /// Whether the transaction is this pool's announcement.
   func isAnnounced(by txid: Bytes32) -> Bool { record?.announcement.txid == txid }
 
-  /// A caller asks about the announcement.
+  /// A caller asks for the announced offer.
   func greeted(_ call: Call) {
     if !recruiter.greeted(call) { return }
     call.enter(.invited(self))
     call.say(.offer(state.plan.offer.encode()))
   }
 
-  /// An invited caller does not bid.
+  /// An invited caller declined to bid.
   func declined(_ call: Call, _ code: RefusalCode, _ text: [UInt8]) {
     recruiter.declined(call, code, text)
   }
@@ -184,7 +184,7 @@ final class Pool {
     recruiter.consider(candidate)
   }
 
-  /// A caller that was not hired hung up.
+  /// A caller without a lease disconnected.
   func left(_ call: Call) { recruiter.left(call) }
 
   // MARK: Leases
@@ -218,7 +218,7 @@ final class Pool {
     if !lost.isEmpty { offerWork() }
   }
 
-  /// Tasks came that any lease may take.
+  /// New tasks are waiting: considers all leases.
   private func offerWork() {
     for lease in leases.all where lease.holdsPlace { mayTake[lease.id] = lease }
   }
@@ -235,7 +235,7 @@ final class Pool {
         index, lease: lease.id, provider: lease.provider, place: place, line,
         hasResults: hasResults)
       lease.tasks.stored(number)
-      // The line of a task that runs again is on disk with its lease.
+      // A task that runs again does not store the line; the lease does.
       if !hasEnded {
         lease.store()
         offerWork()
@@ -252,7 +252,7 @@ final class Pool {
 
   // MARK: Work
 
-  /// Gives waiting tasks to leases with room: one each, in turns.
+  /// Assigns waiting tasks to leases with room, one at a time in turn.
   private func assign() {
     if state.isStopping { return }
     var takers = mayTake.values.sorted {
@@ -274,7 +274,7 @@ final class Pool {
     }
   }
 
-  /// Leases that nothing is left for end.
+  /// Ends leases without tasks.
   private func releaseIdle() {
     if !state.isComplete || record == nil { return }
     for lease in leases.all where lease.holdsPlace && lease.tasks.isEmpty {
@@ -313,7 +313,7 @@ final class Pool {
 
   // MARK: The chain
 
-  /// The chain holds another transaction that spends what the announcement was made of.
+  /// A block holds a conflicting transaction: the announcement is void.
   func transactionConflicted(_ txid: Bytes32) {
     if record?.announcement.txid == txid { state.change { $0.announcementEndsAt = 0 } }
   }

@@ -3,38 +3,36 @@ import Bytes
 import Channel
 import Market
 
-/// What a publisher wants of a pool: the offer, and how to behave. A pool is so many leases of one
-/// offer, with one announcement, and the tasks that they run: one a place for `zennet run`, many for
-/// `zennet map`.
+/// A pool's offer and policy. A pool is a number of leases of one offer, with one announcement, and
+/// their tasks: one task per place for `zennet run`, many for `zennet map`.
 public struct PoolPlan: Equatable, Sendable {
   public var offer: Offer
   /// Where providers call, as announced.
   public var endpoint: Endpoint
-  /// From the first bid until the choice; shorter where three bids a place came.
+  /// How long to collect bids after the first one; shorter once three bids per free place arrived.
   public var bidWindowMs: UInt64 = 2_000
-  /// Blocks after which the announcement is void.
+  /// The announcement's lifetime in blocks.
   public var announcementBlocks: UInt32 = 144
-  /// What can be paid through each channel; nil lets the bid and `workMs` decide. The reserve comes on
-  /// top.
+  /// The payable amount of each channel, without the reserve; nil derives it from the bid and
+  /// `workMs`.
   public var capacitySat: UInt64?
-  /// How long each lease is expected to be used at most: sizes the first channel.
+  /// The longest expected use of a lease; sizes the first channel.
   public var workMs: UInt64 = 3_600_000
-  /// Channels that follow the first of a lease, at most 7.
+  /// Most further channels per lease, at most 7.
   public var maxTopUps: UInt8 = 7
-  /// Whether the pool is finished only when every close is in a block.
+  /// Whether the pool waits until every close is in a block.
   public var waitsForClose = true
-  /// A provider that is away for longer is given up: its tasks are lost.
+  /// How long a provider may be disconnected before its tasks are lost.
   public var awayMs: UInt64 = 600_000
-  /// A place that stays empty for longer is given up; nil waits for ever.
+  /// How long a place may stay empty before it is given up; nil for no limit.
   public var hireTimeoutMs: UInt64?
-  /// How often a task that started and was lost may be run again, on another machine.
+  /// How often a task that was lost after its start runs again, on another provider.
   public var reruns: UInt8 = 3
-  /// What may be lost to machines that never finished a lease for this publisher; nil: twice
-  /// (330 sat + reserve) for each worker.
+  /// The loss limit for all unknown providers together; nil: twice (330 sat + reserve) per worker.
   public var unknownLossSat: UInt64?
-  /// For tests of the freeze: nothing is paid beyond this many payments of a lease...
+  /// For tests of the freeze: payments per lease after which paying stops.
   public var stopPayingAfter: UInt64?
-  /// ...for this long, or for ever.
+  /// When paying resumes after the stop; nil for never.
   public var payAgainAfterMs: UInt64?
 
   public init(offer: Offer, endpoint: Endpoint) {
@@ -42,12 +40,12 @@ public struct PoolPlan: Equatable, Sendable {
     self.endpoint = endpoint
   }
 
-  /// What the closing fee is taken from, in each channel.
+  /// The amount in each channel that pays the closing fee.
   public var reserveSat: UInt64 {
     ClosingTransaction.reserveSat(topRateSatPerKvB: offer.feeLadderSatPerKvB.last ?? 0)
   }
 
-  /// The most that may be lost to unknown machines.
+  /// The loss limit for unknown providers, in sat.
   public var unknownLossLimitSat: UInt64 {
     unknownLossSat ?? 2 * (Amount.dustSat + reserveSat) * UInt64(offer.workers)
   }

@@ -1,7 +1,7 @@
 import Bytes
 import Market
 
-/// What the parts of a pool share: its plan, its tasks, its leases, and how far it has come.
+/// State shared by the parts of a pool.
 final class PoolState {
   let id: Bytes32
   let plan: PoolPlan
@@ -11,7 +11,7 @@ final class PoolState {
   private(set) var record: PoolRecord?
   /// No more tasks will be added.
   private(set) var isComplete = false
-  /// The publisher wants no more.
+  /// The publisher stopped the pool.
   private(set) var isStopping = false
 
   private let context: HiringContext
@@ -23,7 +23,7 @@ final class PoolState {
     board = TaskBoard(id, reruns: plan.reruns, context)
   }
 
-  /// A pool of an earlier program.
+  /// Restores a pool.
   func restore(_ record: PoolRecord) {
     self.record = record
     isComplete = record.isComplete
@@ -38,7 +38,7 @@ final class PoolState {
     announced(record)
   }
 
-  /// The record of a new announcement, or one that changed.
+  /// Sets and stores a new or changed record.
   func announced(_ record: PoolRecord) {
     self.record = record
     context.emit(.storePool(id: id, record.encode()))
@@ -59,10 +59,10 @@ final class PoolState {
     }
   }
 
-  /// Whether a task waits, or may come, that this provider could run.
+  /// Whether a task that this provider may run waits or may be added.
   func hasWork(for provider: Bytes32) -> Bool { !isComplete || board.hasWork(for: provider) }
 
-  /// The same at one place.
+  /// The same for one place.
   func hasWork(for provider: Bytes32, worker: UInt16) -> Bool {
     !isComplete || board.hasWork(for: provider, worker: worker)
   }

@@ -1,7 +1,7 @@
 import Bytes
 import Market
 
-/// How a pool stands, for displays and for how its program ends.
+/// A pool's state, for displays and exit statuses.
 public struct PoolStatus: Equatable, Sendable {
   public struct Refusals: Equatable, Sendable {
     public var code: RefusalCode
@@ -9,7 +9,7 @@ public struct PoolStatus: Equatable, Sendable {
   }
 
   public var places: Int
-  /// Leases that hold a place: from the contract on until they take no more tasks.
+  /// Leases that hold a place: from the contract until they take no more tasks.
   public var hired: Int
   public var open: Int
   public var waiting: Int
@@ -18,8 +18,8 @@ public struct PoolStatus: Equatable, Sendable {
   /// No more tasks will be added.
   public var isComplete: Bool
   public var isStopping: Bool
-  /// A place was given up, for nobody was hired in time or more would have been risked than may be.
+  /// A place was given up: no provider was hired in time, or the loss limit was reached.
   public var hireFailed: Bool
-  /// Why providers were not hired, the most frequent reason first.
+  /// Why providers were not hired; the most frequent reason first.
   public var refusals: [Refusals]
 }

@@ -4,8 +4,8 @@ import Channel
 import Market
 import Wallet
 
-/// Fills a pool's places: announces it, takes bids, and chooses. What it risks with unknown machines is
-/// bounded, and so is the time that a place may stay empty.
+/// Fills a pool's places: announces the offer, collects bids and selects providers. Limits the risk
+/// with unknown providers and the time that a place stays empty.
 final class Recruiter {
   private let pool: PoolState
   private let context: HiringContext
@@ -16,12 +16,12 @@ final class Recruiter {
   private var places: Places
   private var refusals = RefusalCounts()
   private var failedProviders = Set<Bytes32>()
-  /// Contracts by provider.
+  /// The number of contracts by provider.
   private var contracts: [Bytes32: Int] = [:]
-  /// Nobody is hired any more.
+  /// Hiring has stopped.
   private(set) var hasFailed = false
 
-  /// Contracts that one provider may be offered, as each takes keys and a place on disk.
+  /// Most contracts per provider, because each uses channel keys and disk space.
   private static let maxContractsPerProvider = 8
   private static let maxFailedProviders = 4096
 
@@ -40,9 +40,9 @@ final class Recruiter {
     places = Places(pool.plan.offer.workers, nowMs: context.now.nowMs)
   }
 
-  // MARK: What is known
+  // MARK: Queries
 
-  /// The places that are to be filled: those that tasks wait for, or may come for.
+  /// The places to fill: those for which tasks wait or may be added.
   var openPlaces: [UInt16] {
     if pool.isStopping || hasFailed || pool.record == nil { return [] }
     var held = Set<UInt16>()
@@ -70,16 +70,16 @@ final class Recruiter {
 
   // MARK: Leases
 
-  /// Everything of an earlier program is restored: the time to fill places begins anew.
+  /// After the restore: restarts the places' timeouts.
   func started() { places.announced(nowMs: context.now.nowMs) }
 
-  /// A lease of an earlier program.
+  /// Registers a restored lease.
   func restored(_ lease: Lease, hasFault: Bool) {
     contracts[lease.provider, default: 0] += 1
     if hasFault { failedProviders.insert(lease.provider) }
   }
 
-  /// A lease does not hold its place any more.
+  /// A lease released its place.
   func emptied(_ lease: Lease, failed: Bool) {
     places.emptied(lease.worker, nowMs: context.now.nowMs)
     if failed && failedProviders.count < Recruiter.maxFailedProviders {
@@ -91,28 +91,29 @@ final class Recruiter {
 
   // MARK: Callers
 
-  /// A caller asks about the announcement. True where it is invited.
+  /// A caller asks for the offer. Returns whether it is invited to bid.
   func greeted(_ call: Call) -> Bool {
     if openPlaces.isEmpty && !isNegotiating {
-      call.refuse(.busy, "enough machines are hired")
+      call.refuse(.busy, "all places are taken")
       return false
     }
     if failedProviders.contains(call.peer) {
-      call.refuse(.unacceptable, "an earlier lease with this machine failed")
+      call.refuse(.unacceptable, "an earlier lease with this provider failed")
       return false
     }
     return true
   }
 
-  /// An invited caller does not bid.
+  /// An invited caller declined to bid.
   func declined(_ call: Call, _ code: RefusalCode, _ text: [UInt8]) {
     refusals.add(code, of: call.peer)
     context.info(
-      "a machine does not bid (" + code.text + "): " + String(decoding: text, as: UTF8.self))
+      "a provider does not bid (" + code.text + "): " + String(decoding: text, as: UTF8.self))
     call.close()
   }
 
-  /// The candidate that a bid makes; nil where it was answered otherwise.
+  /// Checks a bid. Returns the candidate, or nil if the caller was refused or got its earlier
+  /// contract again.
   func bidReceived(
     report: [UInt8], bid body: [UInt8], signature: [UInt8], _ call: Call
   ) -> Candidate? {
@@ -129,40 +130,41 @@ final class Recruiter {
     let holder = pool.leases.all.first { $0.provider == bid.provider && $0.holdsPlace }
     if let holder, !bidsAnew(bid, holder, call) { return nil }
     if !pool.hasWork(for: bid.provider) {
-      refuse(call, .busy, "no task is left for this machine")
+      refuse(call, .busy, "no task is left for this provider")
       return nil
     }
     if contracts[bid.provider, default: 0] >= Recruiter.maxContractsPerProvider {
-      refuse(call, .busy, "too many contracts came to nothing")
+      refuse(call, .busy, "too many contracts with this provider")
       return nil
     }
     return Candidate(call: call, bid: bid, report: report, worstHourlySat: worstHourlySat)
   }
 
   func consider(_ candidate: Candidate) {
-    // One machine, one bid: the newest connection counts.
+    // One bid per provider: the newest connection replaces the others.
     if let other = bids.call(of: candidate.bid.provider), other !== candidate.call {
       bids.remove(other)
-      other.refuse(.busy, "another connection of the same machine")
+      other.refuse(.busy, "replaced by a newer connection of the same provider")
     }
     bids.add(candidate, nowMs: context.now.nowMs)
     context.info(
       "bid of " + candidate.bid.provider.hex + ": at most \(candidate.worstHourlySat) sat an hour")
   }
 
-  /// A provider that bids again has not signed its contract: it never arrived, or the provider lost it.
-  /// True where the bid has to be weighed like any other.
+  /// A provider that bids again has not received or has lost its unsigned contract. Returns whether
+  /// the bid counts as a new one.
   private func bidsAnew(_ bid: Bid, _ lease: Lease, _ call: Call) -> Bool {
     if lease.stage != .proposed {
-      refuse(call, .busy, "this machine is hired already")
+      refuse(call, .busy, "this provider is already hired")
       return false
     }
     if lease.contract.bidDigest == bid.digest {
       lease.propose(on: call)
       return false
     }
-    // A machine that was killed before it stored the contract has new keys. Nothing is funded yet.
-    lease.abandon("another bid of the same machine")
+    // A provider that was killed before it stored the contract has new keys. No channel is funded
+    // yet.
+    lease.abandon("replaced by a newer bid of the same provider")
     return true
   }
 
@@ -172,10 +174,10 @@ final class Recruiter {
     call.refuse(code, reason)
   }
 
-  /// A caller that was not hired hung up.
+  /// A caller without a lease disconnected.
   func left(_ call: Call) { bids.remove(call) }
 
-  /// Those who wait may look for other work.
+  /// Refuses all waiting candidates, so that they can look for other work.
   func dismissAll(_ reason: String) {
     for candidate in bids.all {
       bids.remove(candidate.call)
@@ -211,15 +213,15 @@ final class Recruiter {
 
   // MARK: Choosing
 
-  /// Gives the best bids the open places, once the window for bids is over.
+  /// Offers the open places to the best bids, once the bid window is over.
   ///
-  /// - Parameter adopt: takes the lease into the pool, before anything is said.
+  /// - Parameter adopt: adds the lease to the pool, before the contract is sent.
   func hireIfDue(_ adopt: (Lease) -> Void) {
     if bids.isEmpty { return }
     var open = openPlaces
     if open.isEmpty {
-      // When all places are taken for good.
-      if !isNegotiating { dismissAll("enough machines are hired") }
+      // All places have an opened lease.
+      if !isNegotiating { dismissAll("all places are taken") }
       return
     }
     for candidate in bids.best(places: open.count, nowMs: context.now.nowMs) {
@@ -233,7 +235,7 @@ final class Recruiter {
     }
   }
 
-  /// Whether what may be lost to unknown machines allows another.
+  /// Whether the loss limit for unknown providers allows this candidate.
   private func mayRisk(_ candidate: Candidate) -> Bool {
     if providers.book.isKnown(candidate.bid.provider) { return true }
     let riskSat = candidate.bid.firstPaymentSat + plan.reserveSat
@@ -242,9 +244,9 @@ final class Recruiter {
     bids.remove(candidate.call)
     refuse(
       candidate.call, .risk,
-      "up to \(sumSat) sat are risked with unknown machines, at most "
-        + "\(plan.unknownLossLimitSat) sat may be")
-    if !holdsAnyPlace { fail("what may be lost to unknown machines is lost") }
+      "\(sumSat) sat are at risk with unknown providers; \(riskSat) sat more exceed the "
+        + "limit of \(plan.unknownLossLimitSat) sat")
+    if !holdsAnyPlace { fail("the loss limit for unknown providers is reached") }
     return false
   }
 
@@ -283,7 +285,7 @@ final class Recruiter {
     let contract = Contract(
       offer: offer, bid: bid, publisher: context.secrets.identity.publicKey, workerIndex: worker,
       terms: terms)
-    // What the provider would refuse is refused here first.
+    // Rejects locally what the provider would refuse.
     let checked = try Contract.decode(contract.encode())
     try checked.check(against: offer, bid)
     return LeaseRecord(
@@ -300,23 +302,23 @@ final class Recruiter {
     let given = places.giveUp(openPlaces, timeoutMs: timeoutMs, nowMs: context.now.nowMs)
     if given.isEmpty { return }
     for worker in given {
-      context.warning("worker \(worker): no machine was hired within \(timeoutMs / 1000) s")
+      context.warning("worker \(worker): no provider was hired within \(timeoutMs / 1000) s")
       pool.board.giveUp(worker)
     }
-    if openPlaces.isEmpty && !holdsAnyPlace { fail("no machine was hired in time") }
+    if openPlaces.isEmpty && !holdsAnyPlace { fail("no provider was hired in time") }
   }
 
   private func fail(_ reason: String) {
     if hasFailed { return }
     hasFailed = true
     let why = refusals.text
-    context.warning(reason + (why.isEmpty ? "; no machine answered" : ": " + why))
+    context.warning(reason + (why.isEmpty ? "; no provider answered" : ": " + why))
     for worker in 0..<plan.offer.workers { pool.board.giveUp(worker) }
     pool.board.giveUp(nil)
-    if !isNegotiating { dismissAll("enough machines are hired") }
+    if !isNegotiating { dismissAll("all places are taken") }
   }
 
-  /// A task came after everybody was given up.
+  /// A task was added after hiring stopped.
   func taskAdded() { if hasFailed && !holdsAnyPlace { pool.board.giveUp(nil) } }
 
   var nextDeadlineMs: UInt64 {

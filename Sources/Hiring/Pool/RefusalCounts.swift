@@ -1,7 +1,7 @@
 import Bytes
 import Market
 
-/// Why providers were not hired: each provider counts once for each reason.
+/// Why providers were not hired. A provider counts once per reason.
 struct RefusalCounts {
   private struct Key: Hashable {
     let provider: Bytes32

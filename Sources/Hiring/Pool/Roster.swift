@@ -1,7 +1,6 @@
 import Bytes
 
-/// Members by their ids, looked at in the order in which they came: nothing depends on the order of a
-/// hash table.
+/// Members by id, iterated in insertion order, so that behaviour is deterministic.
 struct Roster<Member: AnyObject> {
   private(set) var all: [Member] = []
   private var byId: [Bytes32: Member] = [:]

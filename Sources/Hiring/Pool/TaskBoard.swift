@@ -5,19 +5,19 @@ import Market
 public struct TaskSummary: Equatable, Sendable {
   public var index: UInt32
   public var state: TaskRecord.State
-  /// The place of the pool whose machine has it, or had it last.
+  /// The worker index of the provider that has it or last had it.
   public var worker: UInt16?
-  /// It runs, by its provider's word.
+  /// Whether the provider reported it started.
   public var isRunning: Bool
-  /// How often it started and was lost.
+  /// How often it was lost after its start.
   public var losses: UInt8
 
   /// Nil before its end.
   public var outcome: TaskOutcome? { state.outcome }
 }
 
-/// The tasks of a pool: which wait, which lease has which, how they ended. A task that a provider
-/// refused or lost goes to another.
+/// The tasks of a pool: waiting, assigned and ended. A task that a provider refused or lost goes to
+/// another provider.
 final class TaskBoard {
   private struct Entry {
     /// Dropped when the task has ended.
@@ -26,7 +26,7 @@ final class TaskBoard {
     var losses: UInt8
     var failedOn: [Bytes32]
     var isStarted = false
-    /// Its end was asked for: it does not run again.
+    /// Its stop was requested: it does not run again.
     var isStopped = false
     var worker: UInt16?
   }
@@ -35,20 +35,20 @@ final class TaskBoard {
   private let reruns: UInt8
   private let context: HiringContext
   private var entries: [Entry] = []
-  /// Waiting for any lease, in order; those before the head are gone.
+  /// Waiting for any lease, in order; entries before `head` are removed.
   private var queue: [UInt32] = []
   private var head = 0
-  /// Waiting again, first in line.
+  /// Waiting to run again; these come before `queue`.
   private var again: [UInt32] = []
   private var pinned: [UInt16: [UInt32]] = [:]
-  /// Waiting, and not on disk.
+  /// Waiting and not on disk.
   private var unstored: [UInt32] = []
   private(set) var endedCount = 0
   private var isStopping = false
 
-  /// Tasks in line that are looked at for a provider that may not run the first.
+  /// How many queued tasks are examined for a provider that may not run the first.
   private static let lookAhead = 64
-  /// Providers that may refuse a task before it is given up.
+  /// Refusals after which a task is given up.
   private static let maxRefusals = 8
 
   init(_ pool: Bytes32, reruns: UInt8, _ context: HiringContext) {
@@ -57,7 +57,7 @@ final class TaskBoard {
     self.context = context
   }
 
-  // MARK: What is known
+  // MARK: Queries
 
   var count: Int { entries.count }
   var isAllEnded: Bool { endedCount == entries.count }
@@ -74,17 +74,17 @@ final class TaskBoard {
     Int(index) < entries.count ? entries[Int(index)].state : nil
   }
 
-  /// Which waiting tasks a place is needed for: those of this place, and those of any.
+  /// The number of waiting tasks pinned to this place, and of those for any place.
   func waitsFor(_ worker: UInt16) -> (own: Int, any: Int) {
     (pinned[worker]?.count ?? 0, anyCount)
   }
 
-  /// Whether a task waits that this provider may run at this place.
+  /// Whether a waiting task may run on this provider at this place.
   func hasWork(for provider: Bytes32, worker: UInt16) -> Bool {
     next(for: provider, worker: worker) != nil
   }
 
-  /// Whether it may run any waiting task at all.
+  /// Whether any waiting task may run on this provider.
   func hasWork(for provider: Bytes32) -> Bool {
     if next(in: again, provider) != nil || nextInQueue(provider) != nil { return true }
     return pinned.values.contains { next(in: $0, provider) != nil }
@@ -133,7 +133,7 @@ final class TaskBoard {
     queue[head...].prefix(TaskBoard.lookAhead).first { mayRun($0, provider) }
   }
 
-  /// The task that a lease should get next.
+  /// The next task for a lease.
   func next(for provider: Bytes32, worker: UInt16) -> UInt32? {
     next(in: pinned[worker] ?? [], provider) ?? next(in: again, provider) ?? nextInQueue(provider)
   }
@@ -164,13 +164,13 @@ final class TaskBoard {
     context.emit(.storeTask(TaskId(pool: pool, index: index), record.encode()))
   }
 
-  /// Tasks that were added and not given to a lease at once.
+  /// Stores new tasks that were not assigned at once; assigned ones are already stored.
   func storeAdded() {
     for index in unstored where entries[Int(index)].state == .waiting { store(index) }
     unstored = []
   }
 
-  /// A task of an earlier program, in the order of indices.
+  /// Restores a task; call it by ascending index.
   func restore(_ index: UInt32, _ record: TaskRecord) throws(HiringError) {
     if Int(index) != entries.count { throw .unknown("task") }
     entries.append(
@@ -186,7 +186,7 @@ final class TaskBoard {
     }
   }
 
-  /// The place of a lease that tasks of an earlier program name.
+  /// Sets the worker index of restored tasks of a lease.
   func restored(lease id: Bytes32, worker: UInt16) {
     for index in entries.indices {
       switch entries[index].state {
@@ -196,7 +196,7 @@ final class TaskBoard {
     }
   }
 
-  /// Tasks that an earlier program gave to a lease: its number there.
+  /// Restored tasks assigned to a lease, with their numbers in it.
   func assigned(to lease: Bytes32) -> [(index: UInt32, number: UInt32, spec: TaskSpec)] {
     entries.indices.compactMap { index in
       guard case .assigned(lease, let number) = entries[index].state,
@@ -206,7 +206,7 @@ final class TaskBoard {
     }
   }
 
-  /// The lines of a lease that are on disk, by their places in its chain.
+  /// The stored lines of a lease, by ascending place in its chain.
   func lines(of lease: Bytes32) -> [(line: TaskLine, place: UInt32, hasResults: Bool)] {
     entries.compactMap { entry in
       guard case .line(lease, let place, let line, let hasResults) = entry.state else {
@@ -216,7 +216,7 @@ final class TaskBoard {
     }.sorted { $0.place < $1.place }
   }
 
-  // MARK: What happens to a task
+  // MARK: Task events
 
   func assign(_ index: UInt32, to lease: Bytes32, worker: UInt16, number: UInt32) {
     leaveLine(index)
@@ -227,7 +227,8 @@ final class TaskBoard {
 
   func started(_ index: UInt32) { entries[Int(index)].isStarted = true }
 
-  /// Its line and all that it made are here. True where it has ended; false where it runs again.
+  /// The line, output and results arrived. Returns true if the task has ended, false if it runs
+  /// again.
   func complete(
     _ index: UInt32, lease: Bytes32, provider: Bytes32, place: UInt32, _ line: TaskLine,
     hasResults: Bool
@@ -250,7 +251,7 @@ final class TaskBoard {
     return entry.losses < reruns && !entry.isStopped && !isStopping
   }
 
-  /// It did not come to its end, for a reason that another machine may not have.
+  /// Whether the task failed for a reason that may not occur on another provider.
   private static func isLoss(_ kind: ExitKind) -> Bool {
     switch kind {
     case .lost, .stoppedByOwner, .unpaid: return true
@@ -274,7 +275,7 @@ final class TaskBoard {
     context.emit(.taskEnded(TaskId(pool: pool, index: index), outcome))
   }
 
-  /// A provider does not have it any more.
+  /// The task is no longer assigned to its provider.
   ///
   /// - Parameter hasStarted: it may have run there.
   func lost(_ index: UInt32, provider: Bytes32, hasStarted: Bool) {
@@ -291,7 +292,7 @@ final class TaskBoard {
     if hasStarted { context.emit(.taskRestarted(TaskId(pool: pool, index: index))) }
   }
 
-  /// A provider would not take it.
+  /// A provider refused the task.
   func refused(_ index: UInt32, provider: Bytes32) {
     guard case .assigned = entries[Int(index)].state else { return }
     failed(index, on: provider)
@@ -309,13 +310,13 @@ final class TaskBoard {
     }
   }
 
-  /// Nobody will run what waits for this place, or for any where it is nil.
+  /// Ends tasks that wait for this place, or for any place if nil, as not hired.
   func giveUp(_ worker: UInt16?) {
     let indices = worker.map { pinned[$0] ?? [] } ?? (again + queue[head...])
     for index in indices { end(index, .notHired, .notHired) }
   }
 
-  /// The publisher wants no more: what waits never runs.
+  /// Stops the pool: waiting tasks end, assigned ones do not run again.
   func stop() {
     isStopping = true
     for index in again + queue[head...] + pinned.values.flatMap({ $0 }).sorted() {
@@ -323,7 +324,7 @@ final class TaskBoard {
     }
   }
 
-  /// The same for one task: what a lease has does not run again.
+  /// The same for one task.
   func stop(_ index: UInt32) {
     entries[Int(index)].isStopped = true
     if entries[Int(index)].state == .waiting { end(index, .stopped, .stopped) }

@@ -1,26 +1,26 @@
 import Bytes
 import Market
 
-/// One task of a pool, before it is known which lease runs it.
+/// One task of a pool, independent of the lease that will run it.
 public struct TaskSpec: Equatable, Sendable {
-  /// The base first, inputs on top; the driver's bundle source serves every digest.
+  /// The base first, then inputs; the driver's bundle source must serve every digest.
   public var bundles: [BundleRef]
-  /// The program and its arguments: at most 64 of at most 4 KiB.
+  /// The program and its arguments: at most 64, each at most 4 KiB.
   public var arguments: [[UInt8]]
-  /// `NAME=value`, at most 64 of at most 4 KiB.
+  /// `NAME=value`: at most 64, each at most 4 KiB.
   public var environment: [[UInt8]]
   /// Absolute, inside the sandbox.
   public var workdir: [UInt8]
   public var limits: TaskLimits
-  /// After a stop: SIGTERM first, and the end after this time; 0 ends it at once.
+  /// Time between SIGTERM and SIGKILL at a stop; 0 kills at once.
   public var stopMs: UInt32
   /// Whether it reads the pool's input.
   public var hasInput: Bool
-  /// What of `/out` is wanted; `/` is all.
+  /// The path below `/out` to return; `/` for all.
   public var resultPath: [UInt8]
-  /// 0 wants no results.
+  /// Size limit of the results; 0 for no results.
   public var maxResultBytes: UInt64
-  /// The place of the pool whose machine is to run it; nil lets any of them.
+  /// The worker index that must run it; nil for any.
   public var worker: UInt16?
 
   public init(
@@ -41,7 +41,7 @@ public struct TaskSpec: Equatable, Sendable {
     self.worker = worker
   }
 
-  /// The same as an order of a lease.
+  /// The task as an order in a lease.
   public func order(number: UInt32) -> TaskOrder {
     TaskOrder(
       number: number, bundles: bundles, arguments: arguments, environment: environment,
@@ -49,7 +49,7 @@ public struct TaskSpec: Equatable, Sendable {
       resultPath: resultPath, maxResultBytes: maxResultBytes)
   }
 
-  /// Nil where every provider would accept its form, and it fits `share`; else what is wrong.
+  /// Returns nil if the task is well-formed and fits `share`, else the problem.
   public func problem(in share: ShareLimits) -> String? {
     if let excess = limits.excess(of: share) { return excess.text }
     do { _ = try TaskOrder.decode(order(number: 1).encode()) } catch { return error.message }

@@ -1,24 +1,24 @@
 import Bytes
 import Market
 
-/// How far a lease has come, as the publisher sees it. It only moves forward, but for a reorganisation,
-/// which may bring a closed one back to its settlement.
+/// The publisher's view of a lease's stage. It only increases, except that a reorganisation may
+/// return a closed lease to `settled`.
 public enum LeaseStage: UInt8, Comparable, Sendable {
-  /// The contract is signed here; the provider's signature is waited for.
+  /// The publisher signed the contract and awaits the provider's signature.
   case proposed = 1
-  /// Both have signed; the channel is to be funded.
+  /// Both sides signed; the channel is not funded yet.
   case accepted = 2
-  /// The funding is stored and relayed; the provider has not confirmed that it saw it.
+  /// The funding is stored and relayed; the provider has not confirmed it.
   case funded = 3
   /// Tasks run.
   case open = 4
-  /// No more tasks; what is owed is settled.
+  /// No new tasks; outstanding amounts are being settled.
   case ending = 5
-  /// Both have signed the receipt, or the provider was given up; the closes are waited for.
+  /// Both sides signed the receipt, or the provider was given up; the closes are awaited.
   case settled = 6
   /// All channels are spent in blocks.
   case closed = 7
-  /// Ended before it was funded: nothing is lost.
+  /// Ended before the funding; no coins were at risk.
   case abandoned = 8
 
   public static func < (left: LeaseStage, right: LeaseStage) -> Bool {
@@ -39,29 +39,29 @@ public enum LeaseStage: UInt8, Comparable, Sendable {
   }
 }
 
-/// Where a lease stands: written at every change of its stage, with its payments and statements, and
-/// from time to time while its reservation runs.
+/// The state of a lease: stored at every stage change, payment and statement, and periodically
+/// while its reservation runs.
 public struct LeaseProgress: Equatable, Sendable {
   public var stage: LeaseStage
-  /// Seconds since 1970: when the lease opened (0 before), and when this was written.
+  /// Unix times in seconds: when the lease opened (0 before), and when this was stored.
   public var openedUnixSeconds: UInt64 = 0
   public var storedUnixSeconds: UInt64 = 0
-  /// The highest number that was given to a task.
+  /// The highest assigned task number.
   public var lastTask: UInt32 = 0
-  /// The lines that are on disk, with their tasks.
+  /// The task lines that are on disk together with their tasks.
   public var lines = LineMark()
-  /// What is believed of the provider's reports.
+  /// The reported usage that the publisher accepted.
   public var usage = LeaseUsage()
   public var reservedMs: UInt64 = 0
-  /// Whether the reservation ran when this was written.
+  /// Whether the reservation was running when this was stored.
   public var isReserved = false
-  /// After the end: the time in which the share can have been in use; 0 before.
+  /// After the end: the longest time that the share can have been in use, in ms; 0 before.
   public var usableMs: UInt64 = 0
-  /// What was paid, in how many payments.
+  /// The number of payments.
   public var payments: UInt64 = 0
-  /// Why nothing is believed or paid any more; empty while the provider is trusted.
+  /// Why reports and payments stopped; empty while the provider is trusted.
   public var fault = ""
-  /// The last statement that both signed; with ``hasReceipt`` it is the final one.
+  /// The last statement signed by both sides; the receipt if ``hasReceipt``.
   public var statement: Signed<Statement>?
   public var hasReceipt = false
 
@@ -88,7 +88,7 @@ public struct LeaseProgress: Equatable, Sendable {
     return writer.bytes
   }
 
-  /// Nil for bytes that are no record: a damaged disk, or a later version.
+  /// Returns nil for damaged bytes or an unknown version.
   public static func decode(_ bytes: [UInt8]) -> LeaseProgress? {
     RecordReader.read(bytes, version: version) { reader in
       guard let stage = LeaseStage(rawValue: try reader.u8()) else { return nil }

@@ -2,11 +2,11 @@ import Bytes
 import Channel
 import Market
 
-/// One channel of a lease, as the publisher keeps it. Its state, which is money, is kept apart.
+/// One channel of a lease. Its payment state is stored separately.
 public struct LeaseChannelRecord: Equatable, Sendable {
-  /// From which the wallet derives the channel's keys.
+  /// The wallet's key derivation index.
   public var channelIndex: UInt32
-  /// The document that opened it; nil for the contract's own channel.
+  /// The document that opened the channel; nil for the contract's own channel.
   public var topUp: Signed<TopUp>?
 
   public init(channelIndex: UInt32, topUp: Signed<TopUp>? = nil) {
@@ -15,18 +15,18 @@ public struct LeaseChannelRecord: Equatable, Sendable {
   }
 }
 
-/// The documents of a lease: written at the contract, at its acceptance, and for each top-up.
+/// The documents of a lease: stored at the contract, its acceptance and each top-up.
 public struct LeaseRecord: Equatable, Sendable {
   public var pool: Bytes32
-  /// The provider's signature is missing until it came.
+  /// Lacks the provider's signature until the provider accepts.
   public var contract: Signed<Contract>
-  /// The provider's capability report as it came.
+  /// The provider's capability report, as received.
   public var report: [UInt8]
-  /// The tip when the contract was made: no funding is below it.
+  /// The tip when the contract was made; the funding confirms above it.
   public var startHeight: UInt32
-  /// By their numbers in the lease.
+  /// Indexed by the channel's number.
   public var channels: [LeaseChannelRecord]
-  /// The provider's key for the channel that comes next; empty until it accepted.
+  /// The provider's key for the next channel; empty until it accepts.
   public var nextProviderKey: [UInt8]
 
   static let version: UInt8 = 1
@@ -43,7 +43,7 @@ public struct LeaseRecord: Equatable, Sendable {
     self.nextProviderKey = nextProviderKey
   }
 
-  /// The terms of a channel by its number.
+  /// The terms of a channel.
   public func terms(_ number: Int) -> ChannelTerms {
     channels[number].topUp?.body.terms ?? contract.body.terms
   }
@@ -64,7 +64,7 @@ public struct LeaseRecord: Equatable, Sendable {
     return writer.bytes
   }
 
-  /// Nil for bytes that are no record: a damaged disk, or a later version.
+  /// Returns nil for damaged bytes or an unknown version.
   public static func decode(_ bytes: [UInt8]) -> LeaseRecord? {
     RecordReader.read(bytes, version: version) { reader in
       let pool = try reader.bytes32()

@@ -2,24 +2,24 @@ import Bitcoin
 import Bytes
 import Market
 
-/// What is kept on disk of a pool, from its announcement on.
+/// A pool's stored state, from its announcement on.
 public struct PoolRecord: Equatable, Sendable {
   public var id: Bytes32
   public var plan: PoolPlan
-  /// The newest: signed, and relayed until it confirms.
+  /// The newest announcement: signed, and relayed until it confirms.
   public var announcement: Transaction
-  /// The block that holds it; 0 before.
+  /// The height of its block; 0 while unconfirmed.
   public var announcementHeight: UInt32 = 0
-  /// From this height on it is void.
+  /// The height at which it expires.
   public var announcementEndsAt: UInt32
   public var startedUnixSeconds: UInt64
-  /// The tip at the start: nothing of this pool is below.
+  /// The tip at the start; all transactions of this pool are above it.
   public var startHeight: UInt32
   /// No more tasks will be added.
   public var isComplete = false
-  /// The publisher wants no more.
+  /// The publisher stopped the pool.
   public var isStopping = false
-  /// Nothing is left to be done.
+  /// Nothing is running or awaited.
   public var isFinished = false
 
   static let version: UInt8 = 1
@@ -40,7 +40,7 @@ public struct PoolRecord: Equatable, Sendable {
     return writer.bytes
   }
 
-  /// Nil for bytes that are no record: a damaged disk, or a later version.
+  /// Returns nil for damaged bytes or an unknown version.
   public static func decode(_ bytes: [UInt8]) -> PoolRecord? {
     RecordReader.read(bytes, version: version) { reader in
       let id = try reader.bytes32()
@@ -60,7 +60,7 @@ public struct PoolRecord: Equatable, Sendable {
 }
 
 extension PoolPlan {
-  /// Amounts and times that may be missing are stored with this for nothing.
+  /// Encodes a missing amount or time.
   private static let none = UInt64.max
 
   func encode(to writer: inout ByteWriter) {

@@ -1,10 +1,11 @@
 import Bytes
 import Market
 
-/// Reads a stored record. Everything that is wrong with it gives nil: records were written by this
-/// program, and what does not decode is damaged or of a later version.
+/// Reads stored records. This program wrote them, so any decoding error means damage or an unknown
+/// version and gives nil.
 enum RecordReader {
-  /// Runs `body` over `bytes` if their first byte is `version`, and wants all of them read.
+  /// Decodes `bytes` with `body`. Nil unless the first byte is `version` and `body` consumes all
+  /// bytes.
   static func read<Value>(
     _ bytes: [UInt8], version: UInt8, _ body: (inout ByteReader) throws -> Value?
   ) -> Value? {
@@ -23,7 +24,7 @@ extension ByteReader {
     try lengthPrefixed(limit: Limits.maxDocumentBytes * 2)
   }
 
-  /// A document that may be missing, which is then empty.
+  /// An optional document; zero length encodes nil.
   mutating func signed<Body: SignedBody>(_ type: Body.Type) throws -> Signed<Body>? {
     let bytes = try document()
     return bytes.isEmpty ? nil : try Signed<Body>.decode(bytes)

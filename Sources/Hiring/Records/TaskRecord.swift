@@ -1,22 +1,22 @@
 import Bytes
 import Market
 
-/// What is kept on disk of a task of a pool.
+/// A task's stored state.
 public struct TaskRecord: Equatable, Sendable {
-  /// Where a task stands, as far as it outlives this program.
+  /// The state of a task across restarts.
   public enum State: Equatable, Sendable {
-    /// No lease has it.
+    /// Not assigned to a lease.
     case waiting
-    /// Its number in a lease, by the contract's id. It may have been sent.
+    /// Assigned to the lease with this contract id, under this number. It may have been sent.
     case assigned(lease: Bytes32, number: UInt32)
-    /// Its line, which is the `place`th of its lease's chain, from 1.
+    /// The task ended with this line, at `place` (from 1) in its lease's chain.
     case line(lease: Bytes32, place: UInt32, TaskLine, hasResults: Bool)
     case lost
     case notHired
     case stopped
 
-    /// What became of the task; nil before its end. A line is stored when all that the task made is
-    /// here, or is not waited for any more.
+    /// The outcome; nil before the end. A line is stored once all output and results are here or
+    /// given up.
     public var outcome: TaskOutcome? {
       switch self {
       case .waiting, .assigned: return nil
@@ -30,9 +30,9 @@ public struct TaskRecord: Equatable, Sendable {
 
   public var spec: TaskSpec
   public var state: State
-  /// How often it started on a machine and was lost.
+  /// How often the task started on a provider and was lost.
   public var losses: UInt8
-  /// Providers that refused or lost it: at most ``maxFailed``.
+  /// Providers that refused or lost it, at most ``maxFailed``.
   public var failedOn: [Bytes32]
 
   static let version: UInt8 = 1
@@ -74,7 +74,7 @@ public struct TaskRecord: Equatable, Sendable {
     return writer.bytes
   }
 
-  /// Nil for bytes that are no record: a damaged disk, or a later version.
+  /// Returns nil for damaged bytes or an unknown version.
   public static func decode(_ bytes: [UInt8]) -> TaskRecord? {
     RecordReader.read(bytes, version: version) { reader in
       let order = try TaskOrder.decode(try reader.lengthPrefixed(limit: 2 * Limits.maxQueuedBytes))

@@ -1,9 +1,9 @@
 import Bytes
 import Host
 
-/// The other end of a run's control socket.
+/// A client of a run's control socket.
 public enum ControlClient {
-  /// Asks once, and waits for the answer; nil where none came in time.
+  /// Sends a request and waits for the answer; nil on timeout.
   private static func answer(
     _ runFolder: String, _ request: ControlRequest, waitMs: UInt64
   ) throws(RunError) -> [UInt8]? {
@@ -24,9 +24,9 @@ public enum ControlClient {
         case .answer(let json): return json
         case .failed(let text): throw .usage(String(decoding: text, as: UTF8.self))
         case nil: break
-        default: throw .usage("the run's answer is not understood")
+        default: throw .usage("the run sent an invalid answer")
         }
-      case .closed: throw .usage("the run does not go on")
+      case .closed: throw .usage("no program is working on the run; `zennet resume` continues it")
       case nil: return nil
       default: break
       }
@@ -45,22 +45,22 @@ public enum ControlClient {
   public static func status(_ runFolder: String) throws(RunError) -> RunStatus {
     let json = try ask(runFolder, ControlRequest(.status))
     guard let status = ControlJson.decode(RunStatus.self, json) else {
-      throw .usage("the run's answer is not understood")
+      throw .usage("the run sent an invalid answer")
     }
     return status
   }
 
-  /// Ends a task, those of a worker, or all of them. Returns once that is on its way, or, where `waits`, when
-  /// the machines have reported their end, for which they get a minute.
+  /// Stops a task, a worker's tasks, or all tasks. Returns once the stop is requested, or, with
+  /// `waits`, once the providers have reported the ends, for at most one minute.
   public static func stop(_ job: LiveJob, waits: Bool) throws(RunError) -> [StoppedTask] {
     var request = ControlRequest(.stop, job: job)
     request.wait = waits
     guard let json = try answer(job.folder, request, waitMs: waits ? 60_000 : 10_000) else {
       throw .usage(
-        waits ? "the machine has not reported the task's end yet" : "the run does not answer")
+        waits ? "the provider has not reported the task's end yet" : "the run does not answer")
     }
     guard let stopped = ControlJson.decode([StoppedTask].self, json) else {
-      throw .usage("the run's answer is not understood")
+      throw .usage("the run sent an invalid answer")
     }
     return stopped
   }

@@ -1,10 +1,10 @@
 import Bytes
 
-/// What the programs of one user say to each other over a run's control socket: a length (4 bytes,
-/// little-endian, of what follows), a kind, a payload.
+/// A frame on a run's control socket: length (4 bytes, little-endian, of the rest), kind (1 byte),
+/// payload.
 package enum ControlFrame: Equatable, Sendable {
-  // From `zennet exec` and its like.
-  /// A ``ControlRequest`` as JSON: the first frame.
+  // From clients such as `zennet exec`.
+  /// A ``ControlRequest`` as JSON; the first frame.
   case request([UInt8])
   case input([UInt8])
   case inputEnded
@@ -15,9 +15,9 @@ package enum ControlFrame: Equatable, Sendable {
   /// JSON; the last frame.
   case answer([UInt8])
   case output(isError: Bool, [UInt8])
-  /// How a program ended, as a shell would say it; the last frame.
+  /// An exec session's end, as a shell's exit status; the last frame.
   case ended(status: UInt8, text: [UInt8])
-  /// Why nothing comes of it; the last frame.
+  /// The reason for a failure; the last frame.
   case failed([UInt8])
 
   static let longest = 1 << 20
@@ -62,7 +62,7 @@ package enum ControlFrame: Equatable, Sendable {
     return writer.bytes
   }
 
-  /// Nil for a kind that is not known, or a payload that does not fit it.
+  /// Nil for an unknown kind or a payload that does not fit it.
   fileprivate init?(kind: UInt8, _ payload: [UInt8]) {
     switch kind {
     case Kind.request: self = .request(payload)
@@ -84,10 +84,10 @@ package enum ControlFrame: Equatable, Sendable {
   }
 }
 
-/// Bytes of a control socket come in, frames come out.
+/// Decodes frames from the bytes of a control socket.
 package struct ControlFrames {
   private var bytes: [UInt8] = []
-  /// What came is no frame: nothing more comes out.
+  /// The input is invalid: no further frames are returned.
   package private(set) var isBroken = false
 
   package init() {}

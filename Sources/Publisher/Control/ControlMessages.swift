@@ -2,7 +2,7 @@ import Bytes
 import Foundation
 import Market
 
-/// What a command wants of a run that goes on.
+/// A command's request to a running run.
 public struct ControlRequest: Codable, Equatable, Sendable {
   public enum Command: String, Codable, Sendable {
     case status
@@ -11,18 +11,18 @@ public struct ControlRequest: Codable, Equatable, Sendable {
   }
 
   public var command: Command
-  /// Whose task is meant; nil for a stop of the whole run.
+  /// The worker index; nil for the whole run or a single task.
   public var worker: UInt16?
-  /// The task that is meant, by its number in the run.
+  /// The task's number in the run.
   public var task: UInt32?
-  /// Of a stop: the answer comes once the tasks' end is known.
+  /// For a stop: answer after the tasks have ended.
   public var wait: Bool?
-  /// Of an exec session: 0 run, 1 copy out, 2 copy in.
+  /// For an exec session: 0 run, 1 copy out, 2 copy in.
   public var kind: UInt8?
   public var arguments: [String]?
   public var environment: [String]?
   public var workdir: String?
-  /// Rows and columns of a program's terminal.
+  /// Rows and columns of the session's terminal.
   public var terminal: [UInt16]?
 
   public init(_ command: Command, job: LiveJob? = nil) {
@@ -31,7 +31,7 @@ public struct ControlRequest: Codable, Equatable, Sendable {
     task = job?.task
   }
 
-  /// What an exec session is to run; its number and its task are filled in later.
+  /// The exec request; its number and task are filled in later.
   package func session() -> ExecRequest? {
     guard command == .exec, let arguments, !arguments.isEmpty,
       let kind = ExecKind(rawValue: kind ?? 0)
@@ -48,11 +48,11 @@ public struct ControlRequest: Codable, Equatable, Sendable {
   }
 }
 
-/// The answer to a stop: a task that was stopped, and how it ended.
+/// The answer to a stop: a stopped task and how it ended.
 public struct StoppedTask: Codable, Equatable, Sendable {
-  /// As commands name it.
+  /// Its name on the command line.
   public var job: String
-  /// One word; nil where nobody waited for it.
+  /// The exit word; nil if the client did not wait for the end.
   public var exit: String?
 
   public init(job: String, exit: String?) {
@@ -61,7 +61,7 @@ public struct StoppedTask: Codable, Equatable, Sendable {
   }
 }
 
-/// How all of this is written as JSON.
+/// JSON encoding of control messages: snake_case keys.
 public enum ControlJson {
   public static func encode(_ value: some Encodable, pretty: Bool = false) -> [UInt8] {
     let encoder = JSONEncoder()

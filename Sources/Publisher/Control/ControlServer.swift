@@ -3,20 +3,20 @@ import Hiring
 import Host
 import Market
 
-/// The control socket of a run: other programs of the same user ask it what goes on, stop tasks, and open exec
-/// sessions beside them. It lies in the run's folder, and only its owner can reach it.
+/// The control socket of a run, in the run's folder and accessible to its owner only. Clients query
+/// the status, stop tasks, and open exec sessions.
 struct ControlServer {
   private struct Client {
     let id: ConnectionId
     var frames = ControlFrames()
-    /// The exec session that it asked for.
+    /// The client's exec session.
     var session: UInt32?
-    /// Tasks whose end it waits for, and how those ended that have.
+    /// Tasks whose end the client awaits.
     var awaited: Awaited?
-    /// Input that the machine did not take yet.
+    /// Input that the provider has not accepted.
     var input: [UInt8] = []
     var inputIsEnded = false
-    /// Output under way to the client, for which no credit was given yet.
+    /// Output sent to the client for which no credit was granted, per stream.
     var unread = [0, 0]
   }
 
@@ -26,7 +26,7 @@ struct ControlServer {
   }
 
   private static let maxClients = 64
-  /// More are not listed by their names.
+  /// Most tasks listed in an answer.
   private static let maxNames = 1000
 
   private var listener: ListenerId?
@@ -40,7 +40,7 @@ struct ControlServer {
     listener = try reactor.listen(on: .unix(path: ControlServer.path(runFolder)))
   }
 
-  /// Whoever waits for an end is told how far it came.
+  /// Answers clients that await a stop, then closes the listener.
   mutating func close(_ program: RunProgram) {
     for index in clients.indices.reversed() where clients[index].awaited != nil {
       answerStop(index, program)
@@ -51,7 +51,7 @@ struct ControlServer {
 
   // MARK: Clients
 
-  /// True when the event was this server's.
+  /// Returns whether the event belonged to this server.
   mutating func handle(_ event: ReactorEvent, _ program: RunProgram) -> Bool {
     switch event {
     case .accepted(let on, let id, _):
@@ -84,7 +84,7 @@ struct ControlServer {
 
   private func place(_ id: ConnectionId) -> Int? { clients.firstIndex { $0.id == id } }
 
-  /// The last frame to a client.
+  /// Sends the last frame to a client.
   private mutating func conclude(_ index: Int, _ frame: ControlFrame, _ program: RunProgram) {
     let client = clients.remove(at: index)
     program.reactor.send(client.id, frame.encode())
@@ -101,10 +101,10 @@ struct ControlServer {
   private mutating func obey(_ frame: ControlFrame, _ index: Int, _ program: RunProgram) {
     switch frame {
     case .request(let json):
-      // One a client: whoever waits for an answer has asked.
+      // One request per client.
       guard clients[index].session == nil, clients[index].awaited == nil,
         let request = ControlJson.decode(ControlRequest.self, json)
-      else { return fail(index, "the request is not understood", program) }
+      else { return fail(index, "the request is invalid", program) }
       take(request, index, program)
     case .input(let bytes):
       clients[index].input.append(contentsOf: bytes)
@@ -120,7 +120,7 @@ struct ControlServer {
       if let id = clients[index].session, ExecRequest.signals.contains(number) {
         program.machine.execSignalled(id, number, program.now)
       }
-    case .answer, .output, .ended, .failed: fail(index, "out of place", program)
+    case .answer, .output, .ended, .failed: fail(index, "unexpected frame", program)
     }
   }
 
@@ -134,7 +134,7 @@ struct ControlServer {
     case .stop: stop(request, index, query, program)
     case .exec:
       guard let wanted = request.session() else {
-        return fail(index, "the program is not understood", program)
+        return fail(index, "the exec request is invalid", program)
       }
       switch query.target(of: request) {
       case .failure(let problem): fail(index, problem.text, program)
@@ -172,7 +172,8 @@ struct ControlServer {
     if open.isEmpty || request.wait != true { answerStop(index, program) }
   }
 
-  /// A task has ended: whoever waits for it is told, as the whole run may end with it in one go.
+  /// A task has ended: answers clients that await it. Done per task, because the whole run may end
+  /// in one event.
   mutating func taskEnded(_ task: UInt32, exit: String, _ program: RunProgram) {
     for index in clients.indices.reversed() {
       guard var awaited = clients[index].awaited, awaited.open.remove(task) != nil else { continue }
@@ -196,7 +197,7 @@ struct ControlServer {
 
   // MARK: Exec sessions
 
-  /// What a machine reports of a session.
+  /// Forwards a session's event to its client.
   mutating func tell(_ id: UInt32, _ event: ExecEvent, _ program: RunProgram) {
     guard let index = clients.firstIndex(where: { $0.session == id }) else { return }
     switch event {
@@ -208,7 +209,7 @@ struct ControlServer {
     case .inputRoom: feed(index, program)
     case .ended(let end):
       clients[index].session = nil
-      // An exit status or a signal says it all.
+      // An exit status or a signal needs no text.
       let isPlain = end.kind == .exited || end.kind == .signalled
       let text = isPlain ? "" : end.kind.told(end.status)
       let status = ExitStatus(end.kind, end.status).code
@@ -219,7 +220,7 @@ struct ControlServer {
     }
   }
 
-  /// The client has read all that was sent to it.
+  /// The client has read all sent output: grants credit.
   private mutating func giveCredit(_ index: Int, _ program: RunProgram) {
     guard let id = clients[index].session else { return }
     for stream in 0..<2 where clients[index].unread[stream] > 0 {
@@ -229,7 +230,7 @@ struct ControlServer {
     }
   }
 
-  /// While the machine takes no more the client is not read: its input waits in its own pipe.
+  /// Forwards input. The client is not read while the provider accepts no more.
   private mutating func feed(_ index: Int, _ program: RunProgram) {
     guard let id = clients[index].session else { return }
     if !clients[index].input.isEmpty {

@@ -2,10 +2,10 @@ import Bytes
 import Foundation
 import Host
 
-/// What tasks printed on one worker, kept in the run's folder for `zennet logs`: records of time, stream, task
-/// and bytes. Bounded: a full file gives way to the next, and of those that gave way the last is kept.
+/// The output of one worker's tasks, kept in the run's folder for `zennet logs`: records of time,
+/// stream, task and bytes. Bounded: a full file is rotated, and one rotated file is kept.
 public enum JobLog {
-  /// At most twice this much is kept of a worker.
+  /// The size at which a worker's file is rotated.
   static let fileBytes: UInt64 = 4 << 20
   private static let headerBytes = 17
 
@@ -20,7 +20,7 @@ public enum JobLog {
     runFolder + "/worker-\(worker).log"
   }
 
-  /// A disk that takes no more must not stop the run.
+  /// Appends a record. Errors are ignored, so that a full disk does not stop the run.
   static func append(
     _ runFolder: String, worker: UInt16, task: UInt32, isError: Bool, _ bytes: [UInt8]
   ) {
@@ -46,7 +46,7 @@ public enum JobLog {
     }.sorted()
   }
 
-  /// Reads what was kept, then what is added.
+  /// Reads the kept records, then records that are added later.
   public struct Reader {
     private let path: String
     private var file: FileHandle?
@@ -57,7 +57,7 @@ public enum JobLog {
       file = FileHandle(forReadingAtPath: path + ".old")
     }
 
-    /// The next record; nil while there is no other. A damaged record ends the file.
+    /// The next record; nil if none is available. A damaged record ends the file.
     public mutating func next() -> Record? {
       while true {
         if let record = take() { return record }
@@ -79,7 +79,7 @@ public enum JobLog {
       return Record(unixMs: unixMs, isError: stream == 2, task: task, bytes: body)
     }
 
-    /// The file that took the place of the one that is read to its end; false when there is none.
+    /// Opens the file that follows a rotated one; false if there is none.
     private mutating func openNext() -> Bool {
       guard let next = FileHandle(forReadingAtPath: path) else { return false }
       if let file, JobLog.isSame(file, next) { return false }

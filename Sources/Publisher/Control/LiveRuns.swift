@@ -2,9 +2,9 @@ import Bytes
 import Foundation
 import Host
 
-/// The runs of a data folder that go on, found by their control sockets.
+/// The live runs of a data folder, found by their control sockets.
 public enum LiveRuns {
-  /// The status of each, by name.
+  /// Their statuses, the newest first.
   public static func all(_ dataFolder: String) -> [RunStatus] {
     let folder = dataFolder + "/runs"
     var found: [RunStatus] = []
@@ -14,8 +14,8 @@ public enum LiveRuns {
     return found.sorted { $0.startedUnixSeconds > $1.startedUnixSeconds }
   }
 
-  /// A job as people name it: a run's name or the beginning of one, and behind a slash a worker, `2` or
-  /// `worker-2`, or a task, `task-7`. What is behind the slash may be left out where there is only one.
+  /// Parses the name of a job: a run's name or a unique prefix, optionally followed by a slash and
+  /// a worker (`2` or `worker-2`) or a task (`task-7`).
   public static func find(_ job: String, in dataFolder: String) throws(RunError) -> LiveJob {
     let parts = job.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
     let name = try folderName(String(parts[0]), in: dataFolder)
@@ -43,11 +43,11 @@ public enum LiveRuns {
   }
 }
 
-/// A job of a run: which folder, which worker or task.
+/// A parsed job name: a run, and optionally a worker or a task.
 public struct LiveJob: Sendable {
   public var run: String
   public var folder: String
-  /// Nil when none was named.
+  /// Nil if not named.
   public var worker: UInt16?
   public var task: UInt32?
 
@@ -58,7 +58,7 @@ public struct LiveJob: Sendable {
     self.task = task
   }
 
-  /// The same with a worker or a task: the one that was named, or the only one.
+  /// Resolves the worker or task: the named one, or the only worker.
   public func theOne() throws(RunError) -> LiveJob {
     if worker != nil || task != nil { return self }
     let status = try ControlClient.status(folder)

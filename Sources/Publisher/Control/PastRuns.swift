@@ -2,20 +2,20 @@ import Bytes
 import Hiring
 import Host
 
-/// The runs of a data folder that no program works at: those that are over, and those that were interrupted. They are
-/// read from the ledger one by one, and nothing is changed. What cannot be read is named, and hides nothing else.
+/// The ended and interrupted runs of a data folder, read from the ledger without changing it. An
+/// unreadable record is reported and does not hide others.
 public struct PastRuns {
-  /// Older ones are not looked at.
+  /// The number of runs shown, the newest first.
   static let mostRuns = 1000
 
   public private(set) var runs: [RunStatus] = []
-  /// What cannot be read, a line each.
+  /// Unreadable records, one line each.
   public private(set) var problems: [String] = []
-  /// What is not shown, though nothing is wrong with it.
+  /// Omissions without errors, one line each.
   public private(set) var notes: [String] = []
   private let dataFolder: String
 
-  /// - Parameter live: the names of runs that a program works at, which are left out.
+  /// - Parameter live: the names of live runs, which are excluded.
   public init(_ dataFolder: String, without live: Set<String>) {
     self.dataFolder = dataFolder
     let path = dataFolder + "/ledger.db"
@@ -60,7 +60,7 @@ public struct PastRuns {
     workers.sort { $0.worker < $1.worker }
     var options: RunOptions?
     do throws(RunError) { options = try RunFolder.options(in: folder) } catch {
-      // What `zennet resume` would say, too.
+      // `zennet resume` would report the same error.
       if !record.isFinished { problems.append(error.message) }
     }
     var counts = RunStatus.TaskCounts()
@@ -73,7 +73,7 @@ public struct PastRuns {
       workers: workers, tasks: counts)
     status.live = false
     status.status = ends.status(of: record)?.code
-    // Who does not wait for the close has a run whose record never says that it is finished.
+    // A run that did not wait for its closes is never marked as finished.
     let isDone = ends.openCount == 0 && (record.isComplete || record.isStopping) && areSettled
     if record.isFinished || (isDone && ends.count > 0) {
       status.endedUnixSeconds = try ledger.lastChange(of: record.id)
@@ -81,7 +81,7 @@ public struct PastRuns {
     return status
   }
 
-  /// Folders of runs that the ledger does not know.
+  /// Reports folders of runs that the ledger does not contain.
   private mutating func nameStrangers(_ known: Set<String>) {
     let folder = dataFolder + "/runs"
     for name in ((try? Files.list(folder)) ?? []).sorted() where !known.contains(name) {

@@ -2,13 +2,13 @@ import Bundles
 import Bytes
 import Host
 
-/// What a program beside a job gets for a terminal.
+/// The terminal of an exec session.
 public enum ProgramTerminal {
-  /// Three pipes.
+  /// No terminal: three pipes.
   case none
-  /// One that nobody sits at.
+  /// A terminal without a user, 24 by 80.
   case unattended
-  /// The caller's: its size follows, and every key counts.
+  /// The caller's terminal, with its size and raw input.
   case caller(Terminal)
 
   var caller: Terminal? {
@@ -26,12 +26,12 @@ public enum ProgramTerminal {
   }
 }
 
-/// A program beside a job, from the asking side: its streams are this process's, or the caller's.
+/// The client side of an exec session. Its streams are this process's, or the caller's.
 public final class RemoteProgram {
   public struct End: Equatable, Sendable {
-    /// As a shell would say it.
+    /// The exit status, as in a shell.
     public var status: UInt8
-    /// What the status does not say: that it never ran and why, or that its memory was used up.
+    /// What the status does not express: why it never ran, or that memory was exhausted.
     public var text: String
   }
 
@@ -39,7 +39,7 @@ public final class RemoteProgram {
     static let input: UInt64 = 1
   }
 
-  /// With so much on its way to the run nothing more is read.
+  /// Unsent bytes at which reading of input pauses.
   private static let fullBytes = 262_144
 
   private let reactor = Reactor()
@@ -47,15 +47,15 @@ public final class RemoteProgram {
   private var frames = ControlFrames()
   private var end: End?
   private var problem: String?
-  /// Where its input comes from; nil once that has ended.
+  /// The input descriptor; nil after its end.
   private var input: Int32?
-  /// Instead of a descriptor; nil once it has ended.
+  /// The input archive, instead of a descriptor; nil after its end.
   private var source: FolderTar?
   private let terminal: ProgramTerminal
 
   /// - Parameters:
-  ///   - input: a descriptor that becomes its standard input; -1 for none.
-  ///   - source: an archive that becomes its standard input, read as fast as the machine takes it.
+  ///   - input: a descriptor to forward as standard input; -1 for none.
+  ///   - source: an archive to send as standard input, read as the provider accepts it.
   public init(
     _ job: LiveJob, _ request: ControlRequest, input: Int32, source: FolderTar? = nil,
     terminal: ProgramTerminal = .none
@@ -75,7 +75,7 @@ public final class RemoteProgram {
     } catch { throw .host(error) }
   }
 
-  /// As much of the archive as the run takes at the moment.
+  /// Sends as much of the archive as the run accepts.
   private func readSource() throws(RunError) {
     while let source, reactor.pendingBytes(connection) < RemoteProgram.fullBytes {
       let bytes: [UInt8]?
@@ -100,8 +100,8 @@ public final class RemoteProgram {
 
   private static let unread = End(status: UInt8(HostProcess.unreadStatus), text: "")
 
-  /// Until it ends. `output` gets what it prints, in order, and tells why it cannot take it: the program is
-  /// given up then.
+  /// Runs until the session ends. `output` receives its output in order and returns an error if it
+  /// cannot be written; then the session is abandoned.
   public func run(output: (_ isError: Bool, [UInt8]) -> HostError?) throws(RunError) -> End {
     while true {
       watchInput()
@@ -111,10 +111,10 @@ public final class RemoteProgram {
       switch event {
       case .received(_, let bytes):
         frames.append(bytes)
-        // The first verdict counts: what cannot be printed may come together with a good end.
+        // The first result counts: a write error may arrive together with a normal end.
         while end == nil, problem == nil, let frame = frames.next() { take(frame, output) }
       case .closed:
-        throw .usage(problem ?? "the run does not go on")
+        throw .usage(problem ?? "no program is working on the run; `zennet resume` continues it")
       case .descriptorReadable: readInput()
       case .signal(let signal): pass(signal)
       default: break
@@ -132,11 +132,11 @@ public final class RemoteProgram {
     case .ended(let status, let text):
       end = End(status: status, text: String(decoding: text, as: UTF8.self))
     case .failed(let text): problem = String(decoding: text, as: UTF8.self)
-    default: problem = "the run's answer is not understood"
+    default: problem = "the run sent an invalid answer"
     }
   }
 
-  /// What the run does not take yet stays in the pipe.
+  /// Reads input only while the run accepts it.
   private func watchInput() {
     if let input, reactor.pendingBytes(connection) < RemoteProgram.fullBytes {
       reactor.watch(input, token: Token.input)
@@ -155,7 +155,7 @@ public final class RemoteProgram {
     case .ended:
       reactor.unwatch(Token.input)
       self.input = nil
-      // A terminal has no end of its input but this key.
+      // On a terminal, Ctrl-D ends the input.
       if terminal.size != nil { reactor.send(connection, ControlFrame.input([4]).encode()) }
       reactor.send(connection, ControlFrame.inputEnded.encode())
     case .wouldBlock: break

@@ -2,13 +2,13 @@ import Bytes
 import Hiring
 import Market
 
-/// Why a request on the control socket comes to nothing.
+/// Why a control request failed.
 struct ControlProblem: Error {
   let text: String
   init(_ text: String) { self.text = text }
 }
 
-/// What goes on in a run that a program works at, and which of its tasks are meant.
+/// Answers queries about a live run and resolves task names.
 struct RunQuery {
   let machine: HiringMachine
   let pool: Bytes32
@@ -18,7 +18,7 @@ struct RunQuery {
   private var name: String { RunFolder.name(pool) }
   private var isMap: Bool { options.map != nil }
 
-  /// As commands name a task.
+  /// The name of a task on the command line.
   func name(ofTask task: UInt32) -> String {
     name + (isMap ? "/task-\(task)" : "/\(task)")
   }
@@ -50,9 +50,9 @@ struct RunQuery {
 
   private var wantsResults: Bool { options.tasks.maxResultBytes > 0 }
 
-  // MARK: Which task is meant
+  // MARK: Resolving tasks
 
-  /// The task beside which an exec session runs.
+  /// The task in whose sandbox an exec session runs.
   func target(of request: ControlRequest) -> Result<UInt32, ControlProblem> {
     if let task = request.task { return .success(task) }
     let worker = request.worker ?? 0
@@ -70,7 +70,7 @@ struct RunQuery {
     return .success(first)
   }
 
-  /// The tasks of a worker, or the one that is named, that have not ended.
+  /// The unfinished tasks of a worker, or the named task.
   func openTasks(of request: ControlRequest) -> Result<Set<UInt32>, ControlProblem> {
     let tasks = machine.tasks(of: pool)
     if let index = request.task {
@@ -78,7 +78,7 @@ struct RunQuery {
         return .failure(ControlProblem("there is no task \(index)"))
       }
       if task.state.outcome != nil {
-        return .failure(ControlProblem("the task has ended already"))
+        return .failure(ControlProblem("the task has already ended"))
       }
       return .success([index])
     }
@@ -89,7 +89,7 @@ struct RunQuery {
     if own.isEmpty {
       return .failure(
         ControlProblem(
-          isMap ? "worker \(worker) has no task" : "the job has ended already"))
+          isMap ? "worker \(worker) has no task" : "the task has already ended"))
     }
     return .success(Set(own.map(\.index)))
   }

@@ -4,34 +4,34 @@ import Market
 
 /// One lease of a run.
 public struct WorkerStatus: Codable, Sendable {
-  /// As commands name it.
+  /// Its name on the command line.
   public var job: String
   public var worker: UInt16
-  /// The machine's identity, hexadecimal.
+  /// The provider's identity, hexadecimal.
   public var machine: String
   public var contract: String
-  /// How far it has come, or why its tasks stand still.
+  /// The lease's stage, or its standing while suspended.
   public var state: String
   public var connected: Bool
-  /// Exec sessions.
+  /// The number of exec sessions.
   public var programs: Int
   public var capacitySat: UInt64
   public var owedSat: UInt64
   public var paidSat: UInt64
   public var payments: UInt64
   public var hourlySat: UInt64
-  /// Of its tasks in sum, and `reserved_ms`.
+  /// The sums of its tasks' counters, and `reserved_ms`.
   public var usage: [String: UInt64]
-  /// Channels that followed the first.
+  /// The number of further channels.
   public var topUps: Int
-  /// Numbers of the tasks that run on it.
+  /// The numbers of its running tasks.
   public var tasks: [UInt32]
-  /// Tasks that wait there for their turn.
+  /// The number of tasks queued at the provider.
   public var queued: Int
-  /// How its task ended; of a map, the last one. Nil while a task runs.
+  /// How its last task ended; nil while a task runs.
   public var exit: String?
   public var exitStatus: Int32?
-  /// What a run of this task alone exits with; nil while it has no end.
+  /// The exit status for this task; nil while it has not ended.
   public var status: UInt8?
   public var architecture: String
   public var processors: Int
@@ -70,7 +70,7 @@ public struct WorkerStatus: Codable, Sendable {
   }
 }
 
-/// A run: one that goes on, or of `zennet ps --all` any.
+/// A run: live, or any with `zennet ps --all`.
 public struct RunStatus: Codable, Sendable {
   public var run: String
   public var title: String
@@ -81,25 +81,25 @@ public struct RunStatus: Codable, Sendable {
   public var map: Bool
   public var workers: [WorkerStatus]
   public var tasks: TaskCounts
-  /// Of `zennet ps --all` only: whether a program works at it.
+  /// With `zennet ps --all` only: whether the run is live.
   public var live: Bool?
-  /// When it was over; nil while it is not.
+  /// When it ended; nil before.
   public var endedUnixSeconds: UInt64?
-  /// What `zennet run` exited with, or would; nil while that is open.
+  /// The exit status of `zennet run`; nil while unknown.
   public var status: UInt8?
 
   public struct TaskCounts: Codable, Sendable {
-    /// Of a map those that were made so far.
+    /// For a map, the tasks created so far.
     public var all: UInt64 = 0
     public var running: UInt64 = 0
     public var ended: UInt64 = 0
     public var failed: UInt64 = 0
   }
 
-  /// No program works at it, and there is nothing left to be done for its tasks' results.
+  /// Whether the run has ended.
   public var isOver: Bool { endedUnixSeconds != nil }
 
-  /// The worker that is meant; all of them where none is named.
+  /// The named worker; all workers if nil.
   public func workers(of worker: UInt16?) -> [WorkerStatus] {
     workers.filter { worker == nil || $0.worker == worker }
   }

@@ -4,13 +4,13 @@ import Hiring
 import Host
 import Market
 
-/// Makes a map's tasks of its arguments, no more of them ahead than machines can take soon.
+/// Creates a map's tasks from its arguments, limited to what providers can soon run.
 final class ArgumentFeeder {
-  /// What the run does with a task that is ready.
+  /// A task that is ready to be added.
   struct Ready {
     var argument: String
     var spec: TaskSpec
-    /// The bundle of this task alone.
+    /// The task's own bundle.
     var input: BundleRef?
   }
 
@@ -20,14 +20,14 @@ final class ArgumentFeeder {
   private let base: CheckedBundle
   private let store: BundleStore
   private let reader: ArgumentReader?
-  /// Tasks that an earlier program made: their arguments are passed over.
+  /// The arguments of restored tasks; they are skipped.
   private let known: [[[UInt8]]]
   private var count: UInt32 = 0
   private var packing: (argument: String, packer: InputPacker)?
 
   /// - Parameters:
-  ///   - base: what all tasks have, as it was checked.
-  ///   - known: the arguments of the tasks that are there already, in their order.
+  ///   - base: the checked sizes of what all tasks share.
+  ///   - known: the arguments of restored tasks, in order.
   init(
     _ options: RunOptions, _ map: MapOptions, share: ShareLimits, base: CheckedBundle,
     store: BundleStore, reader: ArgumentReader?, known: [[[UInt8]]]
@@ -41,21 +41,21 @@ final class ArgumentFeeder {
     self.known = known
   }
 
-  /// Nothing more comes.
+  /// Whether all arguments were read and used.
   var hasEnded: Bool {
     guard let reader else { return true }
     return reader.hasEnded && !reader.hasLine && packing == nil
   }
 
-  /// Whether ``next(untilMs:)`` can go on without reading more arguments.
+  /// Whether ``next(untilMs:)`` can proceed without reading more arguments.
   var hasWork: Bool { packing != nil || reader?.hasLine == true }
 
-  /// To be watched for reading while ``hasWork`` is false; nil at the end.
+  /// The descriptor to watch for reading while ``hasWork`` is false; nil at the end.
   var fd: Int32? { reader?.hasEnded == false ? reader?.fd : nil }
 
   func read() throws(RunError) { try reader?.read() }
 
-  /// The next task that is new; nil where none is ready in this time.
+  /// The next new task; nil if none is ready in time.
   func next(untilMs: UInt64) throws(RunError) -> Ready? {
     while hasWork {
       if packing == nil {
@@ -81,12 +81,12 @@ final class ArgumentFeeder {
     return nil
   }
 
-  /// The same command has to make the same tasks.
+  /// Skips a restored task's argument and checks that it creates the same task.
   private func pass(_ argument: String) throws(RunError) {
     let words = TaskArgument.fill(template.command, with: argument).map { Array($0.utf8) }
     if words != known[Int(count)] {
       throw .usage(
-        "argument \(count) is not what it was when the run began: `\(argument)`; --new begins anew")
+        "argument \(count) differs from the interrupted run: `\(argument)`; --new starts a new run")
     }
     count += 1
   }

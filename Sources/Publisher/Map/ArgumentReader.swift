@@ -1,23 +1,23 @@
 import Foundation
 import Host
 
-/// The arguments of a map's tasks, one a line, read while tasks are wanted: from a file, a pipe with a name,
-/// or standard input. A line is an argument as soon as it is there.
+/// Reads a map's arguments, one per line, from a file, a named pipe or standard input. A line is
+/// available as soon as it is complete.
 final class ArgumentReader {
-  /// A task's argument is one word of its command.
+  /// The longest argument in bytes: one word of a command.
   static let longestLine = 4096
 
   private let file: Descriptor
   let name: String
-  /// Standard input is nobody's to close.
+  /// Whether the descriptor is standard input, which is not closed.
   private let isBorrowed: Bool
   private var bytes: [UInt8] = []
-  /// How much of `bytes` was given out as lines.
+  /// How many of `bytes` were returned as lines.
   private var used = 0
   private(set) var hasEnded = false
   private var lines: UInt64 = 0
 
-  /// - Parameter path: `-` is standard input.
+  /// - Parameter path: `-` for standard input.
   init(_ path: String) throws(RunError) {
     isBorrowed = path == "-"
     name = isBorrowed ? "standard input" : path
@@ -25,7 +25,7 @@ final class ArgumentReader {
       file = Descriptor(owning: 0)
       return
     }
-    // Of a pipe that nobody writes to yet the opening would wait.
+    // Without O_NONBLOCK, opening a pipe without a writer would block.
     let fd = Foundation.open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
     if fd < 0 { throw .host(.failed(errno: errno, operation: "open", subject: path)) }
     file = Descriptor(owning: fd)
@@ -33,10 +33,10 @@ final class ArgumentReader {
 
   deinit { if isBorrowed { _ = file.release() } }
 
-  /// To be watched for reading.
+  /// The descriptor to watch for reading.
   var fd: Int32 { file.fd }
 
-  /// Whether a line can be taken without reading.
+  /// Whether a line is available without reading.
   var hasLine: Bool {
     bytes[used...].contains(0x0a) || (hasEnded && used < bytes.count)
   }
@@ -57,7 +57,7 @@ final class ArgumentReader {
     if !hasLine && bytes.count - used > ArgumentReader.longestLine { throw tooLong }
   }
 
-  /// The next line without its end; nil while there is none.
+  /// The next line without its terminator; nil if none is available.
   func next() throws(RunError) -> String? {
     if !hasLine { return nil }
     let end = bytes[used...].firstIndex(of: 0x0a) ?? bytes.count

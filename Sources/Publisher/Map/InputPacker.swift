@@ -1,13 +1,13 @@
 import Bundles
 import Host
 
-/// The files of one task as a bundle, made in small steps: a run has other things to do meanwhile.
+/// Packs one task's files into a bundle, in small steps, so that the event loop is not blocked.
 final class InputPacker {
   let path: String
   private var source: FolderPacker?
   private var bundle: [UInt8] = []
 
-  /// - Parameter path: a folder, or a bundle that was made before.
+  /// - Parameter path: a folder, or an existing bundle.
   init(_ path: String) throws(BundlesError) {
     self.path = path
     if Files.isFolder(path) {
@@ -17,7 +17,7 @@ final class InputPacker {
     }
   }
 
-  /// Goes on until `nowMs` is reached; the bundle, when it is whole.
+  /// Works until `untilMs`. Returns the bundle once it is complete.
   func step(untilMs: UInt64) throws(BundlesError) -> [UInt8]? {
     while let source {
       if let whole = try source.step() {

@@ -2,8 +2,8 @@ import Foundation
 import Hiring
 import Host
 
-/// Of `zennet map`: what a task printed is shown whole when it has ended, in the order of the ends or of the
-/// arguments; or a JSON line for each task instead.
+/// Presents the tasks of `zennet map`: each task's output as a whole after its end, in the order of
+/// ends or of arguments; or one JSON line per task.
 final class MapPresenter: TaskPresenter {
   private struct Line: Encodable {
     var task: UInt32
@@ -19,19 +19,19 @@ final class MapPresenter: TaskPresenter {
   private struct Shown {
     var argument: String?
     var worker: UInt16?
-    /// Standard output, standard error; nil while nothing came.
+    /// For standard output and standard error; nil while there is no output.
     var spools: [OutputSpool?] = [nil, nil]
     var end: (outcome: TaskOutcome, status: ExitStatus)?
   }
 
   private let options: MapOptions
-  /// The run's, for outputs that are too large for memory.
+  /// The run's folder, for output too large for memory.
   private var folder = NSTemporaryDirectory()
   private let timeline: Timeline
   private let budget = OutputSpool.Budget()
   /// Tasks that are not shown yet.
   private var tasks: [UInt32: Shown] = [:]
-  /// The first that is not shown, where the order of arguments counts.
+  /// The first task not shown, when tasks are shown in the order of arguments.
   private var next: UInt32 = 0
   private var texts = [TerminalText(), TerminalText()]
   private let cleans = [Terminal.isTerminal(1), Terminal.isTerminal(2)]
@@ -47,7 +47,7 @@ final class MapPresenter: TaskPresenter {
     self.write = write
   }
 
-  /// A task is known.
+  /// A task was added.
   func added(_ task: UInt32, argument: String?) {
     tasks[task, default: Shown()].argument = argument
   }
@@ -85,7 +85,7 @@ final class MapPresenter: TaskPresenter {
     }
   }
 
-  /// What has ended and stood behind something that never will.
+  /// Shows ended tasks that waited for a task without an end.
   func finish() {
     for task in tasks.keys.sorted() {
       if let shown = tasks[task], shown.end != nil { show(task, shown) }
@@ -127,7 +127,7 @@ final class MapPresenter: TaskPresenter {
     if let failure = write(stream == 0 ? 1 : 2, bytes), stream == 0 { note(failure) }
   }
 
-  /// That nobody reads is no reason for a run to end otherwise than it does.
+  /// Records a write error. A closed output does not change how the run ends.
   private func note(_ error: HostError) {
     if !error.isUnread, problem == nil { problem = error }
   }

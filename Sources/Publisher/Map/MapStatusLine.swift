@@ -1,12 +1,12 @@
 import Hiring
 import Host
 
-/// How far a map has come, for the last line of a terminal.
+/// A map's progress, for the last line of a terminal.
 struct MapStatusLine {
   private static let intervalMs: UInt64 = 250
   private var nextAtMs: UInt64 = 0
 
-  /// Nil where the last line is new enough. `status` is only asked for else.
+  /// Nil if the last line is recent; then `status` is not called.
   mutating func text(
     nowMs: UInt64, _ status: () -> PoolStatus?, _ tally: TaskTally
   ) -> String? {
@@ -16,6 +16,6 @@ struct MapStatusLine {
     var text = "\(tally.ended) done"
     if tally.failed > 0 { text += ", \(tally.failed) of them failed" }
     text += "; \(status.running) running, \(status.waiting) waiting; "
-    return text + "\(status.open) of \(status.places) machines"
+    return text + "\(status.open) of \(status.places) leases"
   }
 }

@@ -1,9 +1,9 @@
 import Foundation
 import Host
 
-/// What a task prints, until it is shown as a whole: the beginning in memory, the rest in a file.
+/// A task's output until it is shown: the beginning in memory, the rest in a file.
 final class OutputSpool {
-  /// Of all tasks of a run together.
+  /// The memory available to all tasks of a run together.
   final class Budget {
     fileprivate var leftBytes: Int
     init(bytes: Int = 8 << 20) { leftBytes = bytes }
@@ -15,7 +15,7 @@ final class OutputSpool {
   private(set) var sizeBytes: UInt64 = 0
   private static let pieceBytes = 1 << 18
 
-  /// - Parameter path: of the file, where one is needed.
+  /// - Parameter path: of the overflow file.
   init(path: String, budget: Budget) {
     self.path = path
     self.budget = budget
@@ -23,7 +23,7 @@ final class OutputSpool {
 
   deinit { drop() }
 
-  /// Bytes that begin at `offset` of the stream: a stream that begins anew replaces what was here.
+  /// Appends bytes at `offset` of the stream. Offset 0 discards earlier output.
   func append(offset: UInt64, _ bytes: [UInt8]) throws(HostError) {
     if offset == 0 { drop() }
     sizeBytes += UInt64(bytes.count)
@@ -35,7 +35,7 @@ final class OutputSpool {
     }
   }
 
-  /// Gives all of it, piece by piece.
+  /// Passes all output to `use`, in pieces.
   func read(_ use: ([UInt8]) -> Void) throws(HostError) {
     if !head.isEmpty { use(head) }
     if sizeBytes == UInt64(head.count) { return }

@@ -1,9 +1,9 @@
-/// `{}` in the words of a command stands for a task's argument.
+/// Replaces `{}` in a command's words by a task's argument.
 enum TaskArgument {
   static let mark = "{}"
 
-  /// The command of one task: `{}` is replaced wherever it stands; a command without it gets the argument
-  /// as its last word.
+  /// The command of one task: every `{}` is replaced; without `{}`, the argument is appended as the
+  /// last word.
   static func fill(_ command: [String], with argument: String) -> [String] {
     if !command.contains(where: { $0.contains(mark) }) { return command + [argument] }
     return command.map { fill($0, with: argument) }

@@ -4,8 +4,8 @@ import Foundation
 import Host
 import Market
 
-/// The bundles of a run, in files named by their digests: machines pull them piece by piece, and a run
-/// that is taken up finds them again. Memory does not grow with them.
+/// The bundles of a run, in files named by digest. Providers read them in pieces, and a resumed run
+/// finds them again; they are not kept in memory.
 final class BundleStore {
   private struct Entry {
     var sizeBytes: UInt64
@@ -14,10 +14,10 @@ final class BundleStore {
 
   private var folder: String?
   private var entries: [Bytes32: Entry] = [:]
-  /// The file that was read last stays open: a machine pulls one bundle from front to back.
+  /// The last file read stays open, because a bundle is read sequentially.
   private var open: (digest: Bytes32, file: Descriptor)?
 
-  /// Makes the folder, and takes up what is in it: each bundle with one user that never goes.
+  /// Creates the folder and registers existing bundles, each with one user that is never dropped.
   func use(_ folder: String) throws(HostError) {
     self.folder = folder
     try Files.makeFolder(folder)
@@ -33,7 +33,7 @@ final class BundleStore {
     folder.map { $0 + "/" + digest.hex + ".tar.zst" }
   }
 
-  /// Stores a bundle durably, or counts one more user of the one that is here already.
+  /// Stores a bundle durably, or adds a user to an existing one.
   func add(_ bytes: [UInt8]) throws(HostError) -> BundleRef {
     let digest = Sha256.hash(bytes)
     if entries[digest] == nil, let path = path(digest) {
@@ -44,7 +44,7 @@ final class BundleStore {
     return BundleRef(digest: digest, sizeBytes: UInt64(bytes.count))
   }
 
-  /// One user less; the last one takes the file with it.
+  /// Removes a user; removes the file with the last one.
   func drop(_ digest: Bytes32) throws(HostError) {
     guard var entry = entries[digest], let path = path(digest) else { return }
     entry.users -= 1
@@ -54,7 +54,7 @@ final class BundleStore {
     try Files.remove(path)
   }
 
-  /// At most `count` bytes from `offset` on; nil where the bundle is not here or cannot be read.
+  /// Reads at most `count` bytes at `offset`; nil if the bundle is missing or unreadable.
   func read(_ digest: Bytes32, offset: UInt64, count: Int) -> [UInt8]? {
     guard let entry = entries[digest], let path = path(digest) else { return nil }
     if offset >= entry.sizeBytes { return [] }

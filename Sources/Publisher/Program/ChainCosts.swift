@@ -2,16 +2,16 @@ import Bitcoin
 import Channel
 import Market
 
-/// What the chain takes of a lease, beside what the work costs: a part of the announcement, a part of the
-/// funding transaction, and the close.
+/// The chain fees of a lease: its part of the announcement and of the funding transaction, and the
+/// close.
 public enum ChainCosts {
-  /// Virtual bytes: an announcement with its change, a funding transaction without channels, and what
-  /// each channel adds to it.
+  /// Virtual bytes: an announcement with change; a funding transaction without channels; each
+  /// channel in it.
   private static let announcementBytes: UInt64 = 290
   private static let fundingBytes: UInt64 = 111
   private static let channelBytes: UInt64 = 43
 
-  /// Of one of `workers` leases with one channel, in sat.
+  /// The fees of one of `workers` leases with one channel, in sat.
   public static func satPerLease(workers: UInt16, feeRateSatPerKvB: UInt64) -> UInt64 {
     let shared = announcementBytes + fundingBytes
     let own = channelBytes + UInt64(ClosingTransaction.maxVirtualSize)
@@ -21,10 +21,10 @@ public enum ChainCosts {
     return (perLease * rate + 999) / 1000 + (Amount.dustSat + count - 1) / count
   }
 
-  /// One line where a lease can cost less than the chain takes for it; nil where it is worth its costs.
+  /// A warning if a lease's work can cost less than its chain fees; nil otherwise.
   /// - Parameters:
   ///   - hourlySat: the price of an hour of full use.
-  ///   - workMs: how long the lease is used at most.
+  ///   - workMs: the longest use of the lease.
   public static func warning(
     workers: UInt16, hourlySat: UInt64, workMs: UInt64, feeRateSatPerKvB: UInt64
   ) -> String? {
@@ -33,7 +33,7 @@ public enum ChainCosts {
     if product.high >= 3_600_000 { return nil }
     let workSat = UInt64(3_600_000).dividingFullWidth(product).quotient
     if workSat >= chainSat { return nil }
-    return "short for a lease: its work costs \(workSat) sat at most, and the chain takes about "
-      + "\(chainSat) sat; longer leases, more workers at once or a network with lower fees cost less"
+    return "short for a lease: its work costs at most \(workSat) sat, its chain fees about "
+      + "\(chainSat) sat; use longer leases, more workers at once or a network with lower fees"
   }
 }

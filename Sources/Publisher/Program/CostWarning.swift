@@ -1,10 +1,10 @@
 import Hiring
 import Market
 
-/// Says once, when a machine is hired, that the chain takes more of its lease than its work can cost.
+/// Warns once, at the first contract, if the chain fees exceed what the lease's work can cost.
 struct CostWarning {
   let workers: UInt16
-  /// How long the lease is used at most.
+  /// The longest use of the lease.
   let workMs: UInt64
   private var isSaid = false
 
@@ -13,7 +13,7 @@ struct CostWarning {
     self.workMs = workMs
   }
 
-  /// - Parameter body: a lease's record, as it is stored.
+  /// - Parameter body: a stored ``LeaseRecord``.
   mutating func text(_ body: [UInt8], feeRateSatPerKvB: UInt64) -> String? {
     if isSaid { return nil }
     guard let contract = LeaseRecord.decode(body)?.contract.body else { return nil }

@@ -2,7 +2,7 @@ import Foundation
 import Market
 
 extension ExitKind {
-  /// For people: `exited 3`, `never-ran 2 (No such file or directory)`.
+  /// For display: `exited 3`, `never-ran 2 (No such file or directory)`.
   func told(_ status: Int32) -> String {
     let told = text + " \(status)"
     if self != .neverRan { return told }

@@ -1,20 +1,19 @@
 import Hiring
 import Market
 
-/// What `zennet run`, `map` and `resume` exit with, and what `exec` and `shell` do: the program's own status,
-/// 128 and a signal's number, or one of ``meanings``. Every status that is Zennet's is here and nowhere else; help,
-/// manual and receipts take it from here.
+/// The exit status of `zennet run`, `map`, `resume`, `exec` and `shell`: the program's own status,
+/// 128 plus a signal's number, or one of ``meanings``. Help, manual and receipts use this table.
 public struct ExitStatus: Equatable, Sendable {
   public let code: UInt8
 
   public static let success = ExitStatus(code: 0)
-  /// As timeout(1) has it.
+  /// As in timeout(1).
   public static let timeLimit = ExitStatus(code: 124)
-  // These three are as docker(1) and shells have them.
+  // These three are as in docker(1) and shells.
   public static let failure = ExitStatus(code: 125)
   public static let notStarted = ExitStatus(code: 126)
   public static let notFound = ExitStatus(code: 127)
-  // Above all signals.
+  // Above 128 plus the highest signal.
   public static let outOfMemory = ExitStatus(code: 200)
   public static let unpaid = ExitStatus(code: 201)
   public static let stoppedByPublisher = ExitStatus(code: 202)
@@ -24,35 +23,35 @@ public struct ExitStatus: Equatable, Sendable {
   public static let notWritten = ExitStatus(code: 206)
   public static let left = ExitStatus(code: 207)
   public static let hireFailed = ExitStatus(code: 208)
-  /// A machine's word that no program can have ended with.
+  /// The provider reported an impossible status.
   static let nonsense = ExitStatus(code: 255)
 
-  /// Those that are no program's own, each with what it says.
+  /// The statuses set by Zennet, with their meanings.
   public static let meanings: [(status: ExitStatus, text: String)] = [
     (timeLimit, "the time limit ended it"),
-    (failure, "zennet failed or was used wrongly, as it says; perhaps nothing ran"),
+    (failure, "zennet failed or was used wrongly; its message gives the reason"),
     (notStarted, "the program could not be started, or its bundle was refused"),
     (notFound, "there is no such program"),
     (outOfMemory, "it needed more memory than it had"),
-    (unpaid, "it stood unpaid for longer than --hold"),
-    (stoppedByPublisher, "its publisher ended it: by zennet stop, a signal, or paying no more"),
-    (stoppedByOwner, "the machine's owner ended it"),
-    (lost, "the machine lost it, or did not come back"),
+    (unpaid, "it was unpaid for longer than --hold"),
+    (stoppedByPublisher, "its publisher ended it: by zennet stop, a signal, or missing payments"),
+    (stoppedByOwner, "the provider's owner ended it"),
+    (lost, "the provider lost it, or did not reconnect"),
     (noResults, "the program returned 0, but its results are missing"),
     (notWritten, "the program returned 0, but its results could not be written to --output"),
-    (left, "left by a second signal before the end: zennet resume goes on"),
-    (hireFailed, "no machine could be hired in time; zennet says why"),
+    (left, "left by a second signal before the end: zennet resume continues it"),
+    (hireFailed, "no provider could be hired in time; zennet's messages give the reason"),
   ]
 
-  /// For help: a line for each.
+  /// For help: one line each.
   public static var table: String {
     meanings.map { "  \($0.status.code)  \($0.text)" }.joined(separator: "\n")
   }
 
-  /// Why, where it is none of a program's own.
+  /// The meaning of a status set by Zennet; nil for a program's own.
   var meaning: String? { ExitStatus.meanings.first { $0.status == self }?.text }
 
-  /// How one program ended. `status` is a stranger's word: never a success that it is not.
+  /// Maps a reported end. `status` is untrusted: an invalid one never maps to success.
   init(_ kind: ExitKind, _ status: Int32) {
     switch kind {
     case .exited: self = UInt8(exactly: status).map { ExitStatus(code: $0) } ?? .nonsense
@@ -70,7 +69,7 @@ public struct ExitStatus: Equatable, Sendable {
 
   private init(code: UInt8) { self.code = code }
 
-  /// What became of a task.
+  /// Maps a task's outcome.
   /// - Parameter wantsResults: whether a task without results has failed.
   init(_ outcome: TaskOutcome, wantsResults: Bool) {
     switch outcome {
@@ -83,14 +82,14 @@ public struct ExitStatus: Equatable, Sendable {
     }
   }
 
-  /// Of several tasks: that of the first, by number, that is not 0.
+  /// The first task, by number, whose status is not 0.
   static func first(of tasks: [ExitStatus]) -> (task: Int, status: ExitStatus)? {
     tasks.enumerated().first { $1 != .success }.map { ($0.offset, $0.element) }
   }
 }
 
 extension TaskOutcome {
-  /// One word for programs: the machine's, or why there is none.
+  /// The exit word for programs: the provider's, or the reason why there is none.
   var exitText: String {
     switch self {
     case .line(let line, _): return line.kind.text
@@ -100,7 +99,7 @@ extension TaskOutcome {
     }
   }
 
-  /// For people.
+  /// For display.
   var told: String {
     switch self {
     case .line(let line, _): return line.kind.told(line.status)

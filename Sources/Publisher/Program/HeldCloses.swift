@@ -4,11 +4,10 @@ import Hiring
 import Host
 import Wallet
 
-/// The closes that a publisher holds, complete, of channels that are not spent yet: they are sent in place of
-/// refunds.
+/// The publisher's fully signed closes of unspent channels, broadcast instead of refunds.
 public enum HeldCloses {
-  /// By what funds the channel. Nothing is changed. A ledger or a lease that cannot be read has none here; it
-  /// is named when its run is.
+  /// Reads them from the ledger, by the channel's funding. Unreadable records are skipped; they are
+  /// reported with their run.
   public static func read(_ folder: WalletFolder) -> [OutPoint: Transaction] {
     let path = folder.path + "/ledger.db"
     guard Files.exists(path), let ledger = try? RunLedger(path: path) else { return [:] }
@@ -33,7 +32,7 @@ public enum HeldCloses {
 }
 
 extension StoredLease {
-  /// One channel of a lease; nil where it is not stored, or cannot be read.
+  /// One channel of a lease; nil if it is not stored or unreadable.
   func channel(_ number: Int, _ keys: WalletKeys) -> PublisherChannel? {
     guard let state = channels[UInt8(number)] else { return nil }
     let index = record.channels[number].channelIndex

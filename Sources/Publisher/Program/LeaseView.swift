@@ -5,7 +5,7 @@ import Hiring
 import Market
 import Wallet
 
-/// A lease for receipts and displays, from the ledger or from a machine that works at it.
+/// A lease for receipts and displays, from the ledger or a live state machine.
 struct LeaseView {
   /// One of its channels.
   struct ChannelView {
@@ -24,12 +24,12 @@ struct LeaseView {
   var channels: [ChannelView]
   var usage: LeaseUsage
   var owedSat: UInt64
-  /// Both have signed what the lease came to.
+  /// The last statement signed by both sides.
   var statement: Signed<Statement>?
   var hasReceipt: Bool
   var standing = Standing.running
   var isConnected = false
-  /// Indices of the tasks that run on it, and how many wait for their turn.
+  /// Indices of its running tasks, and the number of queued ones.
   var running: [UInt32] = []
   var queued = 0
   var execSessions = 0
@@ -53,7 +53,7 @@ struct LeaseView {
     return total
   }
 
-  /// - Throws: `damaged` where a channel cannot be read.
+  /// - Throws: `damaged` if a channel cannot be read.
   init(_ lease: StoredLease, _ keys: WalletKeys) throws(RunError) {
     contract = lease.contract
     report = lease.record.report
@@ -76,7 +76,7 @@ struct LeaseView {
     }
   }
 
-  /// What the ledger says without the wallet's keys.
+  /// Reads the ledger's data without the wallet's keys.
   init(_ lease: StoredLease) {
     contract = lease.contract
     report = lease.record.report
@@ -97,7 +97,7 @@ struct LeaseView {
     }
   }
 
-  /// As the machine has it that works at it.
+  /// The state of a live lease.
   init(_ lease: LeaseSummary) {
     contract = lease.contract.body
     report = lease.report
@@ -137,7 +137,7 @@ struct LeaseView {
     } catch { return false }
   }
 
-  /// The counters of its tasks in sum, and the time that it was reserved.
+  /// The sums of its tasks' counters, and the reserved time.
   var usageFields: [String: UInt64] {
     var fields = LeaseView.fields(usage.tasks)
     fields["reserved_ms"] = usage.reservedMs

@@ -1,9 +1,9 @@
 import Foundation
 
-/// How many files and connections this program may have open.
+/// The limit of open files and connections.
 enum OpenFiles {
-  /// Raises the limit, as far as the system lets it, where a run has many workers. Linux gives 1024 by
-  /// default, and select(2) alone is why: nothing here uses it.
+  /// Raises the limit for runs with many workers, as far as the system allows. Linux's default of
+  /// 1024 exists for select(2), which is not used here.
   static func allow(_ count: Int) {
     var limit = rlimit()
     guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }

@@ -1,8 +1,8 @@
 import Host
 
-/// Whether what a run makes can be written where it is wanted: found out before anybody is paid.
+/// Checks that output files can be written, before any payment is made.
 public enum OutputCheck {
-  /// Makes the folder if it is not there.
+  /// Creates the folder if it is missing.
   public static func folder(_ path: String) throws(RunError) {
     do throws(HostError) {
       try Files.makeFolder(path, mode: 0o755)
@@ -10,7 +10,7 @@ public enum OutputCheck {
     } catch { throw .host(error) }
   }
 
-  /// A file to be replaced, or something like `/dev/stdout` to be written to.
+  /// Checks a file to replace, or a target such as `/dev/stdout`.
   public static func file(_ path: String) throws(RunError) {
     do throws(HostError) {
       if Files.isFolder(path) { throw .notAFile(path: path) }
@@ -18,7 +18,7 @@ public enum OutputCheck {
     } catch { throw .host(error) }
   }
 
-  /// Links, pipes and devices are written to where they are.
+  /// Whether the target is replaced as a file; links, pipes and devices are written to in place.
   static func isReplaced(_ path: String) throws(HostError) -> Bool {
     let kind = try Files.status(path)?.kind
     return kind == nil || kind == .file

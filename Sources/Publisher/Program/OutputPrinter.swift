@@ -1,7 +1,7 @@
 import Host
 
-/// What jobs print, on this program's own standard streams. Of one worker: byte by byte as it comes, so
-/// that it can be anything. Of several: line by line, with the worker's name.
+/// Prints tasks' output on this program's standard streams. For one worker, bytes are passed
+/// unchanged; for several, lines are prefixed with the worker's name.
 public struct OutputPrinter {
   private struct Line {
     var worker: UInt16
@@ -10,23 +10,23 @@ public struct OutputPrinter {
     var text = TerminalText()
   }
 
-  /// Longer lines of several workers are cut.
+  /// The longest line of several workers; longer ones are split.
   private static let longest = 65_536
 
   private let namesWorkers: Bool
   private var lines: [Line] = []
-  /// Bytes of a job must not reach a terminal as commands.
+  /// On a terminal, control sequences are removed from tasks' output.
   private let isTerminal: [Bool]
   private let write: (Int32, [UInt8]) -> HostError?
-  /// Why something could not be printed on standard output, the first time. That nobody reads is no reason
-  /// for a run to end otherwise than it does, so it does not count.
+  /// The first write error on standard output. A closed pipe does not count, because it does not
+  /// change how the run ends.
   public private(set) var problem: HostError?
 
   public init(namesWorkers: Bool) {
     self.init(namesWorkers: namesWorkers) { HostProcess.write($0, $1) }
   }
 
-  /// - Parameter write: what takes bytes for descriptor 1 or 2, and tells why it could not.
+  /// - Parameter write: writes bytes to descriptor 1 or 2 and returns an error on failure.
   public init(namesWorkers: Bool, write: @escaping (Int32, [UInt8]) -> HostError?) {
     self.init(
       namesWorkers: namesWorkers, isTerminal: [Terminal.isTerminal(1), Terminal.isTerminal(2)],
@@ -52,7 +52,7 @@ public struct OutputPrinter {
     }
   }
 
-  /// What has no end of line yet.
+  /// Prints incomplete lines.
   public mutating func finish() {
     for index in lines.indices where !lines[index].bytes.isEmpty {
       lines[index].bytes.append(0x0a)

@@ -4,13 +4,13 @@ import Hiring
 import Host
 import Market
 
-/// The tasks of a run on their way to its machines: begun anew or taken up, at once or as a map's arguments
-/// come.
+/// Adds a run's tasks to its pool: for a new or a resumed run, at once or as a map's arguments
+/// arrive.
 final class PoolWork {
-  /// A map has so many tasks ahead for each worker, and so many at least.
+  /// How many unfinished tasks a map adds: per worker, and at least.
   private static let aheadPerWorker: UInt64 = 64
   private static let leastAhead: UInt64 = 256
-  /// How long making tasks may take at once: there is more to do.
+  /// The longest time to create tasks per event, in ms.
   private static let feedMs: UInt64 = 20
 
   private let folder: RunFolder
@@ -20,18 +20,18 @@ final class PoolWork {
   private let desk: TaskDesk
   private let presenter: MapPresenter?
   private let timeline: Timeline
-  /// Nil until it is begun.
+  /// Nil before the start.
   private(set) var pool: Bytes32?
-  /// A map's arguments; nil where no more are wanted.
+  /// A map's arguments; nil once no more are needed.
   private var feeder: ArgumentFeeder?
   private(set) var addedTasks: UInt64 = 0
-  /// Seconds since 1970; 0 before.
+  /// Unix time in seconds; 0 before the start.
   private(set) var startedUnixSeconds: UInt64 = 0
-  /// Bundles of one task each, of tasks that are not over.
+  /// Own bundles of unfinished tasks.
   private var inputs: [UInt32: Bytes32] = [:]
-  /// Tasks of a run that is taken up, to which more are to be added.
+  /// Restored tasks of an incomplete run.
   private var restoredTasks: [[[UInt8]]]?
-  /// Why no more tasks were made.
+  /// Why no further tasks were created.
   private(set) var problem: RunError?
 
   init(
@@ -50,7 +50,7 @@ final class PoolWork {
   private var options: RunOptions { request.options }
   private var share: ShareLimits { request.offer.share }
 
-  /// Where the run is kept.
+  /// The run's folder.
   var path: String? { pool.map { folder.folder($0) } }
 
   private func use(_ pool: Bytes32) throws(RunError) {
@@ -63,10 +63,10 @@ final class PoolWork {
     presenter?.use(path)
   }
 
-  // MARK: A new run
+  // MARK: Starting a run
 
-  /// Adds the pool to the machine, and the tasks that are known; what they need is on the disk before.
-  /// - Parameter listen: where workers call, as whoever takes the run up has to listen there again.
+  /// Adds the pool and its known tasks to the state machine. Bundles and options are on disk first.
+  /// - Parameter listen: the address where workers call; a resumed run listens there again.
   func begin(_ plan: PoolPlan, listen: String, _ now: Instant) throws(RunError) {
     try restoreProviders()
     let pool = machine.addPool(plan, now)
@@ -81,7 +81,7 @@ final class PoolWork {
     try addTasks(known: [], now)
   }
 
-  /// Those of a run, or the source of those of a map.
+  /// Adds a run's tasks, or starts to read a map's arguments.
   private func addTasks(known: [[[UInt8]]], _ now: Instant) throws(RunError) {
     guard let pool else { return }
     addedTasks = UInt64(known.count)
@@ -106,7 +106,7 @@ final class PoolWork {
     machine.noMoreTasks(pool, now)
   }
 
-  /// What a task's own files lie on. Of a run that is taken up it is looked at again.
+  /// The checked base of the tasks' own files; checked again for a resumed run.
   private func checkedBase() throws(RunError) -> CheckedBundle {
     if request.former == nil { return request.base }
     var base = CheckedBundle()
@@ -123,9 +123,9 @@ final class PoolWork {
     return base
   }
 
-  // MARK: Taking up a run
+  // MARK: Resuming a run
 
-  /// Call before the machine is started.
+  /// Restores a run. Call it before the state machine starts.
   func restore(_ former: PoolRecord, _ now: Instant) throws(RunError) {
     let ledger = folder.ledger
     startedUnixSeconds = former.startedUnixSeconds
@@ -157,14 +157,14 @@ final class PoolWork {
     if !former.isComplete && !former.isStopping { restoredTasks = known }
   }
 
-  /// The machine was started.
+  /// Adds the remaining tasks. Call it after the state machine started.
   func goOn(_ now: Instant) throws(RunError) {
     guard let known = restoredTasks else { return }
     restoredTasks = nil
     try addTasks(known: known, now)
   }
 
-  /// What earlier runs learned of providers: debts, and who is not hired again.
+  /// Restores the provider book of earlier runs.
   private func restoreProviders() throws(RunError) {
     guard let book = try folder.ledger.providers() else { return }
     try restoring { () throws(HiringError) in try machine.restored(providers: book) }
@@ -182,22 +182,22 @@ final class PoolWork {
     return addedTasks < desk.tally.ended + most
   }
 
-  /// Whether ``feed(_:)`` can go on at once.
+  /// Whether ``feed(_:)`` can proceed without reading.
   var hasWork: Bool { feeder.map { ($0.hasWork || $0.hasEnded) && hasRoom } ?? false }
 
-  /// What to watch for reading; nil while nothing more is wanted.
+  /// The descriptor to watch for reading; nil while no arguments are needed.
   var fd: Int32? {
     guard let feeder, !feeder.hasWork, hasRoom else { return nil }
     return feeder.fd
   }
 
-  /// ``fd`` can be read.
+  /// ``fd`` is readable.
   func read() {
     do throws(RunError) { try feeder?.read() } catch { problem = problem ?? error }
   }
 
-  /// Makes tasks while there is room. Arguments that make no task end the making; tasks that were made go
-  /// on.
+  /// Creates tasks while there is room. An invalid argument ends the creation; existing tasks
+  /// continue.
   func feed(_ now: Instant) {
     guard let feeder, let pool else { return }
     let untilMs = Clock.monotonicMs() + PoolWork.feedMs
@@ -218,13 +218,13 @@ final class PoolWork {
     }
   }
 
-  /// A task is over: what it alone needed goes.
+  /// Removes an ended task's own bundle.
   func ended(_ task: UInt32) throws(RunError) {
     guard let digest = inputs.removeValue(forKey: task) else { return }
     do throws(HostError) { try bundles.drop(digest) } catch { throw .host(error) }
   }
 
-  /// No more tasks, and those that are there end.
+  /// Stops the pool: no more tasks are created, existing ones end.
   func stop(_ now: Instant) {
     feeder = nil
     restoredTasks = nil

@@ -1,7 +1,7 @@
 import Host
 
-/// One line at the bottom of a terminal that says how far a run has come. What else is printed there
-/// takes its place, and it comes again below.
+/// A progress line at the bottom of a terminal. Other output replaces it, and it is drawn again
+/// below.
 struct ProgressLine {
   private static let intervalMs: UInt64 = 200
 
@@ -20,7 +20,7 @@ struct ProgressLine {
     self.write = write
   }
 
-  /// Shows `text`, cut to `columns`, no more often than a person can read.
+  /// Shows `text`, cut to `columns`, at most once per interval.
   mutating func show(_ text: String, columns: Int, nowMs: UInt64) {
     if !isShown || (isVisible && (text == self.text || nowMs < shownAtMs + ProgressLine.intervalMs))
     {
@@ -33,11 +33,11 @@ struct ProgressLine {
     write(Array(("\r" + String(text.prefix(max(columns - 1, 10)))).utf8))
   }
 
-  /// Before something else is printed.
+  /// Removes the line. Call it before other output.
   mutating func clear() {
     if !isVisible { return }
     isVisible = false
-    // To the start of the line, and what is on it goes.
+    // Return to the start of the line and erase it.
     write(Array("\r\u{1b}[K".utf8))
   }
 }

@@ -2,13 +2,13 @@ import Bundles
 import Foundation
 import Host
 
-/// Results as they arrive, and their unpacking.
+/// Stores result archives and unpacks them.
 struct ResultsWriter {
   /// The run's folder, for the archives.
   let folder: String
-  /// Where they are unpacked; nil leaves them as they are.
+  /// Where they are unpacked; nil keeps the archives.
   let target: String?
-  /// What a task's results are called: `worker` or `task`, then its number.
+  /// The prefix of a result's name: `worker` or `task`, then the number.
   let prefix: String
 
   private func name(_ task: UInt32) -> String { prefix + "-\(task)" }
@@ -20,9 +20,9 @@ struct ResultsWriter {
     try Files.append(archive(task), bytes)
   }
 
-  /// Puts the archive on the disk for good.
+  /// Makes the archive durable.
   func keep(task: UInt32) throws {
-    // Of empty results no byte came.
+    // Empty results have no file yet.
     if !Files.exists(archive(task)) { try Files.append(archive(task), []) }
     let file = try FileHandle(forUpdating: URL(fileURLWithPath: archive(task)))
     try file.synchronize()
@@ -31,13 +31,13 @@ struct ResultsWriter {
 
   // MARK: Unpacking
 
-  /// There while an archive could not be unpacked: it is tried again when the run is taken up.
+  /// A marker file of an archive that could not be unpacked; a resumed run tries again.
   private func mark(_ task: UInt32) -> String { folder + "/" + name(task) + ".packed" }
 
   func isUnwritten(task: UInt32) -> Bool { Files.exists(mark(task)) }
 
-  /// Unpacks an archive, and keeps on the disk whether it has to be done again. Returns what was left out.
-  /// An archive that was unpacked is removed.
+  /// Unpacks an archive and removes it. On failure, leaves the marker file. Returns what was left
+  /// out.
   func write(task: UInt32, limitBytes: UInt64) throws -> LeftOut {
     guard let target else { return LeftOut() }
     do {

@@ -1,15 +1,15 @@
-/// What a run comes to: the status that its program exits with, and why.
+/// How a run ends: its exit status and the reason.
 public struct RunEnd: Equatable, Sendable {
   public let status: ExitStatus
-  /// One line for people.
+  /// A one-line message.
   public let text: String
 
   /// - Parameters:
-  ///   - open: tasks whose end never came.
-  ///   - isFinished: else it was left before its end.
-  ///   - isStopped: its publisher ended it.
+  ///   - open: the number of tasks without an end.
+  ///   - isFinished: false if the run was left early.
+  ///   - isStopped: the publisher stopped it.
   ///   - hireFailed: places stayed empty for too long.
-  ///   - noun: what a task is called: a `worker` of a run, a `task` of a map.
+  ///   - noun: the name of a task: `worker` for a run, `task` for a map.
   init(
     _ tally: TaskTally, open: UInt64 = 0, isFinished: Bool, isStopped: Bool = false,
     hireFailed: Bool = false, noun: String
@@ -35,7 +35,7 @@ public struct RunEnd: Equatable, Sendable {
     }
   }
 
-  /// Its work is done, but not this.
+  /// An end with a further problem.
   public init(_ end: RunEnd, problem: String) {
     status = end.status == .success ? .failure : end.status
     text = problem + "; " + (end.status == .success ? RunEnd.told(.failure) : end.text)

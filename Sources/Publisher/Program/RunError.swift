@@ -3,16 +3,16 @@ import Host
 import Storage
 import Wallet
 
-/// Why a publisher's program ends before its work is done.
+/// Why a publisher's program fails.
 public enum RunError: Error, Equatable {
-  /// What was asked for cannot be.
+  /// The request is invalid or impossible.
   case usage(String)
   case host(HostError)
   case storage(StorageError)
   case wallet(WalletError)
   case folder(WalletFolderError)
   case bundles(BundlesError)
-  /// A file of the data folder that cannot be read, and that nobody should guess.
+  /// A file of the data folder is unreadable.
   case damaged(String)
 
   public var message: String {

@@ -7,15 +7,15 @@ import Market
 import Storage
 import Wallet
 
-/// A publisher's data folder: the wallet, and beside it `ledger.db` with runs, leases, channels and tasks,
-/// and `runs/NAME` with each run's bundles, options and results.
+/// A publisher's data folder: the wallet; `ledger.db` with runs, leases, channels and tasks; and
+/// `runs/NAME` with each run's bundles, options and results.
 public final class RunFolder {
   public let path: String
   public let walletFolder: WalletFolder
   let ledger: RunLedger
 
   /// Opens the folder.
-  /// - Parameter makesWallet: where there is none; else that is an error, and nothing is made.
+  /// - Parameter makesWallet: create a missing wallet; otherwise a missing wallet is an error.
   public init(path: String, network: Network, makesWallet: Bool = false) throws(RunError) {
     self.path = path
     if !Files.exists(path + "/phrase") {
@@ -40,7 +40,7 @@ public final class RunFolder {
 
   // MARK: Runs
 
-  /// As people name a run.
+  /// The run's short name.
   public static func name(_ id: Bytes32) -> String { String(id.hex.prefix(12)) }
 
   public func folder(_ id: Bytes32) -> String { path + "/runs/" + RunFolder.name(id) }
@@ -54,7 +54,7 @@ public final class RunFolder {
     return records.sorted { $0.startedUnixSeconds > $1.startedUnixSeconds }
   }
 
-  /// The run of this name, or the newest that is not finished, or the newest.
+  /// The run with this name or prefix; without a name, the newest unfinished run, else the newest.
   public func run(named name: String?) throws(RunError) -> PoolRecord {
     let all = try runs()
     if let name {
@@ -68,8 +68,8 @@ public final class RunFolder {
     return record
   }
 
-  /// Makes `request` one to take up the same run where it was interrupted. What its results and its receipt
-  /// are written to, and how it is shown, may be said anew.
+  /// Changes `request` to resume the same interrupted run, if there is one. The results folder, the
+  /// receipt path and the display options of `request` replace the stored ones.
   public func takeUp(_ request: inout RunRequest) throws(RunError) {
     let given = request.options
     guard let former = try interrupted(request.offer, given) else { return }
@@ -83,8 +83,8 @@ public final class RunFolder {
     request.options = options
   }
 
-  /// The newest run of the same work that is to be taken up. One whose work is done, and whose machines have
-  /// nothing to do but close their channels, is not: whoever gives its command again wants it done again.
+  /// The newest interrupted run of the same work. A run that only awaits its closes does not count:
+  /// repeating its command starts a new run.
   func interrupted(_ offer: Offer, _ options: RunOptions) throws(RunError) -> PoolRecord? {
     for record in try runs() where !record.isFinished && record.plan.offer.isSameWork(as: offer) {
       guard let former = try? self.options(of: record.id), former.isSameWork(as: options) else {
@@ -95,7 +95,7 @@ public final class RunFolder {
     return nil
   }
 
-  /// Nothing but closes is left of it.
+  /// Whether only the closes are awaited.
   private func isDone(_ record: PoolRecord) throws(RunError) -> Bool {
     if !record.isComplete && !record.isStopping { return false }
     var isDone = true
@@ -105,7 +105,7 @@ public final class RunFolder {
     return isDone
   }
 
-  // MARK: What a run needs to be taken up again
+  // MARK: Options
 
   public func options(of id: Bytes32) throws(RunError) -> RunOptions {
     try RunFolder.options(in: folder(id))
@@ -135,7 +135,7 @@ public final class RunFolder {
 }
 
 extension Offer {
-  /// Whether it asks for the same; the fees of the chain change in between.
+  /// Whether both offers request the same work; fields that depend on chain fees are ignored.
   func isSameWork(as other: Offer) -> Bool {
     var same = other
     same.feeLadderSatPerKvB = feeLadderSatPerKvB
@@ -145,7 +145,7 @@ extension Offer {
 }
 
 extension RunOptions {
-  /// Whether both make the same tasks.
+  /// Whether both options create the same tasks.
   func isSameWork(as other: RunOptions) -> Bool {
     tasks == other.tasks && map?.arguments == other.map?.arguments
       && map?.taskInput == other.map?.taskInput && (map == nil) == (other.map == nil)
@@ -153,7 +153,7 @@ extension RunOptions {
 }
 
 extension TaskRecord.State {
-  /// The lease that it ran on, by the contract's id.
+  /// The contract id of the lease that it ran on.
   var lease: Bytes32? {
     switch self {
     case .assigned(let lease, _), .line(let lease, _, _, _): return lease

@@ -5,26 +5,26 @@ import Host
 import Market
 import Storage
 
-/// A lease as the ledger has it.
+/// A lease as stored in the ledger.
 struct StoredLease {
   var record: LeaseRecord
-  /// Nil where the program ended between the two.
+  /// Nil if the program ended between the two stores.
   var progress: LeaseProgress?
-  /// The stored state of each channel, by its number.
+  /// The channels' states, by number.
   var channels: [UInt8: [UInt8]]
 
   var contract: Contract { record.contract.body }
   var stage: LeaseStage { progress?.stage ?? .proposed }
 }
 
-/// What `ledger.db` has of runs: pools, leases, channels and tasks.
+/// The runs in `ledger.db`: pools, leases, channels and tasks.
 public final class RunLedger {
   /// Kinds of documents.
   enum Kind {
     static let pool: UInt32 = 32
     static let lease: UInt32 = 33
     static let leaseProgress: UInt32 = 34
-    /// A lease's contract, by its pool.
+    /// Index of a pool's leases; the body is the contract id.
     static let leaseOfPool: UInt32 = 35
     static let task: UInt32 = 36
     static let providers: UInt32 = 37
@@ -40,9 +40,10 @@ public final class RunLedger {
     do throws(StorageError) { return try body() } catch { throw .storage(error) }
   }
 
-  // MARK: Names
+  // MARK: Keys
 
-  /// Tasks of a pool are neighbours: 28 bytes of its id, and the index, the highest byte first.
+  /// A task's key: 28 bytes of the pool's id, then the index (big-endian), so that a pool's tasks
+  /// are adjacent.
   static func taskKey(_ task: TaskId) -> Bytes32 {
     var bytes = Array(task.pool.array.prefix(28))
     for shift in [24, 16, 8, 0] { bytes.append(UInt8(truncatingIfNeeded: task.index >> shift)) }
@@ -53,14 +54,14 @@ public final class RunLedger {
     key.array.suffix(4).reduce(0) { $0 << 8 | UInt32($1) }
   }
 
-  /// And so are leases of a pool.
+  /// A lease's index key: 16 bytes of the pool's id, then 16 of the contract's.
   private static func leaseKey(pool: Bytes32, contract: Bytes32) -> Bytes32 {
     Bytes32(exactly: Array(pool.array.prefix(16) + contract.array.prefix(16))) ?? .zero
   }
 
   // MARK: Storing
 
-  /// Several changes as one commit: what ``HiringEffect/isStore`` is true of, but for the wallet's.
+  /// Stores effects in one commit: all that ``HiringEffect/isStore`` covers, except the wallet's.
   func store(_ effects: [HiringEffect]) throws(RunError) {
     let seconds = Clock.unixSeconds()
     try storing { () throws(StorageError) in
@@ -140,7 +141,7 @@ public final class RunLedger {
     var lease = StoredLease(record: record, progress: nil, channels: [:])
     if let stored = try document(Kind.leaseProgress, contract) {
       guard let progress = LeaseProgress.decode(stored.body) else {
-        throw .damaged("how the lease of contract \(contract.hex) stands cannot be read")
+        throw .damaged("the state of the lease of contract \(contract.hex) cannot be read")
       }
       lease.progress = progress
     }
@@ -152,7 +153,7 @@ public final class RunLedger {
     return lease
   }
 
-  /// Leases of all runs whose channels are not all spent, by their contracts' ids.
+  /// Contract ids of all leases that are neither closed nor abandoned.
   func unclosedLeases() throws(RunError) -> [Bytes32] {
     let ids = try storing { () throws(StorageError) in
       try ledger.documents.identifiers(kind: Kind.leaseProgress)
@@ -167,7 +168,7 @@ public final class RunLedger {
     return open
   }
 
-  /// The leases of a run, in the order of their workers, then of their age.
+  /// The leases of a run, by worker index, then by age.
   func leases(of pool: Bytes32) throws(RunError) -> [StoredLease] {
     var leases: [StoredLease] = []
     for id in try leaseIds(of: pool) { leases.append(try lease(id)) }
@@ -178,7 +179,7 @@ public final class RunLedger {
     }
   }
 
-  /// When something of a run was stored last, in seconds since 1970.
+  /// When the run was last stored, Unix time in seconds.
   func lastChange(of pool: Bytes32) throws(RunError) -> UInt64 {
     var last = try document(Kind.pool, pool)?.unixSeconds ?? 0
     for lease in try leaseIds(of: pool) {
@@ -189,7 +190,7 @@ public final class RunLedger {
     return last
   }
 
-  /// The tasks of a run, one after the other, by their indices. Throws `damaged` where one cannot be read.
+  /// Iterates over the tasks of a run by index. Throws `damaged` if a record is unreadable.
   func forEachTask(
     of pool: Bytes32, _ use: (UInt32, TaskRecord) throws(RunError) -> Void
   ) throws(RunError) {
@@ -199,7 +200,7 @@ public final class RunLedger {
     }
   }
 
-  /// The same; nil for a record that cannot be read.
+  /// The same, with nil for an unreadable record.
   func forEachStoredTask(
     of pool: Bytes32, _ use: (UInt32, TaskRecord?) throws(RunError) -> Void
   ) throws(RunError) {

@@ -1,14 +1,14 @@
 import Channel
 import Market
 
-/// What a publisher may ask of a machine, and for how long it binds its coins: what no machine would take is
-/// refused before anything is paid.
+/// Limits of what a publisher may request. A request that no provider would accept is rejected
+/// before any payment.
 public enum RunLimits {
-  /// - Parameter seconds: from start to end.
+  /// - Parameter seconds: the time limit of the task.
   public static func task(
     memoryMiB: UInt32, cpus: Double, pids: UInt32, diskMiB: UInt32, seconds: UInt64
   ) throws(RunError) -> TaskLimits {
-    // With less no sandbox starts.
+    // A sandbox does not start with less.
     if memoryMiB < 4 { throw .usage("--memory: at least 4 MiB") }
     if pids < 4 { throw .usage("--pids: at least 4") }
     if diskMiB < 1 { throw .usage("--disk: at least 1 MiB") }
@@ -19,8 +19,8 @@ public enum RunLimits {
       diskMiB: diskMiB, wallMs: seconds * 1000)
   }
 
-  /// The share of a machine in which so many tasks run at once, with room for the bundles that the
-  /// machine keeps.
+  /// The share that runs `tasksAtOnce` tasks, with disk space for the bundles that the provider
+  /// keeps.
   public static func share(
     _ task: TaskLimits, tasksAtOnce: UInt32, bundleBytes: UInt64
   ) throws(RunError) -> ShareLimits {
@@ -40,15 +40,15 @@ public enum RunLimits {
       diskMiB: min(diskMiB + UInt32(bundleMiB), Limits.maxMemoryMiB))
   }
 
-  /// The lifetime of a channel in blocks, for work of so many seconds. A machine closes its channel, and ends
-  /// its lease, some time before the channel's end: a quarter of the time is for that, and for blocks that
-  /// come faster than every ten minutes.
+  /// The lifetime of a channel in blocks, for `seconds` of work. A quarter of the time and 72
+  /// blocks are added, because providers close a channel before its expiry and blocks may come
+  /// faster than every ten minutes.
   public static func channelBlocks(forSeconds seconds: UInt64) -> UInt32 {
     UInt32(max(144, min(UInt64(Limits.lifetimeBlocks.upperBound), 72 + seconds * 5 / 4 / 600)))
   }
 
-  /// The rates at which a close can be sent, in sat/kvB. The highest is four times what is paid now, so
-  /// that the close gets into a block when fees have risen; the lowest is for when they have fallen.
+  /// The fee ladder of a close, in sat/kvB. The highest rate is four times the current one, so that
+  /// the close confirms after fees have risen; the lowest is for fallen fees.
   public static func feeLadder(feeRateSatPerKvB: UInt64) -> [UInt32] {
     let most = UInt64(ChannelTerms.maxFeeRateSatPerKvB)
     let top = min(max(4 * min(feeRateSatPerKvB, most), 20_000), most)

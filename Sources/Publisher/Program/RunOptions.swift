@@ -3,21 +3,21 @@ import Foundation
 import Hiring
 import Market
 
-/// What a program needs to know of a run beside its offer; kept in the run's folder, so that a run
-/// can be taken up with nothing but its name.
+/// A run's options beside its offer, stored in the run's folder, so that a run can be resumed by
+/// name.
 public struct RunOptions: Codable, Equatable, Sendable {
-  /// `regtest`, `signet`, `testnet4`, `bitcoin`, or the name of a signet of one's own.
+  /// `regtest`, `signet`, `testnet4`, `bitcoin`, or the name of a custom signet.
   public var network: String
   /// A custom signet's challenge script, hexadecimal.
   public var challenge: String?
-  /// `host:port` of nodes to follow the chain with.
+  /// `host:port` of nodes for following the chain.
   public var peers: [String]
   /// `address:port` where workers call.
   public var listen: String
-  /// The folder for what tasks leave: `worker-0`, `worker-1`…, of a map `task-0`…; nil leaves the archives
+  /// The folder for results: `worker-0`, `worker-1` …, for a map `task-0` …; nil keeps the archives
   /// in the run's folder.
   public var results: String?
-  /// Where the receipt is written, as JSON.
+  /// The file for the receipt, as JSON.
   public var receipt: String?
   public var bidWindowMs: UInt64 = 2_000
   public var hireTimeoutMs: UInt64?
@@ -25,13 +25,13 @@ public struct RunOptions: Codable, Equatable, Sendable {
   public var awayMs: UInt64 = 600_000
   public var capacitySat: UInt64?
   public var maxTopUps: UInt8 = 7
-  /// How long each lease is expected to be used at most.
+  /// The longest expected use of each lease.
   public var workMs: UInt64 = 600_000
   public var stopPayingAfter: UInt64?
   public var payAgainAfterMs: UInt64?
-  /// What the tasks are.
+  /// The common part of all tasks.
   public var tasks: TaskTemplate
-  /// How a map makes its tasks and prints what they print; nil for `zennet run`.
+  /// A map's options; nil for `zennet run`.
   public var map: MapOptions?
 
   public init(
@@ -52,17 +52,17 @@ public struct RunOptions: Codable, Equatable, Sendable {
     plan.capacitySat = capacitySat
     plan.maxTopUps = maxTopUps
     plan.workMs = workMs
-    // A job may have done something that is not to be done twice.
+    // A task of `zennet run` may have side effects and is not run again.
     if map == nil { plan.reruns = 0 }
     plan.stopPayingAfter = stopPayingAfter
     plan.payAgainAfterMs = payAgainAfterMs
   }
 
-  /// Of a folder or a file, in the results.
+  /// The name prefix of results.
   var resultPrefix: String { map == nil ? "worker" : "task" }
 }
 
-/// A bundle by its digest, as it is written down.
+/// A stored reference to a bundle.
 public struct KeptBundle: Codable, Equatable, Sendable {
   /// SHA-256 of its bytes, hexadecimal.
   public var digest: String
@@ -80,9 +80,9 @@ public struct KeptBundle: Codable, Equatable, Sendable {
   }
 }
 
-/// What all tasks of a run have in common.
+/// The common part of a run's tasks.
 public struct TaskTemplate: Codable, Equatable, Sendable {
-  /// The program and its arguments; of a map with `{}` for a task's argument.
+  /// The program and its arguments; for a map, `{}` stands for a task's argument.
   public var command: [String]
   /// `NAME=value`.
   public var environment: [String] = []
@@ -94,7 +94,7 @@ public struct TaskTemplate: Codable, Equatable, Sendable {
   public var wallMs: UInt64
   public var stopMs: UInt32 = 0
   public var maxResultBytes: UInt64 = 0
-  /// One for all workers, or one for each; of a map one that all tasks have, or none.
+  /// For a run: one for all workers, or one per worker. For a map: the common base, or none.
   public var bundles: [KeptBundle] = []
 
   public init(command: [String], limits: TaskLimits) {
@@ -120,7 +120,7 @@ public struct TaskTemplate: Codable, Equatable, Sendable {
   }
 
   /// One task of a map.
-  /// - Parameter input: the files of this task alone.
+  /// - Parameter input: the task's own files.
   func spec(task: UInt32, argument: String, input: BundleRef?) -> TaskSpec {
     spec(
       TaskArgument.fill(command, with: argument),
@@ -128,10 +128,10 @@ public struct TaskTemplate: Codable, Equatable, Sendable {
       bundles: bundles.compactMap(\.ref) + (input.map { [$0] } ?? []))
   }
 
-  /// A shell gets the argument here without having to quote it.
+  /// Gives a shell the argument without quoting.
   private static let argumentName = "ZENNET_ARGUMENT="
 
-  /// The argument that a task was made of.
+  /// The argument from which a task was created.
   static func argument(of spec: TaskSpec) -> String? {
     let entry = spec.environment.last { $0.starts(with: argumentName.utf8) }
     return entry.map { String(decoding: $0.dropFirst(argumentName.utf8.count), as: UTF8.self) }
@@ -149,14 +149,14 @@ public struct TaskTemplate: Codable, Equatable, Sendable {
   }
 }
 
-/// What only a map has.
+/// Options of a map.
 public struct MapOptions: Codable, Equatable, Sendable {
-  /// A file with an argument a line, absolute; `-` is standard input.
+  /// The absolute path of a file with one argument per line; `-` for standard input.
   public var arguments: String
-  /// A folder, or a bundle, for each task, with `{}` for its argument; absolute.
+  /// The absolute path of a folder or bundle per task; `{}` stands for the argument.
   public var taskInput: String?
   public var keepsOrder = false
-  /// A JSON line for each task instead of what it prints.
+  /// Print one JSON line per task instead of its output.
   public var printsJson = false
 
   public init(arguments: String) { self.arguments = arguments }

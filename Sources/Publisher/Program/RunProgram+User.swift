@@ -7,28 +7,28 @@ import LightClient
 import Market
 import Wallet
 
-/// What the user and the input say.
+/// Signals, the control socket, progress and input.
 extension RunProgram {
   // MARK: The user
 
-  /// The run shall end, however often that is said.
+  /// Stops the run; repeated calls have no further effect.
   func stop(_ text: String) {
     if !isStopping { timeline.tell(text) }
     isStopping = true
     work.stop(now)
   }
 
-  /// The run shall end; a second time: now.
+  /// The first signal stops the run; the second one leaves it immediately.
   func signalled() {
     signals += 1
     if signals == 1 {
-      stop("stopping: jobs end, what they used is paid; once more to leave now")
+      stop("stopping: tasks end, what they used is paid; a second signal leaves immediately")
     } else {
-      timeline.tell("left; `zennet resume` takes the run up again")
+      timeline.tell("left; `zennet resume` continues the run")
     }
   }
 
-  /// Without it the run goes on all the same.
+  /// Opens the control socket. A failure does not stop the run.
   func openControl() {
     guard let path = work.path else { return }
     do throws(HostError) { try control.open(path, reactor) } catch {
@@ -36,16 +36,16 @@ extension RunProgram {
     }
   }
 
-  /// Until the chain is known nothing else happens, which may take long, or need somebody's help.
+  /// Reports progress until the chain is synced, which may take long or need the user's action.
   func tellProgress() {
     if chain.client.isSynced { return }
     let progress = chain.client.progress
     var text = "following the chain: height \(progress.tipHeight)"
     if let height = progress.filterHeight { text += ", filters up to \(height)" }
-    text += ", looked through up to \(progress.scannedHeight), peers: \(progress.readyPeers)"
+    text += ", scanned up to \(progress.scannedHeight), peers: \(progress.readyPeers)"
     if progress.isWaitingForBlock { text += ", waiting for a block" }
     if progress.filterHeight == progress.tipHeight && !progress.isCrossChecked {
-      text += ", asking whether they agree about filters"
+      text += ", cross-checking filters"
     }
     timeline.tell(text)
     reactor.setTimer(TimerToken.progress, atMs: Clock.monotonicMs() + RunProgram.progressMs)
@@ -60,7 +60,7 @@ extension RunProgram {
 
   // MARK: Input
 
-  /// This program's own input, and a map's arguments, are read only while the tasks take them.
+  /// Reads standard input and a map's arguments only while tasks accept them.
   func watchInputs() {
     if request.forwardsInput, let pool = work.pool, machine.inputRoom(pool) > 0 {
       reactor.watch(0, token: WatchToken.input)

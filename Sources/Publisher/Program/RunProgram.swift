@@ -7,8 +7,8 @@ import LightClient
 import Market
 import Wallet
 
-/// The publisher's body: one poll loop that brings events to the ``HiringMachine`` and carries out what
-/// it decides, each effect finished before the next.
+/// The publisher's driver: one poll loop that passes events to the ``HiringMachine`` and performs
+/// its effects in order, each completed before the next.
 public final class RunProgram {
   enum TimerToken {
     static let chain: UInt64 = 1
@@ -17,13 +17,13 @@ public final class RunProgram {
   }
 
   enum WatchToken {
-    /// This program's own input.
+    /// Standard input.
     static let input: UInt64 = 1
-    /// The arguments of a map's tasks.
+    /// A map's arguments.
     static let arguments: UInt64 = 2
   }
 
-  /// Between two lines about a chain that is still being followed.
+  /// The interval of progress lines while the chain syncs.
   static let progressMs: UInt64 = 3_000
 
   let folder: RunFolder
@@ -31,9 +31,9 @@ public final class RunProgram {
   let reactor: Reactor
   let request: RunRequest
   let work: PoolWork
-  /// Where workers call.
+  /// The listening address.
   public let address: SocketAddress
-  /// The same as it is announced.
+  /// The announced endpoint.
   let endpoint: Market.Endpoint
   let chain: ChainFollower
   let timeline: Timeline
@@ -44,7 +44,7 @@ public final class RunProgram {
   var control = ControlServer()
   var fault = FaultPoint()
   var hasBegun = false
-  /// The run is in the ledger.
+  /// Whether the run is in the ledger.
   var isStored: Bool
   var poolIsFinished = false
   var isStopping = false
@@ -63,7 +63,7 @@ public final class RunProgram {
     OpenFiles.allow(limits.connections + 256)
     reactor = Reactor(limits: limits)
     do throws(HostError) {
-      // Before anything is on disk or announced: from here on a signal ends the run in order.
+      // Before anything is stored or announced: from here on a signal stops the run in order.
       try reactor.watchSignals([.terminate, .interrupt])
       let listener = try reactor.listen(on: try Host.Endpoint(parsing: options.listen))
       guard let address = reactor.address(of: listener) else {
@@ -73,7 +73,7 @@ public final class RunProgram {
     } catch { throw .host(error) }
     let told = request.announce ?? address.description
     guard let endpoint = request.former?.plan.endpoint ?? Market.Endpoint(text: told) else {
-      throw .usage("\(told): workers cannot call there")
+      throw .usage("\(told): not an endpoint that workers can call")
     }
     self.endpoint = endpoint
     let map = options.map.map { MapPresenter($0, timeline) }
@@ -91,7 +91,7 @@ public final class RunProgram {
     if map != nil && timeline.showsProgress { status = MapStatusLine() }
     if let former = request.former {
       try work.restore(former, now)
-      timeline.tell("run " + RunFolder.name(former.id) + " is taken up")
+      timeline.tell("run " + RunFolder.name(former.id) + " is resumed")
       openControl()
     } else if map == nil {
       costs = CostWarning(workers: request.offer.workers, workMs: options.workMs)
@@ -103,7 +103,7 @@ public final class RunProgram {
   ) throws(RunError) -> HiringMachine {
     let walletFolder = folder.walletFolder
     var settings = HiringSettings()
-    // On a chain of one's own everybody calls from the same address.
+    // On regtest all providers call from the same address.
     if walletFolder.network.rules == .regtest {
       settings.strangersPerAddress = settings.strangers
       settings.guestsPerAddress = Int.max
@@ -136,7 +136,7 @@ public final class RunProgram {
     Instant(nowMs: Clock.monotonicMs(), unixSeconds: Clock.unixSeconds())
   }
 
-  /// What others ask about the run; nil until it is begun.
+  /// Answers queries about the run; nil before the start.
   var query: RunQuery? {
     work.pool.map {
       RunQuery(machine: machine, pool: $0, offer: request.offer, options: request.options)
@@ -148,7 +148,7 @@ public final class RunProgram {
       desk.tally, addedTasks: work.addedTasks, startedUnixSeconds: work.startedUnixSeconds)
   }
 
-  /// The run that this program works at, once it is announced.
+  /// The run's record, once it is stored.
   public var record: PoolRecord? {
     guard isStored, let pool = work.pool else { return nil }
     return try? folder.ledger.pool(pool)
@@ -161,7 +161,7 @@ public final class RunProgram {
     return poolIsFinished || machine.isFinished(pool)
   }
 
-  /// Runs until every worker's money is where it belongs, or the user gives up.
+  /// Runs until the pool is finished, or the user leaves.
   public func run() throws(RunError) -> RunEnd {
     timeline.tell("workers may call at " + address.description)
     chain.start()
@@ -193,10 +193,10 @@ public final class RunProgram {
     if !isStored, let path = work.path { try? Files.removeTree(path) }
     if let problem = work.problem { end = RunEnd(end, problem: problem.message) }
     guard let problem = desk.problem else { return end }
-    return RunEnd(end, problem: problem.message + "; `zennet logs` has what is missing")
+    return RunEnd(end, problem: problem.message + "; `zennet logs` shows the missing output")
   }
 
-  /// The wallet's past is known: the machine can begin.
+  /// The wallet's birth height is known: starts the state machine.
   func begin() throws(RunError) {
     hasBegun = true
     let client = chain.client
@@ -206,7 +206,7 @@ public final class RunProgram {
     if request.former != nil { try work.goOn(now) }
   }
 
-  /// A new run is planned when the chain's fees are known.
+  /// Creates the pool of a new run, once the chain's fees are known.
   func beginPool() throws(RunError) {
     if work.pool != nil || isStopping || !hasBegun { return }
     let plan = request.plan(endpoint, feeRateSatPerKvB: chain.client.feeRateSatPerKvB)
@@ -231,13 +231,14 @@ public final class RunProgram {
     }
   }
 
-  /// Without the port.
+  /// The address without its port.
   static func host(of address: SocketAddress?) -> String {
     guard let text = address?.description, let colon = text.lastIndex(of: ":") else { return "" }
     return String(text[..<colon])
   }
 
-  /// After every event: new tasks, effects, then what the chain learnt, until all are quiet.
+  /// After every event: creates tasks, performs effects, then passes on chain events until none is
+  /// left.
   func afterEvent() throws(RunError) {
     work.feed(now)
     try carryOut()
@@ -261,9 +262,9 @@ public final class RunProgram {
     if let fault = chain.storageFault { throw .storage(fault) }
   }
 
-  // MARK: What the machine decides, done
+  // MARK: Effects
 
-  /// A disk that does not take money's state ends the program: nothing may go on as if it had.
+  /// Performs all pending effects. A failed store of money's state ends the program.
   func carryOut() throws(RunError) {
     var stores: [HiringEffect] = []
     while let effect = machine.nextEffect() {
@@ -279,7 +280,7 @@ public final class RunProgram {
     try store(&stores)
   }
 
-  /// One commit for those that follow each other; the wallet has a file of its own.
+  /// Stores consecutive effects in one commit; the wallet has its own file.
   func store(_ effects: inout [HiringEffect]) throws(RunError) {
     var commit: [HiringEffect] = []
     for (place, effect) in effects.enumerated() {
@@ -287,7 +288,7 @@ public final class RunProgram {
         commit.append(effect)
         continue
       }
-      // What is replaced at once need not be written.
+      // Skip a state that the next effect replaces.
       if place + 1 < effects.count, case .storeWallet = effects[place + 1] { continue }
       try self.commit(&commit)
       fault.before(effect.name)

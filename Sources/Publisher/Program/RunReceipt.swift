@@ -5,14 +5,14 @@ import Hiring
 import Host
 import Market
 
-/// What a run came to, as JSON: every value is read back from the ledger, where the chain's part of
-/// it was stored from blocks.
+/// The receipt of a run, as JSON. All values are read from the ledger, which stores on-chain
+/// amounts from blocks.
 public struct RunReceipt: Encodable {
   /// A lease.
   public struct Job: Encodable {
-    /// The machine's identity, hexadecimal.
+    /// The provider's identity, hexadecimal.
     public var worker: String
-    /// Which of the run's workers it was.
+    /// Its worker index.
     public var place: UInt16
     /// The contract's digest, hexadecimal.
     public var contract: String
@@ -21,7 +21,7 @@ public struct RunReceipt: Encodable {
     /// Of the first channel.
     public var fundingTxid: String?
     public var fundingHeight: UInt32?
-    /// Of all channels.
+    /// The sum over all channels.
     public var capacitySat: UInt64
     public var payments: UInt64
     public var owedSat: UInt64
@@ -33,7 +33,7 @@ public struct RunReceipt: Encodable {
     /// How its last task ended.
     public var exit: String?
     public var exitStatus: Int32?
-    /// Of its tasks, by number, the first that is not 0; nil while no task has an end.
+    /// The first nonzero status of its tasks, by number, else the last one's; nil before any end.
     public var status: UInt8?
     public var resultBytes: UInt64
     public var resultDigest: String?
@@ -46,12 +46,12 @@ public struct RunReceipt: Encodable {
     public var task: UInt32
     public var exit: String
     public var exitStatus: Int32?
-    /// What a run of this task alone exits with.
+    /// The exit status for this task.
     public var status: UInt8
     public var resultBytes: UInt64
     public var resultDigest: String?
     public var usage: [String: UInt64]
-    /// Seconds since 1970 by the machine's clock.
+    /// Unix time in seconds by the provider's clock.
     public var started: UInt64?
   }
 
@@ -72,13 +72,13 @@ public struct RunReceipt: Encodable {
   public var announcementTxid: String
   public var announcementHeight: UInt32
   public var seconds: Double
-  /// What `zennet run` exited with, or would; nil while that is open.
+  /// The exit status of `zennet run`; nil while unknown.
   public var status: UInt8?
   public var jobs: [Job]
-  /// Tasks that ended without a machine's line.
+  /// Tasks that ended without a provider's line.
   public var unplaced: [Task]
 
-  /// - Parameter end: of the run that was just made; else what the ledger says counts.
+  /// - Parameter end: the end of the current run; nil derives the status from the ledger.
   public init(
     _ folder: RunFolder, run: PoolRecord, networkName: String, seconds: Double, end: RunEnd? = nil
   ) throws(RunError) {
@@ -129,7 +129,7 @@ public struct RunReceipt: Encodable {
     }
   }
 
-  /// One line for people.
+  /// A one-line summary.
   public var summary: String? {
     let ended = jobs.flatMap(\.tasks) + unplaced
     let failed = ended.filter { $0.status != 0 }.count
@@ -138,7 +138,7 @@ public struct RunReceipt: Encodable {
       + "; \(jobs.count) leases; paid \(paidSat) sat"
   }
 
-  /// Replaces the file at `path`; what is a pipe, a device or a link is written to.
+  /// Replaces the file at `path`; a pipe, a device or a link is written to in place.
   public func write(_ path: String) throws(RunError) {
     do throws(HostError) {
       let text = Array((json + "\n").utf8)
@@ -155,19 +155,19 @@ public struct RunReceipt: Encodable {
   }
 }
 
-/// How the tasks of a run ended, by the ledger.
+/// How the tasks of a run ended, from the ledger.
 struct TaskEnds {
   /// In the order of their ends.
   private(set) var byLease: [Bytes32: [RunReceipt.Task]] = [:]
   private(set) var unplaced: [RunReceipt.Task] = []
   private(set) var tally = TaskTally()
-  /// Those that are not over.
+  /// The number of unfinished tasks.
   private(set) var openCount: UInt64 = 0
   private(set) var count: UInt64 = 0
-  /// Tasks that cannot be read; they count as not over.
+  /// Unreadable tasks; they count as unfinished.
   private(set) var problems: [RunError] = []
 
-  /// - Parameter results: the data folder, where it is known which results could not be written.
+  /// - Parameter results: the data folder, which holds the markers of unwritten results.
   init(_ ledger: RunLedger, _ run: PoolRecord, results dataFolder: String) throws(RunError) {
     let folder = dataFolder + "/runs/" + RunFolder.name(run.id)
     let options = try? RunFolder.options(in: folder)
@@ -206,7 +206,7 @@ struct TaskEnds {
     self.problems = problems
   }
 
-  /// What the run's program exited with, or would; nil while that is open.
+  /// The exit status of the run's program; nil while unknown.
   func status(of run: PoolRecord) -> ExitStatus? {
     if run.isFinished {
       if let failed = tally.firstFailed { return failed.status }

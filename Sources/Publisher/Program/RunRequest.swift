@@ -6,24 +6,24 @@ import Hiring
 import Host
 import Market
 
-/// What a program is to run, or to take up.
+/// A run to start or to resume.
 public struct RunRequest {
-  /// Its fee ladder and the publisher's loss are made when the chain's fees are known.
+  /// The offer; its fee ladder and loss limit are set once the chain's fees are known.
   public var offer: Offer
   public var options: RunOptions
-  /// How far paid may pass owed, in sat, beside what channels cost to open and to close.
+  /// The largest prepaid balance, in sat, beside the costs of opening and closing channels.
   public var maxLossSat: UInt64
-  /// What workers dial, where it is not the listening address.
+  /// The announced address, if it differs from the listening address.
   public var announce: String?
-  /// The files that tasks have in common, of which `options.tasks.bundles` has the digests.
+  /// The tasks' common bundles; `options.tasks.bundles` holds their digests.
   public var bundles: [[UInt8]] = []
-  /// The same as they were checked; of a map at most one.
+  /// The checked sizes of the base; for a map only.
   public var base = CheckedBundle()
-  /// This program's standard input becomes the tasks'.
+  /// Forward this program's standard input to the tasks.
   public var forwardsInput = false
-  /// Whether a map's arguments can be read, from the first one on.
+  /// Whether a map's arguments can be read from the beginning.
   public var readsArguments = true
-  /// A run to be taken up.
+  /// The run to resume; nil for a new one.
   public var former: PoolRecord?
 
   public init(offer: Offer, options: RunOptions, maxLossSat: UInt64) {
@@ -32,7 +32,7 @@ public struct RunRequest {
     self.maxLossSat = maxLossSat
   }
 
-  /// Takes up `record` as its folder has it. Arguments that came from a pipe cannot be read again.
+  /// Resumes `record` with its stored options. Arguments from a pipe cannot be read again.
   public static func resuming(
     _ record: PoolRecord, in folder: RunFolder
   ) throws(RunError) -> RunRequest {
@@ -45,7 +45,7 @@ public struct RunRequest {
     return request
   }
 
-  /// Names the bundles of the tasks by their digests.
+  /// Sets the common bundles and their references.
   public mutating func setBundles(_ bundles: [[UInt8]]) {
     self.bundles = bundles
     options.tasks.bundles = bundles.map {

@@ -3,18 +3,18 @@ import Hiring
 import Host
 import Market
 
-/// Where what tasks make goes: output to whoever looks on and to the log, results to their folder, ends to
-/// the count of ends.
+/// Distributes what tasks produce: output to the presenter and the log, results to their folder,
+/// ends to the tally.
 final class TaskDesk {
   private let presenter: any TaskPresenter
   private let timeline: Timeline
   private let options: RunOptions
   private var folder: String?
-  /// Which worker has a task; for the log.
+  /// The worker of each running task, for the log.
   private var workers: [UInt32: UInt16] = [:]
   /// Tasks whose end is counted.
   private var ended = Set<UInt32>()
-  /// Tasks whose results are here, but not where they were asked for.
+  /// Tasks whose results are here, but could not be unpacked.
   private var unwritten = Set<UInt32>()
   private(set) var tally = TaskTally()
 
@@ -24,10 +24,10 @@ final class TaskDesk {
     self.timeline = timeline
   }
 
-  /// The run's folder is there.
+  /// Sets the run's folder.
   func use(_ folder: String) { self.folder = folder }
 
-  /// Why something could not be printed on standard output, the first time.
+  /// The first write error on standard output.
   var problem: HostError? { presenter.problem }
 
   func finish() { presenter.finish() }
@@ -40,14 +40,14 @@ final class TaskDesk {
 
   private var wantsResults: Bool { options.tasks.maxResultBytes > 0 }
 
-  // MARK: What happened
+  // MARK: Events
 
   func started(_ task: UInt32, worker: UInt16) {
     workers[task] = worker
     presenter.started(task, worker: worker)
   }
 
-  /// It runs again on another machine: what it printed so far does not count.
+  /// It runs again on another provider: its output so far is discarded.
   func restarted(_ task: UInt32) { presenter.restarted(task) }
 
   func printed(_ task: UInt32, isError: Bool, offset: UInt64, _ bytes: [UInt8]) {
@@ -62,7 +62,7 @@ final class TaskDesk {
     }
   }
 
-  /// The results are whole: from here on they are on the disk.
+  /// The results are complete: makes them durable and unpacks them.
   func keep(_ task: UInt32) throws(RunError) {
     guard let results else { return }
     do { try results.keep(task: task) } catch {
@@ -71,7 +71,7 @@ final class TaskDesk {
     unpack(task, results)
   }
 
-  /// Results that cannot be unpacked stay as they came, and do not end the run, which then has failed.
+  /// Unpacks results. On failure the archive is kept, the run continues and counts as failed.
   private func unpack(_ task: UInt32, _ results: ResultsWriter) {
     let name = "\(options.resultPrefix) \(task): "
     do {
@@ -87,7 +87,7 @@ final class TaskDesk {
     }
   }
 
-  /// - Returns: false where its end was known.
+  /// - Returns: false if its end was already counted.
   @discardableResult func ended(_ task: UInt32, _ outcome: TaskOutcome) -> Bool {
     if !ended.insert(task).inserted { return false }
     workers[task] = nil
@@ -98,9 +98,9 @@ final class TaskDesk {
     return true
   }
 
-  // MARK: Taking up a run
+  // MARK: Resuming a run
 
-  /// A task of an earlier program, whose end is known.
+  /// Restores an ended task.
   func restored(_ task: UInt32, _ outcome: TaskOutcome, worker: UInt16?) {
     if let worker { presenter.started(task, worker: worker) }
     if let results, results.isUnwritten(task: task) { unpack(task, results) }

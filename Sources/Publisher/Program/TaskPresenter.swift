@@ -1,22 +1,23 @@
 import Hiring
 import Host
 
-/// Shows what tasks print, and how they end.
+/// Shows tasks' output and ends.
 protocol TaskPresenter: AnyObject {
   func started(_ task: UInt32, worker: UInt16)
-  /// It is to run again: what it printed is dropped, where that is not shown yet.
+  /// The task runs again: discards output that is not shown yet.
   func restarted(_ task: UInt32)
-  /// `offset` is the place of the first byte in the whole stream; a stream that begins at 0 again replaces
-  /// what came before, where that is not shown yet.
+  /// `offset` is the position of the first byte in the stream; offset 0 discards earlier output
+  /// that is not shown yet.
   func printed(_ task: UInt32, isError: Bool, offset: UInt64, _ bytes: [UInt8])
   func ended(_ task: UInt32, _ outcome: TaskOutcome, _ status: ExitStatus)
-  /// Nothing more comes.
+  /// No further calls follow.
   func finish()
-  /// Why something could not be printed on standard output, the first time.
+  /// The first write error on standard output.
   var problem: HostError? { get }
 }
 
-/// Of `zennet run`: as it comes, each task under its worker's number.
+/// Presents the tasks of `zennet run`: output as it arrives, prefixed with the worker's number if
+/// there are several.
 final class RunPresenter: TaskPresenter {
   private var printer: OutputPrinter
   private let timeline: Timeline

@@ -1,10 +1,10 @@
 import Hiring
 
-/// How the tasks of a run ended, so far.
+/// Counts the ended tasks of a run.
 struct TaskTally: Equatable {
   private(set) var ended: UInt64 = 0
   private(set) var failed: UInt64 = 0
-  /// Of those that failed, the first by number.
+  /// The failed task with the lowest number.
   private(set) var firstFailed: (task: UInt32, status: ExitStatus)?
 
   mutating func add(_ task: UInt32, _ status: ExitStatus) {

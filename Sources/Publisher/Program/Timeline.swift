@@ -1,13 +1,13 @@
 import Foundation
 import Host
 
-/// What happens, on standard error: seconds since the start, then one line of text.
+/// Log lines on standard error: seconds since the start, then the text.
 public final class Timeline {
   private struct Entry: Encodable {
     var tMs: UInt64
     var level: UInt8
     var event: String
-    /// Of the last line: what the program exits with.
+    /// In the last line: the exit status.
     var status: UInt8?
 
     private enum CodingKeys: String, CodingKey {
@@ -18,10 +18,10 @@ public final class Timeline {
 
   private let startedAtMs = Clock.monotonicMs()
   public let asJson: Bool
-  /// 0 error, 1 warning, 2 info, 3 debug: what is above is left out.
+  /// The highest level shown: 0 error, 1 warning, 2 info, 3 debug.
   private let most: UInt8
 
-  /// Where every line goes too, as JSON.
+  /// A file that receives every line as JSON.
   private let file: String?
   private var progress = ProgressLine()
 
@@ -34,14 +34,14 @@ public final class Timeline {
   private var elapsedMs: UInt64 { Clock.monotonicMs() - startedAtMs }
   public var seconds: Double { Double(elapsedMs) / 1000 }
 
-  /// The last word: what the run came to.
+  /// Logs the run's end, as the last line.
   public func tell(_ end: RunEnd) {
     tell(end.text, level: end.status == .success ? 2 : 1, status: end.status)
   }
 
   public func tell(_ text: String, level: UInt8 = 2, status: ExitStatus? = nil) {
     if level > most { return }
-    // Some of it was said by peers: no control character reaches a terminal.
+    // The text may contain peers' data: control characters must not reach a terminal.
     let clean = String(decoding: TerminalText.line(text), as: UTF8.self)
     let json = asJson || file != nil ? json(clean, level, status) : ""
     if let file { try? Files.append(file, Array((json + "\n").utf8), mode: 0o644) }
@@ -53,14 +53,14 @@ public final class Timeline {
 
   var showsProgress: Bool { progress.isShown && !asJson }
 
-  /// Replaces the last line of the terminal; `text` is this program's own.
+  /// Replaces the terminal's progress line; `text` must contain no peers' data.
   func show(progress text: String) {
     if !showsProgress { return }
     let columns = Terminal(fd: 2).size.map { Int($0.columns) } ?? 80
     progress.show(text, columns: columns, nowMs: Clock.monotonicMs())
   }
 
-  /// Before anything else is printed on the terminal.
+  /// Removes the progress line. Call it before other terminal output.
   public func clearProgress() { progress.clear() }
 
   private func json(_ text: String, _ level: UInt8, _ status: ExitStatus?) -> String {

@@ -1,9 +1,9 @@
 import Hiring
 import Host
 
-/// The open connections of workers, by the keys that the machine knows them by.
+/// The workers' open connections, by the state machine's keys.
 struct WorkerConnections {
-  /// Above this, a worker is not reading fast enough to be sent more.
+  /// Unsent bytes above which a worker counts as blocked.
   private static let blockedBytes = 262_144
 
   private var ids: [CallKey: ConnectionId] = [:]
@@ -20,7 +20,7 @@ struct WorkerConnections {
     return key
   }
 
-  /// True where the worker has to be waited for.
+  /// Sends bytes. Returns whether the worker is blocked.
   func transmit(_ key: CallKey, _ bytes: [UInt8], _ reactor: Reactor) -> Bool {
     guard let id = ids[key] else { return false }
     reactor.send(id, bytes)

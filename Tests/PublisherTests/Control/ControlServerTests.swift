@@ -113,7 +113,7 @@ struct ControlServerTests {
       scene.say([ControlServerTests.request(second)], client)
     }
     let last = try scene.hear(client)
-    #expect(last.frames == [ControlServerTests.failure("the request is not understood")])
+    #expect(last.frames == [ControlServerTests.failure("the request is invalid")])
     #expect(last.isOver)
     // Nobody else is refused for it.
     let other = try scene.connect()

@@ -78,7 +78,7 @@ struct RunFolderTests {
     { try ledger.forEachTask(of: run.pool.id) { (_, _) throws(RunError) in } }
     try ledger.store([.storeLeaseState(contract: id, [9])])
     #expect(
-      throws: RunError.damaged("how the lease of contract \(id.hex) stands cannot be read")
+      throws: RunError.damaged("the state of the lease of contract \(id.hex) cannot be read")
     ) { try ledger.leases(of: run.pool.id) }
     try ledger.store([.storeLease(contract: id, pool: run.pool.id, [])])
     #expect(throws: RunError.damaged("the lease of contract \(id.hex) cannot be read")) {
