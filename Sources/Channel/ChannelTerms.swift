@@ -131,7 +131,7 @@ public struct ChannelTerms: Equatable, Sendable {
 
   private func checkAmounts() throws(ChannelError) {
     if capacitySat > Amount.maxSat {
-      throw ChannelError.terms(field: "capacity", problem: "more coins than there are")
+      throw ChannelError.terms(field: "capacity", problem: "more coins than exist")
     }
     if reserveSat < ClosingTransaction.feeSat(self, rung: feeLadderSatPerKvB.count - 1) {
       throw ChannelError.terms(
