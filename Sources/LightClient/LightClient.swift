@@ -26,9 +26,9 @@ public struct LightClient {
   private var timerAtMs: UInt64?
 
   /// - Parameters:
-  /// - state: what an earlier run stored; where it is damaged, the client continues from the last
-  ///   valid header.
-  /// - seed: randomness for nonces and jitter.
+  ///   - state: what an earlier run stored; where it is damaged, the client continues from the last
+  ///     valid header.
+  ///   - seed: randomness for nonces and jitter.
   ///   - nowMs: the monotonic clock.
   public init(
     network: Network, configuration: LightClientConfiguration, state: LightClientState,
