@@ -87,7 +87,7 @@ struct ResultsWriterTests {
     try results.append(task: 0, offset: 0, tar)
     #expect(
       try results.write(task: 0, limitBytes: Self.limitBytes).text
-        == "left out: 1 link; pipe?[2J, a, b and 3 more (no file, or it could not be read)")
+        == "left out: 1 link; pipe?[2J, a, b and 3 more (not a regular file, or unreadable)")
     #expect(try FileManager.default.contentsOfDirectory(atPath: folder + "/out/worker-0") == [])
   }
 
