@@ -1,8 +1,8 @@
-/// Bytes of a stranger's program on their way to a person's terminal: none of them may be a command to
-/// it. ECMA-48's control characters become `?`, in their 7-bit form (C0, DEL) and as UTF-8 has the
-/// 8-bit ones (C1); line ends and tabs stay.
+/// Filters an untrusted program's output for a terminal, so that it cannot control it. ECMA-48's
+/// control characters become `?`, in their 7-bit form (C0, DEL) and as UTF-8 of the 8-bit ones
+/// (C1); line ends and tabs stay.
 public struct TerminalText {
-  /// The last byte of the piece before, where it may be half of a C1 character.
+  /// Whether the previous piece ended with a byte that may start a C1 character.
   private var holdsLead = false
 
   public init() {}
