@@ -1,15 +1,15 @@
 import Bytes
 import Crypto
 
-/// Why something of the Bitcoin protocol was refused.
+/// Why data of the Bitcoin protocol was refused.
 public indirect enum BitcoinError: Error, Equatable {
   /// Bytes that do not decode.
   case malformed(BytesError)
-  /// A key or signature that the curve refuses.
+  /// A key or signature that the curve does not allow.
   case crypto(CryptoError)
-  /// A rule of the protocol is broken; the text names the rule.
+  /// A broken rule of the protocol; the text names the rule.
   case invalid(StaticReason)
-  /// An address that is wrong at a character, counted from 0.
+  /// An invalid address, with the position of the wrong character, counted from 0.
   case address(at: Int, StaticReason)
 
   public var message: String {
@@ -23,9 +23,9 @@ public indirect enum BitcoinError: Error, Equatable {
   }
 }
 
-/// A fixed sentence that compares by its text: one word, as there are hundreds of places that name one.
+/// A fixed text, compared by content. One word in size, because hundreds of places name one.
 public struct StaticReason: Equatable, @unchecked Sendable, ExpressibleByStringLiteral {
-  /// The bytes of a literal, which last as long as the program, and a zero after them.
+  /// The bytes of a literal, which are never freed, with a terminating zero.
   private let start: UnsafePointer<UInt8>
 
   public init(stringLiteral text: StaticString) { start = text.utf8Start }
@@ -45,7 +45,7 @@ public struct StaticReason: Equatable, @unchecked Sendable, ExpressibleByStringL
   }
 }
 
-/// Runs a decoder and turns its errors into this module's.
+/// Runs a decoder and converts its errors to this module's.
 @inline(__always)
 func decoding<Value>(
   _ body: () throws(BytesError) -> Value

@@ -1,8 +1,8 @@
 import Bytes
 
-/// Published vectors, few and small, that the static binary runs on the machine where it is.
+/// A few small published vectors, which the static binary checks on the host on which it runs.
 public enum BitcoinSelfTest {
-  /// Calls `report` once a check with its name and whether it held.
+  /// Calls `report` once for each check, with its name and whether it passed.
   public static func run(_ report: (StaticString, Bool) -> Void) {
     report("Bitcoin: genesis blocks", genesisBlocks())
     report("Bitcoin: retarget (pow_tests.cpp)", retarget())

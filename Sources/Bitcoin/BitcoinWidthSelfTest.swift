@@ -1,6 +1,6 @@
 import Bytes
 
-/// What would go wrong where `Int` has 32 bits and a number that a peer or the chain chose does not fit.
+/// Checks of values from peers and the chain that overflow a 32-bit `Int`.
 enum BitcoinWidthSelfTest {
   static func run(_ report: (StaticString, Bool) -> Void) {
     report("Bitcoin: times up to 2106", times())
@@ -39,7 +39,7 @@ enum BitcoinWidthSelfTest {
   }
 
   private static func lengths() -> Bool {
-    // 2^32 + 1 bytes, elements, and a push of 4 GiB: a machine of 32 bits must not see the 1.
+    // 2^32 + 1 bytes, elements, and a push of 4 GiB: a 32-bit host must not truncate this to 1.
     let wide: [UInt8] = [0xff, 1, 0, 0, 0, 1, 0, 0, 0, 7]
     var reader = ByteReader(wide)
     if (try? reader.lengthPrefixed(limit: Int.max)) != nil { return false }

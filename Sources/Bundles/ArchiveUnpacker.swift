@@ -2,16 +2,16 @@ import Foundation
 import Host
 import Sandbox
 
-/// Unpacks the archive of a task's results. It comes from a machine that nobody trusts: only regular
-/// files and folders are made, in a folder that is new, so no link can lead elsewhere.
+/// Unpacks the archive of a task's results. The archive comes from an untrusted provider: only
+/// regular files and folders are created, in a new folder, so that no link can lead out of it.
 public enum ArchiveUnpacker {
   public static let maxEntries: UInt64 = 100_000
 
-  /// Makes `root` anew; returns what was left out.
+  /// Recreates `root`; returns what was left out.
   /// - Parameters:
-  ///   - archive: path of a tar.
-  ///   - root: path of the folder that gets its files; what is there is removed.
-  ///   - limitBytes: of all files.
+  ///   - archive: path of a tar file.
+  ///   - root: path of the target folder; its former content is removed.
+  ///   - limitBytes: limit of all files' sizes together.
   public static func unpack(
     _ archive: String, to root: String, limitBytes: UInt64
   ) throws -> LeftOut {

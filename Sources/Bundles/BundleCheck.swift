@@ -1,14 +1,15 @@
 import Sandbox
 
-/// What a bundle holds, as a machine would find it: alone, or on top of those below it in a task's stack.
+/// The content of a bundle as a provider would see it: alone, or on top of the bundles below it in
+/// a task's stack.
 public struct CheckedBundle {
-  /// The programs of the bundle, and of those below it.
+  /// The programs of the bundle and of those below it.
   public fileprivate(set) var programs = ProgramFinder()
-  /// Files' bytes and entries of the stack so far.
+  /// Total size of files, in bytes, and number of entries in the stack so far.
   public fileprivate(set) var fileBytes: UInt64 = 0
   public fileprivate(set) var entries: UInt64 = 0
 
-  /// Nothing: what is below the first bundle of a stack.
+  /// An empty stack, for the first bundle.
   public init() {}
 
   /// The same sizes without the programs, for many bundles on top of one that has the program.
@@ -20,13 +21,13 @@ public struct CheckedBundle {
   }
 }
 
-/// What a machine would refuse of a bundle is refused before anything is announced or paid.
+/// Refuses bundles that a provider would refuse, before anything is announced or paid.
 public enum BundleCheck {
-  /// Unpacks to nowhere; what is found on the way tells what the task's program is for.
+  /// Decodes the bundle without storing it, and collects its programs and sizes.
   /// - Parameters:
-  ///   - name: of the bundle, for the error.
-  ///   - diskMiB: what the task's files may have.
-  ///   - memoryMiB: what the task may have, its files included.
+  ///   - name: the bundle's name, for errors.
+  ///   - diskMiB: the task's limit of files.
+  ///   - memoryMiB: the task's memory limit, files included.
   ///   - below: the bundles below this one.
   @discardableResult public static func check(
     _ bundle: [UInt8], name: String, diskMiB: UInt32, memoryMiB: UInt32,
@@ -61,8 +62,8 @@ public enum BundleCheck {
       try reader.finish()
     } catch {
       if case .tooLarge = error {
-        let option = mostMiB < diskMiB ? "--memory, of which files are a part" : "--disk"
-        let all = below.entries > 0 ? "with what is below it, its files" : "its files"
+        let option = mostMiB < diskMiB ? "--memory, which includes files" : "--disk"
+        let all = below.entries > 0 ? "its files and those of the bundles below" : "its files"
         throw .usage("\(name): \(all) have more than \(mostMiB) MiB (\(option))")
       }
       throw .bundle(path: name + (last.isEmpty ? "" : ", after " + LayerReader.shown(last)), error)

@@ -1,12 +1,12 @@
 import CZstd
 
-/// One zstd frame with a checksum, as ``BundleWriter/compress(_:level:)`` makes it, from what comes piece by
-/// piece.
+/// Produces one zstd frame with a checksum, as ``BundleWriter/compress(_:level:)`` does, from input
+/// in pieces.
 final class BundleCompressor {
   private let context = ZSTD_createCCtx()
   private var output = [UInt8](repeating: 0, count: 131_072)
 
-  /// What the agent's reader accepts: 1 MiB of history.
+  /// The largest window that the agent's decoder accepts: 1 MiB.
   private static let windowLog: Int32 = 20
 
   init(level: Int32) {
@@ -33,7 +33,7 @@ final class BundleCompressor {
           return (left, target.pos)
         }
       }
-      // Only running out of memory can fail here, and that would have trapped before.
+      // The only possible failure is a lack of memory, which traps earlier.
       precondition(ZSTD_isError(left) == 0)
       bundle += output[0..<made]
       if ends ? left == 0 : taken == bytes.count && made < output.count { return }

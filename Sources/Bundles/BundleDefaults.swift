@@ -1,19 +1,20 @@
 import Foundation
 import Market
 
-/// What a job does when its publisher does not say it: an image's configuration, carried in its bundle
-/// as a skippable frame (RFC 8878, 3.1.2) before the archive, which `zstd` and the machines pass over.
+/// Defaults for a task's options that its publisher does not give: an image's configuration, stored
+/// in its bundle as a skippable frame (RFC 8878, 3.1.2) before the archive. `zstd` and agents skip
+/// it.
 public struct BundleDefaults: Codable, Equatable, Sendable {
-  /// An image's entry point and command, one after the other.
+  /// An image's entry point followed by its command.
   public var arguments: [String] = []
   /// `NAME=value`.
   public var environment: [String] = []
-  /// Empty: the publisher's own default.
+  /// If empty, the publisher's own default applies.
   public var workdir = ""
-  /// As ``ProcessorSet`` names it; nil for any.
+  /// A name of ``ProcessorSet``; nil for any.
   public var processor: String?
 
-  /// The same; nil for any.
+  /// ``processor`` as a set; nil for any.
   public var processorSet: ProcessorSet? { processor.flatMap { ProcessorSet(name: $0) } }
 
   public init() {}
@@ -32,7 +33,7 @@ public struct BundleDefaults: Codable, Equatable, Sendable {
     return BundleDefaults.magic + size + json
   }
 
-  /// Of a bundle; empty where it carries none.
+  /// Reads the defaults of a bundle; empty if it has none.
   public init(bundle: [UInt8]) {
     self.init()
     guard bundle.count >= 8, bundle.starts(with: BundleDefaults.magic) else { return }

@@ -5,8 +5,8 @@ import Foundation
 import Host
 import Sandbox
 
-/// Writes a ``FileTree`` as a bundle: names sorted by their bytes, no times, no owners, so that the same
-/// files always give the same bytes. It is written as it is made; memory does not grow with it.
+/// Writes a ``FileTree`` as a bundle: names sorted by their bytes, no times, no owners, so that the
+/// same files always give the same bytes. The output is streamed; memory use does not grow with it.
 final class BundleFile {
   private let file: FileHandle
   private let context: OpaquePointer?
@@ -17,7 +17,7 @@ final class BundleFile {
   private(set) var entries: UInt64 = 0
   private var failure: ImageError?
 
-  /// What the agent's reader accepts: 1 MiB of history.
+  /// The largest window that the agent's decoder accepts: 1 MiB.
   private static let windowLog: Int32 = 20
 
   init(_ path: String, level: Int32, defaults: BundleDefaults) throws(ImageError) {
@@ -34,7 +34,7 @@ final class BundleFile {
 
   deinit { ZSTD_freeCCtx(context) }
 
-  /// Writes all of it; gives the bundle's digest.
+  /// Writes the whole bundle; returns its digest.
   func write(_ layers: LayerReader) throws(ImageError) -> Bytes32 {
     try add(layers.tree.root, path: [], layers)
     TarWriter.end(&buffer)
@@ -85,8 +85,8 @@ final class BundleFile {
     }
   }
 
-  /// Where a link at `path` points, without leaving the bundle: absolute targets start at its root, and
-  /// above that is nothing.
+  /// The relative target of a link at `path`: absolute targets start at the bundle's root, and `..`
+  /// at the root stays there.
   static func relative(_ target: [UInt8], at path: [UInt8]) -> [UInt8] {
     var up = path.split(separator: 0x2f).count - 1
     var parts: [[UInt8]] = []

@@ -1,9 +1,9 @@
 import Host
 import Sandbox
 
-/// Why files of this machine cannot become a bundle, or a bundle not a task's.
+/// Why local files cannot become a bundle, or a bundle cannot be used for a task.
 public enum BundlesError: Error, Equatable {
-  /// What was asked for cannot be; one line for people.
+  /// An impossible request; the message, one line.
   case usage(String)
   case host(HostError)
   case bundle(path: String, BundleError)

@@ -4,14 +4,15 @@ import Foundation
 import Host
 import Sandbox
 
-/// A file of an image, read from front to back: gzip, zstd or neither, by its first bytes.
+/// Reads an image's file from start to end; gzip and zstd are detected by their first bytes and
+/// decompressed.
 final class ByteStream {
   private let path: String
   private let file: FileHandle
   private var gunzip: Gunzip?
   private var unzstd: Unzstd?
   private var isFirst = true
-  /// Of the bytes as they are on disk, and as they come out.
+  /// Hashes of the stored bytes and of the decompressed bytes.
   private(set) var storedHash = Sha256()
   private(set) var hash = Sha256()
   private(set) var storedBytes: UInt64 = 0
@@ -24,7 +25,7 @@ final class ByteStream {
     self.file = file
   }
 
-  /// Hands everything that comes out to `use`, piece by piece.
+  /// Passes the decompressed bytes to `use`, in pieces.
   func run(_ use: (ArraySlice<UInt8>) throws(ImageError) -> Void) throws(ImageError) {
     while true {
       let read: Data?
@@ -38,7 +39,7 @@ final class ByteStream {
       if isFirst {
         isFirst = false
         if bytes.starts(with: [0x1f, 0x8b]) { gunzip = Gunzip() }
-        // A zstd frame, or one of its skippable ones.
+        // A zstd frame, or a skippable frame.
         if bytes.starts(with: [0x28, 0xb5, 0x2f, 0xfd])
           || (bytes.count > 4 && bytes[0] & 0xf0 == 0x50
             && bytes[1...3].elementsEqual([0x2a, 0x4d, 0x18]))
@@ -77,11 +78,12 @@ final class ByteStream {
   }
 }
 
-/// gzip as it comes (RFC 1952; several members one after another), with bounded memory.
+/// Decompresses gzip in a stream (RFC 1952; several members one after another), with bounded
+/// memory.
 private final class Gunzip {
   private var stream = z_stream()
   private var output = [UInt8](repeating: 0, count: 262_144)
-  /// The last member is whole.
+  /// The last member is complete.
   private(set) var isDone = false
 
   init() { precondition(zennet_gunzip_init(&stream) == Z_OK, "zlib: out of memory") }
@@ -94,7 +96,7 @@ private final class Gunzip {
     while true {
       if isDone {
         if position == bytes.count { return }
-        // Zeros after the end are padding; anything else is another member.
+        // Zeros after the end are padding; other bytes start another member.
         if bytes[position...].allSatisfy({ $0 == 0 }) { return }
         if inflateReset(&stream) != Z_OK { throw .compression(path: path) }
         isDone = false

@@ -2,16 +2,16 @@ import Foundation
 import Host
 import Sandbox
 
-/// An error that has a line for people.
+/// An error with a one-line message.
 public protocol CopyProblem: Error { var message: String { get } }
 extension BundleError: CopyProblem {}
 extension HostError: CopyProblem {}
 extension BundlesError: CopyProblem {}
 
-/// Files that a running job sends, unpacked as they come. They come from a machine that nobody trusts:
-/// only regular files and folders are made, a link that is in the way is not followed.
+/// Unpacks files that a running task sends, while they arrive. The provider is not trusted: only
+/// regular files and folders are created, and existing links are not followed.
 public struct CopyUnpacker {
-  /// An existing folder, or the name that the one thing that comes gets.
+  /// An existing folder, or the name for the single copied item.
   private let root: String
   private let name: String?
   private var reader = BundleReader(
@@ -19,8 +19,8 @@ public struct CopyUnpacker {
   private var output: FileHandle?
   public private(set) var leftOut = LeftOut()
 
-  /// - Parameter source: what is copied. Of `.`, `..` and `/` comes what is in them, for a folder that is
-  ///   made where there is none.
+  /// - Parameter source: the copied path. For `.`, `..` and `/` the content is copied, to a folder
+  ///   that is created if missing.
   public init(target: String, source: String) throws(HostError) {
     let last = source.split(separator: "/").last ?? "."
     if last == "." || last == ".." { try Files.makeFolder(target, mode: 0o755) }
@@ -47,7 +47,7 @@ public struct CopyUnpacker {
   private func place(_ path: [UInt8]) throws(HostError) -> String {
     var parts = path.split(separator: 0x2f).map { LocalName.text($0) }
     if let name, !parts.isEmpty { parts[0] = name }
-    // Every folder on the way is one that really is there.
+    // Every folder on the path must be a real folder, not a link.
     var above = root
     for part in parts.dropLast() {
       above += "/" + part

@@ -1,11 +1,10 @@
 import Foundation
 import Sandbox
 
-/// A file system in the making: what layers put into it, one after another. It exists in memory only,
-/// and files' contents in one spool file; no name in it is ever a name of this machine.
+/// The file system that results from applying layers one after another. It exists in memory only,
+/// with files' contents in one spool file; names in it are never used as names on this host.
 final class FileTree {
-  /// A file's content: a piece of the spool file, or a file of this machine. Two names of one file
-  /// share it.
+  /// A file's content: a part of the spool file, or a file of this host. Hard links share it.
   final class Content {
     enum Place {
       case spool(offset: UInt64)
@@ -14,7 +13,7 @@ final class FileTree {
     let place: Place
     let size: UInt64
     let mode: UInt32
-    /// Under which name it was written to the bundle.
+    /// The name under which it was written to the bundle.
     var written: [UInt8]?
 
     init(_ place: Place, size: UInt64, mode: UInt32) {
@@ -32,7 +31,7 @@ final class FileTree {
     }
     var kind: Kind
     var mode: UInt32
-    /// The layer that put it there.
+    /// The layer that added it.
     var layer: Int
     var children: [[UInt8]: Node] = [:]
 
@@ -49,9 +48,9 @@ final class FileTree {
 
   // MARK: Names
 
-  /// The folder that `path`'s last component is in, and that component. Links on the way are followed,
-  /// inside; `..` at the top stays there. Folders that are missing are made. Nil where the way leads
-  /// through a file, or in a circle.
+  /// The parent folder of `path`, and `path`'s last component. Links on the path are resolved
+  /// inside the tree; `..` at the root stays there. Missing folders are created if `makes` is set.
+  /// Nil if the path leads through a file, or through a loop of links.
   func parent(_ path: [UInt8], layer: Int, makes: Bool) -> (Node, [UInt8])? {
     let parts = path.split(separator: 0x2f).map { Array($0) }
     guard let last = parts.last, parts.count <= ImageLimits.depth else { return nil }
@@ -62,7 +61,7 @@ final class FileTree {
     return (node(way), last)
   }
 
-  /// Follows `parts` from the folder at `start`; gives the folder's own way from the root.
+  /// Resolves `parts` from the folder at `start`; returns the folder's path from the root.
   private func walk(
     _ start: [[UInt8]], _ parts: ArraySlice<[UInt8]>, layer: Int, makes: Bool, _ hops: inout Int
   ) -> [[UInt8]]? {
@@ -99,12 +98,12 @@ final class FileTree {
 
   private func node(_ way: [[UInt8]]) -> Node {
     var node = root
-    // Every step was taken before.
+    // Each component was resolved above.
     for part in way { node = node.children[part] ?? node }
     return node
   }
 
-  // MARK: What a layer does
+  // MARK: Operations of a layer
 
   func putFolder(_ path: [UInt8], mode: UInt32, layer: Int) -> Bool {
     guard let (folder, name) = parent(path, layer: layer, makes: true) else { return false }
@@ -123,7 +122,7 @@ final class FileTree {
     return true
   }
 
-  /// Another name for what is at `target`.
+  /// Adds a hard link to the file at `target`.
   func putHardlink(_ path: [UInt8], to target: [UInt8], layer: Int) -> Bool {
     guard let (from, old) = parent(target, layer: layer, makes: false),
       let present = from.children[old], !present.isFolder,
@@ -133,7 +132,7 @@ final class FileTree {
     return true
   }
 
-  /// Removes what layers below `layer` put at `path`; what this one put there stays.
+  /// Removes what layers below `layer` put at `path`; entries of `layer` itself stay.
   func whiteOut(_ path: [UInt8], layer: Int) {
     guard let (folder, name) = parent(path, layer: layer, makes: false),
       let present = folder.children[name]
@@ -141,7 +140,7 @@ final class FileTree {
     if !keeps(present, layer: layer) { folder.children[name] = nil }
   }
 
-  /// Removes what layers below put into the folder at `path`.
+  /// Removes what lower layers put into the folder at `path`.
   func makeOpaque(_ path: [UInt8], layer: Int) {
     var folder = root
     if !path.isEmpty {
@@ -159,7 +158,7 @@ final class FileTree {
     }
   }
 
-  /// Takes away what is older; whether anything is left.
+  /// Removes entries of lower layers; returns whether anything is left.
   private func keeps(_ node: Node, layer: Int) -> Bool {
     if !node.isFolder { return node.layer == layer }
     prune(node, layer: layer)

@@ -1,14 +1,13 @@
 import Host
 import Sandbox
 
-/// A folder as a bundle: the same files always give the same bytes.
+/// Packs a folder as a bundle: the same files always give the same bytes.
 public enum FolderBundle {
-  /// A run holds its bundles in memory, and so does a machine, by default not more than 64 MiB: what is
-  /// larger is fetched by the job, not carried to it.
+  /// Runs hold their bundles in memory, and so do providers (by default at most 64 MiB): a task
+  /// must fetch larger data itself.
   public static let maxBytes = 1 << 30
 
-  /// - Parameter limit: the most that the bundle may have, bytes. The folder may hold more: it is compressed
-  ///   as it is read.
+  /// - Parameter limit: the largest bundle, in bytes, compressed. The folder may be larger.
   public static func make(_ folder: String, limit: Int = maxBytes) throws(BundlesError) -> [UInt8] {
     let packer = try FolderPacker(folder, limit: limit)
     while true {
@@ -17,10 +16,10 @@ public enum FolderBundle {
   }
 
   fileprivate static func tooLarge(_ path: String, _ limit: Int) -> BundlesError {
-    .usage("\(path): as a bundle it is larger than \(limit) bytes, which is the most for a job")
+    .usage("\(path): larger than \(limit) bytes as a bundle, the limit for a task")
   }
 
-  /// A bundle that was made before.
+  /// Reads an existing bundle.
   public static func read(_ path: String, limit: Int = maxBytes) throws(BundlesError) -> [UInt8] {
     do throws(HostError) { return try Files.read(path, limit: limit) } catch {
       if case .tooLarge = error { throw tooLarge(path, limit) }
@@ -29,7 +28,7 @@ public enum FolderBundle {
   }
 }
 
-/// Makes a folder's bundle in steps, for a program that has other things to do meanwhile.
+/// Packs a folder in steps, for a program that handles other events meanwhile.
 public final class FolderPacker {
   private let folder: String
   private let limit: Int
@@ -37,14 +36,14 @@ public final class FolderPacker {
   private let compressor = BundleCompressor(level: 9)
   private var bundle: [UInt8] = []
 
-  /// - Parameter limit: the most that the bundle may have, bytes.
+  /// - Parameter limit: the largest bundle, in bytes.
   public init(_ folder: String, limit: Int = FolderBundle.maxBytes) throws(BundlesError) {
     self.folder = folder
     self.limit = limit
     tar = try FolderTar(folder, isNamed: false)
   }
 
-  /// Takes at most ``FolderTar/pieceBytes`` more; the bundle, when it is whole.
+  /// Packs at most ``FolderTar/pieceBytes`` more; returns the bundle when it is complete.
   public func step() throws(BundlesError) -> [UInt8]? {
     let piece = try tar.next()
     if let piece { compressor.add(piece, to: &bundle) } else { compressor.finish(&bundle) }

@@ -1,7 +1,7 @@
 import Foundation
 import Host
 
-/// What is in a folder of this machine that becomes a bundle or a copy.
+/// The entries of a local folder that becomes a bundle or a copy.
 enum FolderEntries {
   struct Entry {
     var name: String
@@ -9,14 +9,14 @@ enum FolderEntries {
     var status: Files.Status
   }
 
-  /// Sorted by their names' bytes. Nothing is left out: what cannot be looked at is an error.
+  /// Sorted by their names' bytes. Nothing is left out: an entry that cannot be read is an error.
   static func list(_ folder: String) throws(HostError) -> [Entry] {
     var entries: [Entry] = []
     for name in try Files.list(folder) {
       let path = folder + "/" + name
       guard let status = try Files.status(path) else {
         throw .failed(
-          errno: ENOENT, operation: "its name is not UTF-8, or it is gone", subject: path)
+          errno: ENOENT, operation: "its name is not UTF-8, or it was removed", subject: path)
       }
       entries.append(Entry(name: name, path: path, status: status))
     }

@@ -2,7 +2,7 @@ import Foundation
 import Host
 import Sandbox
 
-/// A file or a folder as an uncompressed tar, read while it is wanted: memory does not grow with it. The
+/// A file or a folder as an uncompressed tar, read on demand: memory use does not grow with it. The
 /// same files always give the same bytes.
 public final class FolderTar {
   private var pieces: [BundleWriter.Piece] = []
@@ -11,13 +11,13 @@ public final class FolderTar {
   private var open: FileHandle?
   private var leftBytes: UInt64 = 0
   private let isNamed: Bool
-  /// Links of a copy that lead out of it: they are left out.
+  /// Number of links in a copy that were left out because they lead out of it.
   public private(set) var skipped = 0
 
-  /// The most that ``next()`` gives at once.
+  /// The most bytes that ``next()`` returns.
   public static let pieceBytes = 65_536
 
-  /// What is below a folder, or, under its own name, a file or a folder.
+  /// The content of a folder, or, if `isNamed`, the file or folder under its own name.
   public init(_ path: String, isNamed: Bool) throws(BundlesError) {
     var writer = BundleWriter()
     self.isNamed = isNamed
@@ -31,7 +31,7 @@ public final class FolderTar {
 
   deinit { try? open?.close() }
 
-  /// What comes next of the archive; nil at its end. A file that gets shorter meanwhile is an error.
+  /// The next part of the archive; nil at its end. Throws if a file became shorter meanwhile.
   public func next() throws(BundlesError) -> [UInt8]? {
     while index < pieces.count {
       switch pieces[index] {
@@ -66,7 +66,7 @@ public final class FolderTar {
     return []
   }
 
-  // MARK: What there is
+  // MARK: Entries
 
   private func addNamed(_ path: String, _ writer: inout BundleWriter) throws(HostError) {
     let url = URL(fileURLWithPath: path).standardizedFileURL
@@ -104,11 +104,11 @@ public final class FolderTar {
 
   private func addLink(_ name: String, to target: String, _ writer: inout BundleWriter) {
     if !isNamed {
-      // As `zennet bundle` does it: what is absolute starts at the bundle's root.
+      // Same as `zennet bundle`: absolute targets start at the bundle's root.
       let inside = BundleFile.relative(Array(target.utf8), at: Array(name.utf8))
       return writer.addSymlink(name, to: String(decoding: inside, as: UTF8.self))
     }
-    // The root of a copy is no root.
+    // Absolute targets of a copy cannot be resolved on the other side.
     do throws(BundleError) {
       try BundlePath.checkSymlink(path: Array(name.utf8), target: Array(target.utf8), offset: 0)
       writer.addSymlink(name, to: target)

@@ -4,27 +4,27 @@ import Foundation
 import Host
 import Sandbox
 
-/// Makes a bundle of a folder, of an OCI image layout (a folder or an archive), or of what `docker save`
-/// wrote.
+/// Makes a bundle of a folder, of an OCI image layout (a folder or an archive), or of an archive of
+/// `docker save`.
 public struct ImageBundle {
   public struct Made: Sendable {
     public var sizeBytes: UInt64
     public var entries: UInt64
-    /// SHA-256, as contracts name the bundle.
+    /// SHA-256, as in contracts.
     public var digest: Bytes32
     public var platform: ImagePlatform?
     public var defaults: BundleDefaults
   }
 
   public var platform: ImagePlatform = .host
-  /// Which image of several.
+  /// The name of the image, if there are several.
   public var reference: String?
   public var level: Int32 = 9
   public var limits = ImageLimits()
 
   public init() {}
 
-  /// An archive is an image; a folder is one if it says so.
+  /// An archive is an image; a folder is one if it contains `oci-layout`.
   public static func isImage(_ path: String) -> Bool {
     !Files.isFolder(path) || Files.exists(path + "/oci-layout")
   }
@@ -92,7 +92,7 @@ public struct ImageBundle {
     return (config.platform, defaults(config))
   }
 
-  /// Those that are asked for by name; all where there is no choice to be made.
+  /// The images of the given name; all if there is only one name.
   private func choose(_ manifests: [ImageDescriptor]) throws(ImageError) -> [ImageDescriptor] {
     let names = Set(manifests.compactMap(\.reference)).sorted()
     if let reference {
@@ -107,18 +107,18 @@ public struct ImageBundle {
     return manifests
   }
 
-  /// Every image that an index leads to.
+  /// Every image that an index leads to, directly or not.
   private func collect(
     _ descriptors: [ImageDescriptor], _ source: ImageSource, depth: Int,
     _ candidates: inout [(manifest: ImageManifest, config: ImageConfig)]
   ) throws(ImageError) {
     for descriptor in descriptors {
-      // What is beside an image (how it was built) says so with this name.
+      // Attestations (build records) have this platform.
       if descriptor.platform?.os == "unknown" { continue }
       if let platform = descriptor.platform {
         let theirs = ImagePlatform(
           os: platform.os, architecture: platform.architecture, variant: platform.variant)
-        // Layouts may hold one platform's files only: the others are listed, and not read.
+        // A layout may lack other platforms' files: list them, but do not read them.
         if self.platform.rank(of: theirs) == nil {
           others.list.append(theirs.text)
           continue
@@ -127,7 +127,7 @@ public struct ImageBundle {
       let digest = try ImageSource.digest(descriptor.digest)
       let name = ImageSource.blob(digest)
       if descriptor.isIndex {
-        if depth > 3 { throw .malformed(path: name, problem: "an index too deep") }
+        if depth > 3 { throw .malformed(path: name, problem: "indexes are nested too deeply") }
         let index = try source.document(ImageIndex.self, name, digest: digest)
         try collect(index.manifests, source, depth: depth + 1, &candidates)
         continue
@@ -144,7 +144,7 @@ public struct ImageBundle {
   private final class Others { var list: [String] = [] }
   private let others = Others()
 
-  /// The one that runs best on the wanted machine.
+  /// The image that suits the wanted platform best.
   private func choose<Manifest>(
     _ candidates: [(manifest: Manifest, config: ImageConfig)]
   ) throws(ImageError) -> (Manifest, ImageConfig) {
@@ -195,11 +195,11 @@ public struct ImageBundle {
 
   private func checkCount(_ count: Int, _ config: ImageConfig) throws(ImageError) {
     if config.rootfs.diffIds.count != count {
-      throw .malformed(path: "image", problem: "its configuration names other layers")
+      throw .malformed(path: "image", problem: "its configuration lists another number of layers")
     }
   }
 
-  /// The configuration names each layer by what it unpacks to.
+  /// Checks a layer's digest (of its uncompressed content) against the configuration.
   private func check(
     _ diff: Bytes32, _ config: ImageConfig, _ index: Int, _ name: String
   ) throws(ImageError) {
@@ -217,8 +217,7 @@ public struct ImageBundle {
 }
 
 extension LayerReader {
-  /// The files of a folder of this machine, as one layer. What is neither a file, a folder nor a link is
-  /// refused.
+  /// The files of a local folder, as one layer. Anything but files, folders and links is refused.
   func add(folder: String) throws(ImageError) {
     do throws(HostError) { try add(folder, prefix: [], depth: 0) } catch { throw .host(error) }
   }
@@ -227,7 +226,7 @@ extension LayerReader {
     for entry in try FolderEntries.list(folder) {
       let path = entry.path
       let inside = prefix + Array(entry.name.utf8)
-      // As for an image's files: ``FileTree`` goes no deeper.
+      // ``FileTree`` has this limit of depth.
       if depth + 1 >= ImageLimits.depth { throw .tooLarge(path: path, limit: ImageLimits.depth) }
       let mode = entry.status.mode & 0o777
       switch entry.status.kind {

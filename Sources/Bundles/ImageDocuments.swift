@@ -1,7 +1,7 @@
 import Foundation
 
 /// The JSON documents of an image (OCI image specification 1.1: `image-index.md`, `manifest.md`,
-/// `config.md`; Docker's `manifest.json`), as far as they matter here.
+/// `config.md`; Docker's `manifest.json`), with the fields that are used here.
 struct ImageDescriptor: Decodable {
   struct Platform: Decodable {
     var architecture: String
@@ -14,7 +14,7 @@ struct ImageDescriptor: Decodable {
   var platform: Platform?
   var annotations: [String: String]?
 
-  /// What people call it.
+  /// The image's name.
   var reference: String? {
     annotations?["io.containerd.image.name"] ?? annotations?["org.opencontainers.image.ref.name"]
   }
@@ -64,7 +64,7 @@ struct ImageConfig: Decodable {
   }
 }
 
-/// An entry of the `manifest.json` of `docker save`.
+/// An entry of `docker save`'s `manifest.json`.
 struct DockerManifest: Decodable {
   var config: String
   var names: [String]?
@@ -77,7 +77,7 @@ struct DockerManifest: Decodable {
   }
 }
 
-/// An operating system and a kind of processor, as images name them.
+/// An operating system and a processor architecture, as images name them.
 public struct ImagePlatform: Equatable, Sendable {
   public var os: String
   public var architecture: String
@@ -89,7 +89,7 @@ public struct ImagePlatform: Equatable, Sendable {
     self.variant = variant == "" ? nil : variant
   }
 
-  /// `linux/arm/v7`, `arm64`, or as machines call themselves: `x86_64`, `armv7`.
+  /// Parses `linux/arm/v7`, `arm64`, or the kernel's names: `x86_64`, `armv7`.
   public init?(text: String) {
     let known = [
       "x86_64": "amd64", "i686": "386", "i386": "386", "aarch64": "arm64", "armv6": "arm/v6",
@@ -102,7 +102,7 @@ public struct ImagePlatform: Equatable, Sendable {
       os: "linux", architecture: parts[0], variant: parts.count == 2 ? parts[1] : nil)
   }
 
-  /// This machine's.
+  /// This host's platform.
   public static var host: ImagePlatform {
     var name = utsname()
     uname(&name)
@@ -117,7 +117,7 @@ public struct ImagePlatform: Equatable, Sendable {
     os + "/" + architecture + (variant.map { "/" + $0 } ?? "")
   }
 
-  /// As a publisher's offer names it; nil for what no machine here runs.
+  /// The processor's name in a publisher's offer; nil for processors that no agent supports.
   var processor: String? {
     switch (architecture, variant) {
     case ("amd64", _): return "x86_64"
@@ -130,7 +130,7 @@ public struct ImagePlatform: Equatable, Sendable {
     }
   }
 
-  /// How well programs for `other` run here, 0 best; nil where they do not.
+  /// How well programs for `other` run on this platform, 0 best; nil if they cannot run.
   func rank(of other: ImagePlatform) -> Int? {
     if other.os != os || other.architecture != architecture { return nil }
     switch architecture {
@@ -139,7 +139,7 @@ public struct ImagePlatform: Equatable, Sendable {
       let theirs = ImagePlatform.armVersion(other.variant)
       return theirs <= own ? own - theirs : nil
     case "amd64":
-      // x86-64-v2 and later need what not every machine has.
+      // x86-64-v2 and later need instructions that some hosts lack.
       return other.variant == nil || other.variant == "v1" || other.variant == variant ? 0 : nil
     default: return 0
     }

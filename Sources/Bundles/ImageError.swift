@@ -9,11 +9,11 @@ public enum ImageError: Error, Equatable {
   case notAnImage(path: String)
   /// A file of the image that is missing, malformed, or leads out of it.
   case malformed(path: String, problem: String)
-  /// A file's content is not what its digest says.
+  /// A file's content does not match its digest.
   case digest(path: String)
-  /// There is none for the wanted machine; these there are.
+  /// The image has no variant for the wanted platform; `has` lists those it has.
   case noPlatform(wanted: String, has: [String])
-  /// There is none of this name; these there are.
+  /// There is no image of this name; `has` lists the names.
   case noReference(wanted: String, has: [String])
   /// More bytes than the limit.
   case tooLarge(limit: UInt64)
@@ -26,14 +26,14 @@ public enum ImageError: Error, Equatable {
     case .notAnImage(let path):
       return path + ": neither an OCI layout nor an archive of docker save"
     case .malformed(let path, let problem): return path + ": " + problem
-    case .digest(let path): return path + ": its content is not what its digest says"
+    case .digest(let path): return path + ": its content does not match its digest"
     case .noPlatform(let wanted, let has):
       return "the image has nothing for \(wanted); it has "
         + (has.isEmpty ? "nothing at all" : has.joined(separator: ", "))
     case .noReference(let wanted, let has):
       return (wanted.isEmpty ? "name one with --ref" : "there is no image \(wanted)")
         + "; there are " + has.joined(separator: ", ")
-    case .tooLarge(let limit): return "unpacked it has more than \(limit) bytes"
+    case .tooLarge(let limit): return "larger than \(limit) bytes unpacked"
     case .compression(let path): return path + ": its compressed data is damaged"
     }
   }

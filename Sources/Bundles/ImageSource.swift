@@ -4,12 +4,12 @@ import Foundation
 import Host
 import Sandbox
 
-/// The files of an image: an OCI layout's folder, or an archive unpacked beside it for as long as this
-/// lives. Names in an image's documents never lead out of it.
+/// The files of an image: an OCI layout's folder, or an archive unpacked to a temporary folder
+/// until deinitialisation. Names in an image's documents cannot lead out of it.
 final class ImageSource {
   private let folder: String
   private let isTemporary: Bool
-  /// Links in an archive (old `docker save` names one layer twice with them), to names inside.
+  /// Links in an archive to names inside (old `docker save` stores one layer under two names so).
   private var links: [String: String] = [:]
 
   init(_ path: String, limits: ImageLimits) throws(ImageError) {
@@ -79,7 +79,7 @@ final class ImageSource {
     }
   }
 
-  /// Without `.` and `..`; nil for what leads out.
+  /// Removes `.` and `..`; nil if the path leads out.
   private static func clean(_ path: String) -> String? {
     if path.hasPrefix("/") { return nil }
     var parts: [Substring] = []
@@ -93,7 +93,7 @@ final class ImageSource {
     return parts.isEmpty ? nil : parts.joined(separator: "/")
   }
 
-  /// Where a file of the image is on this machine; nil where it is not there.
+  /// The local path of a file of the image; nil if it is missing.
   func find(_ name: String) throws(ImageError) -> String? {
     guard var clean = ImageSource.clean(name) else {
       throw .malformed(path: name, problem: "leads out of the image")
@@ -112,7 +112,7 @@ final class ImageSource {
       case nil: return nil
       case .folder where !isLast: break
       case .file where isLast: break
-      default: throw .malformed(path: name, problem: "is no file of the image")
+      default: throw .malformed(path: name, problem: "is not a file of the image")
       }
     }
     return place
@@ -129,13 +129,13 @@ final class ImageSource {
     } catch { throw .host(error) }
     if let digest, Sha256.hash(bytes) != digest { throw .digest(path: name) }
     do { return try JSONDecoder().decode(type, from: Data(bytes)) } catch {
-      throw .malformed(path: name, problem: "is not what it should be")
+      throw .malformed(path: name, problem: "is not a valid document of an image")
     }
   }
 
   // MARK: Digests
 
-  /// `sha256:` and 64 digits.
+  /// Parses `sha256:` and 64 hexadecimal digits.
   static func digest(_ text: String) throws(ImageError) -> Bytes32 {
     let parts = text.split(separator: ":", omittingEmptySubsequences: false)
     guard parts.count == 2, parts[0] == "sha256", parts[1].utf8.count == 64,

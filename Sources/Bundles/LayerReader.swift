@@ -4,9 +4,9 @@ import Foundation
 import Host
 import Sandbox
 
-/// Puts an image's layers into a ``FileTree``, by the rules of the OCI image specification
-/// (`layer.md`): `.wh.NAME` takes away what lower layers call NAME, `.wh..wh..opq` all that lower layers
-/// have in the folder. Owners, times and device nodes are left out: a bundle has none.
+/// Applies an image's layers to a ``FileTree``, by the rules of the OCI image specification
+/// (`layer.md`): `.wh.NAME` removes the lower layers' NAME, `.wh..wh..opq` all lower layers'
+/// entries of the folder. Owners, times and device nodes are left out, because a bundle has none.
 final class LayerReader {
   private static let whiteout = Array(".wh.".utf8)
   private static let opaque = Array(".wh..wh..opq".utf8)
@@ -18,11 +18,11 @@ final class LayerReader {
   private var leftBytes: UInt64
   private var leftEntries: UInt64
   private var layer = 0
-  /// The file under way.
+  /// The current file.
   private var path: [UInt8] = []
   private var mode: UInt32 = 0
   private var start: UInt64 = 0
-  /// Files of this machine, whose content is read when the bundle is written, need no spool.
+  /// Local files are read when the bundle is written, and need no spool.
   init(limits: ImageLimits) throws(ImageError) {
     self.limits = limits
     leftBytes = limits.bytes
@@ -33,19 +33,19 @@ final class LayerReader {
     guard made, let file = FileHandle(forUpdatingAtPath: path) else {
       throw .malformed(path: path, problem: "cannot be written")
     }
-    // Gone with this program, however it ends.
+    // Unlinked, so that it is removed however this program ends.
     try? FileManager.default.removeItem(atPath: path)
     spool = file
   }
 
-  /// Applies one layer; gives the SHA-256 of its tar and of the file as it is.
+  /// Applies one layer; returns the SHA-256 of its tar and of the stored file.
   func apply(_ file: String, name: String) throws(ImageError) -> (diff: Bytes32, stored: Bytes32) {
     layer += 1
     let stream = try ByteStream(file)
     var reader = BundleReader(
       limits: BundleLimits(entries: leftEntries, bytes: leftBytes), isLenient: true)
-    // A whiteout is for lower layers, wherever in its own it stands; names of the same layer that
-    // come before it are told apart by their layer's number.
+    // A whiteout only removes names of lower layers; earlier names of the same layer are recognised
+    // by their layer's number.
     try stream.run { (piece) throws(ImageError) in
       var items: [BundleItem] = []
       do throws(BundleError) {
@@ -105,10 +105,10 @@ final class LayerReader {
   private func check(_ done: Bool, _ name: String, _ path: [UInt8]) throws(ImageError) {
     if done { return }
     throw .malformed(
-      path: name, problem: "its entry " + LayerReader.shown(path) + " leads nowhere")
+      path: name, problem: "its entry " + LayerReader.shown(path) + " cannot be resolved")
   }
 
-  /// Names of strangers in messages.
+  /// Makes an untrusted name safe for messages.
   static func shown(_ path: [UInt8]) -> String {
     String(decoding: TerminalText.line(String(decoding: path, as: UTF8.self)), as: UTF8.self)
   }
@@ -128,16 +128,16 @@ final class LayerReader {
     if last.elementsEqual(LayerReader.opaque) {
       return tree.makeOpaque(folder, layer: layer)
     }
-    // Other marks of this prefix (.wh..wh.plnk) are an old file system's own.
+    // Other names with this prefix (.wh..wh.plnk) are metadata of AUFS.
     if last.dropFirst(4).starts(with: LayerReader.whiteout) { return }
     let victim = Array(last.dropFirst(4))
     if victim.isEmpty || victim.elementsEqual([0x2e]) || victim.elementsEqual([0x2e, 0x2e]) {
-      throw .malformed(path: name, problem: "a whiteout of nothing")
+      throw .malformed(path: name, problem: "a whiteout without a name")
     }
     tree.whiteOut(folder + victim, layer: layer)
   }
 
-  /// The bytes of a file.
+  /// Reads the bytes of a file.
   func read(_ content: FileTree.Content, _ use: ([UInt8]) -> Void) throws(ImageError) {
     var left = content.size
     let file: FileHandle

@@ -1,18 +1,18 @@
 import Sandbox
 
-/// What of an archive that a machine made is not unpacked here: links, and what the machine could not pack,
-/// of which the archive has the names only.
+/// What an unpacked archive of a provider lacks: links, and files that the provider could not pack,
+/// of which the archive has only the names.
 public struct LeftOut: Equatable, Sendable {
   private var links: UInt64 = 0
   private var others: UInt64 = 0
-  /// The first of the others.
+  /// The first names of the others.
   private var names: [String] = []
 
   private static let shownNames = 3
 
   public init() {}
 
-  /// Whether the machine could not pack all that was wanted. Links are left out on purpose.
+  /// Whether the provider could not pack every file. Links are left out on purpose.
   public var isPartial: Bool { others > 0 }
 
   mutating func add(_ item: BundleItem) {
@@ -27,7 +27,7 @@ public struct LeftOut: Equatable, Sendable {
     }
   }
 
-  /// Nil where nothing was left out.
+  /// Nil if nothing was left out.
   public var text: String? {
     var parts: [String] = []
     if links > 0 { parts.append("\(links) link\(links == 1 ? "" : "s")") }
@@ -35,7 +35,7 @@ public struct LeftOut: Equatable, Sendable {
       let more = others - UInt64(names.count)
       parts.append(
         names.joined(separator: ", ") + (more > 0 ? " and \(more) more" : "")
-          + " (no file, not readable, or beyond the limit of results)")
+          + " (not a regular file, unreadable, or beyond the limit)")
     }
     return parts.isEmpty ? nil : "left out: " + parts.joined(separator: "; ")
   }

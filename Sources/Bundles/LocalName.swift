@@ -1,6 +1,7 @@
-/// Names of files that jobs made, which may be any bytes, as names of this machine's files.
+/// Converts file names made by tasks, which may be any bytes, to names on this host.
 enum LocalName {
-  /// UTF-8 stays; every byte that is not becomes `%` and two digits, so that two names do not become one.
+  /// Keeps UTF-8; every other byte becomes `%` and two digits, so that different names stay
+  /// different.
   static func text(_ bytes: some Collection<UInt8>) -> String {
     if let name = String(validating: bytes, as: UTF8.self) { return name }
     var text = ""

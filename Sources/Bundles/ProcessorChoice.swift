@@ -1,13 +1,14 @@
 import Market
 
-/// Which machines a job is announced to, by their processors: those that its program is for.
+/// The processors to which an offer is limited: those that its program supports.
 public enum ProcessorChoice {
   /// - Parameters:
-  ///   - wanted: what the publisher named; nil: nothing, or all.
-  ///   - ofImage: what a bundle's image was made for; nil: unknown. An image may be mistaken.
-  ///   - programs: those of the bundles, each of which is for one worker.
-  ///   - arguments: the program, and what it is given.
-  /// - Throws: `usage` where no machine could run the program, or some that were named could not.
+  ///   - wanted: the publisher's choice; nil for none, or all.
+  ///   - ofImage: the processors for which a bundle's image was made; nil: unknown. May be wrong.
+  ///   - programs: those of the bundles, one for each worker.
+  ///   - arguments: the program and its arguments.
+  /// - Throws: `usage` if no provider could run the program, or some of the chosen processors
+  ///   cannot.
   public static func processors(
     wanted: ProcessorSet?, ofImage: ProcessorSet?, programs: [ProgramFinder],
     arguments: [String], environment: [String], workdir: String
@@ -18,9 +19,9 @@ public enum ProcessorChoice {
       guard
         let one = program.processors(of: name, environment: environment, workdir: workdir)
       else { continue }
-      if one.isEmpty { throw .usage(name + ": a program for a processor that no machine here has") }
+      if one.isEmpty { throw .usage(name + ": a program for an unsupported processor") }
       let both = known.map { $0.intersection(one) } ?? one
-      if both.isEmpty { throw .usage(name + ": not for the same processors in each bundle") }
+      if both.isEmpty { throw .usage(name + ": the bundles support no common processor") }
       known = both
     }
     if let known, let wanted, !wanted.isSubset(of: known) {

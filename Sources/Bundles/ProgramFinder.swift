@@ -1,8 +1,9 @@
 import Market
 import Sandbox
 
-/// Finds the job's program among what a bundle holds, as a machine would, and tells which processors it is
-/// for: a machine of another kind could only say that it does not start, and is paid for that.
+/// Finds the task's program in a bundle, as a provider would, and reports the processors that it
+/// supports. On another processor the program could not start, and the provider would still be
+/// paid.
 public struct ProgramFinder {
   private enum Entry {
     /// A file's first bytes.
@@ -10,7 +11,7 @@ public struct ProgramFinder {
     case link([UInt8])
   }
 
-  /// As many as the kernel looks at for `#!`. execve(2).
+  /// The kernel reads this many bytes for `#!`, see execve(2).
   private static let headBytes = 256
   private static let mostLinks = 40
   private static let mostInterpreters = 5
@@ -20,7 +21,7 @@ public struct ProgramFinder {
 
   public init() {}
 
-  /// The next item of the bundle, but for files' bytes.
+  /// Adds the next item of the bundle, without its files' bytes.
   mutating func take(_ item: BundleItem) {
     switch item {
     case .file(let path, let mode, _): open = (path, [], mode & 0o111 != 0)
@@ -33,16 +34,16 @@ public struct ProgramFinder {
     }
   }
 
-  /// The next bytes of the file that is open.
+  /// Adds the next bytes of the current file.
   mutating func take(data: ArraySlice<UInt8>) {
     let missing = ProgramFinder.headBytes - (open?.head.count ?? ProgramFinder.headBytes)
     if missing > 0 { open?.head += data.prefix(missing) }
   }
 
-  /// Nil where it is not found, or is no program of a kind that says what it is for.
+  /// The processors of a program; nil if it is not found or its format does not name them.
   ///
   /// - Parameters:
-  ///   - name: the first of the job's arguments.
+  ///   - name: the first of the task's arguments.
   ///   - environment: `NAME=value`.
   func processors(of name: String, environment: [String], workdir: String) -> ProcessorSet? {
     let path =
@@ -66,7 +67,7 @@ public struct ProgramFinder {
     return head
   }
 
-  /// Without links, `.` and `..`; nil where links go round in circles.
+  /// Resolves links, `.` and `..`; nil for a loop of links.
   private func resolve(_ path: [UInt8]) -> [UInt8]? {
     var rest = Array(path.split(separator: 0x2f).map(Array.init).reversed())
     var done: [[UInt8]] = []
@@ -100,7 +101,7 @@ public struct ProgramFinder {
     return kind(interpreter, workdir, depth: depth + 1)
   }
 
-  /// elf(5). Empty for a kind of processor that no machine has.
+  /// See elf(5). Empty for an unsupported processor.
   private static func elf(_ head: [UInt8]) -> ProcessorSet? {
     guard head.count >= 20, head.starts(with: [0x7f, 0x45, 0x4c, 0x46]) else { return nil }
     let isWide = head[4] == 2
@@ -108,7 +109,7 @@ public struct ProgramFinder {
     switch (UInt16(head[18]) | UInt16(head[19]) << 8, isWide) {
     case (3, false): return .i686
     case (62, true): return .x86_64
-    // Which ARM is said elsewhere, and not by everything that makes programs.
+    // The ARM version is stored elsewhere, and not by every toolchain.
     case (40, false): return [.armv6, .armv7]
     case (183, true): return .aarch64
     case (243, true): return .riscv64

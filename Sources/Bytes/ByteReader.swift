@@ -1,10 +1,10 @@
-/// Reads a byte string from front to back. Every read is bounded: nothing is allocated for a length
-/// that the document cannot hold.
+/// Reads a byte string from start to end. Every read is bounded: no allocation exceeds what the
+/// document can hold.
 public struct ByteReader {
   private let bytes: [UInt8]
   private let end: Int
 
-  /// The next byte to be read, counted from the start of `bytes`.
+  /// The offset of the next byte, from the start of `bytes`.
   public private(set) var offset: Int
 
   public init(_ bytes: [UInt8]) {
@@ -90,14 +90,14 @@ public struct ByteReader {
     return Bytes32(bytes, at: offset - 32)
   }
 
-  /// All that is left.
+  /// All remaining bytes.
   public mutating func rest() -> [UInt8] {
     let tail = Array(bytes[offset..<end])
     offset = end
     return tail
   }
 
-  /// Bitcoin's CompactSize, at most `limit`, in its shortest form.
+  /// Bitcoin's CompactSize, at most `limit`; must be in its shortest form.
   public mutating func compactSize(limit: UInt64) throws(BytesError) -> Int {
     let start = offset
     let value = try compactSizeBits()
@@ -113,14 +113,14 @@ public struct ByteReader {
     return try take(count)
   }
 
-  /// The document must end here.
+  /// Throws unless the document ends here.
   public func finish() throws(BytesError) {
     if offset != end { throw BytesError.trailing(offset: offset) }
   }
 }
 
 extension ByteReader {
-  /// A CompactSize that holds flags rather than a count, so that all 64 bits may be set (BIP155).
+  /// A CompactSize that holds flags, of which all 64 bits may be set (BIP155).
   public mutating func compactSizeBits() throws(BytesError) -> UInt64 {
     let start = offset
     let first = try u8()

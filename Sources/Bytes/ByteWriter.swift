@@ -39,7 +39,7 @@ public struct ByteWriter {
   /// Bitcoin's CompactSize, in its shortest form.
   public mutating func compactSize(_ value: Int) { compactSizeBits(UInt64(value)) }
 
-  /// A CompactSize of any 64 bits (BIP155 packs service flags so).
+  /// A CompactSize of any 64 bits (for BIP155's service flags).
   public mutating func compactSizeBits(_ wide: UInt64) {
     if wide < 0xfd {
       u8(UInt8(wide))

@@ -1,5 +1,5 @@
-/// Thirty-two bytes: a digest, a key, an identity. A value without heap storage, ordered and hashed
-/// word by word; `word0` holds bytes 0 to 7, most significant first, so that `<` is byte order.
+/// Thirty-two bytes: a digest, a key, an identity. A value without heap storage, compared and
+/// hashed by words; `word0` holds bytes 0 to 7, most significant first, so that `<` is byte order.
 public struct Bytes32: Hashable, Sendable, Comparable {
   private var word0: UInt64
   private var word1: UInt64
@@ -15,14 +15,14 @@ public struct Bytes32: Hashable, Sendable, Comparable {
     self.word3 = word3
   }
 
-  /// The 32 bytes of `bytes` that start at `offset`; they must be there.
+  /// The 32 bytes of `bytes` at `offset`, which must be in range.
   public init(_ bytes: [UInt8], at offset: Int = 0) {
     precondition(offset >= 0 && bytes.count - offset >= 32)
     self = bytes.withUnsafeBytes { Bytes32(loading: $0, at: offset) }
   }
 
-  /// The 32 bytes of `memory` that start at `offset`; they must be there. For hashing without an
-  /// array: chains have a million headers.
+  /// The 32 bytes of `memory` at `offset`, which must be in range. Avoids an array when hashing:
+  /// chains have a million headers.
   public init(loading memory: UnsafeRawBufferPointer, at offset: Int = 0) {
     precondition(offset >= 0 && memory.count - offset >= 32)
     func word(_ start: Int) -> UInt64 {
@@ -31,7 +31,7 @@ public struct Bytes32: Hashable, Sendable, Comparable {
     self.init(words: word(offset), word(offset + 8), word(offset + 16), word(offset + 24))
   }
 
-  /// Puts the bytes at `offset` of `memory`, which has room for them.
+  /// Writes the bytes to `memory` at `offset`, which must have room.
   public func store(into memory: UnsafeMutableRawBufferPointer, at offset: Int = 0) {
     precondition(offset >= 0 && memory.count - offset >= 32)
     memory.storeBytes(of: word0.bigEndian, toByteOffset: offset, as: UInt64.self)
@@ -40,7 +40,7 @@ public struct Bytes32: Hashable, Sendable, Comparable {
     memory.storeBytes(of: word3.bigEndian, toByteOffset: offset + 24, as: UInt64.self)
   }
 
-  /// The four words of the bytes read as one little-endian number, the least significant first.
+  /// The four words of the bytes as a little-endian number, least significant first.
   public var littleEndianWords: (UInt64, UInt64, UInt64, UInt64) {
     (word0.byteSwapped, word1.byteSwapped, word2.byteSwapped, word3.byteSwapped)
   }
@@ -83,7 +83,7 @@ public struct Bytes32: Hashable, Sendable, Comparable {
     return bytes
   }
 
-  /// The bytes in opposite order, as Bitcoin shows its hashes to people.
+  /// The bytes in reverse order, as Bitcoin displays hashes.
   public var reversed: Bytes32 {
     Bytes32(words: word3.byteSwapped, word2.byteSwapped, word1.byteSwapped, word0.byteSwapped)
   }

@@ -1,15 +1,15 @@
-/// Why a byte string could not be read. Every case carries the offset, in bytes from the start of
-/// the document, at which reading stopped.
+/// Why a byte string could not be decoded. Every case has the offset, in bytes from the start of
+/// the document, at which decoding stopped.
 public indirect enum BytesError: Error, Equatable {
-  /// `needed` bytes were wanted at `offset`, and the document ended before.
+  /// `needed` bytes were expected at `offset`, but the document ends before.
   case truncated(offset: Int, needed: Int)
-  /// A length or a count at `offset` is above what this document allows.
+  /// A length or a count at `offset` exceeds the limit.
   case tooLarge(offset: Int, value: UInt64, limit: UInt64)
-  /// An integer at `offset` was not written in its shortest form.
+  /// An integer at `offset` is not in its shortest form.
   case nonCanonical(offset: Int)
-  /// The document should have ended at `offset`, and goes on.
+  /// The document should end at `offset`, but continues.
   case trailing(offset: Int)
-  /// The byte or character at `offset` is not one that may stand there.
+  /// The byte or character at `offset` is not allowed there.
   case invalid(offset: Int)
 
   public var offset: Int {
@@ -20,7 +20,7 @@ public indirect enum BytesError: Error, Equatable {
     }
   }
 
-  /// One line for people. Handwritten, as Embedded Swift cannot print an enum by itself.
+  /// The message, one line. Written by hand, because Embedded Swift cannot print an enum.
   public var message: String {
     switch self {
     case .truncated(let offset, let needed):

@@ -1,5 +1,5 @@
-/// What a state machine asks of its driver, in order. The driver carries out each effect before it
-/// takes the next one: that order is what makes a stored state precede what relies on it.
+/// The effects that a state machine requests from its driver, in order. The driver completes each
+/// effect before it takes the next one, so that a state is stored before anything relies on it.
 public struct EffectQueue<Effect> {
   private var effects: [Effect] = []
   private var next = 0
@@ -7,12 +7,12 @@ public struct EffectQueue<Effect> {
   public init() {}
 
   public var isEmpty: Bool { next == effects.count }
-  /// Effects that wait.
+  /// The number of pending effects.
   public var count: Int { effects.count - next }
 
   public mutating func append(_ effect: Effect) { effects.append(effect) }
 
-  /// The oldest effect; nil when none waits.
+  /// The oldest effect; nil if there is none.
   public mutating func popFirst() -> Effect? {
     if next == effects.count {
       effects.removeAll(keepingCapacity: true)
@@ -23,6 +23,6 @@ public struct EffectQueue<Effect> {
     return effects[next - 1]
   }
 
-  /// Those that wait, the oldest first.
+  /// The pending effects, oldest first.
   public var waiting: ArraySlice<Effect> { effects[next...] }
 }

@@ -2,7 +2,7 @@
 public enum Hex {
   private static let digits: StaticString = "0123456789abcdef"
 
-  /// Two lower-case digits a byte.
+  /// Two lower-case digits for each byte.
   public static func encode(_ bytes: [UInt8]) -> String {
     var text: [UInt8] = []
     text.reserveCapacity(bytes.count * 2)
@@ -14,7 +14,7 @@ public enum Hex {
     return String(decoding: text, as: UTF8.self)
   }
 
-  /// Nil for an odd number of digits or for anything that is not a digit. Both cases are read.
+  /// Nil for an odd number of digits or any other character. Accepts both cases.
   public static func decode(_ text: String) -> [UInt8]? {
     var bytes: [UInt8] = []
     var high: UInt8?
@@ -30,8 +30,8 @@ public enum Hex {
     return high == nil ? bytes : nil
   }
 
-  /// The bytes of a constant in one or more pieces, whose digits are right because a test has seen
-  /// them.
+  /// The bytes of a constant in one or more pieces; its digits must be valid, which a test
+  /// verifies.
   public static func constant(_ pieces: StaticString...) -> [UInt8] {
     var bytes: [UInt8] = []
     for piece in pieces {

@@ -1,7 +1,7 @@
-/// Sorting of indices: a generic sort is 4 KB of code for each kind of element.
+/// Sorting by indices: a generic sort would add 4 KB of code for each element type.
 public enum Order {
-  /// The indices from 0 to below `count` in the order in which what they stand for comes. What is equal
-  /// stays in its order.
+  /// The indices from 0 to `count` less one, in the sorted order of their elements. The sort is
+  /// stable.
   @inline(never)
   public static func of(_ count: Int, _ isBefore: (_ left: Int, _ right: Int) -> Bool) -> [Int] {
     var indices = Array(0..<count)

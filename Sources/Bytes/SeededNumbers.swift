@@ -1,5 +1,5 @@
-/// Numbers that follow from a seed: SplitMix64 (Steele, Lea, Flood 2014), the same everywhere. Not
-/// for secrets.
+/// Pseudo-random numbers from a seed: SplitMix64 (Steele, Lea, Flood 2014), the same on every host.
+/// Not for secrets.
 public struct SeededNumbers: Sendable {
   private var state: UInt64
 
@@ -13,7 +13,7 @@ public struct SeededNumbers: Sendable {
     return value ^ (value >> 31)
   }
 
-  /// A number below `bound`, which is not zero.
+  /// A number below `bound`, which must not be zero.
   public mutating func next(below bound: UInt64) -> UInt64 {
     next().multipliedFullWidth(by: bound).high
   }

@@ -1,6 +1,6 @@
 import Bytes
 
-/// The kernels that reach beyond the processor and its memory: disk, other cores.
+/// The kernels that use more than one core and memory: disk and scaling.
 extension Benchmark {
   // MARK: Disk
 
@@ -12,7 +12,7 @@ extension Benchmark {
     return DiskKernel(seed: KernelSeed(seed, .diskWrite), probe: probe)
   }
 
-  /// Writes a round's blocks and syncs; returns what they add up to.
+  /// Writes a round's blocks and syncs.
   private static func writeRound(
     _ disk: DiskKernel, at start: UInt64, _ blocks: [[UInt8]], _ kernel: Kernel
   ) throws(CapabilityError) {
@@ -93,8 +93,8 @@ extension Benchmark {
 
   // MARK: All cores
 
-  /// Integer rounds in one process and then in one for each core. What one process alone does is
-  /// measured in the same way, so that the cost of processes is in both.
+  /// Integer rounds in one process, then in one process for each core. The single process is
+  /// measured in the same way, so that both include the overhead of processes.
   static func scaling(
     _ seed: KernelSeed, _ plan: BenchmarkPlan
   ) throws(CapabilityError) -> KernelResult {
@@ -103,7 +103,8 @@ extension Benchmark {
     let startNs = plan.nowNs()
     _ = IntegerKernel(seed, round: 0).run()
     let onceNs = max(plan.nowNs() - startNs, 1)
-    // Three rounds, each of one process and of all, within the budget; and half of it is checking.
+    // Three rounds, each of one process and of all, within the budget; half of the time is
+    // checking.
     let repeats = max(min(plan.budgetMs * 1_000_000 / 12 / onceNs, 200), 1)
     func rate(_ workers: UInt32, _ round: UInt32) throws(CapabilityError) -> (UInt64, UInt64) {
       let answers = inParallel(workers) { worker in
@@ -133,7 +134,7 @@ extension Benchmark {
     return rounds.result
   }
 
-  /// In a process of its own: the time and what was computed, or nothing when that was wrong.
+  /// Runs in its own process; returns the time and the checksum, or nothing if a result was wrong.
   private static func work(
     _ seed: KernelSeed, _ round: UInt32, _ repeats: UInt64, _ nowNs: () -> UInt64
   ) -> [UInt8] {
@@ -144,7 +145,7 @@ extension Benchmark {
       let startNs = nowNs()
       let found = kernel.run()
       ns += nowNs() - startNs
-      // Checking takes as long as computing, so that all cores stay busy while others check.
+      // Checking takes as long as computing, so that all cores stay busy meanwhile.
       if !kernel.isRight(found) { return [] }
       checksum = Rounds.fold(checksum, IntegerKernel.checksum(found))
     }

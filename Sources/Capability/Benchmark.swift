@@ -1,18 +1,18 @@
 import Bytes
 import Crypto
 
-/// Runs the kernels. What each computes is checked before its time counts, and the checks are not
-/// timed.
+/// Runs the kernels. Each result is checked before its time counts; the checks are not timed.
 public enum Benchmark {
-  /// The seed of a machine's measurements: they cannot be older than the block, nor another's.
+  /// The seed of a host's measurements, which proves that they are newer than the block and were
+  /// made for this identity.
   public static func seed(blockHash: Bytes32, identity: Bytes32) -> Bytes32 {
     Sha256.tagged("zennet/benchmark", blockHash.array + identity.array)
   }
 
-  /// Results in the order of ``Kernel/all``, what could not be measured included.
+  /// Results in the order of ``Kernel/all``, including kernels that could not be measured.
   ///
-  /// - Parameter starting: told before each kernel, for people who wait.
-  /// - Throws: `wrongResult`, or `notRun` when the disk or a process failed.
+  /// - Parameter starting: called before each kernel, to show progress.
+  /// - Throws: `wrongResult`, or `notRun` if the disk or a process failed.
   public static func run(
     seed: Bytes32, plan: BenchmarkPlan, starting: (Kernel) -> Void = { _ in }
   ) throws(CapabilityError) -> [KernelResult] {
@@ -35,8 +35,8 @@ public enum Benchmark {
     return results
   }
 
-  /// What a kernel must have computed in so many rounds, for whoever wants to check a report. Nil
-  /// for kernels whose work depends on the machine: memory, disk, scaling.
+  /// The checksum of a kernel after so many rounds, for checking a report. Nil for kernels whose
+  /// work depends on the host: memory, disk, scaling.
   public static func checksum(of kernel: Kernel, seed: Bytes32, rounds: UInt32) -> UInt64? {
     let own = KernelSeed(seed, kernel)
     var checksum: UInt64 = 0
@@ -65,7 +65,7 @@ public enum Benchmark {
   private static func integer(
     _ seed: KernelSeed, _ plan: BenchmarkPlan
   ) throws(CapabilityError) -> KernelResult {
-    // A round before the clock starts lets the processor speed up.
+    // One untimed round lets the processor raise its clock.
     _ = IntegerKernel(seed, round: 0).run()
     var rounds = rounds(.integer, plan)
     while let round = rounds.next {

@@ -2,19 +2,19 @@ import Bytes
 
 /// Why a measurement or a report is refused.
 public indirect enum CapabilityError: Error, Equatable {
-  /// A kernel computed something wrong: broken hardware, or a loop that was not run.
+  /// A kernel computed a wrong result: broken hardware, or a loop that did not run.
   case wrongResult(Kernel)
-  /// A kernel could not be run; `problem` says what stood in the way.
+  /// A kernel could not be run; `problem` is the reason.
   case notRun(Kernel, problem: String)
-  /// The report's bytes cannot be read.
+  /// The report's bytes do not decode.
   case malformed(BytesError)
-  /// The report's version is none that this program knows.
+  /// The report's version is unknown to this program.
   case unknownVersion(UInt16)
-  /// A value of the report, named `field`, is none that an agent would write.
+  /// The report's value `field` is one that an agent cannot have written.
   case refused(field: String)
   case wrongSignature
 
-  /// One line for people.
+  /// The message, one line.
   public var message: String {
     switch self {
     case .wrongResult(let kernel): return "\(kernel.name): the result is wrong"

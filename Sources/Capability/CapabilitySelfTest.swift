@@ -1,7 +1,7 @@
 import Bytes
 import Crypto
 
-/// What must be the same on every processor and with both compilers.
+/// Results that must be the same on every processor and with both compilers.
 public enum CapabilitySelfTest {
   static let seed = Bytes32((0..<32).map { UInt8($0) })
 

@@ -1,22 +1,22 @@
-/// What is measured, each by one small program. The numbers are part of the report's format.
+/// The measurements, each by a small kernel. The numbers are part of the report's format.
 public enum Kernel: UInt8, Equatable, Sendable {
   /// 32-bit multiplications, additions, rotations, on one core; operations per second.
   case integer = 1
   /// Double-precision arithmetic on one core; operations per second.
   case floatingPoint = 2
-  /// Memory read and written in order; KiB per second.
+  /// Sequential reading and writing of memory; KiB per second.
   case memoryBandwidth = 3
-  /// Memory read where nobody can foresee it; picoseconds an access.
+  /// Unpredictable reading of memory; picoseconds per access.
   case memoryLatency = 4
-  /// Text packed with zstd at level 1; KiB per second of text.
+  /// Compressing text with zstd at level 1; KiB of text per second.
   case compression = 5
-  /// The same unpacked; KiB per second of text.
+  /// Decompressing it; KiB of text per second.
   case decompression = 6
-  /// Blocks of 64 KiB written in order, on the disk; KiB per second.
+  /// Sequential writing of blocks of 64 KiB to the disk; KiB per second.
   case diskWrite = 7
-  /// Blocks of 4 KiB read anywhere, past the cache; reads per second.
+  /// Random reading of blocks of 4 KiB, bypassing the cache; reads per second.
   case diskRead = 8
-  /// All cores at once, against one of them; thousandths of a core.
+  /// All cores at once, relative to one of them; thousandths of a core.
   case scaling = 9
 
   public static let all: [Kernel] = [
@@ -24,7 +24,7 @@ public enum Kernel: UInt8, Equatable, Sendable {
     .diskWrite, .diskRead, .scaling,
   ]
 
-  /// As it stands in JSON.
+  /// The name in JSON.
   public var name: String {
     switch self {
     case .integer: return "integer"
@@ -39,7 +39,7 @@ public enum Kernel: UInt8, Equatable, Sendable {
     }
   }
 
-  /// The unit of its values.
+  /// The unit of its results.
   public var unit: String {
     switch self {
     case .integer, .floatingPoint: return "op/s"

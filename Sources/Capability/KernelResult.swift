@@ -1,10 +1,10 @@
-/// What a kernel found: the median of its rounds and how far they spread, in ``Kernel/unit``.
+/// A kernel's result: the median and the range of its rounds, in ``Kernel/unit``.
 public struct KernelResult: Equatable, Sendable {
   public enum Status: UInt8, Equatable, Sendable {
     case measured = 0
-    /// There is one processor, so that nothing can be scaled.
+    /// Scaling cannot be measured with one processor.
     case oneProcessor = 1
-    /// The program was not given what the kernel needs, as a disk or processes.
+    /// The program lacks something that the kernel needs, such as a disk or processes.
     case unavailable = 2
 
     public var text: String {
@@ -18,13 +18,13 @@ public struct KernelResult: Equatable, Sendable {
 
   public var kernel: Kernel
   public var status: Status
-  /// How often it was timed.
+  /// The number of timed rounds.
   public var rounds: UInt32
   public var median: UInt64
   public var least: UInt64
   public var most: UInt64
-  /// Folded from what the rounds computed; it depends on seed and rounds only, where
-  /// ``Benchmark/checksum(of:seed:rounds:)`` can tell it.
+  /// Combines the results of all rounds. It depends only on the seed and the number of rounds for
+  /// the kernels that ``Benchmark/checksum(of:seed:rounds:)`` supports.
   public var checksum: UInt64
 
   public init(

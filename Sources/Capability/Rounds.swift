@@ -1,6 +1,6 @@
-/// Repeats a kernel's round within a time budget, and keeps what each took.
+/// Repeats a kernel's round within a time budget, and stores the result of each.
 struct Rounds {
-  /// Fewer than this say nothing about the spread; a slow machine takes longer than its budget.
+  /// Fewer rounds do not show the spread; a slow host exceeds its budget.
   static let least: UInt32 = 3
   static let most: UInt32 = 400
 
@@ -18,14 +18,14 @@ struct Rounds {
     startNs = nowNs()
   }
 
-  /// The number of the next round; nil when it is enough.
+  /// The number of the next round; nil when enough were run.
   var next: UInt32? {
     let count = UInt32(values.count)
     if count < Rounds.least { return count }
     return count >= Rounds.most || nowNs() - startNs >= budgetNs ? nil : count
   }
 
-  /// One round is done: its value in the kernel's unit, and what it computed.
+  /// Adds a round: its value in the kernel's unit, and its checksum.
   mutating func add(_ value: UInt64, checksum more: UInt64) {
     values.append(value)
     checksum = Rounds.fold(checksum, more)
@@ -35,7 +35,7 @@ struct Rounds {
     ((checksum << 7 | checksum >> 57) ^ more) &* 0x9e37_79b9_7f4a_7c15
   }
 
-  /// How many a second; `units` is below 2^34. A round that took no time counts as a nanosecond.
+  /// Units per second; `units` is below 2^34. A duration of zero counts as one nanosecond.
   static func perSecond(_ units: UInt64, ns: UInt64) -> UInt64 {
     units * 1_000_000_000 / max(ns, 1)
   }

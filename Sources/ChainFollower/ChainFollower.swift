@@ -4,12 +4,12 @@ import Host
 import LightClient
 import Storage
 
-/// The light client with a body: sockets of a ``Reactor``, the clock, and the chain cache on disk.
-/// The agent and the publisher's programs follow the chain with this and nothing else.
+/// The driver of the light client: sockets of a ``Reactor``, the clock, and the chain cache on
+/// disk. The agent and the publisher's programs follow the chain only through this class.
 ///
-/// Give it every event of the reactor with ``handle(_:)``, then take ``nextEvent()`` until nil.
+/// Pass every event of the reactor to ``handle(_:)``, then call ``nextEvent()`` until it is nil.
 public final class ChainFollower {
-  /// A peer given by name: dialled here, as the light client knows numbers only.
+  /// A peer given by name: dialled here, because the light client only takes addresses.
   private struct NamedPeer {
     let host: String
     let port: UInt16
@@ -21,7 +21,7 @@ public final class ChainFollower {
   private struct Link {
     let peer: PeerId
     let connection: ConnectionId
-    /// What the client asked to be dialled; nil for a named peer.
+    /// The address that the client asked to dial; nil for a named peer.
     let dialled: PeerAddress?
     var isOpen: Bool
   }
@@ -32,19 +32,19 @@ public final class ChainFollower {
   private let timerToken: UInt64
   private var links: [Link] = []
   private var named: [NamedPeer] = []
-  /// Seeds that are being looked up.
+  /// Seed look-ups in progress.
   private var lookUps: [ConnectionId] = []
   private var events: [LightClientEvent] = []
   private var nextPeer: UInt32 = 1
-  /// The first fault of the disk; the cache holds nothing that peers could not give again.
+  /// The first disk error. The cache holds only data that peers can provide again.
   public private(set) var storageFault: StorageError?
   /// The disk was full: nothing more is stored, and the next start fetches the rest again.
   public private(set) var cacheIsFull = false
   private var lastFailure: String?
 
   /// - Parameters:
-  ///   - peers: `host` and port; names are looked up, port 0 is the network's own.
-  ///   - timerToken: a timer of `reactor` that nobody else uses.
+  ///   - peers: host and port; names are resolved, port 0 is the network's default.
+  ///   - timerToken: a timer of `reactor` that is used for nothing else.
   public init(
     network: Network, configuration: LightClientConfiguration,
     peers: [(host: String, port: UInt16)], cache: ChainCache, reactor: Reactor, timerToken: UInt64
@@ -72,8 +72,8 @@ public final class ChainFollower {
     if let fault { note(fault) }
   }
 
-  /// What is in the cache of another network goes: its owner now follows this one. Two signets with
-  /// other signers have the same genesis block, so that headers alone do not show it.
+  /// Clears a cache of another network: its owner now follows this one. Two signets with different
+  /// signers have the same genesis block, so headers alone do not show the difference.
   private static func claim(_ cache: ChainCache, for network: Network) throws(StorageError) {
     let values = cache.values(space: ChainFollower.peerSpace)
     let identity = network.identity.array
@@ -103,23 +103,24 @@ public final class ChainFollower {
       filterHeaders: stored.filterHeaders, peers: fresh.peers)
   }
 
-  /// Before a name is tried again behind which somebody was sent away: it may lead elsewhere then.
+  /// Delay before a name is dialled again after its peer was rejected: it may resolve to another
+  /// peer.
   private static let lastingMs: UInt64 = 60_000
 
-  /// Where the cache keeps what was learnt of peers.
+  /// The cache's namespace and key of the known peers.
   private static let peerSpace: UInt32 = 2
   private static let peerKey: [UInt8] = [0x70]
-  /// And of which network everything in it is (``Network/identity``).
+  /// The key of the network to which the cache belongs (``Network/identity``).
   private static let networkKey: [UInt8] = [0x6e]
 
-  /// Begins to dial. Nothing happens before.
+  /// Starts dialling.
   public func start() {
     client.timerFired(nowMs: Clock.monotonicMs(), unixSeconds: Clock.unixSeconds())
     dialNamed()
     carryOut()
   }
 
-  // MARK: What is wanted
+  // MARK: Requests
 
   public func watch(_ script: [UInt8], fromHeight: UInt32) {
     client.watch(script, fromHeight: fromHeight)
@@ -136,7 +137,7 @@ public final class ChainFollower {
     carryOut()
   }
 
-  /// Relays a transaction that somebody else handed over (``LightClient/follow(_:)``).
+  /// Relays a transaction that another party made (``LightClient/follow(_:)``).
   public func follow(_ transaction: Transaction) {
     client.follow(transaction)
     carryOut()
@@ -151,11 +152,12 @@ public final class ChainFollower {
   /// What peers did with a transaction that is being relayed; nil for any other.
   public func relayState(_ txid: Bytes32) -> RelayState? { client.relayState(txid) }
 
-  /// Whether this program may stop as far as this transaction goes
-  /// (``LightClient/isDelivered(_:)``). Whoever waits for that sets a limit: peers may never take it.
+  /// Whether this program may stop as far as this transaction is concerned
+  /// (``LightClient/isDelivered(_:)``). Callers that wait for this need a time limit: peers may
+  /// never accept it.
   public func isDelivered(_ txid: Bytes32) -> Bool { client.isDelivered(txid) }
 
-  /// An output that the caller's own disk knows of an earlier run (``LightClient/recall(_:script:)``).
+  /// An output that the caller stored in an earlier run (``LightClient/recall(_:script:)``).
   public func recall(_ outPoint: OutPoint, script: [UInt8]) {
     client.recall(outPoint, script: script)
   }
@@ -165,14 +167,14 @@ public final class ChainFollower {
     carryOut()
   }
 
-  /// What the client learnt, oldest first.
+  /// The next event of the client, oldest first.
   public func nextEvent() -> LightClientEvent? {
     events.isEmpty ? nil : events.removeFirst()
   }
 
-  // MARK: What happened
+  // MARK: Events
 
-  /// True when the event was this follower's.
+  /// True if the event belongs to this follower.
   public func handle(_ event: ReactorEvent) -> Bool {
     let nowMs = Clock.monotonicMs()
     let seconds = Clock.unixSeconds()
@@ -230,14 +232,14 @@ public final class ChainFollower {
     return true
   }
 
-  /// Why a connection could not be made, once; nil when there is nothing new.
+  /// Why the last connection attempt failed, once; nil without a new failure.
   public func takeFailure() -> String? {
     let failure = lastFailure
     lastFailure = nil
     return failure
   }
 
-  /// Remembers it with the peer's name, which most reasons have already.
+  /// Stores the reason with the peer's name, which most reasons contain already.
   private func note(_ reason: CloseReason, _ connection: ConnectionId) {
     if let index = place(connection) {
       if let address = links[index].dialled, !links[index].isOpen {
@@ -377,7 +379,7 @@ public final class ChainFollower {
     return peers
   }
 
-  /// The client's own time, or an earlier one at which a named peer is due.
+  /// The client's next wake-up, or an earlier one for a named peer.
   private func nextWake(_ atMs: UInt64) -> UInt64 {
     var earliest = atMs
     for peer in named where peer.connection == nil { earliest = min(earliest, peer.retryAtMs) }

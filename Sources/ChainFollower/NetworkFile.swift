@@ -2,8 +2,8 @@ import Bitcoin
 import Bytes
 import Ini
 
-/// A network of one's own (BIP325), as a file that everybody who takes part has a copy of:
-/// challenge, peers and, for chains that have grown long, a checkpoint to start from.
+/// A custom signet (BIP325) as a file, of which every participant has a copy: challenge, peers and,
+/// for long chains, a checkpoint to start from.
 ///
 /// ```
 /// [network]
@@ -18,20 +18,20 @@ import Ini
 /// filter_header = 9f3c…       ; optional: bitcoin-cli getblockfilter HASH
 /// ```
 public struct NetworkFile {
-  /// A node to follow the chain with; port 0 is the network's own.
+  /// A node to follow the chain with; port 0 is the network's default.
   public struct Peer: Equatable {
     public let host: [UInt8]
     public let port: UInt16
   }
 
   public static let maxPeers = 32
-  /// Bytes of a challenge, and of the script that one hides: more is no set of 16 keys.
+  /// Largest challenge, and largest script of a P2WSH challenge, in bytes: enough for 16 keys.
   static let maxScriptBytes = 1200
 
   public private(set) var network: Network
   public private(set) var peers: [Peer]
 
-  /// What was read, before it is known to fit together.
+  /// The entries read so far, not yet checked against each other.
   private final class Draft {
     var name: [UInt8] = []
     var challenge: [UInt8] = []
@@ -44,8 +44,8 @@ public struct NetworkFile {
     var seen: [[UInt8]] = []
   }
 
-  /// Reads INI text. `file` is only for messages. Throws for the first line that is wrong, also when
-  /// that shows only from several lines together.
+  /// Parses INI text. `file` is only for messages. Throws for the first wrong line, also if only
+  /// several lines together are wrong.
   public static func parse(
     _ text: [UInt8], file: String
   ) throws(ConfigurationError) -> NetworkFile {
@@ -60,7 +60,7 @@ public struct NetworkFile {
     }
     if draft.name.isEmpty { throw refusal("network", "name", "is missing") }
     if draft.challenge.isEmpty {
-      throw refusal("network", "challenge", "is missing: a network is known by its challenge")
+      throw refusal("network", "challenge", "is missing: the challenge identifies the network")
     }
     var network: Network
     do throws(BitcoinError) {
@@ -70,7 +70,7 @@ public struct NetworkFile {
       throw refusal(
         "network", "witness_script",
         draft.witnessScript.isEmpty
-          ? "is missing: what a P2WSH challenge hides must be known, to be checked"
+          ? "is missing: a P2WSH challenge requires its script"
           : "belongs to a P2WSH challenge only")
     }
     if !draft.witnessScript.isEmpty {
@@ -98,7 +98,7 @@ public struct NetworkFile {
     let name = entry.section + [0x2e] + entry.key
     let value = entry.value
     let text = String(decoding: value, as: UTF8.self)
-    // inih gives a line that is continued entry by entry.
+    // inih reports each continuation line as an entry of its own.
     if name.isAscii("network.challenge") { return extend(&draft.challenge, text) }
     if name.isAscii("network.witness_script") { return extend(&draft.witnessScript, text) }
     if name.isAscii("network.peer") {
@@ -142,7 +142,7 @@ public struct NetworkFile {
       return "expected a script in hexadecimal"
     }
     if script.count + bytes.count > maxScriptBytes {
-      return "too large: at most \(maxScriptBytes) bytes can be a challenge's script"
+      return "too large: a challenge's script has at most \(maxScriptBytes) bytes"
     }
     script += bytes
     return nil
@@ -160,15 +160,15 @@ public struct NetworkFile {
     guard let header = draft.header else { return ("header", "is missing") }
     guard let work = draft.work else { return ("work", "is missing") }
     if height == 0 || height % HeaderRules.retargetInterval != 0 {
-      return ("height", "not a multiple of 2016: the difficulty's rules begin anew at those only")
+      return ("height", "not a multiple of 2016, the blocks between two changes of difficulty")
     }
     do throws(BitcoinError) { try HeaderRules.checkWork(header, network: network) } catch {
       return ("header", error.message)
     }
     if header.time <= network.genesis.time { return ("header", "older than the genesis block") }
-    // Every block below had at least the least work there is.
+    // Every block below had at least the work of the network's easiest target.
     if work.value < ChainWork(bits: network.powLimitBits).value &* height {
-      return ("work", "less than so many blocks have")
+      return ("work", "less than the minimum work of so many blocks")
     }
     network.checkpoint = Network.Checkpoint(
       height: height, header: header, work: work, filterHeader: draft.filterHeader)

@@ -2,8 +2,8 @@ import Bitcoin
 import Bytes
 import Crypto
 
-/// All closes of one funded channel, with what they have in common computed once: keys parsed, fees
-/// of the rungs, and the parts of the digests that do not depend on the amount.
+/// All closes of one funded channel; computes once what they share: parsed keys, the fees of the
+/// rungs, and the parts of the digests that do not depend on the amount.
 public struct ChannelCloses: Sendable {
   public let terms: ChannelTerms
   public let funding: OutPoint
@@ -43,8 +43,8 @@ public struct ChannelCloses: Sendable {
 
   public var rungs: Range<Int> { feesSat.indices }
 
-  /// The lowest rung of those that `isThere` that pays `rateSatPerKvB`, or, where none does, the
-  /// highest that is there; nil where none is.
+  /// The lowest rung among those that satisfy `isThere` that pays `rateSatPerKvB`; if none does,
+  /// the highest of them; nil if there is none.
   func rung(
     paying rateSatPerKvB: UInt64, where isThere: (Int) -> Bool = { _ in true }
   ) -> Int? {
@@ -58,8 +58,8 @@ public struct ChannelCloses: Sendable {
 
   // MARK: Transactions
 
-  /// The outputs of the close of `amountSat` at a rung: the payout, then the return, as far as they
-  /// are not dust. Nil where the amount is above what can be paid or the ladder has no such rung.
+  /// The outputs of the close of `amountSat` at a rung: the payout, then the return; dust outputs
+  /// are left out. Nil if the amount is above what can be paid or the ladder has no such rung.
   func outputs(amountSat: UInt64, rung: Int) -> [TransactionOutput]? {
     if !rungs.contains(rung) || amountSat > terms.maxPayableSat { return nil }
     var payoutSat = amountSat
@@ -82,7 +82,7 @@ public struct ChannelCloses: Sendable {
     return outputs
   }
 
-  /// The close without signatures; nil as ``outputs(amountSat:rung:)`` is.
+  /// The unsigned close; nil in the same cases as ``outputs(amountSat:rung:)``.
   public func unsigned(amountSat: UInt64, rung: Int) -> Transaction? {
     guard let outputs = outputs(amountSat: amountSat, rung: rung) else { return nil }
     return Transaction(inputs: [ChannelCloses.input(funding)], outputs: outputs)

@@ -1,18 +1,17 @@
 import Bitcoin
 import Bytes
 
-/// Where the coins of a channel's funding output are, as the best chain has it: the same for both
-/// sides.
+/// The state of a channel's funding output on the best chain; the same for both sides.
 enum ChannelCoins: Equatable, Sendable {
   /// The funding is in no block.
   case unconfirmed
   /// The funding is in the block at `height`, and its output is unspent.
   case confirmed(height: UInt32)
-  /// The block at `height` holds another transaction, `by`, that spends one of the funding's inputs:
-  /// there is no channel, unless that block leaves the chain.
+  /// The block at `height` holds another transaction, `by`, that spends one of the funding's
+  /// inputs: the channel does not exist, unless that block leaves the chain.
   case conflicted(by: Bytes32, height: UInt32)
-  /// The coins left the channel in the block at `height`. The funding's own block is unknown where
-  /// nobody reported it.
+  /// The coins left the channel in the block at `height`. `fundingHeight` is nil if the caller did
+  /// not report the funding's block.
   case spent(ChannelSpend, height: UInt32, fundingHeight: UInt32?)
 
   /// The block that holds the funding; nil while none does.
@@ -39,7 +38,7 @@ enum ChannelCoins: Equatable, Sendable {
     switch self {
     case .unconfirmed, .confirmed: return
     case .conflicted:
-      throw ChannelError.wrongPhase("another transaction spent what was to fund the channel")
+      throw ChannelError.wrongPhase("another transaction spent an input of the funding")
     case .spent: throw ChannelError.wrongPhase("the channel is spent")
     }
   }
@@ -57,8 +56,8 @@ enum ChannelCoins: Equatable, Sendable {
     return true
   }
 
-  /// A block of the best chain at `height` holds a transaction that spends the funding's inputs. It
-  /// cannot be, and is ignored, while the chain holds the funding.
+  /// A block of the best chain at `height` holds a transaction that spends the funding's inputs.
+  /// Ignored while the chain holds the funding, because both cannot be in one chain.
   mutating func conflictSeen(by txid: Bytes32, height: UInt32) -> Bool {
     switch self {
     case .unconfirmed:
@@ -76,7 +75,8 @@ enum ChannelCoins: Equatable, Sendable {
     return true
   }
 
-  /// The blocks from `height` on left the best chain. Returns what fell out with them.
+  /// The blocks from `height` on left the best chain. Returns which of the two blocks were among
+  /// them.
   mutating func disconnected(fromHeight height: UInt32) -> Lost {
     switch self {
     case .unconfirmed: return Lost(funding: false, other: false)

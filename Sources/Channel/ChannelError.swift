@@ -2,19 +2,19 @@ import Bitcoin
 import Bytes
 import Crypto
 
-/// Why a channel refused something. Nothing here changes the state of a channel.
+/// Why a channel refused an operation. A refused operation leaves the channel unchanged.
 public indirect enum ChannelError: Error, Equatable, Sendable {
   /// Bytes that do not decode; the offset counts from the start of the document read.
   case malformed(BytesError)
-  /// A field of the terms is outside of what is allowed.
+  /// A field of the terms is outside its allowed range.
   case terms(field: StaticReason, problem: StaticReason)
-  /// A secret key does not belong to the public key in the terms, or is none.
+  /// A secret key is invalid or does not belong to the public key in the terms.
   case wrongSecret
-  /// The funding transaction is not what the terms ask for.
+  /// The funding transaction does not meet the terms.
   case funding(StaticReason)
-  /// The expiry is `actual` blocks away, and the policy wants at least `least`.
+  /// The expiry is `actual` blocks away; the policy needs at least `least`.
   case expiryTooNear(least: UInt32, actual: UInt32)
-  /// The contract closes the channel `actual` blocks before its expiry, and the policy wants at least
+  /// The contract closes the channel `actual` blocks before its expiry; the policy needs at least
   /// `least`.
   case closeMarginTooShort(least: UInt32, actual: UInt32)
   /// A payment of `offered` sat, after one of `paid` sat.
@@ -37,12 +37,12 @@ public indirect enum ChannelError: Error, Equatable, Sendable {
   case refundTooEarly(expiryHeight: UInt32)
   /// After the fee at this rate the refund would be dust.
   case refundIsDust
-  /// Stored state that does not carry its own digest.
+  /// Stored state whose digest does not match.
   case damagedState
   /// Stored state of a version that this program does not read.
   case unknownVersion(UInt8)
 
-  /// One line for people.
+  /// The message, one line.
   public var message: String {
     switch self {
     case .malformed(let error): return error.message
@@ -67,8 +67,8 @@ public indirect enum ChannelError: Error, Equatable, Sendable {
       return "the close pays \(offeredSat) sat, \(expectedSat) sat were expected"
     case .wrongPhase(let reason): return reason.text
     case .refundTooEarly(let expiryHeight):
-      return "the refund has to wait for block \(expiryHeight)"
-    case .refundIsDust: return "nothing is left of the refund after its fee"
+      return "the refund must wait for block \(expiryHeight)"
+    case .refundIsDust: return "the refund would be dust after its fee"
     case .damagedState: return "the stored channel state is damaged"
     case .unknownVersion(let version):
       return "the stored channel state is of version \(version), which this program does not read"
@@ -76,7 +76,7 @@ public indirect enum ChannelError: Error, Equatable, Sendable {
   }
 }
 
-/// Runs a decoder and turns its errors into this module's.
+/// Runs a decoder and converts its errors to this module's.
 @inline(__always)
 func decoding<Value>(
   _ body: () throws(BytesError) -> Value

@@ -1,7 +1,7 @@
 import Bytes
 import Crypto
 
-/// The key under which a ledger holds a channel.
+/// The key of a channel in the ledger.
 public enum ChannelId {
   /// A lease has up to eight channels, numbered from 0: `contract` is the lease's identifier.
   public static func of(contract: Bytes32, number: UInt8) -> Bytes32 {

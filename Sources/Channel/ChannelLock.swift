@@ -1,9 +1,9 @@
 import Bitcoin
 import Crypto
 
-/// What decides the script that holds a channel's coins, and with it who can spend them when. A
-/// publisher that lost everything but its phrase has this back from the funding transaction, and
-/// can take the refund without the rest of the terms.
+/// The parameters of the script that holds a channel's coins: who can spend them, and when. A
+/// publisher that has only its phrase reads them from the funding transaction and can take the
+/// refund without the other terms.
 public struct ChannelLock: Equatable, Sendable {
   /// Compressed public keys, 33 bytes.
   public var providerKey: [UInt8]
@@ -18,7 +18,8 @@ public struct ChannelLock: Equatable, Sendable {
   }
 
   /// `IF <provider> CHECKSIGVERIFY ELSE <expiry> CHECKLOCKTIMEVERIFY DROP ENDIF <publisher>
-  /// CHECKSIG`. Both keys close at any time; the publisher's alone from the expiry height on.
+  /// CHECKSIG`. Both keys together can spend at any time; the publisher's alone from the expiry
+  /// height on.
   public var witnessScript: [UInt8] {
     var script = [Script.OpCode.if] + Script.push(providerKey)
     script += [Script.OpCode.checkSigVerify, Script.OpCode.else]

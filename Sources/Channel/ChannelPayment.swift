@@ -3,13 +3,13 @@ import Bytes
 import Crypto
 
 /// A payment: the publisher's signatures over the close of `amountSat`, one for each rung of the
-/// fee ladder. Amounts are totals since the channel was opened, and only grow.
+/// fee ladder. Amounts are cumulative since the channel was opened, and never shrink.
 public struct ChannelPayment: Equatable, Sendable {
   /// Counts from 1, and grows with every payment.
   public var sequence: UInt64
-  /// All that was paid so far.
+  /// The total paid so far.
   public var amountSat: UInt64
-  /// DER without hash type, one a rung.
+  /// DER without hash type, one for each rung.
   public var signatures: [[UInt8]]
 
   public init(sequence: UInt64, amountSat: UInt64, signatures: [[UInt8]]) {
@@ -18,7 +18,7 @@ public struct ChannelPayment: Equatable, Sendable {
     self.signatures = signatures
   }
 
-  /// Signs up the whole ladder. Throws `terms`, `aboveCapacity`, `belowLeastPayable` or
+  /// Signs every rung of the ladder. Throws `terms`, `aboveCapacity`, `belowLeastPayable` or
   /// `wrongSecret`.
   public static func sign(
     _ terms: ChannelTerms, funding: OutPoint, sequence: UInt64, amountSat: UInt64, secret: Bytes32
@@ -28,7 +28,7 @@ public struct ChannelPayment: Equatable, Sendable {
       secret: secret)
   }
 
-  /// As ``sign(_:funding:sequence:amountSat:secret:)``, of a channel whose closes are at hand.
+  /// Same as ``sign(_:funding:sequence:amountSat:secret:)``, with precomputed closes.
   public static func sign(
     _ closes: ChannelCloses, sequence: UInt64, amountSat: UInt64, secret: Bytes32
   ) throws(ChannelError) -> ChannelPayment {
@@ -45,7 +45,7 @@ public struct ChannelPayment: Equatable, Sendable {
     try verify(try ChannelCloses(terms, funding: funding))
   }
 
-  /// As ``verify(_:funding:)``, of a channel whose closes are at hand.
+  /// Same as ``verify(_:funding:)``, with precomputed closes.
   public func verify(_ closes: ChannelCloses) throws(ChannelError) {
     try ChannelPayment.checkAmount(closes.terms, amountSat)
     if signatures.count != closes.rungs.count {
@@ -57,7 +57,7 @@ public struct ChannelPayment: Equatable, Sendable {
     }
   }
 
-  /// A payment that no close could pay out counts for nothing, and is refused.
+  /// Refuses a payment that no close could pay out.
   private static func checkAmount(_ terms: ChannelTerms, _ amountSat: UInt64) throws(ChannelError) {
     if amountSat > terms.maxPayableSat {
       throw ChannelError.aboveCapacity(maxPayableSat: terms.maxPayableSat, offeredSat: amountSat)
@@ -100,7 +100,7 @@ public struct ChannelPayment: Equatable, Sendable {
   }
 }
 
-/// One signature a rung, the empty ones included.
+/// One signature for each rung, empty ones included.
 func encodeSignatures(_ signatures: [[UInt8]], to writer: inout ByteWriter) {
   writer.u8(UInt8(truncatingIfNeeded: signatures.count))
   for signature in signatures {
@@ -109,7 +109,7 @@ func encodeSignatures(_ signatures: [[UInt8]], to writer: inout ByteWriter) {
   }
 }
 
-/// At most ``ChannelTerms/maxRungs`` signatures, each at most as long as a signature can be.
+/// At most ``ChannelTerms/maxRungs`` signatures, each at most as long as the longest DER signature.
 func decodeSignatures(_ reader: inout ByteReader) throws(BytesError) -> [[UInt8]] {
   let count = try shortLength(&reader, limit: ChannelTerms.maxRungs)
   var signatures: [[UInt8]] = []

@@ -2,8 +2,8 @@ import Bitcoin
 import Bytes
 import Crypto
 
-/// What the static binary checks of this module, against constants that the ordinary build gave and
-/// libbitcoinkernel accepted.
+/// Checks of this module in the static binary, against constants that the ordinary build produced
+/// and libbitcoinkernel accepted.
 public enum ChannelSelfTest {
   public static func run(_ report: (StaticString, Bool) -> Void) {
     report("channel: script, close and payment", works())
@@ -37,7 +37,7 @@ public enum ChannelSelfTest {
       ])
   }
 
-  /// A channel that was paid `amountSat`.
+  /// A channel with a payment of `amountSat`.
   private static func paid(
     _ terms: ChannelTerms, _ amountSat: UInt64, sequence: UInt64
   ) throws(ChannelError) -> ProviderChannel {
@@ -64,7 +64,7 @@ public enum ChannelSelfTest {
     return Sha256.hash(close.bytes()).hex.utf8.elementsEqual(closeDigest.utf8)
   }
 
-  /// The close that the publisher makes of the provider's signatures is the provider's own.
+  /// The close that the publisher builds from the provider's signatures equals the provider's own.
   private static func bothSend() -> Bool {
     guard let terms = try? terms(), var provider = paid(), let best = provider.best,
       let signatures = try? provider.signClose(feeRateSatPerKvB: 5000),
@@ -97,7 +97,7 @@ public enum ChannelSelfTest {
     return restored.paidSat == 20_000 && believed == nil
   }
 
-  /// Nearly all coins, and a payment of a number beyond 32 bits.
+  /// Nearly all coins, and a payment number beyond 32 bits.
   private static func wideNumbersHold() -> Bool {
     guard var terms = try? terms() else { return false }
     terms.capacitySat = 2_000_000_000_000_000
@@ -108,7 +108,7 @@ public enum ChannelSelfTest {
       && close.outputs.first?.amountSat == channel.paidSat
   }
 
-  /// SHA-256 of the close at 5 sat/vB, witness included; the tests have the kernel accept it.
+  /// SHA-256 of the close at 5 sat/vB, with witness; the tests verify that the kernel accepts it.
   static let closeDigest =
     "c186794e68060413eba8577951b8f3b472f7c40af7546886f9400fa1867ce4bf"
 }

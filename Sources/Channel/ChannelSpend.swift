@@ -15,7 +15,7 @@ public struct ChannelSpend: Equatable, Sendable {
   public var txid: Bytes32
   /// What the owner's payout script received from a close.
   public var payoutSat: UInt64
-  /// What the publisher received: from a close by its return script, from a refund by any.
+  /// What the publisher received: in a close the return output, in a refund any output.
   public var returnSat: UInt64
 
   init(kind: Kind, txid: Bytes32, payoutSat: UInt64, returnSat: UInt64) {
@@ -25,8 +25,8 @@ public struct ChannelSpend: Equatable, Sendable {
     self.returnSat = returnSat
   }
 
-  /// Nil unless `transaction` spends `funding`. The chain has already judged its signatures; its amounts
-  /// are only believed as far as there are coins, for a light client does not add them up.
+  /// Nil unless `transaction` spends `funding`. The chain has verified its signatures. Sums of its
+  /// amounts are capped at `Amount.maxSat`, because a light client cannot check the inputs' sum.
   public init?(_ transaction: Transaction, of funding: OutPoint, _ terms: ChannelTerms) {
     guard let input = transaction.inputs.first(where: { $0.previous == funding }) else {
       return nil

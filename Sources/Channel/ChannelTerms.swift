@@ -3,9 +3,9 @@ import Bytes
 import Crypto
 
 /// What both sides of a payment channel agree on before it is funded. Together with the funding
-/// output point it determines every transaction that can spend the channel.
+/// output point, the terms determine every transaction that can spend the channel.
 public struct ChannelTerms: Equatable, Sendable {
-  /// Compressed public keys, 33 bytes. The provider's belongs to this channel alone.
+  /// Compressed public keys, 33 bytes. The provider's key is used for this channel only.
   public var providerKey: [UInt8]
   public var publisherKey: [UInt8]
   /// From this height on the publisher can take the channel back (BIP65).
@@ -14,27 +14,27 @@ public struct ChannelTerms: Equatable, Sendable {
   public var closeMarginBlocks: UInt32
   /// The amount of the funding output.
   public var capacitySat: UInt64
-  /// The part of the capacity that is not paid with, from which the close takes its fee; what the
-  /// fee leaves of it goes back to the publisher.
+  /// The part of the capacity reserved for the fee of the close. What the fee leaves of it goes
+  /// back to the publisher.
   public var reserveSat: UInt64
   /// Fee rates of the closes that each payment signs, in sat per 1000 virtual bytes, strictly
   /// ascending.
   public var feeLadderSatPerKvB: [UInt32]
-  /// Where the close pays the machine's owner: P2WPKH, P2WSH or P2TR.
+  /// The owner's output script in the close: P2WPKH, P2WSH or P2TR.
   public var payoutScript: [UInt8]
-  /// The compressed public key that the close returns the rest to, under ``ReturnScript``.
+  /// The compressed public key that receives the rest in the close, under ``ReturnScript``.
   public var returnKey: [UInt8]
 
   public static let version: UInt8 = 2
   public static let maxRungs = 8
-  /// What the networks with the lowest fees relay: 0.1 sat/vB.
+  /// The lowest relay fee rate of any network: 0.1 sat/vB.
   public static let leastFeeRateSatPerKvB: UInt32 = 100
   public static let maxFeeRateSatPerKvB: UInt32 = 10_000_000
-  /// Lock times from here on are times, not heights.
+  /// Lock times from this value on are times, not heights (BIP65).
   public static let heightLimit: UInt32 = 500_000_000
-  /// More than any valid encoding takes.
+  /// Upper limit of an encoding's size.
   public static let maxBytes = 256
-  /// Bytes of a funding transaction, at most: both sides store it with the channel.
+  /// Largest funding transaction, bytes: both sides store it with the channel.
   public static let maxFundingBytes = 10_000
 
   public init(
@@ -53,27 +53,27 @@ public struct ChannelTerms: Equatable, Sendable {
     self.returnKey = returnKey
   }
 
-  // MARK: What follows from them
+  // MARK: Derived values
 
   public var lock: ChannelLock {
     ChannelLock(
       providerKey: providerKey, publisherKey: publisherKey, expiryHeight: expiryHeight)
   }
 
-  /// The P2WSH output script of what a close returns to the publisher.
+  /// The P2WSH output script of the publisher's output in a close.
   public var returnScript: [UInt8] { ReturnScript.scriptPubKey(returnKey: returnKey) }
 
-  /// The most that can be paid in total.
+  /// The largest cumulative amount that can be paid.
   public var maxPayableSat: UInt64 { capacitySat - min(reserveSat, capacitySat) }
 
-  /// From this height on the channel has to be closed, and takes no more work.
+  /// From this height on the channel must be closed, and the provider starts no more work.
   public var closeHeight: UInt32 { expiryHeight - min(closeMarginBlocks, expiryHeight) }
 
   /// The rate of the highest rung.
   public var topRateSatPerKvB: UInt32 { feeLadderSatPerKvB.last ?? 0 }
 
-  /// Whether the ladder is too low for the fees of the day: twice the estimate is above its top.
-  /// Then the provider asks for a channel with a higher ladder, or closes.
+  /// Whether the ladder is too low for current fees: twice the estimate is above its top. The
+  /// provider then asks for a channel with a higher ladder, or closes.
   public func needsHigherLadder(estimateSatPerKvB: UInt64) -> Bool {
     estimateSatPerKvB > UInt64(topRateSatPerKvB) / 2
   }
@@ -131,7 +131,7 @@ public struct ChannelTerms: Equatable, Sendable {
 
   private func checkAmounts() throws(ChannelError) {
     if capacitySat > Amount.maxSat {
-      throw ChannelError.terms(field: "capacity", problem: "more coins than there are")
+      throw ChannelError.terms(field: "capacity", problem: "more coins than exist")
     }
     if reserveSat < ClosingTransaction.feeSat(self, rung: feeLadderSatPerKvB.count - 1) {
       throw ChannelError.terms(
@@ -166,7 +166,7 @@ public struct ChannelTerms: Equatable, Sendable {
     return writer.bytes
   }
 
-  /// Decodes and checks. Reads no further than the terms go.
+  /// Decodes and checks. Reads only the bytes of the terms.
   public static func decode(_ reader: inout ByteReader) throws(ChannelError) -> ChannelTerms {
     let terms: ChannelTerms
     do { terms = try read(&reader) } catch { throw ChannelError.malformed(error) }

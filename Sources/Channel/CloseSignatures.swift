@@ -1,11 +1,11 @@
 import Bytes
 
 /// The provider's signatures over the closes of `amountSat`, so that the publisher can send the
-/// close too. With them the provider takes no more payments through the channel.
+/// close too. After signing, the provider accepts no more payments through the channel.
 public struct CloseSignatures: Equatable, Sendable {
-  /// What the close pays the owner: all that the provider was paid, 0 where that is nothing.
+  /// What the close pays the owner: the total paid; may be 0.
   public var amountSat: UInt64
-  /// DER without hash type, one a rung; empty for a rung that the provider does not accept.
+  /// DER without hash type, one for each rung; empty for a rung that the provider does not accept.
   public var signatures: [[UInt8]]
 
   public init(amountSat: UInt64, signatures: [[UInt8]]) {
@@ -13,8 +13,8 @@ public struct CloseSignatures: Equatable, Sendable {
     self.signatures = signatures
   }
 
-  /// Throws unless there is a place for every rung, at least one is signed, and every signature that
-  /// is there is right.
+  /// Throws unless there is one entry for each rung, at least one is signed, and every present
+  /// signature is valid.
   public func verify(_ closes: ChannelCloses) throws(ChannelError) {
     if amountSat > closes.terms.maxPayableSat {
       throw ChannelError.aboveCapacity(
@@ -33,7 +33,8 @@ public struct CloseSignatures: Equatable, Sendable {
     if count == 0 { throw ChannelError.wrongSignature(rung: 0) }
   }
 
-  /// With the rungs of `more` that are not here; both are of the same amount and verified.
+  /// Adds the signatures of `more` for rungs that have none here; both are for the same amount and
+  /// verified.
   func adding(_ more: CloseSignatures) -> CloseSignatures {
     var all = self
     for rung in signatures.indices where signatures[rung].isEmpty {

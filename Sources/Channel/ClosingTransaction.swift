@@ -3,27 +3,29 @@ import Bytes
 import Crypto
 
 /// The transaction that closes a channel: a function of the terms, the funding output point, the
-/// amount paid and a rung of the fee ladder. Both sides compute it; only signatures travel.
+/// amount paid and a rung of the fee ladder. Both sides compute it; only signatures are
+/// transferred.
 ///
 /// The first output pays the owner exactly what was paid, the second returns the rest to the
 /// publisher, less the fee of the rung, which the reserve covers. An output below the dust limit of
-/// 330 sat is left out and its amount goes to the other side. The input signals replacement (BIP125),
-/// so that a second close can follow a rising fee up the ladder.
+/// 330 sat is left out and its amount goes to the other side. The input signals replacement
+/// (BIP125), so that a later close can pay a higher rung's fee.
 public enum ClosingTransaction {
   /// A low-S signature of the largest size, with its hash type byte.
   static let largestSignature = 72
-  /// The same without the hash type byte, as signatures travel.
+  /// Without the hash type byte, as signatures are transferred.
   public static let largestDer = 71
 
   // MARK: Fees
 
-  /// The fee of a rung, whatever the amount: for two outputs and the largest signatures, rounded up.
+  /// The fee of a rung, independent of the amount: for two outputs and the largest signatures,
+  /// rounded up.
   public static func feeSat(_ terms: ChannelTerms, rung: Int) -> UInt64 {
     feeSat(rateSatPerKvB: terms.feeLadderSatPerKvB[rung], virtualSize: virtualSize(terms))
   }
 
-  /// The least reserve that any terms with this highest rung need, in sat: for who chooses the
-  /// reserve before the terms are known.
+  /// The least reserve that any terms with this highest rung need, in sat; for choosing the reserve
+  /// before the terms are known.
   public static func reserveSat(topRateSatPerKvB: UInt32) -> UInt64 {
     feeSat(rateSatPerKvB: topRateSatPerKvB, virtualSize: maxVirtualSize)
   }
@@ -78,7 +80,7 @@ public enum ClosingTransaction {
   }
 
   /// `transaction` with the witness of a close: both signatures (DER, without hash type), and the
-  /// argument that takes the first branch, exactly `01`.
+  /// argument that selects the first branch, exactly `01`.
   public static func signed(
     _ transaction: Transaction, _ terms: ChannelTerms, publisher: [UInt8], provider: [UInt8]
   ) -> Transaction {

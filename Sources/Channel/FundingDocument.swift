@@ -1,15 +1,16 @@
 import Bitcoin
 import Bytes
 
-/// A channel's funding transaction as it was handed over or made: checked, and kept in its wire form.
+/// A channel's funding transaction, checked and kept in its wire form.
 struct FundingDocument: Equatable, Sendable {
   /// The wire form, at most ``ChannelTerms/maxFundingBytes``.
   let bytes: [UInt8]
   /// The channel's output.
   let outPoint: OutPoint
 
-  /// Throws `funding` where `transaction` cannot fund the channel: the output is missing, or an
-  /// input is not segwit, so that others could change the id that every signature names.
+  /// Throws `funding` if `transaction` cannot fund the channel: the output is missing, or an input
+  /// is not segwit, so that third parties could change the transaction id that every signature
+  /// commits to.
   init(_ transaction: Transaction, _ terms: ChannelTerms) throws(ChannelError) {
     if transaction.isCoinbase { throw ChannelError.funding("a coinbase cannot fund a channel") }
     if transaction.inputs.isEmpty { throw ChannelError.funding("the transaction has no input") }
@@ -28,7 +29,7 @@ struct FundingDocument: Equatable, Sendable {
     outPoint = OutPoint(txid: transaction.txid, index: UInt32(index))
   }
 
-  /// The transaction. It was encoded from one, or decoded when it was restored.
+  /// The transaction. `bytes` were encoded from it, or decoded at restore, so decoding cannot fail.
   var transaction: Transaction {
     (try? Transaction.decode(bytes)) ?? Transaction(inputs: [], outputs: [])
   }
@@ -37,7 +38,7 @@ struct FundingDocument: Equatable, Sendable {
 
   func encode(to writer: inout ByteWriter) { writer.lengthPrefixed(bytes) }
 
-  /// Throws `damagedState` for what is no funding of these terms.
+  /// Throws `damagedState` if the bytes are not a funding of these terms.
   static func decode(
     _ reader: inout ByteReader, _ terms: ChannelTerms
   ) throws(ChannelError) -> FundingDocument {

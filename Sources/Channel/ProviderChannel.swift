@@ -3,11 +3,11 @@ import Bytes
 import Crypto
 
 /// The provider's side of a payment channel, without I/O: checks the funding, receives payments,
-/// closes in time. Every method either throws and changes nothing, or leaves effects, to be taken
-/// with ``nextEffect()`` and carried out in their order.
+/// closes before the expiry. Every method either throws and changes nothing, or leaves effects,
+/// which the caller takes with ``nextEffect()`` and carries out in order.
 ///
-/// The order is the guarantee: `store` stands before the acknowledgement or the close that relies on
-/// it, so the publisher never believes in a payment that a power cut can undo.
+/// The order is the guarantee: `store` precedes the acknowledgement or the close that relies on it,
+/// so that a power failure cannot undo an acknowledged payment.
 public struct ProviderChannel: Sendable {
   public let policy: ProviderPolicy
   private let secret: Bytes32
@@ -15,15 +15,15 @@ public struct ProviderChannel: Sendable {
 
   private var tipHeight: UInt32 = 0
   private var authenticatedHeight: UInt32 = 0
-  /// `funded` was given, and the funding has not been lost since.
+  /// `funded` was emitted, and the funding has not been lost since.
   private var saidFunded = false
-  /// From where the blocks are counted that a close waits for; nil until the next tip.
+  /// The height from which a close's waiting time counts; nil until the next tip.
   private var closeSince: UInt32?
   private var effects: [ProviderEffect] = []
 
   /// A new channel. `secret` is the key of `terms.providerKey`; it is never part of the state.
   ///
-  /// Throws `terms`, `wrongSecret`, and what the policy objects to, seen from `tipHeight`:
+  /// Throws `terms`, `wrongSecret`, or a violation of the policy at `tipHeight`:
   /// `closeMarginTooShort` or `expiryTooNear`.
   public init(
     terms: ChannelTerms, secret: Bytes32, policy: ProviderPolicy, tipHeight: UInt32
@@ -38,12 +38,12 @@ public struct ProviderChannel: Sendable {
     store()
   }
 
-  /// A channel as it was stored. Its close, if one was made, is broadcast again; a payment that was
-  /// stored and perhaps not acknowledged is acknowledged when the publisher sends it again.
+  /// Restores a stored channel. If a close was made, it is broadcast again. A stored payment that
+  /// may not have been acknowledged is acknowledged when the publisher sends it again.
   ///
-  /// Throws `damagedState`, `unknownVersion` or `malformed` for bytes that this class has not
-  /// written, `wrongSecret` for another channel's key, `wrongSignature` for a payment that cannot be
-  /// collected.
+  /// Throws `damagedState`, `unknownVersion` or `malformed` for bytes that ``encodedState()`` has
+  /// not written, `wrongSecret` for another channel's key, `wrongSignature` for a payment that
+  /// cannot be collected.
   public init(
     restoring stored: [UInt8], secret: Bytes32, policy: ProviderPolicy
   ) throws(ChannelError) {
@@ -54,7 +54,7 @@ public struct ProviderChannel: Sendable {
     broadcastClose()
   }
 
-  /// The state as it has to be on disk. Holds no secret.
+  /// The state to store on disk. Holds no secret.
   public func encodedState() -> [UInt8] { state.encode() }
 
   /// Takes the next effect, in order; nil when there is none.
@@ -71,7 +71,7 @@ public struct ProviderChannel: Sendable {
     store()
   }
 
-  // MARK: What can be asked
+  // MARK: Queries
 
   public var terms: ChannelTerms { state.terms }
 
@@ -80,26 +80,26 @@ public struct ProviderChannel: Sendable {
     return nil
   }
 
-  /// The channel's output, once the publisher has handed over its transaction.
+  /// The channel's output, once the publisher has sent its funding transaction.
   public var funding: OutPoint? { funded?.funding.outPoint }
-  /// The funding as it was handed over, to be relayed while no block holds it.
+  /// The received funding transaction, to be relayed while no block holds it.
   public var fundingTransaction: Transaction? { funded?.funding.transaction }
   /// The block that holds the funding; nil while none does.
   public var fundingHeight: UInt32? { funded?.coins.fundingHeight }
   /// How and where the coins left the channel.
   public var spend: ChannelSpend? { funded?.coins.spend }
   public var spendHeight: UInt32? { funded?.coins.spendHeight }
-  /// The transaction in a block that spent what was to fund the channel, in wire byte order.
+  /// The transaction in a block that spent an input of the funding, in wire byte order.
   public var conflict: Bytes32? {
     if case .conflicted(let txid, _)? = funded?.coins { return txid }
     return nil
   }
 
-  /// The payment of the highest amount: what a close collects.
+  /// The payment with the highest amount, which a close collects.
   public var best: ChannelPayment? { funded?.received?.best }
-  /// What the publisher has paid so far, in total. It counts as far as ``isConfirmed``.
+  /// The publisher's total payments so far. They can be collected only while ``isConfirmed``.
   public var paidSat: UInt64 { best?.amountSat ?? 0 }
-  /// Payments received since the channel was made, duplicates not counted.
+  /// Payments received since the channel was made, without duplicates.
   public var paymentCount: UInt64 { funded?.received?.count ?? 0 }
 
   /// Whether the channel takes payments.
@@ -114,13 +114,13 @@ public struct ProviderChannel: Sendable {
     return nil
   }
 
-  /// Whether the funding is as deep as the policy asks, below the authenticated height, and unspent.
+  /// Whether the funding has the policy's depth below the authenticated height, and is unspent.
   public var isConfirmed: Bool {
     guard case .confirmed(let height)? = funded?.coins else { return false }
     return UInt64(authenticatedHeight) + 1 >= UInt64(height) + UInt64(max(policy.fundingDepth, 1))
   }
 
-  /// Whether the ladder is too low for the fees of the day; see
+  /// Whether the ladder is too low for current fees; see
   /// ``ChannelTerms/needsHigherLadder(estimateSatPerKvB:)``.
   public func needsHigherLadder(estimateSatPerKvB: UInt64) -> Bool {
     terms.needsHigherLadder(estimateSatPerKvB: estimateSatPerKvB)
@@ -128,16 +128,16 @@ public struct ProviderChannel: Sendable {
 
   // MARK: Funding
 
-  /// The publisher handed over the raw funding, perhaps before it is in a block. The effect is
-  /// `store`; relaying the transaction and asking nodes for it is the caller's.
+  /// The publisher sent the raw funding, possibly before it is in a block. The effect is `store`;
+  /// the caller relays the transaction and asks nodes for it.
   ///
-  /// Throws `funding` where it cannot fund the channel, `wrongPhase` when another one was handed
-  /// over before: signatures name the output.
+  /// Throws `funding` if it cannot fund the channel, `wrongPhase` if another one was sent before,
+  /// because signatures commit to the output.
   public mutating func fundingOffered(_ transaction: Transaction) throws(ChannelError) {
     let funding = try FundingDocument(transaction, terms)
     if let known = self.funding {
       if known == funding.outPoint { return }
-      throw ChannelError.wrongPhase("the publisher handed over another funding before")
+      throw ChannelError.wrongPhase("the publisher sent another funding transaction before")
     }
     store(
       ProviderState.Funded(
@@ -152,14 +152,14 @@ public struct ProviderChannel: Sendable {
   ) throws(ChannelError) {
     var funded = try state.funded()
     if transaction.txid != funded.funding.outPoint.txid {
-      throw ChannelError.funding("this is not the transaction that the publisher handed over")
+      throw ChannelError.funding("not the funding transaction that the publisher sent")
     }
     if funded.coins.fundingSeen(height: height) { store(funded) }
     sayFunded()
   }
 
   /// A block of the best chain at `height` holds the transaction `txid` (wire byte order), which
-  /// spends an input of the funding. What was paid is lost, unless a reorganisation follows.
+  /// spends an input of the funding. All payments are lost, unless a reorganisation follows.
   public mutating func fundingConflicted(by txid: Bytes32, height: UInt32) {
     guard var funded, funded.coins.conflictSeen(by: txid, height: height) else { return }
     store(funded)
@@ -174,11 +174,11 @@ public struct ProviderChannel: Sendable {
 
   // MARK: Payments
 
-  /// A payment arrived. The effects are `store` and `acknowledge`. A payment that is held already is
-  /// acknowledged again.
+  /// A payment arrived. The effects are `store` and `acknowledge`. A payment that is stored already
+  /// is acknowledged again.
   ///
-  /// Throws `wrongPhase`, `staleSequence`, `amountShrinks`, `aboveCapacity`, `belowLeastPayable`
-  /// or `wrongSignature`; the payments held before stay as they are.
+  /// Throws `wrongPhase`, `staleSequence`, `amountShrinks`, `aboveCapacity`, `belowLeastPayable` or
+  /// `wrongSignature`; the stored payments stay as they are.
   public mutating func received(_ payment: ChannelPayment) throws(ChannelError) {
     var funded = try state.funded()
     let acknowledge = ProviderEffect.acknowledge(
@@ -205,12 +205,12 @@ public struct ProviderChannel: Sendable {
 
   // MARK: Closing
 
-  /// Signs the closes of all that was paid, 0 where nothing was, for the publisher to send: at the
-  /// lowest rung that pays `feeRateSatPerKvB` and at every higher one. From then on the channel takes
-  /// no payments. The effect is `store`; it stands before whatever carries the signatures. Calling it
-  /// again is harmless.
+  /// Signs the closes of the total paid (may be 0) for the publisher to send: at the lowest rung
+  /// that pays `feeRateSatPerKvB` and at every higher one. From then on the channel takes no
+  /// payments. The effect is `store`; it must be carried out before the signatures are sent.
+  /// Repeated calls are harmless.
   ///
-  /// Throws `wrongPhase` before the funding was handed over, and when the coins are gone.
+  /// Throws `wrongPhase` before the funding was sent, and when the coins are spent.
   public mutating func signClose(feeRateSatPerKvB: UInt64) throws(ChannelError) -> CloseSignatures {
     var funded = try state.funded()
     try funded.coins.checkUsable()
@@ -229,11 +229,11 @@ public struct ProviderChannel: Sendable {
     return CloseSignatures(amountSat: amountSat, signatures: signatures)
   }
 
-  /// Signs the close of the best payment, at the lowest rung that pays `feeRateSatPerKvB` or, where
-  /// none does, the highest there is; never at a lower rung than an earlier close. The effects are
-  /// `store` and `broadcast`. Calling it again is harmless.
+  /// Signs the close of the best payment, at the lowest rung that pays `feeRateSatPerKvB`, or at
+  /// the highest if none does; never at a lower rung than an earlier close. The effects are `store`
+  /// and `broadcast`. Repeated calls are harmless.
   ///
-  /// Throws `nothingToCollect` without a payment, `wrongPhase` when the coins are gone.
+  /// Throws `nothingToCollect` without a payment, `wrongPhase` when the coins are spent.
   @discardableResult
   public mutating func close(feeRateSatPerKvB: UInt64) throws(ChannelError) -> Transaction {
     var funded = try state.funded()
@@ -262,7 +262,7 @@ public struct ProviderChannel: Sendable {
     return close
   }
 
-  /// The close that was made, where the coins have not left the channel.
+  /// Broadcasts the close if one was made and the coins are still in the channel.
   private mutating func broadcastClose() {
     guard let rung = closingRung, spend == nil,
       let close = try? closingTransaction(rung: rung)
@@ -272,7 +272,7 @@ public struct ProviderChannel: Sendable {
 
   // MARK: The chain
 
-  /// The best chain ends at `height`; blocks up to `authenticatedHeight` are the signers'. Call it
+  /// The best chain ends at `height`; blocks up to `authenticatedHeight` are authenticated. Call it
   /// for every new tip, and once after restoring.
   public mutating func tipChanged(height: UInt32, authenticatedHeight: UInt32) {
     tipHeight = height
@@ -290,8 +290,8 @@ public struct ProviderChannel: Sendable {
     }
   }
 
-  /// A close that no block takes follows the fees upwards: to the lowest rung of at least twice its
-  /// rate, for a replacement has to pay for its own relay too, or else to the highest.
+  /// Moves an unconfirmed close up the ladder: to the lowest rung of at least twice its rate (a
+  /// replacement must also pay for its own relay), or else to the highest.
   private mutating func climb(_ closes: ChannelCloses, from rung: Int) {
     let since = closeSince ?? tipHeight
     closeSince = since
@@ -301,8 +301,8 @@ public struct ProviderChannel: Sendable {
     _ = try? close(feeRateSatPerKvB: 2 * rateSatPerKvB)
   }
 
-  /// A block of the best chain at `height` holds `transaction`. Whatever does not spend the channel
-  /// is ignored.
+  /// A block of the best chain at `height` holds `transaction`. Ignored unless it spends the
+  /// channel.
   public mutating func spendSeen(_ transaction: Transaction, height: UInt32) {
     guard var funded,
       let spend = ChannelSpend(transaction, of: funded.funding.outPoint, terms),
@@ -312,8 +312,8 @@ public struct ProviderChannel: Sendable {
     emit(.closed(spend, height: height))
   }
 
-  /// The blocks from `height` on are no longer in the best chain. What they held is forgotten: a
-  /// close is broadcast again, a funding is waited for again.
+  /// The blocks from `height` on left the best chain, and their effects are undone: a close is
+  /// broadcast again, a funding must confirm again.
   public mutating func blocksDisconnected(fromHeight height: UInt32) {
     guard var funded else { return }
     let lost = funded.coins.disconnected(fromHeight: height)

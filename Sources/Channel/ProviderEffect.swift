@@ -1,24 +1,24 @@
 import Bitcoin
 import Bytes
 
-/// What the provider's channel asks its caller to do, in the order given, each finished before the
-/// next.
+/// What the provider's channel requests from its caller: to be carried out in order, each before
+/// the next.
 public enum ProviderEffect: Equatable, Sendable {
   /// Write `state` durably, replacing what was stored.
   case store(state: [UInt8])
   /// The payment is stored: acknowledge it to the publisher.
   case acknowledge(sequence: UInt64, amountSat: UInt64)
-  /// The funding is as deep as the policy asks, below the authenticated height: what was paid counts.
+  /// The funding has the policy's depth below the authenticated height: payments count.
   case funded(height: UInt32)
-  /// The funding was taken out of the chain by a reorganisation: nothing that was paid counts until
-  /// `funded` again.
+  /// A reorganisation removed the funding from the chain: payments do not count until the next
+  /// `funded`.
   case fundingLost
-  /// A block holds another transaction (wire byte order) that spends what was to fund the channel:
-  /// what was paid is lost.
+  /// A block holds another transaction (wire byte order) that spends an input of the funding: all
+  /// payments are lost.
   case fundingConflicted(by: Bytes32)
-  /// Relay this close, and again until it confirms.
+  /// Relay this close, repeatedly until it confirms.
   case broadcast(Transaction)
-  /// The expiry comes near: end the work and call `close(feeRateSatPerKvB:)`. Given at each tip from
+  /// The expiry is near: end the work and call `close(feeRateSatPerKvB:)`. Emitted at each tip from
   /// ``ChannelTerms/closeHeight`` on until then.
   case closeIsDue
   /// The coins left the channel in a block.

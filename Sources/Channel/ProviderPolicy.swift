@@ -1,12 +1,12 @@
-/// The owner's rules about time, counted in blocks.
+/// The owner's limits on times, in blocks.
 public struct ProviderPolicy: Equatable, Sendable {
-  /// A contract with a smaller margin between close and expiry is not accepted.
+  /// Least margin between close and expiry in an accepted contract.
   public var closeMarginBlocks: UInt32
-  /// A channel that expires sooner than this is not accepted.
+  /// Least number of blocks until the expiry of an accepted channel.
   public var leastLifetimeBlocks: UInt32
-  /// Blocks, the funding's own included, that must stand on the funding before it is believed.
+  /// Confirmations that the funding needs, its own block included.
   public var fundingDepth: UInt32
-  /// A close that is still unconfirmed after so many blocks climbs the fee ladder.
+  /// A close that is unconfirmed after this many blocks moves up the fee ladder.
   public var climbAfterBlocks: UInt32
 
   public init(

@@ -1,13 +1,13 @@
 import Bitcoin
 import Bytes
 
-/// What the provider keeps of a channel on the disk. Holds no secret.
+/// The provider's stored state of a channel. Holds no secret.
 struct ProviderState: Sendable {
   let terms: ChannelTerms
   var stage: Stage
 
   enum Stage: Sendable {
-    /// The publisher has not handed over a funding transaction.
+    /// The publisher has not sent a funding transaction.
     case unfunded
     case funded(Funded)
   }
@@ -21,13 +21,13 @@ struct ProviderState: Sendable {
   }
 
   struct Received: Equatable, Sendable {
-    /// The payment of the highest amount: what a close collects.
+    /// The payment with the highest amount, which a close collects.
     var best: ChannelPayment
-    /// Payments received since the channel was made, duplicates not counted.
+    /// Payments received since the channel was made, without duplicates.
     var count: UInt64
   }
 
-  /// How far the end of the channel has come. Only an open one takes payments.
+  /// The stages of the channel's end. Only an open channel takes payments.
   enum Settlement: Equatable, Sendable {
     case open
     /// The publisher has the provider's signatures over a close, and may send it.
@@ -38,7 +38,7 @@ struct ProviderState: Sendable {
 
   func funded() throws(ChannelError) -> Funded {
     guard case .funded(let funded) = stage else {
-      throw ChannelError.wrongPhase("the publisher has not handed over a funding transaction")
+      throw ChannelError.wrongPhase("the publisher has not sent a funding transaction")
     }
     return funded
   }

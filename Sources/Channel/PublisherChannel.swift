@@ -3,11 +3,11 @@ import Bytes
 import Crypto
 
 /// The publisher's side of a payment channel, without I/O: funds, pays, watches for the close or
-/// sends it, takes the refund. Every method either throws and changes nothing, or leaves effects, to
-/// be taken with ``nextEffect()`` and carried out in their order.
+/// sends it, takes the refund. Every method either throws and changes nothing, or leaves effects,
+/// which the caller takes with ``nextEffect()`` and carries out in order.
 ///
-/// The order is the guarantee: `store` stands before the payment that relies on it, so that after a
-/// power cut no smaller amount is ever signed under the same or a later number.
+/// The order is the guarantee: `store` precedes the payment that relies on it, so that after a
+/// power failure no smaller amount is signed under the same or a later number.
 public struct PublisherChannel: Sendable {
   private let secret: Bytes32
   private var state: PublisherState
@@ -22,11 +22,12 @@ public struct PublisherChannel: Sendable {
     store()
   }
 
-  /// A channel as it was stored. A funding that is in no block and a close that was made are broadcast
-  /// again, and the last payment is sent again: all are harmless where they arrived before.
+  /// Restores a stored channel. An unconfirmed funding and a close that was made are broadcast
+  /// again, and the last payment is sent again: repeats are harmless.
   ///
-  /// Throws `damagedState`, `unknownVersion` or `malformed` for bytes that this class has not
-  /// written, `wrongSecret` for another channel's key, `wrongSignature` for a signature that is none.
+  /// Throws `damagedState`, `unknownVersion` or `malformed` for bytes that ``encodedState()`` has
+  /// not written, `wrongSecret` for another channel's key, `wrongSignature` for an invalid
+  /// signature.
   public init(restoring stored: [UInt8], secret: Bytes32) throws(ChannelError) {
     state = try PublisherState.decode(stored)
     try checkSecret(secret, state.terms.publisherKey)
@@ -36,11 +37,11 @@ public struct PublisherChannel: Sendable {
     if spend == nil { resend() }
   }
 
-  /// The state as it has to be on disk. Holds no secret.
+  /// The state to store on disk. Holds no secret.
   public func encodedState() -> [UInt8] { state.encode() }
 
-  /// The last payment in what ``encodedState()`` wrote, nil before the first: for who lists channels
-  /// and needs no secret for it. Throws as ``init(restoring:secret:)`` does.
+  /// The last payment in a stored state, nil before the first: for listing channels without the
+  /// secret. Throws the same errors as ``init(restoring:secret:)``.
   public static func lastPayment(in state: [UInt8]) throws(ChannelError) -> ChannelPayment? {
     guard case .funded(let funded) = try PublisherState.decode(state).stage else { return nil }
     return funded.last
@@ -60,7 +61,7 @@ public struct PublisherChannel: Sendable {
     store()
   }
 
-  // MARK: What can be asked
+  // MARK: Queries
 
   public var terms: ChannelTerms { state.terms }
 
@@ -78,7 +79,7 @@ public struct PublisherChannel: Sendable {
   /// How and where the coins left the channel.
   public var spend: ChannelSpend? { funded?.coins.spend }
   public var spendHeight: UInt32? { funded?.coins.spendHeight }
-  /// The transaction in a block that spent what was to fund the channel, in wire byte order.
+  /// The transaction in a block that spent an input of the funding, in wire byte order.
   public var conflict: Bytes32? {
     if case .conflicted(let txid, _)? = funded?.coins { return txid }
     return nil
@@ -86,12 +87,12 @@ public struct PublisherChannel: Sendable {
 
   /// The last payment that was signed.
   public var last: ChannelPayment? { funded?.last }
-  /// What was signed so far, in total.
+  /// The total amount signed so far.
   public var paidSat: UInt64 { last?.amountSat ?? 0 }
-  /// The provider's signatures over the close, once ``closeReceived(_:)`` took them.
+  /// The provider's signatures over the close, once ``closeReceived(_:)`` accepted them.
   public var closeSignatures: CloseSignatures? { funded?.settlement.signatures }
 
-  /// Whether the channel pays.
+  /// Whether the channel can pay.
   public var isOpen: Bool {
     guard let funded, (try? funded.coins.checkUsable()) != nil else { return false }
     return funded.settlement == .open
@@ -104,12 +105,12 @@ public struct PublisherChannel: Sendable {
     TransactionOutput(amountSat: terms.capacitySat, scriptPubKey: terms.lock.scriptPubKey)
   }
 
-  /// The wallet has built and signed the funding, and has not relayed it. The effect is `store`;
-  /// relaying is the caller's, for one transaction may fund several channels, and all of them have to
-  /// be stored before.
+  /// The wallet has built and signed the funding, and not relayed it yet. The effect is `store`.
+  /// The caller relays it afterwards: one transaction may fund several channels, and all of them
+  /// must be stored first.
   ///
-  /// Throws `funding` when the output is missing, or when an input is not segwit: its id could be
-  /// changed by others, and every signature of the channel names that id.
+  /// Throws `funding` if the output is missing, or if an input is not segwit: third parties could
+  /// change the transaction id, to which every signature of the channel commits.
   public mutating func fundingBuilt(_ transaction: Transaction) throws(ChannelError) {
     let funding = try FundingDocument(transaction, terms)
     if let funded {
@@ -128,7 +129,7 @@ public struct PublisherChannel: Sendable {
   }
 
   /// A block of the best chain at `height` holds the transaction `txid` (wire byte order), which
-  /// spends an input of the funding: there is no channel, unless a reorganisation follows.
+  /// spends an input of the funding: the channel does not exist, unless a reorganisation follows.
   public mutating func fundingConflicted(by txid: Bytes32, height: UInt32) {
     guard var funded, funded.coins.conflictSeen(by: txid, height: height) else { return }
     store(funded)
@@ -142,8 +143,8 @@ public struct PublisherChannel: Sendable {
 
   // MARK: Paying
 
-  /// Signs a payment of `amountSat` in total. The effects are `store` and `send`. An amount that was
-  /// signed already is sent again as it was.
+  /// Signs a payment of `amountSat` in total. The effects are `store` and `send`. A payment of an
+  /// amount that was signed already is sent again unchanged.
   ///
   /// Throws `wrongPhase`, `amountShrinks`, `aboveCapacity` or `belowLeastPayable`.
   public mutating func pay(amountSat: UInt64) throws(ChannelError) {
@@ -164,7 +165,7 @@ public struct PublisherChannel: Sendable {
     emit(.send(payment))
   }
 
-  /// Sends the last payment again, after a broken connection.
+  /// Sends the last payment again, after a connection was lost.
   public mutating func resend() {
     if let last { emit(.send(last)) }
   }
@@ -172,11 +173,11 @@ public struct PublisherChannel: Sendable {
   // MARK: Closing
 
   /// The provider's signatures over the close arrived. The effect is `store`; from then on the
-  /// channel pays no more, and ``close(feeRateSatPerKvB:)`` sends the close. More rungs of the same
-  /// amount are added to those held.
+  /// channel pays no more, and ``close(feeRateSatPerKvB:)`` sends the close. Signatures for more
+  /// rungs of the same amount are added.
   ///
-  /// Throws `wrongSignature`, `aboveCapacity`, `wrongPhase`, or `closeDiffers` where the amount is
-  /// above what was paid, or not the one of the signatures held.
+  /// Throws `wrongSignature`, `aboveCapacity`, `wrongPhase`, or `closeDiffers` if the amount is
+  /// above what was paid, or differs from that of earlier signatures.
   public mutating func closeReceived(_ signatures: CloseSignatures) throws(ChannelError) {
     var funded = try state.funded()
     try funded.coins.checkUsable()
@@ -197,11 +198,11 @@ public struct PublisherChannel: Sendable {
   }
 
   /// Signs the close that the provider has signed, at the lowest of its rungs that pays
-  /// `feeRateSatPerKvB` or, where none does, the highest; never at a lower rung than an earlier
-  /// close. The effects are `store` and `broadcast`. Calling it again is harmless.
+  /// `feeRateSatPerKvB`, or at the highest if none does; never at a lower rung than an earlier
+  /// close. The effects are `store` and `broadcast`. Repeated calls are harmless.
   ///
   /// Throws `nothingToCollect` without the provider's signatures, `wrongPhase` when the coins are
-  /// gone.
+  /// spent.
   @discardableResult
   public mutating func close(feeRateSatPerKvB: UInt64) throws(ChannelError) -> Transaction {
     var funded = try state.funded()
@@ -221,8 +222,8 @@ public struct PublisherChannel: Sendable {
     return transaction
   }
 
-  /// The close with both signatures at a rung that the provider has signed. Throws `nothingToCollect`
-  /// where it has not.
+  /// The close with both signatures at a rung that the provider has signed. Throws
+  /// `nothingToCollect` for other rungs.
   public func closingTransaction(rung: Int) throws(ChannelError) -> Transaction {
     guard let funded, let held = funded.settlement.signatures,
       funded.closes.rungs.contains(rung), !held.signatures[rung].isEmpty
@@ -252,23 +253,24 @@ public struct PublisherChannel: Sendable {
     emit(.closeIsDue)
   }
 
-  /// Whether the refund is final in the next block, and the way to take. BIP65 and a transaction's own
-  /// lock time both mean "above": a tip at the expiry height lets it into the block after.
+  /// Whether the refund can be in the next block and is the right way to end the channel. BIP65 and
+  /// a transaction's own lock time both allow blocks above the expiry height: once the tip has that
+  /// height, the next block may hold the refund.
   public func refundIsDue(atHeight height: UInt32) -> Bool {
     guard let funded, (try? funded.coins.checkUsable()) != nil else { return false }
     return height >= terms.expiryHeight && !owesClose(funded)
   }
 
-  /// A close that both have signed and that pays the owner is what ends the channel, not the refund.
+  /// A close signed by both that pays the owner must be sent instead of the refund.
   private func owesClose(_ funded: PublisherState.Funded) -> Bool {
     (funded.settlement.signatures?.amountSat ?? 0) >= Amount.dustSat
   }
 
-  /// Signs the refund to a script of the wallet and has it relayed. Calling it again, at a higher
-  /// rate too, is harmless.
+  /// Signs the refund to a script of the wallet and relays it. Repeated calls, also with a higher
+  /// fee rate, are harmless.
   ///
-  /// Throws `refundTooEarly` below the expiry height, `refundIsDust`, or `wrongPhase`: not funded,
-  /// spent, or closed by what both have signed.
+  /// Throws `refundTooEarly` below the expiry height, `refundIsDust`, or `wrongPhase` if the
+  /// channel is not funded, is spent, or has a close signed by both.
   @discardableResult
   public mutating func refund(
     to script: [UInt8], feeRateSatPerKvB: UInt64, tipHeight: UInt32
@@ -288,8 +290,8 @@ public struct PublisherChannel: Sendable {
     return transaction
   }
 
-  /// A block of the best chain at `height` holds `transaction`. Whatever does not spend the channel
-  /// is ignored.
+  /// A block of the best chain at `height` holds `transaction`. Ignored unless it spends the
+  /// channel.
   public mutating func spendSeen(_ transaction: Transaction, height: UInt32) {
     guard var funded,
       let spend = ChannelSpend(transaction, of: funded.funding.outPoint, terms),
@@ -299,8 +301,8 @@ public struct PublisherChannel: Sendable {
     emit(.closed(spend, height: height))
   }
 
-  /// The blocks from `height` on are no longer in the best chain. What they held is forgotten, and
-  /// a funding or a close that fell out is relayed again.
+  /// The blocks from `height` on left the best chain, and their effects are undone: a funding or a
+  /// close in them is relayed again.
   public mutating func blocksDisconnected(fromHeight height: UInt32) {
     guard var funded else { return }
     let lost = funded.coins.disconnected(fromHeight: height)

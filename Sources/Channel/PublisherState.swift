@@ -1,7 +1,7 @@
 import Bitcoin
 import Bytes
 
-/// What the publisher keeps of a channel on the disk. Holds no secret.
+/// The publisher's stored state of a channel. Holds no secret.
 struct PublisherState: Sendable {
   let terms: ChannelTerms
   var stage: Stage
@@ -21,10 +21,10 @@ struct PublisherState: Sendable {
     var settlement = Settlement.open
   }
 
-  /// How far the end of the channel has come. Only an open one pays.
+  /// The stages of the channel's end. Only an open channel pays.
   enum Settlement: Equatable, Sendable {
     case open
-    /// The provider's signatures over the close are held.
+    /// The publisher holds the provider's signatures over the close.
     case released(CloseSignatures)
     /// The publisher has made the close at this rung of the ladder.
     case closing(CloseSignatures, rung: Int)
@@ -74,7 +74,7 @@ struct PublisherState: Sendable {
   }
 
   /// Throws `damagedState`, `unknownVersion` or `malformed` for bytes that ``encode()`` has not
-  /// written, `wrongSignature` for a signature that is none.
+  /// written, `wrongSignature` for an invalid signature.
   static func decode(_ bytes: [UInt8]) throws(ChannelError) -> PublisherState {
     var reader = try SealedState.open(bytes, tag)
     let terms = try ChannelTerms.decode(&reader)

@@ -2,12 +2,12 @@ import Bitcoin
 import Bytes
 import Crypto
 
-/// The publisher's way out: from the expiry height on, everything goes back.
+/// The refund: from the expiry height on, the publisher can take all coins of the channel.
 public enum RefundTransaction {
   /// The signed refund of a channel to a script of the publisher's wallet. Valid in blocks above the
   /// expiry height only. `secret` is the key of the terms' publisher key.
   ///
-  /// Throws `refundIsDust` where nothing would be left, `wrongSecret` for a bad key.
+  /// Throws `refundIsDust` if the fee leaves less than the dust limit, `wrongSecret` for a bad key.
   public static func build(
     _ terms: ChannelTerms, funding: OutPoint, to script: [UInt8], feeRateSatPerKvB: UInt64,
     secret: Bytes32

@@ -2,11 +2,11 @@ import Bitcoin
 
 /// The publisher's output of a close: `1 CHECKSEQUENCEVERIFY DROP <returnKey> CHECKSIG`, as P2WSH.
 ///
-/// The relative lock (BIP112) keeps it from being spent before the close is in a block. Without it
-/// the publisher could keep a close from confirming until the expiry, with a large child that pays
-/// little: the close's replacement would have to pay for the child too.
+/// The relative lock (BIP112) prevents spending it before the close is in a block. Without it the
+/// publisher could delay the close until the expiry with a large child that pays a low fee rate: a
+/// replacement of the close would have to pay for the child too.
 public enum ReturnScript {
-  /// What an input that spends such an output carries: one block (BIP68). The transaction is of
+  /// The sequence of an input that spends such an output: one block (BIP68). The transaction has
   /// version 2.
   public static let sequence: UInt32 = 1
 

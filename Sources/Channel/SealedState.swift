@@ -1,17 +1,17 @@
 import Bytes
 import Crypto
 
-/// How the states of both sides lie on the disk: a version, fields in fixed order, and the digest of
-/// all before it, so that a damaged state is known as such.
+/// The stored form of both sides' states: a version, fields in fixed order, and a digest of all
+/// before it, which detects damage.
 enum SealedState {
-  /// The only version so far; one more takes a decoder of its own, and this one's stays.
+  /// The only version so far. A new version gets its own decoder; this one's decoder stays.
   static let version: UInt8 = 2
 
   static func seal(_ body: [UInt8], _ tag: String) -> [UInt8] {
     body + Sha256.tagged(tag, body).array
   }
 
-  /// A reader over what follows the version. Throws `damagedState`, or `unknownVersion`.
+  /// A reader over the bytes after the version. Throws `damagedState` or `unknownVersion`.
   static func open(_ state: [UInt8], _ tag: String) throws(ChannelError) -> ByteReader {
     if state.count < 33 { throw ChannelError.damagedState }
     let body = Array(state[0..<(state.count - 32)])

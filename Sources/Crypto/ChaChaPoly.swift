@@ -26,7 +26,7 @@ public enum ChaChaPoly {
     return sealed
   }
 
-  /// Throws `notAuthentic` unless the tag fits.
+  /// Throws `notAuthentic` if the tag does not match.
   public static func open(
     _ sealed: [UInt8], key: Bytes32, counter: UInt64, associated: [UInt8]
   ) throws(CryptoError) -> [UInt8] {
@@ -58,7 +58,7 @@ public enum ChaChaPoly {
   }
 
   /// Replaces the ciphertext and tag at `bytes[range]` by the plaintext, which is `tagLength` bytes
-  /// shorter: ``open`` without copying. Throws `notAuthentic` unless the tag fits.
+  /// shorter: ``open`` without copying. Throws `notAuthentic` if the tag does not match.
   public static func openInPlace(
     _ bytes: inout [UInt8], range: Range<Int>, key: Bytes32, counter: UInt64
   ) throws(CryptoError) {

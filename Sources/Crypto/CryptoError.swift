@@ -1,8 +1,8 @@
-/// Why a cryptographic operation gave nothing. Never carries secret material.
+/// Why a cryptographic operation failed. Never contains secret material.
 public enum CryptoError: Error, Equatable {
   /// A key, a point or a scalar is not valid for its curve.
   case invalidKey
-  /// An authentication tag did not fit: the bytes were changed, or the key is another one.
+  /// An authentication tag does not match: the bytes were changed, or the key is wrong.
   case notAuthentic
   /// An argument has the wrong number of bytes.
   case wrongLength(expected: Int, actual: Int)

@@ -1,8 +1,8 @@
 import CSodium
 
-/// The libraries beneath this module.
+/// The libraries on which this module is built.
 public enum CryptoLibrary {
-  /// Lets libsodium choose the fastest code for this processor. Call once, before anything else;
-  /// without it all results are the same, only slower. False where the library refuses to start.
+  /// Makes libsodium select the fastest code for this processor. Call it once, first; without it
+  /// results are the same, but slower. False if the library fails to start.
   public static func start() -> Bool { sodium_init() >= 0 }
 }

@@ -1,6 +1,6 @@
 import Bytes
 
-/// One published vector of each algorithm that the agent uses.
+/// One published test vector for each algorithm that the agent uses.
 public enum CryptoSelfTest {
   public static func run(_ report: (StaticString, Bool) -> Void) {
     let abc = Array("abc".utf8)

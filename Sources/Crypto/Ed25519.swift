@@ -20,7 +20,7 @@ public enum Ed25519 {
       self.secret = secretBytes
     }
 
-    /// 64 bytes over `message`.
+    /// A signature of 64 bytes over `message`.
     public func sign(_ message: [UInt8]) -> [UInt8] {
       var signature = [UInt8](repeating: 0, count: 64)
       crypto_sign_detached(&signature, nil, message, UInt64(message.count), secret)
@@ -43,7 +43,7 @@ public enum Ed25519 {
       signature, message, UInt64(message.count), publicKey.array) == 0
   }
 
-  /// The X25519 public key of an identity. Throws `invalidKey` for a point that is none.
+  /// The X25519 public key of an identity. Throws `invalidKey` for an invalid point.
   public static func agreementKey(of publicKey: Bytes32) throws(CryptoError) -> Bytes32 {
     var bytes = [UInt8](repeating: 0, count: 32)
     if crypto_sign_ed25519_pk_to_curve25519(&bytes, publicKey.array) != 0 {

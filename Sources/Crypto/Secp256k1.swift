@@ -1,12 +1,12 @@
 import Bytes
 import CSecp256k1
 
-/// The curve of Bitcoin, by libsecp256k1: ECDSA, Schnorr (BIP340) and tweaks (BIP32, BIP341).
+/// Bitcoin's curve, by libsecp256k1: ECDSA, Schnorr (BIP340) and tweaks (BIP32, BIP341).
 public enum Secp256k1 {
-  /// One context for the program. It holds no secrets; signing is constant time without blinding
-  /// on the processors that matter here, and `randomize` adds blinding where entropy is at hand.
+  /// One context for the program. It holds no secrets. Signing is constant-time even without
+  /// blinding on the supported processors; `randomize` adds blinding where entropy is available.
   ///
-  /// It lies in memory of our own: the library would abort where memory is refused.
+  /// It is allocated here: the library would abort the process if its own allocation failed.
   nonisolated(unsafe) private static let context: OpaquePointer = {
     let flags = UInt32(SECP256K1_CONTEXT_NONE)
     let memory = UnsafeMutableRawPointer.allocate(
@@ -21,7 +21,7 @@ public enum Secp256k1 {
 
   // MARK: Secret keys
 
-  /// True for a scalar in 1 ..< order.
+  /// True for a scalar from 1 to the order less one.
   public static func isValidSecret(_ secret: Bytes32) -> Bool {
     secp256k1_ec_seckey_verify(context, secret.array) == 1
   }
@@ -45,13 +45,13 @@ public enum Secp256k1 {
 
   // MARK: Public keys
 
-  /// True for 33 bytes that are a point in compressed form.
+  /// True for a point in compressed form (33 bytes).
   public static func isValidPublicKey(_ publicKey: [UInt8]) -> Bool {
     var key = secp256k1_pubkey()
     return publicKey.count == 33 && parse(publicKey, &key)
   }
 
-  /// True for a point in any form that the network takes: 33 or 65 bytes.
+  /// True for a point in any form that the network allows: 33 or 65 bytes.
   public static func isPoint(_ publicKey: [UInt8]) -> Bool {
     var key = secp256k1_pubkey()
     return parse(publicKey, &key)
@@ -96,24 +96,25 @@ public enum Secp256k1 {
     return Array(bytes[0..<length])
   }
 
-  /// A public key that was parsed once: parsing takes a square root. Who verifies many signatures
-  /// by one key keeps it in this form.
+  /// A parsed public key. Parsing takes a square root, so keep this form for verifying many
+  /// signatures by one key.
   public struct PublicKey: Sendable {
     fileprivate var point = secp256k1_pubkey()
 
-    /// Nil for bytes that are no point in compressed (33) or uncompressed (65) form.
+    /// Nil unless the bytes are a point in compressed (33) or uncompressed (65) form.
     public init?(_ bytes: [UInt8]) {
       if !Secp256k1.parse(bytes, &point) { return nil }
     }
 
-    /// Strict DER, low S only, as Bitcoin's standardness rules ask. `allowsHighS` judges as blocks
-    /// are judged, where either S is valid.
+    /// Strict DER with low S, as in Bitcoin's standardness rules. With `allowsHighS` either S is
+    /// valid, as in blocks.
     public func verifies(der: [UInt8], digest: Bytes32, allowsHighS: Bool = false) -> Bool {
       Secp256k1.verify(der, digest, self, allowsHighS)
     }
   }
 
-  /// As ``PublicKey/verifies(der:digest:allowsHighS:)``, with a key that is parsed for this call.
+  /// Same as ``PublicKey/verifies(der:digest:allowsHighS:)``, with a key that is parsed at each
+  /// call.
   public static func verifyEcdsa(
     der: [UInt8], digest: Bytes32, publicKey: [UInt8], allowsHighS: Bool = false
   ) -> Bool {
@@ -195,7 +196,7 @@ public enum Secp256k1 {
     return try xOnlyKey(of: serialize(&full))
   }
 
-  /// The secret of the output key that ``tweakXOnly(_:by:)`` gives.
+  /// The secret for the output key of ``tweakXOnly(_:by:)``.
   public static func tweakXOnlySecret(
     _ secret: Bytes32, by tweak: Bytes32
   ) throws(CryptoError) -> Bytes32 {

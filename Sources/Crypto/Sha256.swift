@@ -19,7 +19,7 @@ public struct Sha256: Sendable {
     }
   }
 
-  /// Ends the hash. The value must not be used again; a copy made before may be.
+  /// Finishes the hash. The value must not be used again; a copy made before may be.
   public mutating func finish() -> Bytes32 {
     Sha256.digest { crypto_hash_sha256_final(&state, $0) }
   }
@@ -28,7 +28,7 @@ public struct Sha256: Sendable {
     digest { crypto_hash_sha256($0, bytes, UInt64(bytes.count)) }
   }
 
-  /// SHA-256 of a digest, the second half of SHA-256 of SHA-256.
+  /// SHA-256 of a digest: the second half of double SHA-256.
   public static func hash(_ bytes: Bytes32) -> Bytes32 {
     digest { digest in
       bytes.store(into: UnsafeMutableRawBufferPointer(start: digest, count: 32))
@@ -36,12 +36,12 @@ public struct Sha256: Sendable {
     }
   }
 
-  /// SHA-256 of SHA-256: transaction ids, block hashes, checksums.
+  /// Double SHA-256: transaction ids, block hashes, checksums.
   public static func double(_ bytes: [UInt8]) -> Bytes32 {
     bytes.withUnsafeBytes { double($0) }
   }
 
-  /// The same of bytes that are in no array.
+  /// Double SHA-256 of bytes outside of an array.
   public static func double(_ memory: UnsafeRawBufferPointer) -> Bytes32 {
     digest { digest in
       let start = memory.baseAddress?.assumingMemoryBound(to: UInt8.self)
@@ -50,7 +50,7 @@ public struct Sha256: Sendable {
     }
   }
 
-  /// Room for a digest that costs no allocation.
+  /// A buffer for a digest, without a heap allocation.
   private static func digest(_ fill: (UnsafeMutablePointer<UInt8>) -> Void) -> Bytes32 {
     withUnsafeTemporaryAllocation(byteCount: 32, alignment: 8) { memory in
       fill(memory.baseAddress!.assumingMemoryBound(to: UInt8.self))

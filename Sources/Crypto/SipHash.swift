@@ -12,7 +12,7 @@ public struct SipHash: Sendable {
   }
 
   public func hash(_ bytes: [UInt8]) -> UInt64 {
-    // Into a number rather than an array: a filter is matched against many scripts.
+    // Into an integer rather than an array, because a filter is matched against many scripts.
     var value: UInt64 = 0
     withUnsafeMutableBytes(of: &value) { digest in
       _ = crypto_shorthash(

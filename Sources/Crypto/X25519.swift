@@ -9,7 +9,7 @@ public enum X25519 {
     return Bytes32(bytes)
   }
 
-  /// The shared secret. Throws `invalidKey` where the other key is of small order.
+  /// The shared secret. Throws `invalidKey` if the other key has a small order.
   public static func agree(secret: Bytes32, publicKey: Bytes32) throws(CryptoError) -> Bytes32 {
     var bytes = [UInt8](repeating: 0, count: 32)
     if crypto_scalarmult_curve25519(&bytes, secret.array, publicKey.array) != 0 {

@@ -1,7 +1,7 @@
 import Host
 
-/// Why the development chain could not do something. Peers' mistakes are not here: they end in a
-/// disconnect, with a reason in the log.
+/// Why an operation of the development chain failed. Mistakes of peers are not errors here: they
+/// cause a disconnect, and the reason is logged.
 public enum DevnetError: Error, Equatable {
   /// libbitcoinkernel could not be started on a folder.
   case kernelFailed(what: String, directory: String)
@@ -11,16 +11,16 @@ public enum DevnetError: Error, Equatable {
   case host(HostError)
   /// A block that this node made or loaded was not accepted.
   case blockRejected(reason: String)
-  /// The faucet cannot give this much.
+  /// The faucet has too few coins.
   case faucetEmpty(wantedSat: UInt64, haveSat: UInt64)
-  /// An address, an amount or another argument makes no sense.
+  /// An invalid address, amount or other argument.
   case badArgument(String)
   /// The mempool refused a transaction.
   case transactionRejected(TransactionRejection)
-  /// The node behind a control socket does not answer, or says no.
+  /// The node behind a control socket does not answer, or refuses.
   case control(String)
 
-  /// One line for people.
+  /// The message, one line.
   public var message: String {
     switch self {
     case .kernelFailed(let what, let directory):
@@ -30,7 +30,7 @@ public enum DevnetError: Error, Equatable {
     case .host(let error): return error.message
     case .blockRejected(let reason): return "block rejected: \(reason)"
     case .faucetEmpty(let wanted, let have):
-      return "the faucet has \(have) sat of mature coins, \(wanted) sat are wanted"
+      return "the faucet has \(have) sat of mature coins, \(wanted) sat are needed"
     case .badArgument(let what): return what
     case .transactionRejected(let rejection): return "transaction rejected: \(rejection.message)"
     case .control(let what): return what
@@ -38,7 +38,7 @@ public enum DevnetError: Error, Equatable {
   }
 }
 
-/// Runs a body that fails as module Host fails, and fails as this module does.
+/// Runs a body that throws Host's errors, and converts them to this module's.
 func hosting<Value>(_ body: () throws(HostError) -> Value) throws(DevnetError) -> Value {
   do { return try body() } catch { throw DevnetError.host(error) }
 }

@@ -1,6 +1,6 @@
 import CHost
 
-/// A child process that is not sandboxed: a tool, or the subject of a test.
+/// A child process without a sandbox: a tool, or the subject of a test.
 public final class ChildProcess {
   public enum Exit: Equatable, Sendable {
     case exited(status: Int32)
@@ -10,13 +10,13 @@ public final class ChildProcess {
   public let processId: Int32
   private var exit: Exit?
 
-  /// Runs `arguments[0]`, a path, in the caller's folder.
+  /// Runs `arguments[0]`, a path, in the caller's working directory.
   ///
   /// - Parameters:
-  ///   - environment: `NAME=value` lines; nothing is inherited.
-  ///   - input, output, error: descriptors to be 0, 1 and 2; nil is `/dev/null`.
-  ///   - leadsGroup: the child is a process group of its own, so that ``killGroup(_:)`` works.
-  ///   - diesWithParent: it is killed when this thread ends, however that comes.
+  ///   - environment: `NAME=value` strings; the caller's environment is not inherited.
+  ///   - input, output, error: descriptors for 0, 1 and 2; nil is `/dev/null`.
+  ///   - leadsGroup: the child gets its own process group, so that ``killGroup(_:)`` works.
+  ///   - diesWithParent: the child is killed when this thread ends, for any reason.
   public init(
     _ arguments: [String], environment: [String] = [], input: Int32? = nil, output: Int32? = nil,
     error: Int32? = nil, leadsGroup: Bool = false, diesWithParent: Bool = true
@@ -34,10 +34,10 @@ public final class ChildProcess {
     processId = try HostError.check(result, "start", name)
   }
 
-  /// Nil while it runs.
+  /// Nil while the child runs.
   public func poll() throws(HostError) -> Exit? { try wait(blocking: false) }
 
-  /// Waits for its end.
+  /// Waits until the child ends.
   public func wait() throws(HostError) -> Exit {
     guard let exit = try wait(blocking: true) else { return .exited(status: -1) }
     return exit
@@ -53,16 +53,17 @@ public final class ChildProcess {
     return exit
   }
 
-  /// Sends a signal; nothing when it has been waited for, as its number may be another's by now.
+  /// Sends a signal. Does nothing after the child has been waited for: its process id may be
+  /// reused.
   public func kill(_ signal: Signal) {
     if exit == nil { _ = host_kill(processId, signal.rawValue) }
   }
 
-  /// Sends a signal to its process group, to be used with `leadsGroup`.
+  /// Sends a signal to its process group; requires `leadsGroup`.
   public func killGroup(_ signal: Signal) { _ = host_kill(-processId, signal.rawValue) }
 }
 
-/// Strings as C wants a list of them.
+/// Strings as a null-terminated C array.
 struct CStringList {
   private var bytes: [CChar] = []
   private var starts: [Int] = []

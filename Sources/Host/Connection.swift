@@ -1,11 +1,11 @@
-/// One stream that a ``Reactor`` looks after.
+/// One stream of a ``Reactor``.
 final class Connection {
   enum State: Equatable {
-    /// A child process looks the name up; `fd` is the pipe from it.
+    /// A child process resolves the name; `fd` is the pipe from it.
     case resolving(child: Int32, name: String, port: UInt16)
     case connecting
     case open
-    /// What is buffered goes out, then the writing side closes; what comes in is thrown away.
+    /// Buffered bytes are sent, then the writing side is shut down; received bytes are discarded.
     case finishing(shutDown: Bool)
   }
 
@@ -15,21 +15,21 @@ final class Connection {
   var outgoing = OutgoingBuffer()
   var writeLimit: Int
   var isPaused = false
-  /// ``Reactor/finish(_:)`` was called, perhaps before the connection was established.
+  /// ``Reactor/finish(_:)`` was called, possibly before the connection was established.
   var isFinishing = false
-  /// The address that is being connected to.
+  /// The address that is being tried or connected.
   var remote = SocketAddress(raw: [UInt8](repeating: 0, count: 20))
-  /// The peer hung up while reading was paused: poll(2) would report that again and again.
+  /// The peer closed while reading was paused: poll(2) would report this repeatedly.
   var isMuted = false
-  /// When connecting or finishing is given up.
+  /// When connecting or finishing times out.
   var deadlineMs: UInt64?
-  /// Addresses still to be tried, the next one last.
+  /// Addresses still to try, the next one last.
   var candidates: [SocketAddress] = []
-  /// Which of them may be; nil: all.
+  /// Filter of addresses; nil: all.
   var accepts: ((SocketAddress) -> Bool)?
-  /// Nobody is connected to: the addresses themselves are wanted.
+  /// A look-up only: the addresses are returned, and no connection is made.
   var isLookUp = false
-  /// What was read of the answer of the resolving child.
+  /// The bytes received so far from the resolving child.
   var answer: [UInt8] = []
 
   init(id: ConnectionId, fd: Int32, state: State, writeLimit: Int) {

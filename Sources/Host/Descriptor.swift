@@ -1,6 +1,6 @@
 import CHost
 
-/// An open file descriptor; it is closed when the last reference goes.
+/// An open file descriptor; closed when the last reference is released.
 public final class Descriptor {
   /// The descriptor's number, or -1 after ``close()`` or ``release()``.
   public private(set) var fd: Int32
@@ -12,14 +12,14 @@ public final class Descriptor {
 
   public enum Read: Equatable {
     case bytes([UInt8])
-    /// Nothing is there yet; only of a non-blocking descriptor.
+    /// No data is available; only for a non-blocking descriptor.
     case wouldBlock
-    /// The end: nothing will come any more.
+    /// End of file.
     case ended
   }
 
   public enum Write: Equatable {
-    /// So many bytes were taken, perhaps fewer than were given.
+    /// The number of bytes written, possibly fewer than given.
     case wrote(Int)
     case wouldBlock
   }
@@ -29,7 +29,7 @@ public final class Descriptor {
     fd = -1
   }
 
-  /// Gives the descriptor up without closing it.
+  /// Returns the descriptor without closing it.
   public func release() -> Int32 {
     let given = fd
     fd = -1
@@ -40,7 +40,7 @@ public final class Descriptor {
     try HostError.check(host_set_nonblocking(fd, on ? 1 : 0), "fcntl", name)
   }
 
-  /// At most `limit` bytes, what so many read(2) give.
+  /// At most `limit` bytes, from at most `calls` read(2).
   public func read(limit: Int, calls: UInt32 = 1) throws(HostError) -> Read {
     var bytes = [UInt8](repeating: 0, count: limit)
     let got = host_gather(fd, &bytes, UInt64(limit), calls)
@@ -51,7 +51,7 @@ public final class Descriptor {
     return .bytes(bytes)
   }
 
-  /// Writes `bytes` from `start` on, what one write(2) takes.
+  /// Writes `bytes` from `start` on, with one write(2).
   public func write(_ bytes: [UInt8], from start: Int = 0) throws(HostError) -> Write {
     let done = bytes.withUnsafeBufferPointer { buffer -> Int64 in
       guard let base = buffer.baseAddress, start < buffer.count else { return 0 }
@@ -62,7 +62,7 @@ public final class Descriptor {
     return .wrote(Int(done))
   }
 
-  /// Writes all of `bytes`, and waits where that takes time; of a non-blocking descriptor, too.
+  /// Writes all of `bytes`; waits if necessary, also for a non-blocking descriptor.
   public func writeAll(_ bytes: [UInt8]) throws(HostError) {
     var start = 0
     while start < bytes.count {

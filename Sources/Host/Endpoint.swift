@@ -1,13 +1,13 @@
 import CHost
 
-/// Where to listen or to connect, as a person writes it.
+/// An address to listen on or to connect to.
 public enum Endpoint: Equatable, Sendable {
   /// A host name or a numeric address, and a port.
   case tcp(host: String, port: UInt16)
   /// The path of a Unix stream socket.
   case unix(path: String)
 
-  /// Reads `host:port`, `[v6]:port` or `unix:path`.
+  /// Parses `host:port`, `[v6]:port` or `unix:path`.
   public init(parsing text: String) throws(HostError) {
     let bytes = Array(text.utf8)
     let prefix: [UInt8] = [0x75, 0x6e, 0x69, 0x78, 0x3a]  // "unix:"
@@ -51,12 +51,12 @@ public enum Endpoint: Equatable, Sendable {
 
 /// A socket's numeric address.
 public struct SocketAddress: Equatable, Sendable {
-  /// As CHost lays it out: family, zero, port (2), address (16).
+  /// CHost's layout: family, zero, port (2), address (16).
   let bytes: [UInt8]
 
   init(raw: [UInt8]) { bytes = raw }
 
-  /// Of a numeric IPv4 or IPv6 address; nil for a name.
+  /// From a numeric IPv4 or IPv6 address; nil for a name.
   public init?(host: String, port: UInt16) {
     guard let text = host.terminated else { return nil }
     var bytes = [UInt8](repeating: 0, count: HOST_ADDRESS_BYTES)
@@ -69,7 +69,8 @@ public struct SocketAddress: Equatable, Sendable {
   public var isLocal: Bool { bytes[0] == 0 }
   public var port: UInt16 { UInt16(bytes[2]) << 8 | UInt16(bytes[3]) }
 
-  /// Sixteen bytes, an IPv4 address mapped into IPv6 (RFC 4291, 2.5.5.2), as Bitcoin sends them.
+  /// Sixteen bytes; an IPv4 address is mapped into IPv6 (RFC 4291, 2.5.5.2), as in Bitcoin's
+  /// protocol.
   public var ipv6Bytes: [UInt8] {
     if bytes[0] == 6 { return Array(bytes[4..<20]) }
     if bytes[0] == 4 {

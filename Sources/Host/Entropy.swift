@@ -3,13 +3,14 @@ import CHost
 
 /// Randomness from the kernel.
 public enum Entropy {
-  /// `count` bytes fit for keys. A kernel that cannot give any ends the process with status 71: nothing
-  /// that needs keys may go on without.
+  /// `count` random bytes, suitable for keys. If the kernel provides none, the process exits with
+  /// status 71, because nothing may continue without keys.
   public static func bytes(_ count: Int) -> [UInt8] {
     var bytes = [UInt8](repeating: 0, count: count)
     let result = host_random(&bytes, UInt64(count))
     if result < 0 {
-      HostProcess.write(2, Array(("no randomness: " + HostError.text(-result) + "\n").utf8))
+      let line = "the kernel provides no random bytes: " + HostError.text(-result) + "\n"
+      HostProcess.write(2, Array(line.utf8))
       HostProcess.exit(71)
     }
     return bytes

@@ -1,16 +1,15 @@
 import CHost
 
-/// Where a program is to be killed, for tests of what survives: `ZENNET_FAULT=NAME[:N][:after][:trap]`
-/// kills it without warning just before (or after) the Nth effect of that name is carried out, or lets
-/// it trap there.
-/// Nothing happens unless the variable is set.
+/// Kills the program at a chosen point, for crash tests: `ZENNET_FAULT=NAME[:N][:after][:trap]`
+/// kills it just before (or after) the Nth effect of that name is carried out, or traps there. No
+/// effect unless the variable is set.
 public struct FaultPoint {
   private let name: [UInt8]
   private let isAfter: Bool
   private let isTrap: Bool
   private var left: UInt64
 
-  /// Reads the variable. Text that names no fault point is no fault point.
+  /// Reads the variable. Invalid text is ignored.
   public init() {
     self.init(text: Machine.environment("ZENNET_FAULT") ?? "")
   }
@@ -34,14 +33,14 @@ public struct FaultPoint {
     self.isTrap = isTrap
   }
 
-  /// Call before the effect is carried out.
+  /// Call it before the effect is carried out.
   public mutating func before(_ effect: StaticString) {
     if left == 0 || !matches(effect) { return }
     left -= 1
     if left == 0 && !isAfter { die() }
   }
 
-  /// Call after it was carried out.
+  /// Call it after the effect was carried out.
   public mutating func after(_ effect: StaticString) {
     if isAfter && left == 0 && matches(effect) { die() }
   }

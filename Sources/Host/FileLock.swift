@@ -1,16 +1,17 @@
 import CHost
 
-/// A lock file, so that one process at a time uses a data folder. It is given up when the last
-/// reference goes or the process ends, however it ends.
+/// A lock file, so that only one process at a time uses a data folder. Released when the last
+/// reference is released, or when the process ends for any reason.
 public final class FileLock {
   private let file: Descriptor
 
-  /// A child of its former owner has the lock too until it closes what it inherited: flock(2).
+  /// A child of the former owner also holds the lock until it closes the inherited descriptor:
+  /// flock(2).
   private static let patienceMs: UInt64 = 1000
   private static let lookMs: Int32 = 20
 
-  /// Takes the lock at `path`, which is made when missing. ``HostError/locked(path:)`` when another
-  /// process still has it after a second.
+  /// Takes the lock at `path`; creates the file if missing. Throws ``HostError/locked(path:)`` if
+  /// another process still holds it after a second.
   public init(_ path: String) throws(HostError) {
     file = try Files.open(path, HOST_OPEN_UPDATE, mode: 0o600)
     let endsMs = Clock.monotonicMs() + FileLock.patienceMs

@@ -10,7 +10,7 @@ public enum Files {
   public struct Status: Equatable, Sendable {
     public let kind: Kind
     public let sizeBytes: UInt64
-    /// Permission bits, as 0o600.
+    /// Permission bits, for example 0o600.
     public let mode: UInt32
     public let modifiedUnixSeconds: UInt64
   }
@@ -20,7 +20,7 @@ public enum Files {
     return name
   }
 
-  /// What is at `path`, links not followed; nil when there is nothing.
+  /// The status of `path`, without following links; nil if it does not exist.
   public static func status(_ path: String) throws(HostError) -> Status? {
     var size: UInt64 = 0
     var kind: Int32 = 0
@@ -34,12 +34,12 @@ public enum Files {
       kind: kinds[Int(kind)], sizeBytes: size, mode: mode, modifiedUnixSeconds: modified)
   }
 
-  /// False as well when it cannot be looked at.
+  /// Also false if the path cannot be accessed.
   public static func exists(_ path: String) -> Bool {
     (try? status(path)) != nil
   }
 
-  /// All of a regular file of at most `limit` bytes.
+  /// The content of a regular file of at most `limit` bytes.
   public static func read(_ path: String, limit: Int) throws(HostError) -> [UInt8] {
     let file = try open(path, HOST_OPEN_READ)
     var size: UInt64 = 0
@@ -47,7 +47,7 @@ public enum Files {
     try HostError.check(host_stat_fd(file.fd, &size, &kind), "stat", path)
     if kind == Int32(HOST_KIND_FOLDER) { throw .notAFile(path: path) }
     if size > UInt64(limit) { throw .tooLarge(path: path, limit: limit) }
-    // Files of /proc say that they are empty; so the size is only a hint.
+    // Files in /proc report size 0, so the size is only a hint.
     var bytes: [UInt8] = []
     bytes.reserveCapacity(Int(size))
     while true {
@@ -61,8 +61,8 @@ public enum Files {
     }
   }
 
-  /// Puts `bytes` at `path` such that after a crash at any moment either the old or the new file is
-  /// there, whole. `mode` holds from the first moment.
+  /// Replaces the file at `path` atomically: after a crash at any moment either the old or the new
+  /// file is there, complete. `mode` applies from its creation on.
   public static func writeAtomically(
     _ path: String, _ bytes: [UInt8], mode: UInt32 = 0o600
   ) throws(HostError) {
@@ -82,7 +82,7 @@ public enum Files {
     try HostError.check(host_sync_folder(try terminated(folder)), "fsync", folder)
   }
 
-  /// Adds `bytes` to the end of a file, made when missing.
+  /// Appends `bytes` to a file; creates it if missing.
   public static func append(
     _ path: String, _ bytes: [UInt8], mode: UInt32 = 0o600
   ) throws(HostError) {
@@ -96,7 +96,7 @@ public enum Files {
     return Descriptor(owning: try HostError.check(fd, "open", path))
   }
 
-  /// Makes a folder and those above it that are missing. `mode` is for all that are made.
+  /// Creates a folder and its missing parents, all with `mode`.
   public static func makeFolder(_ path: String, mode: UInt32 = 0o700) throws(HostError) {
     let result = host_mkdir(try terminated(path), mode)
     if result == -Int32(HOST_ENOENT) {
@@ -141,8 +141,8 @@ public enum Files {
     if result != -Int32(HOST_ENOENT) { try HostError.check(result, "unlink", path) }
   }
 
-  /// Removes `path` and all below it, links not followed, of any depth. Nothing there is no error.
-  /// It does not go into another file system that is mounted below.
+  /// Removes `path` and everything below it, at any depth, without following links. A missing path
+  /// is not an error. File systems mounted below are not entered.
   public static func removeTree(_ path: String) throws(HostError) {
     try HostError.check(host_remove_tree(try terminated(path)), "remove", path)
   }
@@ -157,7 +157,7 @@ public enum Files {
     return free
   }
 
-  /// The folder that `path` is in: `/` for `/a`, `.` for `a`.
+  /// The parent folder of `path`: `/` for `/a`, `.` for `a`.
   public static func parent(of path: String) -> String {
     var bytes = Array(path.utf8)
     while bytes.count > 1 && bytes.last == 0x2f { bytes.removeLast() }

@@ -1,12 +1,12 @@
 import CHost
 
-/// One function that runs in a process of its own, where there are no threads. What it takes of memory
-/// is gone with it, and whoever asked for it goes on meanwhile.
+/// A function that runs in its own process, without threads. Its memory is freed when it ends, and
+/// the caller continues meanwhile.
 public final class ForkedWork {
   public enum State: Equatable {
     case running
     case done([UInt8])
-    /// It did not end well, took too long or said too much.
+    /// It failed, timed out, or returned too many bytes.
     case failed
   }
 
@@ -19,10 +19,10 @@ public final class ForkedWork {
   /// Readable whenever ``read()`` would not block.
   public var descriptor: Int32 { pipe.fd }
 
-  /// Forks a child that runs `body` and hands its bytes, `limit` at most, back.
+  /// Forks a child that runs `body` and returns its bytes, at most `limit`.
   ///
-  /// The child is a copy of this process without its descriptors but 0 to 2: `body` should compute and
-  /// not touch what is shared. It ends with this process, and after `limitSeconds`.
+  /// The child is a copy of this process with only descriptors 0 to 2: `body` should compute and
+  /// not use shared resources. It ends with this process, and after `limitSeconds`.
   public init(
     limit: Int = 65_536, limitSeconds: UInt32, _ body: () -> [UInt8]
   ) throws(HostError) {
@@ -41,7 +41,7 @@ public final class ForkedWork {
 
   deinit { stop() }
 
-  /// Waits for something to come of the child, and takes it.
+  /// Waits for output or the end of the child, and processes it.
   public func read() -> State {
     if !isRunning { return .failed }
     switch try? pipe.read(limit: 4096) {
@@ -56,14 +56,14 @@ public final class ForkedWork {
     return .failed
   }
 
-  /// Ends it, whatever it is at.
+  /// Kills the child.
   public func stop() {
     if !isRunning { return }
     _ = host_kill(processId, Signal.kill.rawValue)
     _ = wait()
   }
 
-  /// How it ended.
+  /// The child's exit status.
   private func wait() -> Int32 {
     isRunning = false
     var status: Int32 = 0

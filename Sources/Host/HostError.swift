@@ -1,20 +1,20 @@
 import CHost
 
-/// Why the system did not do what it was asked.
+/// Why a system operation failed.
 public indirect enum HostError: Error, Equatable {
-  /// A system call failed with `errno`; `subject` is the path, address or descriptor it was about.
+  /// A system call failed with `errno`; `subject` is the path, address or descriptor that it used.
   case failed(errno: Int32, operation: String, subject: String)
   /// The file `path` holds more than `limit` bytes.
   case tooLarge(path: String, limit: Int)
   /// Another process holds the lock file `path`.
   case locked(path: String)
-  /// `path` is not a regular file, or holds a NUL byte.
+  /// `path` is not a regular file, or contains a NUL byte.
   case notAFile(path: String)
-  /// `text` is not an address that can be used here.
+  /// `text` is not a valid address.
   case badAddress(text: String)
-  /// No address is known for the host `name`.
+  /// The host `name` has no known address.
   case unknownHost(name: String)
-  /// Whoever asked for a connection accepts none to this address.
+  /// The caller's filter rejects this address.
   case notAccepted(address: String)
 
   /// The errno value of a failed system call, or 0.
@@ -23,17 +23,17 @@ public indirect enum HostError: Error, Equatable {
     return 0
   }
 
-  /// There is no room, or nothing can be written there.
+  /// The disk is full, or the location is not writable.
   public var isUnwritable: Bool {
     [HOST_ENOSPC, HOST_EROFS, HOST_EACCES, HOST_EDQUOT].contains { errno == Int32($0) }
   }
 
-  /// Whoever read a pipe or a socket is gone.
+  /// The reader of a pipe or a socket has closed it.
   public var isUnread: Bool { errno == Int32(HOST_EPIPE) }
 
   public var isNotFound: Bool { errno == Int32(HOST_ENOENT) }
 
-  /// One line for people.
+  /// The message, one line.
   public var message: String {
     switch self {
     case .failed(let errno, let operation, let subject):
@@ -43,7 +43,7 @@ public indirect enum HostError: Error, Equatable {
     case .notAFile(let path): return "\(path): not a regular file"
     case .badAddress(let text): return "\(text): not an address"
     case .unknownHost(let name): return "\(name): no address is known for this host"
-    case .notAccepted(let address): return "\(address): not an address that may be called here"
+    case .notAccepted(let address): return "\(address): connections to this address are not allowed"
     }
   }
 
@@ -54,7 +54,7 @@ public indirect enum HostError: Error, Equatable {
     return String(terminated: text)
   }
 
-  /// Passes a result of CHost on, or throws what it says when it is negative.
+  /// Returns a result of CHost, or throws its error if it is negative.
   @discardableResult
   static func check(
     _ result: Int32, _ operation: String, _ subject: String
@@ -65,7 +65,7 @@ public indirect enum HostError: Error, Equatable {
 }
 
 extension String {
-  /// The text up to the first NUL of a C buffer; what is not UTF-8 is replaced.
+  /// The text up to the first NUL of a C buffer; invalid UTF-8 is replaced.
   init(terminated buffer: [CChar]) {
     var bytes: [UInt8] = []
     for character in buffer {
@@ -75,7 +75,7 @@ extension String {
     self = String(decoding: bytes, as: UTF8.self)
   }
 
-  /// The UTF-8 bytes with a NUL behind them, as C wants a path; nil when one is inside already.
+  /// The UTF-8 bytes with a terminating NUL, as a C string; nil if there is a NUL inside.
   var terminated: [CChar]? {
     var buffer: [CChar] = []
     for byte in utf8 {

@@ -1,8 +1,8 @@
 import CHost
 
-/// This process: its command line, its output, its end.
+/// This process: its command line, its output, its exit.
 public enum HostProcess {
-  /// The command line without the program's name. Words that are not UTF-8 are repaired.
+  /// The command line without the program's name. Invalid UTF-8 is replaced.
   public static var arguments: [String] {
     var words: [String] = []
     var index: Int32 = 1
@@ -13,15 +13,16 @@ public enum HostProcess {
     return words
   }
 
-  /// To be called first. A program that was started without a standard stream fails when it uses that, and
-  /// nothing else does: else the next file that is opened would be that stream.
+  /// Call it first. Opens placeholders for missing standard streams: using one fails, and no file
+  /// opened later gets its number.
   public static func holdStandardStreams() { host_hold_standard_streams() }
 
-  /// As a shell tells it of a program whose reader is gone (128 + SIGPIPE).
+  /// The shell's exit status for a program whose reader has closed its output (128 + SIGPIPE).
   public static let unreadStatus: Int32 = 141
 
-  /// Writes all of `bytes` to 1 or 2, which whoever reads may have made non-blocking.
-  /// - Returns: why not all of it was written; ``HostError/isUnread`` where nobody reads.
+  /// Writes all of `bytes` to 1 or 2, which the reader may have made non-blocking.
+  /// - Returns: the error, if not all of it was written; ``HostError/isUnread`` if the reader has
+  ///   closed it.
   @discardableResult
   public static func write(_ descriptor: Int32, _ bytes: [UInt8]) -> HostError? {
     let output = Descriptor(owning: descriptor)
@@ -30,9 +31,9 @@ public enum HostProcess {
     return nil
   }
 
-  /// Prints what was asked for on standard output. What cannot be printed ends the program, so that nobody
-  /// takes a part for the whole: with ``unreadStatus`` and no word where nobody reads any more, else with a
-  /// line on standard error and `failure`.
+  /// Prints output on standard output. A failure ends the program, so that partial output is not
+  /// taken for the whole: silently with ``unreadStatus`` if the reader has closed it, otherwise
+  /// with a line on standard error and `failure`.
   public static func answer(_ bytes: [UInt8], program: String, failure: Int32) {
     host_ignore_broken_pipes()
     guard let problem = write(1, bytes) else { return }
@@ -41,7 +42,7 @@ public enum HostProcess {
     exit(failure)
   }
 
-  /// Gives back what only start-up and bursts of work need of the program's own file.
+  /// Frees pages of the program's own file that only start-up and bursts of work need.
   public static func releaseProgramPages() { host_release_program_pages() }
 
   public static func exit(_ status: Int32) -> Never { host_exit(status) }

@@ -1,17 +1,17 @@
 import CHost
 
-/// What this kernel and this libc must do for the program, tried for real.
+/// Checks of this kernel and libc that the program depends on.
 public enum HostSelfTest {
   public static func run(_ report: (StaticString, Bool) -> Void) {
     let startNs = Clock.monotonicNs()
-    report("host: the clock goes forward", Clock.monotonicNs() >= startNs)
+    report("host: the clock is monotonic", Clock.monotonicNs() >= startNs)
     report("host: entropy", Entropy.bytes32() != Entropy.bytes32())
     report("host: calendar", Timestamp.text(951_782_400) == "2000-02-29T00:00:00Z")
     report("host: error texts", !HostError.text(Int32(HOST_ENOENT)).utf8.isEmpty)
     report("host: loopback by address", (try? echoes("127.0.0.1")) ?? false)
     report("host: loopback by name, looked up in a child", (try? echoes("localhost")) ?? false)
     report("host: forked workers", Parallel.run(2) { [UInt8($0)] } == [[0], [1]])
-    report("host: a missing program is told", missingProgramIsTold())
+    report("host: a missing program is reported", missingProgramIsTold())
     report("host: a calendar up to 2106", Timestamp.text(4_294_967_295) == "2106-02-07T06:28:15Z")
     report("host: a file of 5 GiB", largeFileHolds())
     report("host: a timer in a hundred years", farTimerWaits())
@@ -44,7 +44,7 @@ public enum HostSelfTest {
     } catch { return error.isNotFound }
   }
 
-  /// A file with a hole: it takes two pages of the disk.
+  /// A sparse file: it uses two pages of the disk.
   private static func largeFileHolds() -> Bool {
     let offset: UInt64 = 5 << 30
     for folder in ["/tmp", "/dev/shm", "/run", "."] {

@@ -1,6 +1,6 @@
 import CHost
 
-/// Lines on standard error: time, level, text. One line a call, whatever the text holds.
+/// Lines on standard error: time, level, text. One line for each call, whatever the text contains.
 public struct Log {
   public enum Level: Int, Sendable {
     case debug, info, warning, error
@@ -14,7 +14,7 @@ public struct Log {
       }
     }
 
-    /// Escape sequence of the level's colour.
+    /// The level's colour as an escape sequence.
     fileprivate var colour: String {
       switch self {
       case .debug: return "\u{1b}[2m"
@@ -25,7 +25,7 @@ public struct Log {
     }
   }
 
-  /// Less important lines are left out.
+  /// The lowest level that is logged.
   public var least: Level
   private let isColoured: Bool
 
@@ -49,7 +49,7 @@ public struct Log {
     host_log(line, UInt64(line.count))
   }
 
-  /// Bytes of a peer or of a job must not reach the terminal as commands: see ``TerminalText``.
+  /// A peer's or a task's bytes must not control the terminal: see ``TerminalText``.
   static func line(
     _ level: Level, _ text: String, unixSeconds: UInt64, milliseconds: UInt32, isColoured: Bool
   ) -> [UInt8] {
@@ -67,9 +67,9 @@ public struct Log {
   }
 }
 
-/// Times as people read them.
+/// Times in ISO 8601 form.
 public enum Timestamp {
-  /// `2026-11-22T14:31:05.123Z`; the milliseconds are left out when nil.
+  /// `2026-11-22T14:31:05.123Z`; without milliseconds if nil.
   public static func text(_ unixSeconds: UInt64, milliseconds: UInt32? = nil) -> String {
     let day = civil(daysSince1970: Int64(min(unixSeconds, 253_402_300_799) / 86400))
     let second = min(unixSeconds, 253_402_300_799) % 86400
@@ -85,8 +85,8 @@ public enum Timestamp {
     return text
   }
 
-  /// The Gregorian date of a day, counted in 400-year cycles of 146,097 days that start on a first
-  /// of March, so that the leap day is the last of its year.
+  /// The Gregorian date of a day, counted in 400-year cycles of 146,097 days that start on 1 March,
+  /// so that the leap day is the last day of its year.
   private static func civil(
     daysSince1970: Int64
   ) -> (year: UInt64, month: UInt64, day: UInt64) {

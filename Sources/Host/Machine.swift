@@ -1,21 +1,21 @@
 import CHost
 
-/// What the kernel says of the machine and of this process.
+/// The kernel's information about the host and this process.
 public enum Machine {
-  /// Processors that this process may use, 1 or more.
+  /// Processors that this process may use, at least 1.
   public static var processors: UInt32 { host_processors() }
 
   /// Physical memory in MiB.
   public static var memoryMiB: UInt64 { host_memory_kib() / 1024 }
 
-  /// The largest resident set of this process so far, in KiB.
+  /// The peak resident set of this process, in KiB.
   public static var peakResidentKiB: UInt64 { host_peak_resident_kib() }
 
-  /// The kernel's name of the architecture of programs like this one, as `x86_64` or `armv7l`: an agent of
-  /// 32 bits runs on a kernel of 64, too, and its jobs are like itself.
+  /// The kernel's name of the architecture of this program, for example `x86_64` or `armv7l`. A
+  /// 32-bit agent may run on a 64-bit kernel; its tasks then are 32-bit, too.
   public static var architecture: String { systemName().machine }
 
-  /// The kernel's release, as `6.1.0-18-amd64`.
+  /// The kernel's release, for example `6.1.0-18-amd64`.
   public static var kernelRelease: String { systemName().release }
 
   private static func systemName() -> (machine: String, release: String) {

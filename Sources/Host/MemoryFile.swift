@@ -1,13 +1,12 @@
 import CHost
 
-/// Bytes that are kept in memory outside of the heap, appended at the end and read anywhere: a
-/// bundle for tasks, results on their way out. Nothing of it is ever on a disk, and all of it
-/// is gone when the value is.
+/// Bytes in memory outside of the heap, appended at the end and read at any offset: a bundle for
+/// tasks, or results to send. They are never written to a disk, and freed with the value.
 public final class MemoryFile {
   private let descriptor: Descriptor
   public private(set) var sizeBytes: UInt64 = 0
 
-  /// For who opens the file once more; it is closed with the value.
+  /// For reopening the file; closed with the value.
   public var fd: Int32 { descriptor.fd }
 
   public init() throws(HostError) {

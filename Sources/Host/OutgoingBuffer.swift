@@ -1,6 +1,6 @@
 import CHost
 
-/// Bytes that wait for the kernel to take them.
+/// Bytes that the kernel has not accepted yet.
 struct OutgoingBuffer {
   private var bytes: [UInt8] = []
   private var head = 0
@@ -9,7 +9,7 @@ struct OutgoingBuffer {
   var isEmpty: Bool { head == bytes.count }
 
   mutating func append(_ more: [UInt8], from start: Int = 0) {
-    // What was sent already is given back before the array has to grow for it.
+    // Drop sent bytes before the array grows.
     if head > 65536 && head > bytes.count / 2 {
       bytes.removeFirst(head)
       head = 0
@@ -21,7 +21,7 @@ struct OutgoingBuffer {
     }
   }
 
-  /// Hands the kernel what it takes now. 0, or -errno, as host_write says.
+  /// Writes what the kernel accepts now. Returns 0, or -errno from host_write.
   mutating func flush(to fd: Int32, budget: Int) -> Int32 {
     var left = budget
     while !isEmpty && left > 0 {

@@ -1,17 +1,17 @@
 import CHost
 
-/// What the machine can tell of its owner and of itself, read from the kernel's files. Nothing that somebody
-/// types is ever read: only whether something was typed.
+/// Sensors of the owner's activity and of the host, read from the kernel's files. Input content is
+/// never read: only whether there was input.
 public final class OwnerSensors {
   private let root: String
   private var inputs: [(path: String, fd: Int32)] = []
-  /// Before this machine's clock began where it is below 0.
+  /// Monotonic; negative if the input was before the host started.
   private var lastInputMs: Int64?
-  /// When terminals were last used, all together; nil before the first look.
+  /// The sum of all terminals' access times; nil before the first sample.
   private var accessSum: UInt64?
   private var lastTicks: (busy: UInt64, total: UInt64)?
 
-  /// - Parameter root: stands before every path; for tests.
+  /// - Parameter root: prefix of every path; for tests.
   public init(root: String = "") { self.root = root }
 
   deinit { for input in inputs { _ = host_close(input.fd) } }
@@ -24,7 +24,7 @@ public final class OwnerSensors {
     return ((try? Files.list(root + path)) ?? []).filter { $0.utf8.starts(with: wanted) }
   }
 
-  /// The first number of a text, its sign included.
+  /// The first number of a text, with its sign.
   private static func number(_ text: [UInt8]?) -> Int64? {
     guard let text, let first = text.first else { return nil }
     var value: Int64 = 0
@@ -46,8 +46,8 @@ public final class OwnerSensors {
 
   // MARK: Load
 
-  /// Milliseconds of processor time that the whole machine worked, and that it had, since the last call;
-  /// nil at the first.
+  /// Busy and total processor time of the whole host since the last call, in milliseconds; nil at
+  /// the first call.
   public func processorTime() -> (busyMs: UInt64, totalMs: UInt64)? {
     guard let text = text("/proc/stat") else { return nil }
     var fields: [UInt64] = []
@@ -55,27 +55,28 @@ public final class OwnerSensors {
       fields.append(UInt64(max(0, OwnerSensors.number(Array(word)) ?? 0)))
     }
     if fields.count < 7 { return nil }
-    // user nice system idle iowait irq softirq (proc(5)); what waits or was stolen is not work.
+    // user nice system idle iowait irq softirq (proc(5)); waiting and stolen time are not busy.
     let busy = fields[0] + fields[1] + fields[2] + fields[5] + fields[6]
     let total = busy + fields[3] + fields[4]
     defer { lastTicks = (busy, total) }
     guard let last = lastTicks, busy >= last.busy, total > last.total else { return nil }
-    // A tick is a hundredth of a second on every Linux.
+    // A tick is 1/100 s on every Linux.
     return ((busy - last.busy) * 10, (total - last.total) * 10)
   }
 
   // MARK: Input
 
-  /// Seconds since somebody last used keyboard, mouse or a terminal; nil where nothing can tell.
+  /// Seconds since the last use of keyboard, mouse or a terminal; nil if no sensor is available.
   ///
-  /// A terminal says by the calendar when it was used, which is believed at the first look only, and not of
-  /// the future: somebody may have set the clock. Later on it counts that a time is another one.
+  /// A terminal's access time uses the real-time clock, which may have been set: it is trusted only
+  /// at the first sample, and only if it is not in the future. Later, any change of an access time
+  /// counts as use.
   public func idleSeconds(nowMs: UInt64, unixSeconds: UInt64) -> UInt64? {
     let nowMs = Int64(nowMs)
     watchNewInputs(nowMs)
     for index in inputs.indices where host_input_waits(inputs[index].fd) == 1 {
       lastInputMs = nowMs
-      // Opened anew it waits for what comes after now. One that was unplugged is let go of.
+      // Reopened, it reports only later input. An unplugged device is dropped.
       _ = host_close(inputs[index].fd)
       inputs[index].fd = inputs[index].path.withCString { host_input_open($0) }
     }
@@ -111,12 +112,12 @@ public final class OwnerSensors {
       let fd = path.withCString { host_input_open($0) }
       if fd < 0 { continue }
       inputs.append((path, fd))
-      // Until it tells otherwise, somebody has just been there.
+      // Without earlier data, assume that the owner was just active.
       if lastInputMs == nil { lastInputMs = nowMs }
     }
   }
 
-  /// Whether people touch it: it has keys, or moves. Sensors have neither.
+  /// Whether a person operates the device: it has keys, or moves. Sensors have neither.
   private func isTouched(_ name: String) -> Bool {
     for kind in ["key", "rel"] {
       let bits = text("/sys/class/input/" + name + "/device/capabilities/" + kind) ?? []
@@ -127,14 +128,14 @@ public final class OwnerSensors {
 
   // MARK: Power and heat
 
-  /// True while a battery feeds the machine; nil on a machine without one.
+  /// True while the host runs on battery; nil for a host without one.
   public func isOnBattery() -> Bool? {
     let folder = "/sys/class/power_supply"
     var hasBattery = false
     var isDischarging = false
     for name in names(folder, "") {
       let supply = folder + "/" + name
-      // A mouse's battery is not the machine's.
+      // Skip batteries of devices, such as a mouse.
       if OwnerSensors.says(text(supply + "/scope"), "Device") { continue }
       if !OwnerSensors.says(text(supply + "/type"), "Battery") { continue }
       hasBattery = true
@@ -143,7 +144,7 @@ public final class OwnerSensors {
     return hasBattery ? isDischarging : nil
   }
 
-  /// The hottest sensor, thousandths of a degree Celsius; nil on a machine without one.
+  /// The hottest sensor, in thousandths of a degree Celsius; nil for a host without one.
   public func hottestMilliCelsius() -> Int64? {
     var hottest: Int64?
     for zone in names("/sys/class/thermal", "thermal_zone") {
@@ -162,8 +163,8 @@ public final class OwnerSensors {
     Array(name.utf8).suffix(6).elementsEqual("_input".utf8)
   }
 
-  /// What is below freezing or hotter than processors let themselves become is a broken sensor: 127 or 128
-  /// degrees, most often.
+  /// Ignores broken sensors: values below freezing, or hotter than any processor allows (mostly 127
+  /// or 128 degrees).
   private func higher(_ hottest: Int64?, _ path: String) -> Int64? {
     guard let value = OwnerSensors.number(text(path)), value > 0, value < 126_000 else {
       return hottest
@@ -173,7 +174,7 @@ public final class OwnerSensors {
 
   // MARK: Storage and time
 
-  /// Bytes that this process made storage write since it began. proc(5): io.
+  /// Bytes that this process has written to storage since its start, see proc(5), `io`.
   public func writtenBytes() -> UInt64 {
     for line in (text("/proc/self/io") ?? []).split(separator: 0x0a) {
       let words = line.split(separator: 0x20)

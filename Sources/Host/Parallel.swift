@@ -1,7 +1,7 @@
-/// Work in several processes at once.
+/// Runs work in several processes at once.
 public enum Parallel {
-  /// Runs `body` in `count` processes, each with its number. What they answered, in the order of the
-  /// numbers; nil when one could not be made, did not end well or took more than `limitSeconds`.
+  /// Runs `body` in `count` processes, each with its number. Returns their results in the order of
+  /// the numbers; nil if one could not be started, failed, or took longer than `limitSeconds`.
   public static func run(
     _ count: UInt32, limit: Int = 65_536, limitSeconds: UInt32 = 120, _ body: (UInt32) -> [UInt8]
   ) -> [[UInt8]]? {

@@ -1,11 +1,11 @@
 import CHost
 
-/// Making, using and ending connections.
+/// Opens, uses and closes connections.
 extension Reactor {
   // MARK: Listening
 
-  /// Listens on a numeric address (port 0: any free one, see ``address(of:)``) or a Unix path, whose
-  /// socket file only this user may use. A socket file that a dead process left is replaced.
+  /// Listens on a numeric address (port 0: any free one, see ``address(of:)``) or a Unix path,
+  /// whose socket file only this user may use. A stale socket file of a dead process is replaced.
   public func listen(on endpoint: Endpoint) throws(HostError) -> ListenerId {
     let fd: Int32
     var socketPath: String?
@@ -26,7 +26,7 @@ extension Reactor {
     return id
   }
 
-  /// Where a listener really listens; nil for one that is closed.
+  /// The actual address of a listener; nil if it is closed.
   public func address(of id: ListenerId) -> SocketAddress? {
     guard let listener = listeners.first(where: { $0.id == id }) else { return nil }
     var bytes = [UInt8](repeating: 0, count: HOST_ADDRESS_BYTES)
@@ -51,7 +51,7 @@ extension Reactor {
       let fd = host_accept(listeners[index].fd, &remote)
       if fd == -Int32(HOST_EAGAIN) { return }
       if fd < 0 {
-        // Out of descriptors or memory: the listener stays readable, so look away for a moment.
+        // Out of descriptors or memory: the listener stays readable, so pause it for a moment.
         listeners[index].pausedUntilMs = nowMs + 100
         return
       }
@@ -67,11 +67,11 @@ extension Reactor {
 
   // MARK: Connecting
 
-  /// Connects to an endpoint; a host name is looked up without blocking, and its addresses are tried
+  /// Connects to an endpoint; a host name is resolved without blocking, and its addresses are tried
   /// in turn. The outcome is ``ReactorEvent/connected(_:remote:)`` or
-  /// ``ReactorEvent/closed(_:_:)``. What is sent before that waits.
+  /// ``ReactorEvent/closed(_:_:)``. Bytes sent before that are buffered.
   ///
-  /// - Parameter accepts: which addresses may be connected to, those of a name too; nil: all.
+  /// - Parameter accepts: filter of addresses, also for those of a name; nil: all.
   public func connect(
     to endpoint: Endpoint, accepts: ((SocketAddress) -> Bool)? = nil
   ) -> ConnectionId {
@@ -92,8 +92,8 @@ extension Reactor {
     return connection.id
   }
 
-  /// Looks a name up and connects to nobody. The answer comes as ``ReactorEvent/received(_:_:)``, to
-  /// be read with ``addresses(in:)``, where there is any; then the connection is closed.
+  /// Resolves a name without connecting. The addresses come as ``ReactorEvent/received(_:_:)``, to
+  /// be decoded with ``addresses(in:)``, unless there are none; then the connection is closed.
   public func lookUp(_ name: String, port: UInt16) -> ConnectionId {
     let connection = add(fd: -1, state: .connecting)
     connection.isLookUp = true
@@ -112,7 +112,7 @@ extension Reactor {
     return addresses
   }
 
-  /// As ``connect(to:)``, with the addresses of `name` known already.
+  /// Same as ``connect(to:)``, with the addresses of `name` already resolved.
   func connect(toFirstOf addresses: [SocketAddress], name: String) -> ConnectionId {
     let connection = add(fd: -1, state: .connecting)
     connection.candidates = addresses.reversed()
@@ -179,7 +179,7 @@ extension Reactor {
     tryNext(connection, nowMs: nowMs, failure: .unknownHost(name: name))
   }
 
-  /// Starts on the next candidate; `failure` is the reason when there is none left.
+  /// Tries the next candidate; `failure` is the reason if there is none left.
   private func tryNext(_ connection: Connection, nowMs: UInt64, failure: HostError) {
     var failure = failure
     while let address = connection.candidates.popLast() {
@@ -191,7 +191,7 @@ extension Reactor {
       if fd >= 0 {
         connection.fd = fd
         connection.remote = address
-        // An address that does not answer must not use up the time of those after it.
+        // Limit each address's time, so that time is left for those after it.
         let isLast = connection.candidates.isEmpty
         connection.deadlineMs = nowMs + (isLast ? limits.connectMs : limits.connectMs / 3)
         return
@@ -201,7 +201,7 @@ extension Reactor {
     end(connection, .failed(failure))
   }
 
-  /// The address did not answer in time.
+  /// The address did not answer within its time limit.
   func connectTimedOut(_ connection: Connection, nowMs: UInt64) {
     if connection.candidates.isEmpty { return end(connection, .timedOut) }
     _ = host_close(connection.fd)
@@ -227,8 +227,9 @@ extension Reactor {
 
   // MARK: Using
 
-  /// Sends or buffers `bytes`. False when the connection is gone, or is closed now because more than
-  /// ``Limits/backlogBytes`` waited already: so at most that and one message are ever buffered.
+  /// Sends or buffers `bytes`. False if the connection is closed, or is closed now because more
+  /// than ``Limits/backlogBytes`` were already buffered. The buffer is therefore limited to that
+  /// and one message.
   @discardableResult
   public func send(_ id: ConnectionId, _ bytes: [UInt8]) -> Bool {
     guard let connection = find(id), !connection.isFinishing else { return false }
@@ -253,15 +254,15 @@ extension Reactor {
     return true
   }
 
-  /// How much of what was sent the kernel has not taken yet.
+  /// The number of sent bytes that the kernel has not accepted yet.
   public func pendingBytes(_ id: ConnectionId) -> Int { find(id)?.outgoing.count ?? 0 }
 
   public func isOpen(_ id: ConnectionId) -> Bool { find(id) != nil }
 
-  /// Another bound than ``Limits/backlogBytes`` for this connection.
+  /// Replaces ``Limits/backlogBytes`` for this connection.
   public func setBacklogLimit(_ id: ConnectionId, bytes: Int) { find(id)?.writeLimit = bytes }
 
-  /// While reading is paused nothing is received, and the peer is held up by TCP.
+  /// While reading is paused nothing is received, and TCP flow control stops the peer.
   public func setReading(_ id: ConnectionId, _ on: Bool) {
     guard let connection = find(id) else { return }
     connection.isPaused = !on
@@ -270,7 +271,7 @@ extension Reactor {
 
   // MARK: Ending
 
-  /// Ends the connection now; what is not sent yet is lost, and no event of it follows.
+  /// Closes the connection at once; buffered bytes are lost, and no event follows.
   public func close(_ id: ConnectionId) {
     guard let index = place(of: id) else { return }
     Reactor.discard(connections[index])
@@ -278,8 +279,8 @@ extension Reactor {
     queue.removeAll { $0.connection == id }
   }
 
-  /// Sends what is buffered, then closes; what still comes in is thrown away. ``CloseReason`` tells
-  /// how it went.
+  /// Sends buffered bytes, then closes; received bytes are discarded. The outcome is a
+  /// ``CloseReason``.
   public func finish(_ id: ConnectionId) {
     guard let connection = find(id), !connection.isFinishing else { return }
     connection.isFinishing = true
@@ -291,7 +292,7 @@ extension Reactor {
     flush(connection)
   }
 
-  /// Ends the connection for a reason that the caller will be told.
+  /// Closes the connection and reports the reason to the caller.
   func end(_ connection: Connection, _ reason: CloseReason) {
     guard let index = place(of: connection.id) else { return }
     connections.remove(at: index)
@@ -310,7 +311,7 @@ extension Reactor {
     return connections[index]
   }
 
-  /// Binary search: identifiers only grow.
+  /// Binary search: identifiers are ascending.
   private func place(of id: ConnectionId) -> Int? {
     var low = 0
     var high = connections.count

@@ -1,6 +1,6 @@
 import CHost
 
-/// One round: what poll(2) is asked, and what becomes of its answer.
+/// One iteration of the loop: the call of poll(2) and the processing of its results.
 extension Reactor {
   func turn(nowMs: UInt64, untilMs: UInt64?) throws(HostError) {
     var set: [host_watch] = []
@@ -52,7 +52,7 @@ extension Reactor {
     }
   }
 
-  /// How long poll(2) may sleep: until the earliest of everything that has a time.
+  /// The timeout for poll(2): until the earliest deadline.
   private func timeoutMs(nowMs: UInt64, untilMs: UInt64?) -> Int32 {
     var earliest = untilMs
     func consider(_ atMs: UInt64) {
@@ -136,7 +136,7 @@ extension Reactor {
     if ready & Int16(HOST_WRITABLE) != 0 { flush(connection) }
   }
 
-  /// One read. False when the connection has ended.
+  /// One read. False if the connection has ended.
   private func receive(_ connection: Connection) -> Bool {
     let got = host_read(connection.fd, &scratch, UInt64(scratch.count))
     if got == -Int64(HOST_EAGAIN) { return true }
@@ -153,7 +153,7 @@ extension Reactor {
     return false
   }
 
-  /// Hands over what is buffered. False when the connection has ended.
+  /// Writes buffered bytes. False if the connection has ended.
   @discardableResult
   func flush(_ connection: Connection) -> Bool {
     let hadSome = !connection.outgoing.isEmpty
@@ -166,7 +166,7 @@ extension Reactor {
     if connection.state == .finishing(shutDown: false) {
       connection.state = .finishing(shutDown: true)
       if host_shutdown_writing(connection.fd) < 0 {
-        // Not a socket, or gone: there is no reply to wait for.
+        // Not a socket, or closed: no reply can follow.
         end(connection, .finished)
         return false
       }

@@ -1,26 +1,26 @@
 import CHost
 
-/// One poll(2) loop: sockets, timers, descriptors and signals become events.
+/// A poll(2) loop that turns activity of sockets, timers, descriptors and signals into events.
 ///
-/// Everything is done by the caller's thread, inside ``poll(untilMs:)`` or the call itself. When
-/// nothing happens the process sleeps until the next timer, however far that is. Nothing here
-/// throws for a peer's fault: that is an event.
+/// All work is done in the caller's thread, inside ``poll(untilMs:)`` or the call itself. Without
+/// events the process sleeps until the next timer. A peer's fault is reported as an event, not
+/// thrown.
 ///
 /// SIGPIPE is ignored in the whole process from the first reactor on.
 ///
 /// Times are ``Clock/monotonicMs()``. Timer and watch tokens are the caller's own numbers.
 public final class Reactor {
   public struct Limits: Sendable {
-    /// Above this a listener closes what it accepts at once.
+    /// Above this number a listener closes accepted connections at once.
     public var connections = 512
-    /// Bytes that one connection may deliver a turn.
+    /// Most bytes received from one connection in an iteration.
     public var readBytes = 65536
-    /// Bytes that one connection may hand to the kernel a turn.
+    /// Most bytes written for one connection in an iteration.
     public var writeBytes = 262_144
-    /// A connection that has more than this unsent when more is sent to it is closed.
+    /// A connection with more buffered bytes than this is closed when more is sent.
     public var backlogBytes = 1_048_576
-    /// A connection that is not established after this is given up; of a host with several addresses
-    /// all but the last have a third of it.
+    /// The time limit for establishing a connection. If a host has several addresses, each but the
+    /// last gets a third of it.
     public var connectMs: UInt64 = 10_000
     /// How long ``Reactor/finish(_:)`` waits for a peer that does not read or close.
     public var finishMs: UInt64 = 5_000
@@ -33,7 +33,7 @@ public final class Reactor {
     let fd: Int32
     /// The socket file to remove at the end.
     let path: String?
-    /// Not before then, since the process has run out of descriptors.
+    /// Paused until then, because the process has no free descriptors.
     var pausedUntilMs: UInt64 = 0
   }
 
@@ -84,8 +84,8 @@ public final class Reactor {
 
   // MARK: Timers
 
-  /// ``ReactorEvent/timerFired(_:)`` comes at `atMs` or soon after. A token has one timer: setting
-  /// it again moves it.
+  /// ``ReactorEvent/timerFired(_:)`` follows at `atMs` or soon after. Each token has one timer:
+  /// setting it again replaces it.
   public func setTimer(_ token: UInt64, atMs: UInt64) {
     cancelTimer(token)
     var place = timers.count
@@ -100,19 +100,21 @@ public final class Reactor {
 
   // MARK: Descriptors and signals
 
-  /// Tells whenever `fd`, which stays the caller's, is ready. Again with the same token: replaces.
+  /// Reports whenever `fd`, which the caller still owns, is ready. The same token replaces the
+  /// former watch.
   public func watch(_ fd: Int32, token: UInt64, readable: Bool = true, writable: Bool = false) {
     unwatch(token)
     watches.append(Watch(token: token, fd: fd, readable: readable, writable: writable))
   }
 
-  /// To be called before the descriptor is closed.
+  /// Call it before the descriptor is closed.
   public func unwatch(_ token: UInt64) {
     watches.removeAll { $0.token == token }
     queue.removeAll { $0 == .descriptorReadable(token) || $0 == .descriptorWritable(token) }
   }
 
-  /// From now on these signals are events and do nothing else. One reactor a process may do this.
+  /// From now on these signals are reported as events only. Only one reactor of a process may do
+  /// this.
   public func watchSignals(_ signals: [Signal]) throws(HostError) {
     let numbers = signals.map { $0.rawValue }
     signalDescriptor = try HostError.check(
@@ -121,9 +123,9 @@ public final class Reactor {
 
   // MARK: The loop
 
-  /// Waits for events until `untilMs` (nil: without end) and returns them, oldest first; empty when
-  /// that time came first. Events that are returned together may name a connection that the caller
-  /// has closed while handling an earlier one: ``next(untilMs:)`` leaves those out.
+  /// Waits for events until `untilMs` (nil: without limit) and returns them, oldest first; empty at
+  /// a timeout. Events returned together may name a connection that the caller closed while it
+  /// handled an earlier one: ``next(untilMs:)`` skips those.
   public func poll(untilMs: UInt64?) throws(HostError) -> [ReactorEvent] {
     try fill(untilMs: untilMs)
     let events = queue
@@ -131,14 +133,14 @@ public final class Reactor {
     return events
   }
 
-  /// The next event, or nil when `untilMs` came first. Nothing is told of what was closed since.
+  /// The next event, or nil at `untilMs`. Events of closed connections are skipped.
   public func next(untilMs: UInt64?) throws(HostError) -> ReactorEvent? {
     if queue.isEmpty { try fill(untilMs: untilMs) }
     return queue.isEmpty ? nil : queue.removeFirst()
   }
 
-  /// Sleeps until `untilMs` and looks at nothing but signals, whose events wait for ``next(untilMs:)``.
-  /// True when another one than a child's end was among them: the caller should hurry.
+  /// Sleeps until `untilMs`, handling only signals, whose events wait for ``next(untilMs:)``. True
+  /// if there is a signal other than a child's end: the caller should return to its loop soon.
   public func sleep(untilMs: UInt64) -> Bool {
     while true {
       let nowMs = Clock.monotonicMs()
@@ -151,7 +153,7 @@ public final class Reactor {
     }
   }
 
-  /// Turns until the queue holds something or the time has come; at least once.
+  /// Iterates until the queue has an event or `untilMs` is reached; at least once.
   private func fill(untilMs: UInt64?) throws(HostError) {
     while true {
       let nowMs = Clock.monotonicMs()

@@ -1,17 +1,17 @@
 import CHost
 
-/// A file without a name, for measurements: it is gone when this is, or with the process.
+/// An unnamed file for measurements; removed with the value or the process.
 public final class ScratchFile {
   private let file: Descriptor
 
-  /// Made in `folder` and unlinked at once.
+  /// Created in `folder` and unlinked at once.
   public init(in folder: String) throws(HostError) {
     let path = folder + "/.scratch-\(Machine.processId)-\(Entropy.u64())"
     file = try Files.open(path, HOST_OPEN_SCRATCH, mode: 0o600)
     try Files.remove(path)
   }
 
-  /// Writes all of `bytes` at `offset`; false when it cannot be done.
+  /// Writes all of `bytes` at `offset`; false if that fails.
   public func write(at offset: UInt64, _ bytes: [UInt8]) -> Bool {
     var done = 0
     while done < bytes.count {
@@ -26,7 +26,7 @@ public final class ScratchFile {
     return true
   }
 
-  /// Exactly `count` bytes at `offset`; nil when they cannot be had.
+  /// Exactly `count` bytes at `offset`; nil if that fails.
   public func read(at offset: UInt64, count: Int) -> [UInt8]? {
     var bytes = [UInt8](repeating: 0, count: count)
     var done = 0
@@ -41,9 +41,9 @@ public final class ScratchFile {
     return bytes
   }
 
-  /// Returns when what was written is on the disk.
+  /// Returns once the written bytes are on the disk.
   public func sync() -> Bool { host_sync_data(file.fd) == 0 }
 
-  /// Asks the kernel to forget the pages of this file that are on the disk.
+  /// Asks the kernel to drop cached pages of this file that are on the disk.
   public func dropCache() { _ = host_drop_cache(file.fd) }
 }

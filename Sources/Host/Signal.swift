@@ -1,6 +1,6 @@
 import CHost
 
-/// A signal's number, the same on every processor that this runs on.
+/// A signal's number; the same on every supported processor.
 public struct Signal: Hashable, Sendable {
   public let rawValue: Int32
 

@@ -1,6 +1,6 @@
 import CHost
 
-/// The terminal of a person, for an interactive shell.
+/// The user's terminal, for an interactive shell.
 public final class Terminal {
   private let fd: Int32
   private var saved = [UInt8](repeating: 0, count: HOST_TERMINAL_BYTES)
@@ -12,14 +12,14 @@ public final class Terminal {
 
   public static func isTerminal(_ fd: Int32) -> Bool { host_is_terminal(fd) == 1 }
 
-  /// Nil when it is not a terminal.
+  /// Nil if it is not a terminal.
   public var size: (columns: UInt16, rows: UInt16)? {
     var columns: UInt16 = 0
     var rows: UInt16 = 0
     return host_terminal_size(fd, &columns, &rows) < 0 ? nil : (columns, rows)
   }
 
-  /// Every key comes as it is pressed, and nothing is echoed, until ``restore()``.
+  /// Switches to raw mode, in which keys are received at once and not echoed, until ``restore()``.
   public func makeRaw() throws(HostError) {
     if isRaw { return }
     try HostError.check(host_terminal_raw(fd, &saved), "make raw", "terminal")

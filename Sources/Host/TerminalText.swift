@@ -1,9 +1,9 @@
-/// Bytes of a stranger's program on their way to a person's terminal: none of them may be a command to
-/// it, nor let a line read as another. What becomes `?`: ECMA-48's control characters, in their 7-bit form (C0,
-/// DEL) and in the 8-bit one (C1), as one byte or as UTF-8 has it; what is not UTF-8, which terminals
-/// take in several ways; and characters that turn the direction of what follows. Line ends and tabs stay.
+/// Filters an untrusted program's output for a terminal, so that it can neither control the terminal
+/// nor make a line read as another. These become `?`: ECMA-48's control characters in their 7-bit form
+/// (C0, DEL) and in the 8-bit one (C1), as one byte or as UTF-8; bytes that are not UTF-8, which
+/// terminals treat in different ways; and bidirectional control characters. Line ends and tabs stay.
 public struct TerminalText {
-  /// A character whose end may come with the next piece.
+  /// The beginning of a character that the next piece may complete.
   private var held: [UInt8] = []
 
   public init() {}

@@ -1,9 +1,9 @@
-/// Why a configuration cannot be used: where, which key, and what to do about it.
+/// Why a configuration cannot be used: the place, the key, and the reason with the remedy.
 public struct ConfigurationError: Error, Equatable {
   public let file: String
-  /// Counted from 1; 0 where no single line is at fault (a key that is missing).
+  /// Counted from 1; 0 if no single line is at fault (a missing key).
   public let line: Int
-  /// `section.key`, or empty where the line is not a key at all.
+  /// `section.key`, or empty if the line is not a key.
   public let key: String
   public let reason: String
 

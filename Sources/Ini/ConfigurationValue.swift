@@ -1,4 +1,4 @@
-/// Reads the values of a configuration file from their bytes.
+/// Parses the values of a configuration file.
 public enum ConfigurationValue {
   /// A whole decimal number without sign; nil for anything else, or above 64 bits.
   public static func number(_ bytes: [UInt8]) -> UInt64? {
@@ -39,7 +39,7 @@ public enum ConfigurationValue {
 
   public static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
 
-  /// `host:port`, `[v6]:port`, or a host alone, which takes `defaultPort`.
+  /// `host:port`, `[v6]:port`, or a host alone, with `defaultPort`.
   public static func endpoint(_ bytes: [UInt8], defaultPort: UInt16?) -> (
     host: [UInt8], port: UInt16
   )? {

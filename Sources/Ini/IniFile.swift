@@ -8,10 +8,10 @@ public struct IniEntry {
   public var value: [UInt8]
 }
 
-/// Reads INI text with inih. What an entry means is the caller's: `accept` returns nil, or why the
-/// entry is refused; the first refusal ends the reading with its line.
+/// Parses INI text with inih. The caller interprets entries: `accept` returns nil, or the reason
+/// for refusing an entry. Parsing stops at the first refusal and reports its line.
 public enum IniFile {
-  /// inih's line buffer, less its terminator. A longer line would be cut in two in silence.
+  /// inih's line buffer without its terminator. inih would silently split a longer line.
   public static let maxLineBytes = 198
   public static let maxBytes = 65_536
 
@@ -25,8 +25,8 @@ public enum IniFile {
     _ text: [UInt8], file: String, accept: @escaping (IniEntry) -> String?
   ) throws(ConfigurationError) {
     try checkLines(text, file: file)
-    // inih tells the line of the first error, not whose error it is: a first pass that accepts
-    // every entry leaves only the form of the lines to be wrong.
+    // inih reports the line of the first error, but not its cause: a first pass that accepts every
+    // entry finds only malformed lines.
     var visit = Visit(accept: { _ in nil })
     var line = parse(text, &visit)
     if line == 0 {
@@ -40,8 +40,8 @@ public enum IniFile {
     }
   }
 
-  /// The line of the first entry of this name, counted from 1; 0 where there is none. For what shows
-  /// to be wrong only when everything is read.
+  /// The line of the first entry of this name, counted from 1; 0 if there is none. For errors that
+  /// are found only after the whole file is read.
   public static func line(of section: StaticString, _ key: StaticString, in text: [UInt8]) -> Int {
     var visit = Visit(accept: { entry in
       equals(entry.section, section) && equals(entry.key, key) ? "" : nil
@@ -72,7 +72,7 @@ public enum IniFile {
     if text.count > maxBytes {
       throw ConfigurationError(
         file: file, line: 0, key: "",
-        reason: "has \(text.count) bytes; at most \(maxBytes) are read")
+        reason: "has \(text.count) bytes; the limit is \(maxBytes)")
     }
     var line = 1
     var length = 0
@@ -97,7 +97,7 @@ public enum IniFile {
     let visit = user.assumingMemoryBound(to: Visit.self)
     let entry = IniEntry(section: bytes(section), key: bytes(name), value: bytes(value))
     guard let refusal = visit.pointee.accept(entry) else { return 1 }
-    // inih goes on after a refusal; the first one is the one to tell.
+    // inih continues after a refusal; report the first one.
     if visit.pointee.refusal == nil {
       visit.pointee.refusal = refusal
       visit.pointee.refusedKey = String(

@@ -1,7 +1,7 @@
 import Bitcoin
 import Bytes
 
-/// Which manager a message is for.
+/// Dispatches messages to the managers.
 extension LightClient {
   mutating func handle(_ message: PeerMessage, _ index: Int) {
     switch message {
@@ -11,8 +11,8 @@ extension LightClient {
       if case .ready = handshake.receivedVerack(index, &shared) {
         let address = shared.peers[index].address
         book.ready(address, services: shared.peers[index].services, shared.unixSeconds)
-        // Gossip promised filters, and who has none is asked for others who have. An owner's own
-        // peer is kept without them, too.
+        // Gossip named this address for its filters; without them it only serves to name others. A
+        // configured peer is kept even without filters.
         if !shared.peers[index].servesFilters && book.isGossip(address) {
           shared.peers[index].isLeaving = true
         }
@@ -78,7 +78,7 @@ extension LightClient {
       case InventoryVector.Kind.block, InventoryVector.Kind.witnessBlock:
         headers.announced(item.hash, index, &shared)
       case InventoryVector.Kind.transaction, InventoryVector.Kind.witnessId:
-        // Before the first sync nobody can say what an unconfirmed transaction is worth.
+        // Before the first header sync an unconfirmed transaction cannot be assessed.
         if headers.hasHeardOne && !broadcaster.isOurs(item.hash) { transactions.append(item) }
       default: break
       }
@@ -86,7 +86,7 @@ extension LightClient {
     if !transactions.isEmpty { mempool.announced(transactions, index, &shared) }
   }
 
-  /// Items of one `notfound` that are looked at: no question here has more.
+  /// Most items of one `notfound` that are processed: no request here has more.
   private static let maxNotFound = 256
 
   private mutating func handleNotFound(_ items: [InventoryVector], _ index: Int) {
@@ -117,7 +117,7 @@ extension LightClient {
     if !missing.isEmpty { shared.send(.notFound(missing), to: index) }
   }
 
-  /// A block that was wanted and fits its header: by whom it was wanted is theirs to know.
+  /// A requested block that fits its header. Each manager checks whether it needs it.
   private mutating func use(_ block: Block) {
     filterHeaders.received(block)
     scan.received(block)

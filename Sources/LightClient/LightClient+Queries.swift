@@ -1,7 +1,7 @@
 import Bitcoin
 import Bytes
 
-/// What is known.
+/// Queries.
 extension LightClient {
   public var network: Network { shared.network }
   public var configuration: LightClientConfiguration { shared.configuration }
@@ -9,16 +9,16 @@ extension LightClient {
   /// The height of the best chain.
   public var tipHeight: UInt32 { shared.chain.tipHeight }
   public var tipHash: Bytes32 { shared.chain.tipHash }
-  /// Seconds since 1970, as the tip's header has it.
+  /// The time in the tip's header, seconds since 1970.
   public var tipTime: UInt32 { shared.chain.tipTime }
 
-  /// All blocks up to here were looked through for every watched script, and what matched was told.
+  /// Every watched script was searched for up to this height, and all matches were emitted.
   public var scannedHeight: UInt32 { scan.scannedHeight ?? 0 }
 
-  /// The height up to which blocks are proven to be the network's; nothing above it is believed
-  /// where money is concerned. On a signet nothing enters the chain, or the disk, before the
-  /// solution of a tip above it was verified, so this is the tip. Elsewhere work alone decides: it
-  /// is the tip of a chain that has the work of the network, and no chain's before.
+  /// The height up to which blocks are proven to belong to the network; payments above it must not
+  /// be trusted. On a signet headers enter the chain, or the disk, only after the solution of a tip
+  /// above them is verified, so this is the tip. Elsewhere work decides: it is the tip once the
+  /// chain has the network's known work, and the checkpoint before.
   public var authenticatedHeight: UInt32 {
     headers.lacksWork(shared) ? shared.network.checkpoint?.height ?? 0 : shared.chain.tipHeight
   }
@@ -26,7 +26,8 @@ extension LightClient {
   /// The lowest height whose header is still kept.
   public var baseHeight: UInt32 { shared.chain.baseHeight }
 
-  /// Level with every peer, filters matched up to the tip, at least one peer connected.
+  /// The tip equals that of every peer, filters are matched up to it, and at least one peer is
+  /// connected.
   public var isSynced: Bool {
     if shared.chain.work < shared.network.minimumChainWork || !headers.hasHeardOne { return false }
     var servers = 0
@@ -37,7 +38,7 @@ extension LightClient {
       if peer.servesFilters { servers += 1 }
       if !peer.isOffChain { isOnChain = true }
     }
-    // Where everybody follows another chain, which parts below the kept one, nothing is certain.
+    // While all peers follow a chain that forks below the kept headers, nothing is certain.
     return servers > 0 && isOnChain && filterHeaders.chain.nextHeight > shared.chain.tipHeight
       && filterHeaders.isCrossChecked(shared) && scan.nextHeight > shared.chain.tipHeight
       && !scan.isWaitingForBlocks
@@ -59,12 +60,12 @@ extension LightClient {
   /// Nil for a block that is not on the best chain, or below the kept window.
   public func height(of blockHash: Bytes32) -> UInt32? { shared.chain.height(of: blockHash) }
 
-  /// Seconds since 1970: the median of the tip's and its ten ancestors' times, which time locks
-  /// are held against (BIP113).
+  /// The median of the times of the tip and its ten ancestors, against which time locks are checked
+  /// (BIP113); seconds since 1970.
   public var medianTimePast: UInt32 { shared.chain.medianTimePast }
 
-  /// The fee rate that half of the peers or more relay (BIP133), in sat per 1000 virtual bytes. The
-  /// middle, of two the lower one, so that one peer of several cannot make fees rise.
+  /// The fee rate that at least half of the peers relay (BIP133), in sat per 1000 virtual bytes.
+  /// The median (the lower of two), so that one peer of several cannot raise fees.
   public var feeRateFloorSatPerKvB: UInt64 {
     var floors: [UInt64] = []
     for peer in shared.peers where peer.isReady && peer.feeFloorSatPerKvB > 0 {
@@ -75,8 +76,8 @@ extension LightClient {
     return floors[(floors.count - 1) / 2]
   }
 
-  /// What a transaction should pay to be in one of the next blocks, in sat per 1000 virtual bytes:
-  /// what peers relay (``feeRateFloorSatPerKvB``), and more where the last blocks were full.
+  /// The fee rate to be in one of the next blocks, in sat per 1000 virtual bytes: what peers relay
+  /// (``feeRateFloorSatPerKvB``), and more where the last blocks were full.
   public var feeRateSatPerKvB: UInt64 {
     max(feeRateFloorSatPerKvB, fees.rate(tipHeight: shared.chain.tipHeight))
   }
@@ -85,11 +86,11 @@ extension LightClient {
   public func relayState(_ txid: Bytes32) -> RelayState? { broadcaster.state(txid) }
 
   /// Whether a program that relays this transaction may stop: two peers have it
-  /// (``RelayState/takenBy``), all of them where there are fewer and at least one; or a block has
-  /// it, or spent its inputs otherwise. False for a transaction that is not being relayed.
+  /// (``RelayState/takenBy``), or all where there are fewer and at least one; or a block contains
+  /// it or spent its inputs. False for a transaction that is not being relayed.
   public func isDelivered(_ txid: Bytes32) -> Bool { broadcaster.isDelivered(txid, shared) }
 
-  /// What ``LightClientEffect/storePeers(_:)`` stores, as it is now.
+  /// The current value for ``LightClientEffect/storePeers(_:)``.
   public var knownPeers: [KnownPeer] { book.known(shared.unixSeconds) }
 
   public var peers: [PeerSummary] {

@@ -1,11 +1,11 @@
 import Bitcoin
 import Bytes
 
-/// What follows from an input: each manager looks at the state as it now is and asks for what is
-/// missing. Nothing is remembered from input to input but that state, so nothing can be forgotten.
+/// Reactions to an input: each manager reads the current state and requests what is missing. No
+/// pending reaction is kept from one input to the next, so none can be lost.
 extension LightClient {
   mutating func settle() {
-    // Pumps may close connections, which frees work for other peers; the second round takes it up.
+    // Pumps may close connections, which frees work for other peers; the next round reassigns it.
     for _ in 0..<3 {
       removeClosed()
       pump()
@@ -49,8 +49,8 @@ extension LightClient {
     if !shared.peers.contains(where: { $0.isReady && $0.isFilterDistrusted }) {
       scan.endDoubt()
     }
-    // First the blocks that have come are handed out: what follows asks for the next ones, and when
-    // two come at a time there may be no other input for long.
+    // Deliver arrived blocks first: the code below requests the next ones, and when two blocks
+    // arrive together there may be no other input for long.
     deliver()
     scan.pump(filterHeaders.chain, &shared)
     var wanted = headers.tipsToAuthenticate(shared)
@@ -62,7 +62,7 @@ extension LightClient {
     broadcaster.pump(&shared)
   }
 
-  /// Hands out the matched blocks that have come, in the order of heights.
+  /// Emits the matched blocks that have arrived, in the order of heights.
   private mutating func deliver() {
     while let (height, block) = scan.nextBlock() {
       coins.connected(block, scan, except: markers)
@@ -113,7 +113,7 @@ extension LightClient {
     return level == 0 && unheard == 0 ? .peersBehind : nil
   }
 
-  /// Forgets headers that nothing needs any more.
+  /// Drops headers that are no longer needed.
   private mutating func dropOld() {
     let chain = shared.chain
     let count = chain.count

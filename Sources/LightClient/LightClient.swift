@@ -3,7 +3,7 @@ import Bytes
 
 /// The light client: a set of state machines without I/O.
 ///
-/// The driver dials, moves bytes and keeps time; after every call it takes all effects with
+/// The driver dials, transfers bytes and keeps time; after every call it takes all effects with
 /// ``nextEffect()``. Randomness comes from a seed, so a run can be repeated.
 ///
 /// - Bitcoin P2P v1; BIP130 (sendheaders), BIP133 (feefilter), BIP155 (addrv2), BIP157 and BIP158
@@ -21,13 +21,13 @@ public struct LightClient {
   var teller: Teller
   var fees = FeeEstimator()
   var coins = KnownCoins()
-  /// Scripts watched only to see the client's own transactions confirmed or displaced.
+  /// Scripts watched only to detect that the client's own transactions are confirmed or displaced.
   var markers: [[UInt8]] = []
   private var timerAtMs: UInt64?
 
   /// - Parameters:
-  ///   - state: what an earlier run stored; damage that shows is answered by starting afresh from
-  ///     the last sound header.
+  ///   - state: what an earlier run stored; where it is damaged, the client continues from the last
+  ///     valid header.
   ///   - seed: randomness for nonces and jitter.
   ///   - nowMs: the monotonic clock.
   public init(
@@ -51,7 +51,7 @@ public struct LightClient {
     if restored == nil {
       storeFirst()
     } else if chain.count != state.headers.count {
-      // Of what is on disk, what follows the last sound header is forgotten.
+      // Discard from disk what follows the last valid header.
       shared.outbox.push(
         .storeHeaders(fromHeight: chain.tipHeight + 1, [], workBefore: chain.work))
     }
@@ -76,11 +76,11 @@ public struct LightClient {
       baseHeight: chain.baseHeight, before: chain.baseHeight == 0 ? .zero : nil)
   }
 
-  /// What is on disk is replaced by where a chain without a past begins.
+  /// Replaces what is on disk by the first header of a new chain.
   private mutating func storeFirst() {
     let first = shared.network.checkpoint?.header ?? shared.network.genesis
     let height = shared.chain.baseHeight
-    // What is on disk may end below a checkpoint that was added since: then nothing joins it.
+    // Stored headers may end below a checkpoint that was added later, and would leave a gap.
     if height > 0 { shared.outbox.push(.storeHeaders(fromHeight: 0, [], workBefore: .zero)) }
     shared.outbox.push(
       .storeHeaders(fromHeight: height, [first], workBefore: shared.chain.workBefore))
@@ -89,20 +89,20 @@ public struct LightClient {
     }
   }
 
-  // MARK: What happened
+  // MARK: Inputs
 
-  /// A connection that ``LightClientEffect/connect(_:)`` asked for stands.
+  /// A connection requested by ``LightClientEffect/connect(_:)`` is established.
   public mutating func peerConnected(
     _ id: PeerId, address: PeerAddress, nowMs: UInt64, unixSeconds: UInt64
   ) {
     setTime(nowMs, unixSeconds)
     if shared.index(of: id) != nil { return }
-    // Two connections to one address would be one opinion heard twice.
+    // Two connections to one address would count one peer's answers twice.
     if shared.peers.contains(where: { $0.address == address && !$0.isClosing }) {
       shared.outbox.push(.disconnect(id, .tooManyPeers))
       return
     }
-    // The driver dials names by itself, and cannot know who stands behind them.
+    // The driver dials names itself, and does not know the banned addresses.
     if book.isBanned(address, shared.unixSeconds) {
       shared.outbox.push(.disconnect(id, .unsuitable))
       return
@@ -118,7 +118,7 @@ public struct LightClient {
     settle()
   }
 
-  /// Dialling failed or took too long.
+  /// Dialling failed or timed out.
   public mutating func connectFailed(
     _ address: PeerAddress, nowMs: UInt64, unixSeconds: UInt64
   ) {
@@ -136,7 +136,7 @@ public struct LightClient {
     settle()
   }
 
-  /// Bytes came from a peer, in any portions.
+  /// Bytes were received from a peer, in portions of any size.
   public mutating func received(
     _ bytes: [UInt8], from id: PeerId, nowMs: UInt64, unixSeconds: UInt64
   ) {
@@ -155,7 +155,7 @@ public struct LightClient {
     settle()
   }
 
-  /// The connection ended without this client asking for it.
+  /// The connection ended without a request by this client.
   public mutating func peerDisconnected(_ id: PeerId, nowMs: UInt64, unixSeconds: UInt64) {
     setTime(nowMs, unixSeconds)
     guard let index = shared.index(of: id) else { return }
@@ -163,7 +163,8 @@ public struct LightClient {
     settle()
   }
 
-  /// The time set by ``LightClientEffect/setTimer(atMs:)`` has come. Earlier or later does no harm.
+  /// The time set by ``LightClientEffect/setTimer(atMs:)`` has come. An early or late call is
+  /// harmless.
   public mutating func timerFired(nowMs: UInt64, unixSeconds: UInt64) {
     setTime(nowMs, unixSeconds)
     timerAtMs = nil
@@ -171,16 +172,16 @@ public struct LightClient {
   }
 
   private mutating func setTime(_ nowMs: UInt64, _ unixSeconds: UInt64) {
-    // Time does not run backwards here, whatever the driver's clock does.
+    // The core's time never runs backwards, even if the driver's clock does.
     shared.nowMs = max(shared.nowMs, nowMs)
     shared.unixSeconds = unixSeconds
   }
 
-  // MARK: What is wanted
+  // MARK: Requests of the owner
 
-  /// Looks for `script` in all blocks from `fromHeight` on, spent or paid. Heights already scanned
-  /// are scanned again for it; heights that are no longer kept are not. Where it is watched already
-  /// the lower height counts.
+  /// Searches all blocks from `fromHeight` on for spends from and payments to `script`. Heights
+  /// already scanned are scanned again for it; heights that are no longer kept are not. For a
+  /// script that is watched already the lower height counts.
   public mutating func watch(_ script: [UInt8], fromHeight: UInt32) {
     if script.isEmpty { return }
     markers.removeAll { $0 == script }
@@ -198,24 +199,25 @@ public struct LightClient {
   }
 
   /// Relays the transaction: announces it to all peers, at once and every minute or two, and asks
-  /// each of them for it until they return it, or have been asked often enough. It goes on until
-  /// the transaction is in a block or ``forget(_:)`` is called, and begins again where a
-  /// reorganisation takes it out. Its confirmation is noticed from the heights on that are not
+  /// each of them for it until the peer returns it or the limit of questions is reached. Relaying
+  /// continues until the transaction is in a block or ``forget(_:)`` is called, and resumes if a
+  /// reorganisation removes that block. The confirmation is detected only at heights that are not
   /// scanned yet.
   public mutating func broadcast(_ transaction: Transaction) {
     relay(transaction, markers: transaction.firstPaidScript.map { [$0] } ?? [])
   }
 
-  /// ``broadcast(_:)`` of a transaction that somebody else made and handed over, for example the
-  /// funding of a channel: what else may spend its inputs is looked for too.
+  /// ``broadcast(_:)`` for a transaction that another party made, for example the funding of a
+  /// channel: other spends of its inputs are searched for too.
   ///
   /// A filter shows a spend by the output's script, which is not in the transaction. Only P2WSH
-  /// inputs show theirs, in their witness (the first 16 of them are watched). For such an input a
-  /// double spend in a block is told by ``LightClientEvent/transactionConflicted(txid:by:height:)``;
-  /// for others, taproot's key spends above all, only where the block is fetched for another
-  /// watched script. Nothing but the confirmation itself then shows that the transaction holds:
-  /// its absence proves nothing. Whoever made it chooses what the witnesses show: ``forget(_:)`` it
-  /// when it is of no more use, or every block may be fetched for it.
+  /// inputs reveal theirs, in their witness (the first 16 of them are watched). For such an input a
+  /// double spend in a block is reported by
+  /// ``LightClientEvent/transactionConflicted(txid:by:height:)``; for others, mainly taproot key
+  /// spends, only where the block is fetched for another watched script. Only the confirmation then
+  /// proves that the transaction holds; its absence proves nothing. The transaction's maker chooses
+  /// what the witnesses reveal: call ``forget(_:)`` when it is no longer needed, or every block may
+  /// be fetched for it.
   public mutating func follow(_ transaction: Transaction) {
     var scripts = transaction.shownScripts
     if let paid = transaction.firstPaidScript, !scripts.contains(paid) { scripts.append(paid) }
@@ -234,8 +236,8 @@ public struct LightClient {
     settle()
   }
 
-  /// Asks every peer anew for a transaction that is being relayed (``broadcast(_:)``), eight times
-  /// within two minutes at most. ``RelayState/returnedBy`` counts from zero again.
+  /// Asks every peer again for a transaction that is being relayed (``broadcast(_:)``), at most
+  /// eight times within two minutes. ``RelayState/returnedBy`` restarts from zero.
   public mutating func probe(_ txid: Bytes32) {
     broadcaster.askAgain(txid)
     settle()
@@ -253,18 +255,18 @@ public struct LightClient {
     }
   }
 
-  /// An output that the caller saw in an earlier run, in a transaction whose id it computed itself:
-  /// from now on it is certain what spends it, and a filter that hides that is provably false.
+  /// An output that the caller saw in an earlier run, in a transaction whose id it computed itself.
+  /// Its spend is certain from now on, and a filter that hides the spend is provably false.
   public mutating func recall(_ outPoint: OutPoint, script: [UInt8]) {
     coins.add(outPoint, script)
   }
 
-  // MARK: What comes out
+  // MARK: Outputs
 
-  /// The next thing for the driver to do; nil when there is nothing more.
+  /// The next effect for the driver; nil when there is none.
   public mutating func nextEffect() -> LightClientEffect? { shared.outbox.next() }
 
-  /// Asks for the next wake-up. A timer that is set too early is left as it is: it does no harm.
+  /// Requests the next wake-up. A timer that is set too early is kept: an early call is harmless.
   mutating func setTimer() {
     var deadline = handshake.deadlineMs(shared)
     deadline = min(deadline, headers.deadlineMs(shared))

@@ -1,7 +1,7 @@
 import Bitcoin
 import Bytes
 
-/// A client that follows three blocks of regtest, for the static binary, which has no test runner.
+/// A client that follows three regtest blocks, for the static binary, which has no test runner.
 public enum LightClientSelfTest {
   public static func run(_ report: (StaticString, Bool) -> Void) {
     let today = follow(fromSeconds: Network.regtest.genesis.time)
@@ -46,7 +46,7 @@ public enum LightClientSelfTest {
     )
   }
 
-  /// A peer that has the transaction gives it when it is asked for it.
+  /// A peer that has the transaction returns it on request.
   private static func delivers() -> Bool {
     let network = Network.regtest
     var configuration = LightClientConfiguration()
@@ -95,7 +95,7 @@ public enum LightClientSelfTest {
     return blocks
   }
 
-  /// What a node would say, in the order in which the client asks.
+  /// A node's answers, in the order in which the client asks.
   private static func answers(_ blocks: [Block], _ network: Network) -> [PeerMessage] {
     let services =
       VersionMessage.Service.network | VersionMessage.Service.witness
@@ -108,7 +108,7 @@ public enum LightClientSelfTest {
     ]
     guard let last = blocks.last else { return messages }
     var headers: [BlockHeader] = []
-    // The genesis block's filter is of no interest here: any hash will do.
+    // The genesis block's filter is not used here: any hash will do.
     var hashes = [Bytes32.zero]
     for block in blocks {
       headers.append(block.header)

@@ -1,19 +1,19 @@
 import Bitcoin
 import Bytes
 
-/// A regtest chain of any length, made on the spot and always the same for the same options: for
-/// measurements, which want chains of realistic length with filters of realistic size.
+/// A synthetic regtest chain of any length, generated deterministically from its options, for
+/// measurements with a realistic number of blocks and realistic filter sizes.
 ///
-/// Every block keeps all of Bitcoin Core's rules. It has a coinbase that pays nobody, and what is paid
-/// to the watched script comes from the first block's coins, for on regtest coinbases have nothing to
-/// give after a month. A block follows from its height and the payment before.
+/// Every block satisfies all of Bitcoin Core's rules. Coinbases claim almost nothing: payments to
+/// the watched script use the first block's coins, because regtest's subsidy falls to zero after
+/// about 5,000 blocks. A block is determined by its height and the previous payment.
 public final class MadeChain {
   public struct Options: Equatable, Sendable {
     /// Blocks above the genesis block.
     public var blocks: UInt32
-    /// Outputs of a block that its filter shows. None makes the smallest filter there is.
+    /// Outputs per block that its filter contains. 0 makes the smallest possible filter.
     public var outputs = 0
-    /// Every so many blocks there is an output for `script` too; 0: nowhere.
+    /// Every this many blocks there is also an output for `script`; 0: never.
     public var paidEvery: UInt32 = 0
     public var script: [UInt8] = []
 
@@ -22,38 +22,38 @@ public final class MadeChain {
 
   public let options: Options
   public let network = Network.regtest
-  /// By height, the genesis block first, 80 bytes each.
+  /// By height from the genesis block on, 80 bytes each.
   public private(set) var headerBytes: [UInt8] = []
   public private(set) var hashes: [Bytes32] = []
-  /// BIP157's, by height.
+  /// BIP157's filter headers, by height.
   public private(set) var filterHeaders: [Bytes32] = []
-  /// By height; empty where all but the first are the same.
+  /// By height; empty if all but the first are the same.
   private var filters: [[UInt8]] = []
-  /// Their hashes: a node has them in its index, too.
+  /// Their hashes, which a node also has in its index.
   private var filterHashes: [Bytes32] = []
   private let genesisFilter: BlockFilter
   private var heights: [Bytes32: UInt32] = [:]
-  /// Those that are no coinbase's, by height.
+  /// The payments (not coinbases), by height.
   private var payments: [UInt32: Transaction] = [:]
-  /// What the next payment spends, and how much that is.
+  /// The output that the next payment spends, and its amount.
   private var purse = (coin: OutPoint.coinbase, amountSat: 49 * Amount.satPerCoin)
 
-  /// Anybody's: needs no signature, nor a witness that a coinbase would have to commit to.
+  /// An anyone-can-spend script: needs neither a signature nor a witness commitment.
   private static let anybody: [UInt8] = [0x51]
   private static let paymentSat: UInt64 = 1000
-  /// Until a coinbase can be spent, the payment is in the block's own.
+  /// Below this height no coinbase is spendable: the payment is an output of the block's coinbase.
   private static let maturity: UInt32 = 100
 
-  /// What the genesis block's only output carries, of any network that shares Bitcoin's.
+  /// The script of the only output of Bitcoin's genesis block, which other networks share.
   private static let genesisScript =
     "4104678afdb0fe5548271967f1a67130b7105cd6a828e03909a67962e0ea1f61deb649f6bc3f4cef38c4f35504e5"
     + "1ec112de5c384df7ba0b8d578a4c702b6bf11d5fac"
-  /// The filter of a block without any script worth a filter: no elements.
+  /// The filter of a block without filterable scripts: no elements.
   private static let emptyFilter: [UInt8] = [0]
-  /// The newest block's time, whatever the length: a chain must not reach into the future.
+  /// The newest block's time, for any length: the chain must not reach into the future.
   private static let endSeconds: UInt32 = 1_760_000_000
 
-  /// Makes the chain: about a million blocks in some seconds.
+  /// Generates the chain: about a million blocks in a few seconds.
   public init(_ options: Options) {
     self.options = options
     let genesis = Transaction(
@@ -77,7 +77,7 @@ public final class MadeChain {
         version: 0x2000_0000, previous: hashes[Int(height) - 1],
         merkleRoot: MerkleTree.root(transactions.map { $0.txid }).root,
         time: network.genesis.time + height * spacing, bits: network.powLimitBits, nonce: 0)
-      // On regtest every second hash is good enough.
+      // On regtest every second hash meets the target.
       while !target.isMet(by: header.hash) { header.nonce += 1 }
       append(header, filter(header, transactions))
     }
@@ -114,12 +114,12 @@ public final class MadeChain {
     return height == 0 ? genesisFilter.encoded : MadeChain.emptyFilter
   }
 
-  /// What BIP157's `cfheaders` carries of that filter.
+  /// The hash of the filter, as in BIP157's `cfheaders`.
   public func filterHash(at height: UInt32) -> Bytes32 {
     filterHashes[isFiltered ? Int(height) : min(1, Int(height))]
   }
 
-  /// The whole block at a height above the genesis block's.
+  /// The whole block at a height above 0.
   public func block(at height: UInt32) -> Block {
     let start = Int(height) * BlockHeader.byteCount
     var reader = ByteReader(headerBytes, range: start..<(start + BlockHeader.byteCount))
@@ -132,7 +132,7 @@ public final class MadeChain {
     options.paidEvery > 0 && height % options.paidEvery == 0
   }
 
-  /// In the order of heights, as each payment spends what the one before left.
+  /// Call it in the order of heights, because each payment spends the rest of the previous one.
   private func makeTransactions(_ height: UInt32) -> [Transaction] {
     let coinbase = coinbase(height)
     if height == 1 { purse.coin = OutPoint(txid: coinbase.txid, index: 0) }
@@ -163,16 +163,16 @@ public final class MadeChain {
       outputs.append(
         TransactionOutput(amountSat: MadeChain.paymentSat, scriptPubKey: options.script))
     }
-    // An output there must be, and the filter leaves this one out.
+    // A coinbase needs an output; the filter leaves this one out.
     if outputs.isEmpty { outputs.append(TransactionOutput(amountSat: 0, scriptPubKey: [0x6a])) }
-    // BIP34: the height first. A coinbase's script has two bytes or more.
+    // BIP34: the height comes first. A coinbase's script has at least two bytes.
     let script = Script.number(Int64(height)) + [0x00]
     return Transaction(
       inputs: [TransactionInput(previous: .coinbase, scriptSig: script, sequence: 0xffff_ffff)],
       outputs: outputs)
   }
 
-  /// A P2WPKH script that nobody has the key of, another for every height and index.
+  /// A P2WPKH script without a known key, different for every height and index.
   private static func script(_ height: UInt32, _ index: UInt32) -> [UInt8] {
     var script: [UInt8] = [0x00, 0x14]
     script.reserveCapacity(22)

@@ -3,15 +3,15 @@ import Bytes
 import Crypto
 import Host
 
-/// Serves a ``MadeChain`` to light clients on 127.0.0.1: headers, blocks, BIP157's filters. A node
-/// that does nothing else, so that a measurement is the client's and not the node's.
+/// Serves a ``MadeChain`` to light clients on 127.0.0.1: headers, blocks, BIP157's filters. It does
+/// little work, so that a measurement shows the client and not the node.
 public final class MadeChainServer {
   public let chain: MadeChain
   private let reactor: Reactor
   private let listener: ListenerId
   private var framers: [ConnectionId: MessageFramer] = [:]
 
-  /// Listens on `port` of 127.0.0.1; 0 takes any that is free.
+  /// Listens on `port` of 127.0.0.1; 0 for any free port.
   public init(_ chain: MadeChain, port: UInt16) throws(HostError) {
     self.chain = chain
     var limits = Reactor.Limits()
@@ -20,10 +20,10 @@ public final class MadeChainServer {
     listener = try reactor.listen(on: .tcp(host: "127.0.0.1", port: port))
   }
 
-  /// Where clients connect.
+  /// The port for clients.
   public var port: UInt16 { reactor.address(of: listener)?.port ?? 0 }
 
-  /// Serves until `untilMs` (nil: for ever).
+  /// Serves until `untilMs` (nil: without limit).
   public func run(untilMs: UInt64? = nil) throws(HostError) {
     while let event = try reactor.next(untilMs: untilMs) {
       switch event {
@@ -82,7 +82,7 @@ public final class MadeChainServer {
     }
   }
 
-  /// The bytes are copied from where they lie: encoding would cost more than the client's check.
+  /// Copies the encoded bytes, because encoding would cost more than the client's check.
   private func sendHeaders(_ locator: [Bytes32], _ stop: Bytes32, _ connection: ConnectionId) {
     var start = 1
     for hash in locator {
@@ -110,7 +110,8 @@ public final class MadeChainServer {
     reactor.send(connection, frame.bytes)
   }
 
-  /// The heights that are asked for; what Bitcoin Core disconnects for ends the connection.
+  /// The requested heights; closes the connection for requests at which Bitcoin Core would
+  /// disconnect.
   private func heights(
     _ request: FilterRangeRequest, limit: UInt32, _ connection: ConnectionId
   ) -> ClosedRange<UInt32>? {

@@ -1,15 +1,15 @@
 import CSQLite
 
-/// The database of what peers can give again: headers, filter headers, what was learnt of peers.
-/// When it is damaged it is thrown away. A power cut may take its last commits back.
+/// The database of data that peers can provide again: headers, filter headers, known peers. A
+/// damaged file is deleted. A power failure may undo its last commits.
 public final class ChainCache {
   public let database: Database
   public let headers: HeaderStore
-  /// What was wrong with the former file, when it had to be thrown away.
+  /// What was damaged in the previous file, if it had to be deleted.
   public let damage: StorageError?
   private var loaded: StoredChain?
 
-  /// Version 1 had a row for each header. Nothing of it is taken over, but what was learnt of peers.
+  /// Version 1 had one row for each header. The migration keeps only the known peers.
   static let migrations = [
     """
     CREATE TABLE header (height INTEGER PRIMARY KEY);
@@ -19,7 +19,7 @@ public final class ChainCache {
     "DROP TABLE header; DROP TABLE base;" + HeaderStore.schema,
   ]
 
-  /// Opens or makes the file at `path`, and checks every header in it.
+  /// Opens or creates the file at `path`, and checks every header in it.
   public init(path: String) throws(StorageError) {
     var damage: StorageError?
     var opened: (database: Database, chain: StoredChain?)
@@ -37,8 +37,8 @@ public final class ChainCache {
     self.damage = damage
   }
 
-  /// Whether what cannot be opened is better thrown away. Flipped bits of the schema or of the
-  /// file's header come as errors of many kinds; and a later version's cache is of no use either.
+  /// Whether to delete a file that cannot be opened. Flipped bits in the schema or the file's
+  /// header cause many kinds of errors; a later version's cache is useless too.
   private static func isUseless(_ error: StorageError) -> Bool {
     switch error {
     case .damaged, .newerSchema: return true
@@ -59,15 +59,15 @@ public final class ChainCache {
     return (database, chain)
   }
 
-  /// The headers as they were when this was opened, and lets go of them: a check reads them all, and
-  /// whoever goes on from them should not wait for another reading.
+  /// Returns the headers read by the check at opening, once, and frees them. Saves the caller from
+  /// reading them again.
   public func takeLoaded() -> StoredChain? {
     let chain = loaded
     loaded = nil
     return chain
   }
 
-  /// Several changes as one commit.
+  /// Makes several changes in one commit.
   public func transaction<T>(
     _ body: () throws(StorageError) -> T
   ) throws(StorageError) -> T {

@@ -1,12 +1,12 @@
 import Bytes
 
-/// What is stored of one channel.
+/// The stored data of one channel.
 public struct ChannelRecord: Equatable, Sendable {
-  /// The channel's key: of a lease with several channels each has its own.
+  /// The channel's key: each channel of a lease has its own.
   public var contract: Bytes32
   /// The number of the last payment, 0 before the first.
   public var sequence: UInt64
-  /// What that payment adds up to.
+  /// The cumulative amount of that payment, in sat.
   public var amountSat: UInt64
   /// The channel's own document.
   public var state: [UInt8]
@@ -15,16 +15,16 @@ public struct ChannelRecord: Equatable, Sendable {
   public var isClosed: Bool
 }
 
-/// The state of payment channels: money. Every call that changes something is one commit that is on
-/// the disk before it returns, and what is stored never goes backwards.
+/// The state of payment channels, i.e. money. Every change is one commit, which is durable before
+/// the call returns, and the stored state never goes backwards.
 ///
-/// A payment is one statement that writes one page: boards store to flash, and a payment waits for
-/// the disk. So no former states are kept.
+/// A payment is one statement that writes one page, because small boards store to flash and each
+/// payment waits for the disk. Earlier states are not kept.
 public final class ChannelStore {
-  /// Bytes of a state, at most.
+  /// Largest state, in bytes.
   public static let stateLimit = 1_048_576
 
-  /// A table with row numbers: its pages take rows of up to 4,061 bytes whole.
+  /// A rowid table: its pages hold rows of up to 4,061 bytes without overflow pages.
   static let schema = """
     CREATE TABLE channel (
       id INTEGER PRIMARY KEY, contract BLOB NOT NULL UNIQUE, sequence INTEGER NOT NULL,
@@ -35,7 +35,7 @@ public final class ChannelStore {
   private static let columns = "contract, sequence, amount, state, updated, closed, sum"
 
   private let database: Database
-  /// Replaces an open channel's state, unless that would take it backwards.
+  /// Replaces an open channel's state, unless that would move it backwards.
   private let advancing: Statement
 
   init(_ database: Database) throws(StorageError) {
@@ -49,8 +49,8 @@ public final class ChannelStore {
       """)
   }
 
-  /// Stores a new channel, at sequence 0 and 0 sat. ``StorageError/exists`` when there is one of
-  /// this key, closed ones included.
+  /// Stores a new channel, at sequence 0 and 0 sat. Throws ``StorageError/exists`` if one of this
+  /// key exists, open or closed.
   public func open(
     _ contract: Bytes32, state: [UInt8], unixSeconds: UInt64
   ) throws(StorageError) {
@@ -63,8 +63,8 @@ public final class ChannelStore {
     }
   }
 
-  /// As ``update(_:sequence:amountSat:state:unixSeconds:)``, and begins a channel that is not stored:
-  /// what a channel that stores its state says, as it need not know whether it did so before.
+  /// Same as ``update(_:sequence:amountSat:state:unixSeconds:)``, but creates a channel that is not
+  /// stored yet. For a channel's `store` effect, which does not distinguish the two cases.
   public func store(
     _ contract: Bytes32, sequence: UInt64, amountSat: UInt64, state: [UInt8], unixSeconds: UInt64
   ) throws(StorageError) {
@@ -76,10 +76,10 @@ public final class ChannelStore {
     try insert(record)
   }
 
-  /// Stores the next state of a channel. ``StorageError/backwards(storedSequence:storedAmountSat:)``
-  /// when its sequence or its amount is below what is stored, or when the amount changes without the
-  /// sequence. The same sequence and amount again replace the state: the channel knows more than
-  /// its payments.
+  /// Stores the next state of a channel. Throws
+  /// ``StorageError/backwards(storedSequence:storedAmountSat:)`` if its sequence or amount is below
+  /// the stored one, or if the amount changes without the sequence. The same sequence and amount
+  /// may replace the state, because it holds more than payments.
   public func update(
     _ contract: Bytes32, sequence: UInt64, amountSat: UInt64, state: [UInt8], unixSeconds: UInt64
   ) throws(StorageError) {
@@ -91,7 +91,7 @@ public final class ChannelStore {
     throw ChannelStore.refusal(stored)
   }
 
-  /// The last state of a channel; after it nothing changes.
+  /// Stores the last state of a channel; afterwards it cannot change.
   public func close(
     _ contract: Bytes32, state: [UInt8], unixSeconds: UInt64
   ) throws(StorageError) {
@@ -113,7 +113,7 @@ public final class ChannelStore {
     return try statement.step() ? try record(statement) : nil
   }
 
-  /// All channels by key, the closed ones only when asked for.
+  /// All channels by key; closed ones only on request.
   public func all(includingClosed: Bool = false) throws(StorageError) -> [ChannelRecord] {
     let filter = includingClosed ? "" : "WHERE closed = 0"
     let statement = try database.prepare(
@@ -125,13 +125,13 @@ public final class ChannelStore {
 
   // MARK: Parts
 
-  /// Why an open channel's update changed nothing.
+  /// Why an update of an open channel changed nothing.
   private static func refusal(_ stored: ChannelRecord) -> StorageError {
     if stored.isClosed { return .closed }
     return .backwards(storedSequence: stored.sequence, storedAmountSat: stored.amountSat)
   }
 
-  /// One statement, and outside of a transaction one commit. False where it changed nothing.
+  /// One statement; outside of a transaction also one commit. False if it changed nothing.
   private func advance(_ record: ChannelRecord) throws(StorageError) -> Bool {
     try bind(record, to: advancing)
     try advancing.run()

@@ -1,5 +1,5 @@
-/// CRC-32 (ISO 3309, as in zip): SQLite finds broken structure, this finds broken content. It finds
-/// every flip of up to 32 neighbouring bits. It is no protection against forgery.
+/// CRC-32 (ISO 3309, as in zip). SQLite detects broken structure, this detects broken content:
+/// every burst error of up to 32 bits. It does not protect against forgery.
 struct Checksum {
   private var state: UInt32 = 0xffff_ffff
 
@@ -14,7 +14,7 @@ struct Checksum {
   }()
 
   mutating func add(_ bytes: [UInt8]) {
-    // The length keeps the border between two neighbouring columns.
+    // The length separates neighbouring columns.
     add(UInt64(bytes.count))
     addRaw(bytes)
   }

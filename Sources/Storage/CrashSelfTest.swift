@@ -1,12 +1,12 @@
 import CHost
 
-/// A ledger's files as a crash leaves them: copied while the ledger is open, the log whole, cut short and
-/// damaged. What SQLite makes of them is what was committed, up to the last commit that is whole.
+/// A ledger's files as a crash leaves them: copied while the ledger is open, with the log complete,
+/// truncated and damaged. SQLite must recover exactly the commits up to the last complete one.
 struct CrashSelfTest {
   private var folder = ""
 
   func holds() -> Bool {
-    // Whichever can be written on this machine.
+    // The first folder that is writable on this host.
     for folder in ["/tmp", "/dev/shm", "/run", "."] {
       let path = folder + "/zennet-self-test-\(host_pid())"
       if host_mkdir(path, 0o700) != 0 { continue }

@@ -3,12 +3,12 @@ import CSQLite
 
 /// One SQLite database file, in WAL mode, used by one process and one thread.
 public final class Database {
-  /// When a commit is on the disk.
+  /// When a commit is durable.
   public enum Durability: Sendable {
-    /// Before the commit returns: it survives a power cut. For money.
+    /// Before the commit returns: it survives a power failure. For money.
     case full
-    /// Later: a power cut may take the last commits back, but leaves the file whole. For what can
-    /// be fetched again, so that flash is written less. Nobody else can open the file meanwhile.
+    /// Later: a power failure may undo the last commits, but the file stays consistent. For data
+    /// that can be fetched again, to write less to flash. The file is locked exclusively meanwhile.
     case normal
   }
 
@@ -17,21 +17,21 @@ public final class Database {
   private var depth = 0
   private var isDoomed = false
 
-  /// Opens or makes the database at `path`, checks it, and brings its schema up to date.
+  /// Opens or creates the database at `path`, checks it, and migrates its schema.
   ///
   /// - Parameters:
   ///   - path: a file, or `:memory:`.
-  ///   - migrations: statements that lead from schema version *n* to *n + 1*; the version is kept in
-  ///     `user_version`. Entries are only ever added at the end. The static agent's SQLite knows no
-  ///     ALTER TABLE: what it knows is in `cross/zcross/libraries.py`.
-  ///   - mustExist: a file that is missing or holds nothing is an error.
+  ///   - migrations: statements from schema version *n* to *n + 1*; the version is kept in
+  ///     `user_version`. Only append entries. The static agent's SQLite has no ALTER TABLE; for its
+  ///     features see `cross/zcross/libraries.py`.
+  ///   - mustExist: a missing or empty file is an error.
   ///   - checksEverything: also compares indices with tables, which takes longer.
   public init(
     path: String, durability: Durability, migrations: [String], checksEverything: Bool = false,
     mustExist: Bool = false
   ) throws(StorageError) {
     var opened: OpaquePointer?
-    // One thread uses it: no locks within the process.
+    // Only one thread uses the database, so SQLite needs no mutexes.
     let flags =
       SQLITE_OPEN_READWRITE | SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_NOMUTEX
       | (mustExist ? 0 : SQLITE_OPEN_CREATE)
@@ -52,21 +52,21 @@ public final class Database {
     try checkSchema(migrations)
   }
 
-  // Statements that are alive still keep the connection until they go.
+  // Live statements keep the connection open until they are finalised.
   deinit { _ = sqlite3_close_v2(handle) }
 
   private func configure(_ durability: Durability) throws(StorageError) {
-    // A cache has no index of its log that other processes could read: each commit would wear flash
-    // with two pages more. Before anything else, as it decides how the log is opened.
+    // In exclusive mode SQLite keeps no shared-memory index of the log, which would cost two more
+    // pages of flash per commit. Must come first, because it determines how the log is opened.
     if durability == .normal { try execute("PRAGMA locking_mode = EXCLUSIVE") }
     try execute("PRAGMA trusted_schema = OFF")
     try execute("PRAGMA cell_size_check = ON")
-    // Agents have little memory, and rows are appended to more than they are looked for. Twenty pages
-    // are one allocation of SQLite's; of each more, musl's allocator makes eight KiB that it keeps.
+    // Agents have little memory, and appends are more frequent than look-ups. SQLite allocates 20
+    // pages at once; musl's allocator uses eight KiB for each further page, and keeps them.
     try execute("PRAGMA cache_size = 16")
     try execute("PRAGMA journal_mode = WAL")
     try execute("PRAGMA journal_size_limit = 1048576")
-    // What is replaced or deleted is overwritten: a job's secrets pass through here.
+    // Deleted and replaced content is overwritten: a task's secrets are stored here.
     if durability == .full { try execute("PRAGMA secure_delete = ON") }
     try execute(durability == .full ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL")
   }
@@ -92,8 +92,8 @@ public final class Database {
     }
   }
 
-  /// What the file says of its tables must be what the migrations say. SQLite checks no sums: with a
-  /// flipped bit in the words `PRIMARY KEY` it goes on, with a table of another kind.
+  /// The schema in the file must be that of the migrations. SQLite has no checksums: with a flipped
+  /// bit in the words `PRIMARY KEY` it would use a different kind of table.
   private func checkSchema(_ migrations: [String]) throws(StorageError) {
     var written: [UInt8] = []
     for migration in migrations { written += Array(migration.utf8) }
@@ -102,13 +102,13 @@ public final class Database {
     while try stored.step() {
       let sql = try stored.blob(0, limit: 65_536)
       if Database.count(of: sql, in: written) == 0 {
-        throw .damaged(path: path, detail: "what it says of its tables")
+        throw .damaged(path: path, detail: "its tables differ from the schema")
       }
       count += 1
     }
     let made = Database.count(of: Array("CREATE ".utf8), in: written)
     let dropped = Database.count(of: Array("DROP ".utf8), in: written)
-    if count != made - dropped { throw .damaged(path: path, detail: "the number of its tables") }
+    if count != made - dropped { throw .damaged(path: path, detail: "unexpected number of tables") }
   }
 
   private static func count(of part: [UInt8], in whole: [UInt8]) -> Int {
@@ -125,7 +125,7 @@ public final class Database {
     return statement.int64(0)
   }
 
-  /// Runs statements that return nothing of interest.
+  /// Runs statements without results.
   public func execute(_ sql: String) throws(StorageError) {
     let code = sqlite3_exec(handle, sql, nil, nil, nil)
     if code != SQLITE_OK { throw failure(code, "execute") }
@@ -135,11 +135,11 @@ public final class Database {
     try Statement(self, sql)
   }
 
-  /// How many rows the last statement that changes any has changed.
+  /// The number of rows that the last changing statement changed.
   var changedRows: Int { Int(sqlite3_changes(handle)) }
 
-  /// Everything that `body` stores is stored, or none of it. Calls may be nested: the outermost one
-  /// commits, unless one inside it threw.
+  /// Stores everything that `body` stores, or nothing. Calls may be nested: the outermost one
+  /// commits, unless an inner one threw.
   public func transaction<T>(
     _ body: () throws(StorageError) -> T
   ) throws(StorageError) -> T {
@@ -159,7 +159,7 @@ public final class Database {
     } catch {
       depth -= 1
       isDoomed = true
-      // An error may have rolled it back already.
+      // An error may already have rolled it back.
       if depth == 0 && sqlite3_get_autocommit(handle) == 0 {
         _ = sqlite3_exec(handle, "ROLLBACK", nil, nil, nil)
       }
@@ -173,7 +173,7 @@ public final class Database {
     if code != SQLITE_OK { throw failure(code, "checkpoint") }
   }
 
-  /// Removes the database file and what belongs to it. For caches only.
+  /// Removes the database file, its log and its index. For caches only.
   public static func remove(path: String) throws(StorageError) {
     guard let files = sqlite3_vfs_find(nil), let delete = files.pointee.xDelete else { return }
     let notThere = SQLITE_IOERR | (23 << 8)  // SQLITE_IOERR_DELETE_NOENT
@@ -183,7 +183,7 @@ public final class Database {
     }
   }
 
-  /// With what the system said, where SQLite only says that the disk failed.
+  /// Includes the system's error where SQLite only reports that the disk failed.
   func failure(_ code: Int32, _ operation: String) -> StorageError {
     let errno = sqlite3_system_errno(handle)
     let isSystems = [SQLITE_IOERR, SQLITE_CANTOPEN].contains(code & 255) && errno != 0

@@ -1,8 +1,8 @@
 import Bytes
 
-/// A signed document as it came: an offer, a contract, a report, a receipt.
+/// A signed document as received: an offer, a contract, a report, a receipt.
 public struct StoredDocument: Equatable, Sendable {
-  /// Which kind of document this is; the numbers are the caller's.
+  /// The kind of document; the caller assigns the numbers.
   public var kind: UInt32
   public var id: Bytes32
   /// Seconds since 1970.
@@ -19,7 +19,7 @@ public struct StoredDocument: Equatable, Sendable {
 
 /// Documents by kind and identifier.
 public final class DocumentStore {
-  /// Bytes of a document, at most.
+  /// Largest document, in bytes.
   public static let bodyLimit = 4_194_304
 
   static let schema = """
@@ -32,7 +32,7 @@ public final class DocumentStore {
 
   init(_ database: Database) { self.database = database }
 
-  /// Stores a document, or replaces the one with its kind and identifier.
+  /// Stores a document; replaces the one with its kind and identifier.
   public func put(_ document: StoredDocument) throws(StorageError) {
     if document.body.count > DocumentStore.bodyLimit {
       throw .tooLarge(bytes: document.body.count, limit: DocumentStore.bodyLimit)
@@ -54,8 +54,8 @@ public final class DocumentStore {
     return try statement.step() ? try document(statement) : nil
   }
 
-  /// The identifiers of a kind, the newest first, at most `limit`: who reads them one by one needs little
-  /// memory, and is not stopped by one that is damaged.
+  /// The identifiers of a kind, newest first, at most `limit`. Reading documents one by one needs
+  /// little memory, and one damaged document does not prevent reading the others.
   public func identifiers(kind: UInt32, limit: UInt32 = .max) throws(StorageError) -> [Bytes32] {
     let statement = try database.prepare(
       "SELECT id FROM document WHERE kind = ? ORDER BY time DESC, id LIMIT ?")
@@ -71,7 +71,7 @@ public final class DocumentStore {
     return found
   }
 
-  /// The identifiers of a kind between two, both included, in ascending order of their bytes.
+  /// The identifiers of a kind from `first` to `last`, inclusive, in ascending byte order.
   public func identifiers(
     kind: UInt32, from first: Bytes32, through last: Bytes32
   ) throws(StorageError) -> [Bytes32] {

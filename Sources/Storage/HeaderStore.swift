@@ -1,14 +1,14 @@
 import Bytes
 
-/// The tail of the header chain, as it is on disk.
+/// The stored end of the header chain.
 public struct StoredChain: Equatable, Sendable {
   /// The height of the first header.
   public var baseHeight: UInt32
-  /// What the caller wants to remember of the chain below it: its work.
+  /// The caller's record of the chain below: its work.
   public var workBefore: [UInt8]
-  /// Consecutive headers of 80 bytes, one behind the other, from `baseHeight` on.
+  /// Consecutive headers of 80 bytes, concatenated, from `baseHeight` on.
   public var headers: [UInt8]
-  /// Filter headers (BIP157) of the same heights, perhaps fewer.
+  /// Filter headers (BIP157) of the same heights, possibly fewer.
   public var filterHeaders: [Bytes32]
 
   public var headerCount: Int { headers.count / HeaderStore.headerBytes }
@@ -34,9 +34,9 @@ public final class HeaderStore {
     filters = HeightRows(database, table: "filters", width: 32)
   }
 
-  /// Stores headers, one behind the other, from `fromHeight` on; whatever is stored at and above is
-  /// dropped first, filter headers too. `workBefore` is kept when this is the lowest header that
-  /// there is. ``StorageError/gap(expected:offered:)`` when a height between would be missing.
+  /// Stores concatenated headers from `fromHeight` on; headers and filter headers at and above that
+  /// height are dropped first. `workBefore` is stored if this is the lowest header. Throws
+  /// ``StorageError/gap(expected:offered:)`` if a height in between would be missing.
   public func store(
     fromHeight: UInt32, _ bytes: [UInt8], workBefore: [UInt8]
   ) throws(StorageError) {
@@ -53,8 +53,8 @@ public final class HeaderStore {
     }
   }
 
-  /// Stores filter headers from `fromHeight` on, and forgets those above. Their block headers, and
-  /// the filter header before them, must be there.
+  /// Stores filter headers from `fromHeight` on, and drops those above. Their block headers, and
+  /// the filter header before them, must be stored.
   public func storeFilterHeaders(
     fromHeight: UInt32, _ filterHeaders: [Bytes32]
   ) throws(StorageError) {
@@ -74,11 +74,11 @@ public final class HeaderStore {
     }
   }
 
-  /// Forgets headers at and above `fromHeight`.
+  /// Drops headers at and above `fromHeight`.
   public func truncate(fromHeight: UInt32) throws(StorageError) {
     try database.transaction { () throws(StorageError) in
       guard let base = try base()?.height else { return }
-      // What a row still holds of dropped heights is nothing without what is above.
+      // The lowest row may hold dropped heights, which are useless without the headers above.
       try headers.truncate(fromHeight: fromHeight <= base ? 0 : fromHeight)
       try truncateFilters(fromHeight, base)
     }
@@ -88,7 +88,7 @@ public final class HeaderStore {
     try filters.truncate(fromHeight: fromHeight <= base ? 0 : fromHeight)
   }
 
-  /// Forgets headers below `belowHeight`; `workBefore` is of the chain below it.
+  /// Drops headers below `belowHeight`; `workBefore` is the work of the chain below it.
   public func drop(belowHeight: UInt32, workBefore: [UInt8]) throws(StorageError) {
     try database.transaction { () throws(StorageError) in
       try headers.drop(below: belowHeight)
@@ -97,7 +97,7 @@ public final class HeaderStore {
     }
   }
 
-  /// All that is stored; nil when there is nothing. Every row is checked:
+  /// All stored data; nil if there is none. Every row is checked; throws
   /// ``StorageError/damaged(path:detail:)``.
   public func load() throws(StorageError) -> StoredChain? {
     guard let next = try nextHeight() else { return nil }

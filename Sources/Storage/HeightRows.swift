@@ -1,8 +1,8 @@
-/// Values of one width by height, without gaps: so many in a row that a row nearly fills a page.
-/// What grows by one value rewrites one page, and what grows by thousands writes few rows. The lowest
-/// row may begin below what its owner still counts as kept, and whoever owns it knows from where on.
+/// Values of one width by height, without gaps; as many in a row as nearly fill a page. Appending
+/// one value rewrites one page; appending thousands writes few rows. The lowest row may include
+/// heights that its owner has dropped; the owner stores the base height.
 struct HeightRows {
-  /// 4,000 bytes, a checksum and a height are a cell that fits a page of 4,096.
+  /// 4,000 bytes, a checksum and a height make a cell that fits a page of 4,096 bytes.
   private static let rowBytes = 4000
 
   private let database: Database
@@ -21,7 +21,7 @@ struct HeightRows {
     self.width = width
   }
 
-  /// One above the highest value; nil when there is none.
+  /// One above the highest value; nil if there is none.
   func nextHeight() throws(StorageError) -> UInt32? {
     let statement = try database.prepare(
       "SELECT height, length(bytes) FROM " + table + " ORDER BY height DESC LIMIT 1")
@@ -32,7 +32,7 @@ struct HeightRows {
     return UInt32(truncatingIfNeeded: height + count / UInt64(width))
   }
 
-  /// Appends values; `fromHeight` is one above the highest that there is, if there is any.
+  /// Appends values; `fromHeight` must be one above the highest stored height, if there is one.
   func append(fromHeight: UInt32, _ bytes: [UInt8]) throws(StorageError) {
     let insert = try database.prepare("INSERT OR REPLACE INTO " + table + " VALUES (?, ?, ?)")
     var height = fromHeight
@@ -55,7 +55,7 @@ struct HeightRows {
     }
   }
 
-  /// Forgets values at and above `fromHeight`.
+  /// Drops values at and above `fromHeight`.
   func truncate(fromHeight: UInt32) throws(StorageError) {
     try delete("height >= ?", fromHeight)
     guard let last = try row(below: fromHeight) else { return }
@@ -65,7 +65,7 @@ struct HeightRows {
     try put(last.height, Array(last.bytes[..<kept]), update)
   }
 
-  /// Forgets rows that have nothing at or above `height`.
+  /// Drops rows whose heights are all below `height`.
   func drop(below height: UInt32) throws(StorageError) {
     if let next = try nextHeight(), next <= height {
       try delete("height < ?", height)
@@ -79,13 +79,13 @@ struct HeightRows {
     try delete("height < ?", UInt32(truncatingIfNeeded: start))
   }
 
-  /// All values from `baseHeight` on, each row of which is checked. Empty when there is none.
+  /// All values from `baseHeight` on; every row is checked. Empty if there is none.
   func load(baseHeight: UInt32) throws(StorageError) -> [UInt8] {
     let statement = try database.prepare(
       "SELECT height, bytes, sum FROM " + table + " ORDER BY height")
     var all: [UInt8] = []
     if let next = try nextHeight(), next > baseHeight {
-      // A damaged height is no reason to ask for gigabytes.
+      // A damaged height must not cause an allocation of gigabytes.
       all.reserveCapacity(min(Int(next - baseHeight), 16_384) * width)
     }
     var next: UInt64?

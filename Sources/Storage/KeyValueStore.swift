@@ -1,8 +1,8 @@
 import Bytes
 
-/// Small values by namespace and key, as settings, bans, a wallet's birthday.
+/// Small values by namespace and key, such as settings, bans, and a wallet's birth height.
 public final class KeyValueStore {
-  /// Bytes of a key and of a value, at most.
+  /// Largest key and largest value, in bytes.
   public static let keyLimit = 1024
   public static let valueLimit = 4_194_304
 
@@ -15,7 +15,7 @@ public final class KeyValueStore {
   private let database: Database
   private let space: UInt64
 
-  /// One of the namespaces of a database; which number means what is the caller's affair.
+  /// One namespace of a database; the caller assigns the numbers.
   init(_ database: Database, space: UInt32) {
     self.database = database
     self.space = UInt64(space)
@@ -62,7 +62,7 @@ public final class KeyValueStore {
     try statement.run()
   }
 
-  /// Everything of this namespace, by key.
+  /// All entries of this namespace, by key.
   public func all() throws(StorageError) -> [(key: [UInt8], value: [UInt8])] {
     let statement = try database.prepare(
       "SELECT key, value, sum FROM value WHERE space = ? ORDER BY key")
@@ -77,7 +77,7 @@ public final class KeyValueStore {
     return found
   }
 
-  /// Reads every value of every namespace, and throws when one is damaged.
+  /// Reads every value of every namespace; throws if one is damaged.
   static func checkAll(_ database: Database) throws(StorageError) {
     let statement = try database.prepare("SELECT DISTINCT space FROM value")
     while try statement.step() {
@@ -86,7 +86,7 @@ public final class KeyValueStore {
     }
   }
 
-  /// Keys as text are common.
+  /// Same, for a text key.
   public func put(_ key: String, _ value: [UInt8]) throws(StorageError) {
     try put(Array(key.utf8), value)
   }

@@ -1,8 +1,8 @@
 import CHost
 
-/// The database of what must not be lost: channels, signed documents, settings. Commits are on the
-/// disk before they return. When it is damaged, opening it fails and the file is left as it is:
-/// somebody has to look, since the state of money is never guessed.
+/// The database of data that must not be lost: channels, signed documents, settings. Commits are
+/// durable before they return. If the file is damaged, opening it fails and the file is left
+/// unchanged for the owner to examine, because the state of money is never guessed.
 public final class Ledger {
   public let database: Database
   public let channels: ChannelStore
@@ -12,12 +12,12 @@ public final class Ledger {
   private static let schema =
     ChannelStore.schema + DocumentStore.schema + KeyValueStore.schema + TaskRowStore.schema
 
-  /// Opens or makes the file at `path`, and checks every channel and value in it.
+  /// Opens or creates the file at `path`, and checks every channel and value in it.
   public init(path: String) throws(StorageError) {
     let isFile = path.utf8.first != 0x3a  // ":memory:"
     if isFile && Ledger.isMissing(path) {
       if !Ledger.isMissing(path + "-wal") {
-        throw .damaged(path: path, detail: "its log is there, and it is not")
+        throw .damaged(path: path, detail: "the file is missing, but its log exists")
       }
       try Ledger.make(path)
     }
@@ -31,7 +31,7 @@ public final class Ledger {
     try KeyValueStore.checkAll(database)
   }
 
-  /// What is there and cannot be looked at is not missing.
+  /// A file that exists but cannot be accessed does not count as missing.
   private static func isMissing(_ path: String) -> Bool {
     var size: UInt64 = 0
     var kind: Int32 = 0
@@ -40,8 +40,8 @@ public final class Ledger {
     return host_stat(path, &size, &kind, &mode, &modified) == -Int32(HOST_ENOENT)
   }
 
-  /// A new ledger appears at `path` whole or not at all. So a file there that holds nothing is one
-  /// that lost everything, and not one that a crash left unfinished.
+  /// A new ledger appears at `path` complete or not at all. An empty file there therefore has lost
+  /// its content, and is not the result of a crash during creation.
   private static func make(_ path: String) throws(StorageError) {
     let temporary = path + ".new"
     try Database.remove(path: temporary)
@@ -55,7 +55,7 @@ public final class Ledger {
     if synced < 0 { throw .notMade(path: path, errno: -synced) }
   }
 
-  /// Several changes, of several stores, as one commit.
+  /// Makes several changes, also of several stores, in one commit.
   public func transaction<T>(
     _ body: () throws(StorageError) -> T
   ) throws(StorageError) -> T {

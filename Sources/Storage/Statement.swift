@@ -1,6 +1,6 @@
 import CSQLite
 
-/// A prepared statement. Parameters count from 1, columns from 0, as SQLite counts them.
+/// A prepared statement. Parameters count from 1, columns from 0, as in SQLite.
 public struct Statement: ~Copyable {
   private let handle: OpaquePointer
   private let database: Database
@@ -19,7 +19,7 @@ public struct Statement: ~Copyable {
     if code != SQLITE_OK { throw database.failure(code, "bind") }
   }
 
-  /// SQLite's integers have a sign: a number above Int64.max is refused, so that order is kept.
+  /// SQLite's integers are signed: a number above Int64.max is refused, to keep the sort order.
   public borrowing func bind(_ index: Int32, _ value: UInt64) throws(StorageError) {
     if value > UInt64(Int64.max) { throw .outOfRange(value) }
     try bound(sqlite3_bind_int64(handle, index, Int64(value)))
@@ -28,7 +28,7 @@ public struct Statement: ~Copyable {
   public borrowing func bind(_ index: Int32, _ value: [UInt8]) throws(StorageError) {
     let copies = unsafeBitCast(-1, to: sqlite3_destructor_type.self)
     let code = value.withUnsafeBufferPointer { buffer -> Int32 in
-      // A null pointer would make it NULL: an empty blob is another thing.
+      // SQLite would bind a null pointer as NULL, not as an empty blob.
       guard let base = buffer.baseAddress, !buffer.isEmpty else {
         return sqlite3_bind_zeroblob(handle, index, 0)
       }
@@ -41,7 +41,7 @@ public struct Statement: ~Copyable {
     try bound(sqlite3_bind_null(handle, index))
   }
 
-  /// True when there is a row to be read.
+  /// True if there is a row to read.
   public borrowing func step() throws(StorageError) -> Bool {
     let code = sqlite3_step(handle)
     if code == SQLITE_ROW { return true }
@@ -49,7 +49,7 @@ public struct Statement: ~Copyable {
     throw database.failure(code, "step")
   }
 
-  /// Runs a statement that returns no rows, and makes it ready for the next time.
+  /// Runs a statement that returns no rows, and resets it.
   public borrowing func run() throws(StorageError) {
     do {
       _ = try step()
@@ -60,7 +60,7 @@ public struct Statement: ~Copyable {
     }
   }
 
-  /// Ready to be bound and stepped again; a statement that is not reset holds the database.
+  /// Prepares for the next binding and step; a statement that is not reset holds a lock.
   public borrowing func reset() {
     _ = sqlite3_reset(handle)
     _ = sqlite3_clear_bindings(handle)
@@ -72,7 +72,8 @@ public struct Statement: ~Copyable {
 
   borrowing func int64(_ column: Int32) -> Int64 { sqlite3_column_int64(handle, column) }
 
-  /// ``StorageError/damaged(path:detail:)`` for what ``bind(_:_:)-(_,UInt64)`` never stored.
+  /// Throws ``StorageError/damaged(path:detail:)`` for a value that ``bind(_:_:)-(_,UInt64)``
+  /// cannot have stored.
   public borrowing func u64(_ column: Int32) throws(StorageError) -> UInt64 {
     let value = sqlite3_column_int64(handle, column)
     if sqlite3_column_type(handle, column) != SQLITE_INTEGER || value < 0 {
@@ -86,7 +87,7 @@ public struct Statement: ~Copyable {
     let type = sqlite3_column_type(handle, column)
     let count = Int(sqlite3_column_bytes(handle, column))
     if (type != SQLITE_BLOB && type != SQLITE_TEXT) || count > limit {
-      throw .damaged(path: database.path, detail: "a column is not the bytes that it should be")
+      throw .damaged(path: database.path, detail: "a column has a wrong type or size")
     }
     guard count > 0, let start = sqlite3_column_blob(handle, column) else { return [] }
     return Array(UnsafeRawBufferPointer(start: start, count: count))

@@ -1,6 +1,7 @@
 import Bytes
 
-/// What SQLite must do for the stores, tried in memory, and after a crash in a folder for such things.
+/// Checks the properties of SQLite that the stores need, in memory, and after a crash in a
+/// temporary folder.
 public enum StorageSelfTest {
   public static func run(_ report: (StaticString, Bool) -> Void) {
     var sum = Checksum()
@@ -8,9 +9,9 @@ public enum StorageSelfTest {
     report("storage: CRC-32", sum.value == 0xcbf4_3926)
     report("storage: channels do not go backwards", (try? channelsHold()) ?? false)
     report("storage: headers are replaced and dropped", (try? headersHold()) ?? false)
-    report("storage: half a transaction is none", (try? transactionsHold()) ?? false)
+    report("storage: transactions are atomic", (try? transactionsHold()) ?? false)
     report("storage: amounts up to all coins", (try? amountsHold()) ?? false)
-    report("storage: what was committed survives a crash", CrashSelfTest().holds())
+    report("storage: commits survive a crash", CrashSelfTest().holds())
   }
 
   private static func channelsHold() throws(StorageError) -> Bool {

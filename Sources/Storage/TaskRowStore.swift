@@ -1,11 +1,11 @@
 import Bytes
 
-/// Small rows that belong to a contract, by number: what a provider keeps of a lease's tasks.
+/// Small numbered rows of a contract: a provider's records of a lease's tasks.
 public final class TaskRowStore {
-  /// Bytes of a row, at most.
+  /// Largest row, in bytes.
   public static let bodyLimit = 1_048_576
 
-  /// A row. An empty body stands for none.
+  /// A row. An empty body means that there is no row.
   public struct Row: Equatable, Sendable {
     public var number: UInt32
     public var body: [UInt8]
@@ -26,7 +26,7 @@ public final class TaskRowStore {
 
   init(_ database: Database) { self.database = database }
 
-  /// Puts rows, replacing those of the same number, and deletes those without a body: all or none, in one
+  /// Stores rows, replacing those of the same number, and deletes those with an empty body, in one
   /// commit.
   public func apply(_ contract: Bytes32, _ rows: [Row]) throws(StorageError) {
     try database.transaction { () throws(StorageError) in
@@ -36,7 +36,7 @@ public final class TaskRowStore {
     }
   }
 
-  /// All rows of a contract, by number.
+  /// All rows of a contract, in the order of their numbers.
   public func all(_ contract: Bytes32) throws(StorageError) -> [Row] {
     let statement = try database.prepare(
       "SELECT number, body, sum FROM task WHERE contract = ? ORDER BY number")

@@ -4,10 +4,10 @@ import ChainFollower
 import Host
 import LightClient
 
-/// A ``WalletOwner`` with a body: the folder that it is stored in, and the light client that it
-/// follows the chain with.
+/// A ``WalletOwner`` with its I/O: the folder that stores the wallet, and the light client that
+/// follows the chain.
 ///
-/// Several users may share one ``ChainFollower``: give every event to each of them.
+/// Several wallets may share one ``ChainFollower``: pass every event to each of them.
 public final class ChainWallet {
   public let folder: WalletFolder
   public let owner: WalletOwner
@@ -23,7 +23,7 @@ public final class ChainWallet {
 
   public var wallet: Wallet { owner.wallet }
 
-  /// The wallet has seen every block of the best chain, as far as peers are connected to tell.
+  /// The wallet has scanned every block of the best chain that the connected peers know.
   public var isSynced: Bool { owner.isWatching && follower.client.isSynced }
 
   /// Call once, before or after the follower's start.
@@ -32,7 +32,7 @@ public final class ChainWallet {
     try carryOut()
   }
 
-  /// To be called with every event of the follower, in order.
+  /// Call it with every event of the follower, in order.
   public func handle(_ event: LightClientEvent) throws(WalletFolderError) {
     do throws(WalletError) { try owner.chainTold(event, follower.client) } catch {
       throw .wallet(error)
@@ -40,12 +40,12 @@ public final class ChainWallet {
     try carryOut()
   }
 
-  /// Carries out what the owner asks for.
+  /// Carries out the owner's effects.
   public func carryOut() throws(WalletFolderError) {
     while let effect = owner.nextEffect() { try carryOut(effect) }
   }
 
-  /// For those who put the owner's effects in a row with their own.
+  /// Carries out one effect, for callers that interleave the owner's effects with their own.
   public func carryOut(_ effect: WalletEffect) throws(WalletFolderError) {
     switch effect {
     case .watch(let script, let height): follower.watch(script, fromHeight: height)
@@ -58,7 +58,7 @@ public final class ChainWallet {
 
   // MARK: Spending
 
-  /// What a transaction should pay now.
+  /// The fee rate for a transaction now.
   public var feeRateSatPerKvB: UInt64 {
     max(FeeRate.minSatPerKvB, follower.client.feeRateSatPerKvB)
   }
@@ -73,7 +73,7 @@ public final class ChainWallet {
     }
   }
 
-  /// Sends everything that can be spent to `script`.
+  /// Sends all spendable coins to `script`.
   public func sweep(
     to script: [UInt8], feeRateSatPerKvB: UInt64
   ) throws(WalletFolderError) -> Transaction {
@@ -82,7 +82,7 @@ public final class ChainWallet {
     }
   }
 
-  /// Funds channels.
+  /// Builds, signs and stores a funding of channels.
   public func fund(
     _ channels: [ChannelFunding], feeRateSatPerKvB: UInt64
   ) throws(WalletFolderError) -> Transaction {

@@ -3,20 +3,22 @@ import Bytes
 import Channel
 import Crypto
 
-/// What a funding transaction carries so that the phrase alone brings its channels back: one
-/// `OP_RETURN` output with 40 encrypted bytes a channel, in the order of the channels' outputs.
+/// The backup in a funding transaction from which the phrase alone can restore its channels: one
+/// `OP_RETURN` output with 40 encrypted bytes for each channel, in the order of the channels'
+/// outputs.
 ///
-/// A channel's script has a key of the provider and a height that no phrase can derive. Its entry is
-/// the provider's public key (33 bytes), the expiry height (u32) and the channel's index (u24), both
-/// little-endian, under the ChaCha20 key stream of a key that depends on the wallet, on the output
-/// point that the first input spends, and on every other output: no two transactions share it.
+/// A channel's script has a key of the provider and a height, which the phrase cannot derive. An
+/// entry is the provider's public key (33 bytes), the expiry height (u32) and the channel's index
+/// (u24), both little-endian, encrypted with ChaCha20. The encryption key depends on the wallet, on
+/// the output point that the first input spends, and on every other output, so that no two
+/// transactions share it.
 ///
-/// No checksum is needed: an entry is right when the script that follows from it is that of an
-/// output, which commits to all of it with 256 bits.
+/// No checksum is needed: an entry is right if the script derived from it is that of an output,
+/// which commits to all of it with 256 bits.
 public enum ChannelBackup {
   public static let bytesPerChannel = 40
 
-  /// What the phrase cannot derive of one channel.
+  /// The data of one channel that the phrase cannot derive.
   public struct Entry: Equatable, Sendable {
     /// Compressed public key, 33 bytes.
     public var providerKey: [UInt8]
@@ -31,7 +33,7 @@ public enum ChannelBackup {
     }
   }
 
-  /// The key for one transaction. `outputs` are all but the backup's own, in their order.
+  /// The key for one transaction. `outputs` are all but the backup's own, in order.
   static func key(
     secret: Bytes32, firstInput: OutPoint, outputs: [TransactionOutput]
   ) -> Bytes32 {
@@ -53,8 +55,8 @@ public enum ChannelBackup {
     return applyKeyStream(writer.bytes, key: key)
   }
 
-  /// Nil for data of another form; entries that can be of no channel are passed over. Whether the
-  /// others are right shows in the scripts that follow from them.
+  /// Nil for data of another form; impossible entries are skipped. Whether the others are right is
+  /// decided by comparing the scripts derived from them with the outputs.
   static func decode(_ data: [UInt8], key: Bytes32) -> [Entry]? {
     if data.isEmpty || data.count % bytesPerChannel != 0 { return nil }
     var reader = ByteReader(applyKeyStream(data, key: key))
@@ -73,16 +75,16 @@ public enum ChannelBackup {
     return entries
   }
 
-  /// ChaCha20 takes the key stream off as it puts it on. What authenticates is not wanted here.
+  /// ChaCha20 encrypts and decrypts with the same operation. The authentication tag is dropped.
   private static func applyKeyStream(_ bytes: [UInt8], key: Bytes32) -> [UInt8] {
     Array(ChaChaPoly.seal(bytes, key: key, counter: 0, associated: []).prefix(bytes.count))
   }
 
-  // MARK: What is relayed
+  // MARK: Relay limits
 
-  /// The most bytes of `OP_RETURN` scripts that nodes of this network can be counted on to relay:
-  /// Bitcoin Core up to version 29 relays 83, and the large networks are full of it; ZenCoin's own
-  /// networks run 30 or later.
+  /// The largest `OP_RETURN` script that nodes of this network relay: Bitcoin Core up to version 29
+  /// relays 83 bytes, and most nodes of the large networks run it; ZenCoin's own networks run
+  /// version 30 or later.
   public static func relayBytes(_ network: Network) -> Int {
     let isBusy =
       network.identity == Network.bitcoin.identity || network.identity == Network.testnet4.identity
@@ -90,7 +92,7 @@ public enum ChannelBackup {
     return isBusy ? 83 : 100_000
   }
 
-  /// How many channels one funding can have where nodes relay `relayBytes` of `OP_RETURN`: 2 for 83.
+  /// How many channels one funding can have if nodes relay `relayBytes` of `OP_RETURN`: 2 for 83.
   public static func maxChannels(relayBytes: Int) -> Int {
     var count = max(0, relayBytes) / bytesPerChannel
     while count > 0 && scriptBytes(channels: count) > relayBytes { count -= 1 }
@@ -104,11 +106,11 @@ public enum ChannelBackup {
   }
 }
 
-// MARK: Finding channels again
+// MARK: Restoring channels
 
 extension ChannelBackup {
-  /// The channels that a transaction of the wallet funds, which its first input shows to be one:
-  /// those whose entry leads to the script of an output.
+  /// The channels that a transaction of the wallet funds: those whose entry, decrypted with the key
+  /// of the first input, leads to the script of an output.
   static func channels(
     in transaction: Transaction, txid: Bytes32, keys: WalletKeys
   ) throws(WalletError) -> [LockedChannel] {

@@ -11,7 +11,7 @@ struct ChannelBook: Sendable {
     for channel in channels { self.channels[channel.outPoint] = channel }
   }
 
-  /// The oldest funding first, unconfirmed ones last.
+  /// The channels, oldest funding first, unconfirmed ones last.
   var sorted: [LockedChannel] {
     channels.values.sorted { left, right in
       let heights = (left.fundingHeight ?? UInt32.max, right.fundingHeight ?? UInt32.max)
@@ -23,10 +23,10 @@ struct ChannelBook: Sendable {
     }
   }
 
-  /// What stands between the wallet and these coins is the provider's word or the expiry.
+  /// Channels with unspent coins, which only a close or the expiry releases.
   var locked: [LockedChannel] { sorted.filter { $0.spend == nil } }
 
-  /// Those whose coins may still move, reorganisations of `depth` blocks included.
+  /// Channels whose coins may still move, reorganisations of `depth` blocks included.
   func live(scannedHeight: UInt32, depth: UInt32) -> [LockedChannel] {
     sorted.filter { channel in
       guard let height = channel.spend?.height else { return true }
@@ -34,16 +34,16 @@ struct ChannelBook: Sendable {
     }
   }
 
-  // MARK: What happened
+  // MARK: Events
 
-  /// True when the channel was not known.
+  /// Returns false if the channel was known already.
   mutating func add(_ channel: LockedChannel) -> Bool {
     if channels[channel.outPoint] != nil { return false }
     channels[channel.outPoint] = channel
     return true
   }
 
-  /// The wallet made this transaction, or a block at `height` holds it.
+  /// Records a transaction that the wallet made, or that the block at `height` holds.
   mutating func note(_ transaction: Transaction, txid: Bytes32, height: UInt32?) {
     if channels.isEmpty { return }
     for index in transaction.outputs.indices {
@@ -53,14 +53,14 @@ struct ChannelBook: Sendable {
     for input in transaction.inputs {
       guard let channel = channels[input.previous] else { continue }
       if channel.spend?.txid == txid && height == nil { continue }
-      // A close never has a lock time; a refund cannot do without one.
+      // A close has no lock time; a refund must have one.
       let isRefund = transaction.lockTime != 0
       channels[input.previous]?.spend = LockedChannel.Spend(
         kind: isRefund ? .refund : .close, txid: txid, height: height)
     }
   }
 
-  /// These transactions will never confirm.
+  /// Removes transactions that will never confirm.
   mutating func drop(_ txids: Set<Bytes32>) {
     if txids.isEmpty { return }
     for (outPoint, channel) in channels {
@@ -72,7 +72,7 @@ struct ChannelBook: Sendable {
     }
   }
 
-  /// The blocks at `height` and above left the chain. Closes of others are unproven again; those
+  /// The blocks at `height` and above left the chain. Closes by others are unconfirmed again; those
   /// that the wallet relays itself (`isRelayed`) wait for a block.
   mutating func disconnected(height: UInt32, isRelayed: (Bytes32) -> Bool) {
     for (outPoint, channel) in channels {

@@ -2,22 +2,22 @@ import Bitcoin
 import Bytes
 import Channel
 
-/// Which coins pay for a transaction.
+/// The selection of coins that pay for a transaction.
 struct CoinSelection: Equatable {
   var coins: [WalletCoin]
-  /// What goes back to the wallet; nil where nothing worth an output is left.
+  /// The change, in sat; nil if the rest is too small for an output.
   var changeSat: UInt64?
   var feeSat: UInt64
 
   /// Weight of a P2TR output.
   static let changeWeight: UInt64 = 43 * 4
-  /// More would come near the 400,000 units that peers relay.
+  /// More inputs would exceed the 400,000 weight units that peers relay.
   static let maxInputs = 1000
-  /// Steps of the search for an exact match before it gives up.
+  /// Steps of the search for an exact match before it stops.
   private static let maxSteps = 100_000
 
-  /// The most that an input weighs: 36 bytes of output point, 1 of empty script, 4 of sequence, and
-  /// the witness.
+  /// The largest weight of an input: 36 bytes of output point, 1 of empty script, 4 of sequence,
+  /// and the witness.
   static func inputWeight(_ chain: KeyPath.Chain) -> UInt64 {
     // A count, and one signature of 64 bytes with its length.
     if chain != .closeReturn { return 41 * 4 + 66 }
@@ -25,16 +25,16 @@ struct CoinSelection: Equatable {
     return 41 * 4 + 1 + 73 + 39
   }
 
-  /// What decides over a selection.
+  /// The parameters of a selection.
   struct Request {
-    /// What the outputs pay.
+    /// The sum of the outputs.
     var paidSat: UInt64
     /// Weight of the transaction without inputs and change; witness marker included.
     var baseWeight: UInt64
     /// ``FeeRate/minSatPerKvB`` to ``FeeRate/maxSatPerKvB``.
     var feeRateSatPerKvB: UInt64
-    /// Change is made wherever there is enough for it, though the amount could be matched: an own
-    /// output is what a child could speed the transaction up with.
+    /// Make change wherever there is enough for it, even if the amount could be matched: a child
+    /// can only speed up the transaction by spending an own output.
     var wantsChange = false
 
     func feeSat(_ coins: [WalletCoin], hasChange: Bool) -> UInt64 {
@@ -50,7 +50,7 @@ struct CoinSelection: Equatable {
   static func choose(
     _ candidates: [WalletCoin], _ request: Request
   ) throws(WalletError) -> CoinSelection {
-    // More than there are can only be said by a damaged file.
+    // A damaged file may state impossible amounts.
     var sum: UInt64 = 0
     for coin in candidates {
       sum += min(coin.amountSat, Amount.maxSat)
@@ -95,7 +95,7 @@ struct CoinSelection: Equatable {
       spendableSat: sum)
   }
 
-  /// To say what is needed there has to be an input.
+  /// An estimate of the needed amount requires at least one input.
   private static func leastCoins(_ coins: [WalletCoin]) -> [WalletCoin] {
     if !coins.isEmpty { return coins }
     return [
@@ -105,11 +105,12 @@ struct CoinSelection: Equatable {
   }
 
   /// Branch and bound: the first set whose surplus costs less than making and spending change.
-  /// Counts in parts of a sat, as weights are quarters of virtual bytes and rates count thousands.
+  /// Counts in 1/4000 sat, because weights are quarters of virtual bytes and rates are per
+  /// thousand.
   private static func exact(_ sorted: [WalletCoin], _ request: Request) -> CoinSelection? {
     let rate = request.feeRateSatPerKvB
     let unit: UInt64 = 4000
-    // Coins that cost more to spend than they are worth cannot help.
+    // Skip coins that cost more to spend than they are worth.
     let coins = sorted.filter { $0.amountSat * unit > inputWeight($0.path.chain) * rate }
     let worth = coins.map { $0.amountSat * unit - inputWeight($0.path.chain) * rate }
     var left = [UInt64](repeating: 0, count: coins.count + 1)
@@ -132,7 +133,7 @@ struct CoinSelection: Equatable {
         index += 1
         continue
       }
-      // Back to the last coin taken, and go on without it.
+      // Backtrack to the last coin taken, and continue without it.
       guard let last = chosen.popLast() else { return nil }
       sum -= worth[last]
       index = last + 1
@@ -140,7 +141,7 @@ struct CoinSelection: Equatable {
     return nil
   }
 
-  /// Without change: what is left over is fee.
+  /// Without change: the surplus is fee.
   private static func finish(_ coins: [WalletCoin], _ request: Request) -> CoinSelection? {
     var sum: UInt64 = 0
     for coin in coins { sum += coin.amountSat }

@@ -27,7 +27,7 @@ struct ExtendedKey: Equatable, Sendable {
     }
   }
 
-  /// The child of this index; with ``hardened`` added, no public key can lead to it.
+  /// The child of this index; with ``hardened`` added, a public key cannot derive it.
   func child(_ index: UInt32) throws(WalletError) -> ExtendedKey {
     var writer = ByteWriter(reserving: 37)
     if index >= ExtendedKey.hardened {

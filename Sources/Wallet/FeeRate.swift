@@ -1,11 +1,11 @@
-/// Fee rates in sat per 1000 virtual bytes (kvB): networks with rates below 1 sat/vB need them.
+/// Fee rates in sat per 1000 virtual bytes (kvB), because some networks have rates below 1 sat/vB.
 public enum FeeRate {
-  /// 0.1 sat/vB: less is relayed nowhere.
+  /// 0.1 sat/vB: the lowest rate that any network relays.
   public static let minSatPerKvB: UInt64 = 100
-  /// 10,000 sat/vB: more is a mistake.
+  /// 10,000 sat/vB: a higher rate is treated as a mistake.
   public static let maxSatPerKvB: UInt64 = 10_000_000
 
-  /// The fee of a transaction of this weight (BIP141): for whole virtual bytes, rounded up.
+  /// The fee of a transaction of this weight (BIP141): whole virtual bytes, rounded up.
   static func feeSat(weight: UInt64, rateSatPerKvB: UInt64) -> UInt64 {
     feeSat(virtualBytes: (weight + 3) / 4, rateSatPerKvB: rateSatPerKvB)
   }
@@ -18,8 +18,7 @@ public enum FeeRate {
     if satPerKvB < minSatPerKvB || satPerKvB > maxSatPerKvB { throw .feeRate(satPerKvB: satPerKvB) }
   }
 
-  /// Sat per virtual byte as a person writes it, with up to three decimals: "2", "0.1". Nil for
-  /// anything else.
+  /// Parses sat per virtual byte with up to three decimals: "2", "0.1". Nil for anything else.
   public static func parse(_ text: String) -> UInt64? {
     let parts = text.split(separator: ".", omittingEmptySubsequences: false)
     let isDigits = parts.allSatisfy { part in

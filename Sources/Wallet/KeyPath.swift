@@ -1,12 +1,12 @@
-/// Where a key of the wallet stands.
+/// The derivation path of a key of the wallet.
 public struct KeyPath: Hashable, Sendable {
   public enum Chain: UInt32, Sendable, CaseIterable {
-    /// Given to others: m/86'/coin'/0'/0/index (BIP86), taproot.
+    /// Addresses for others: m/86'/coin'/0'/0/index (BIP86), taproot.
     case receive = 0
     /// The wallet's own change: m/86'/coin'/0'/1/index, taproot.
     case change = 1
-    /// What the close of a channel returns: m/7263'/3'/index', where `index` is the channel's. A
-    /// script with a relative lock of one block (`ReturnScript`).
+    /// The wallet's output in a channel's close: m/7263'/3'/index', where `index` is the channel's.
+    /// A script with a relative lock of one block (`ReturnScript`).
     case closeReturn = 2
   }
 

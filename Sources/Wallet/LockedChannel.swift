@@ -2,10 +2,10 @@ import Bitcoin
 import Bytes
 import Channel
 
-/// A payment channel that the wallet funded, as far as the phrase and the chain have it: enough to
-/// see what becomes of its coins, and to take them back after the expiry.
+/// A payment channel that the wallet funded, with the data that the phrase and the chain provide:
+/// enough to track its coins, and to refund them after the expiry.
 public struct LockedChannel: Equatable, Sendable {
-  /// How the coins left it.
+  /// How the coins left the channel.
   public struct Spend: Equatable, Sendable {
     public enum Kind: UInt8, Sendable {
       /// Both keys signed.
@@ -17,7 +17,7 @@ public struct LockedChannel: Equatable, Sendable {
     public var kind: Kind
     /// Wire byte order.
     public var txid: Bytes32
-    /// Nil while it is in no block; then it is one that this wallet relays.
+    /// Nil while unconfirmed; then this wallet relays it.
     public internal(set) var height: UInt32?
   }
 

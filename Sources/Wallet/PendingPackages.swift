@@ -1,10 +1,10 @@
 import Bitcoin
 import Bytes
 
-/// The wallet's unconfirmed transactions as miners see them: each with everything that it needs to
-/// be confirmed.
+/// The wallet's unconfirmed transactions as miners evaluate them: each with its unconfirmed
+/// ancestors.
 struct PendingPackages {
-  /// Nodes take no more than 25 in a row.
+  /// Nodes accept chains of at most 25 unconfirmed transactions.
   static let maxAncestors = 24
 
   struct Member {
@@ -19,7 +19,7 @@ struct PendingPackages {
 
   private(set) var members: [Bytes32: Member] = [:]
 
-  /// Those that the wallet made and whose fee is known.
+  /// Transactions that the wallet made and whose fee is known.
   init(_ entries: some Sequence<WalletTransaction>) {
     var transactions: [Bytes32: Transaction] = [:]
     for entry in entries where entry.isOwn && entry.height == nil {
@@ -68,17 +68,17 @@ struct PendingPackages {
     return package
   }
 
-  /// The transaction and what spends its outputs, directly or not.
+  /// The transaction and its descendants.
   func descendants(of txid: Bytes32) -> [Bytes32] {
     members.keys.filter { ancestry(of: $0).contains(txid) }.sorted()
   }
 
-  /// The rate at which a miner takes the transaction: the best that any descendant offers.
+  /// The fee rate at which a miner selects the transaction: the best of any descendant's package.
   func rateSatPerKvB(of txid: Bytes32) -> UInt64 {
     descendants(of: txid).map { package(of: $0).rateSatPerKvB }.max() ?? 0
   }
 
-  /// Those that wait longer than they should for a rate of `rateSatPerKvB`, parents first.
+  /// Stuck transactions at a current rate of `rateSatPerKvB`, parents first.
   func stuck(scannedHeight: UInt32, rateSatPerKvB wanted: UInt64) -> [Bytes32] {
     var stuck: [(txid: Bytes32, depth: Int)] = []
     for member in members.values {
@@ -94,9 +94,9 @@ struct PendingPackages {
 
   /// When a transaction counts as stuck.
   enum Patience {
-    /// Blocks that were found without it.
+    /// Blocks mined without it.
     static let blocks: UInt32 = 2
-    /// It pays less than four fifths of what is asked now.
+    /// Its rate is below four fifths of the current rate.
     static let ratePart: UInt64 = 5
   }
 }

@@ -2,13 +2,13 @@ import Bytes
 import Crypto
 import Foundation
 
-/// A BIP39 phrase: random bytes as English words that can be written down.
+/// A BIP39 phrase: random bytes as English words.
 public struct Phrase: Equatable, Sendable {
   /// 16, 20, 24, 28 or 32 bytes.
   public let entropy: [UInt8]
   public let words: [String]
 
-  /// The words separated by blanks.
+  /// The words separated by spaces.
   public var text: String { words.joined(separator: " ") }
 
   /// From secret random bytes: 16 for 12 words, 32 for 24.
@@ -17,7 +17,7 @@ public struct Phrase: Equatable, Sendable {
       throw .entropyLength(entropy.count)
     }
     self.entropy = entropy
-    // Behind the entropy stands its checksum: one bit for every 32.
+    // The checksum follows the entropy: one bit for every 32.
     let bits = Phrase.bits(entropy) + Phrase.bits(Sha256.hash(entropy).array)
     let wordCount = entropy.count * 8 * 33 / 32 / 11
     words = (0..<wordCount).map { index in
@@ -26,7 +26,7 @@ public struct Phrase: Equatable, Sendable {
     }
   }
 
-  /// From words as a person writes them: any blanks between them, any case.
+  /// Parses words: any white space between them, any case.
   public init(_ text: String) throws(WalletError) {
     let words = text.lowercased().split(whereSeparator: \.isWhitespace).map(String.init)
     if words.count < 12 || words.count > 24 || words.count % 3 != 0 {
@@ -50,8 +50,8 @@ public struct Phrase: Equatable, Sendable {
     bytes.flatMap { byte in (0..<8).map { byte >> (7 - $0) & 1 == 1 } }
   }
 
-  /// 64 bytes from which all keys are derived. An optional passphrase makes another wallet of the
-  /// same words.
+  /// 64 bytes from which all keys are derived. A passphrase selects another wallet of the same
+  /// words.
   public func seed(passphrase: String = "") -> [UInt8] {
     let salt = "mnemonic" + passphrase.decomposedStringWithCompatibilityMapping
     return Hmac.pbkdf2Sha512(

@@ -1,10 +1,10 @@
-/// BIP39's English word list, in its order: a word's place is the eleven bits that it stands for.
-/// SHA-256 over the words, each followed by a newline:
+/// BIP39's English word list, in its order: a word's index is its eleven bits. SHA-256 over the
+/// words, each followed by a newline:
 /// 2f5eed53a4727b4bf8880d8f3f199efc90e58503646d9ff8eff3a2ed3b24dbda.
 enum PhraseWords {
   static let list: [String] = text.split(separator: " ").map(String.init)
 
-  /// The place of each word.
+  /// The index of each word.
   static let places: [String: Int] = Dictionary(
     uniqueKeysWithValues: list.enumerated().map { ($0.element, $0.offset) })
 

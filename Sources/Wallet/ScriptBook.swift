@@ -3,9 +3,9 @@ import Bytes
 /// A script to be watched from now on.
 public struct NewScript: Equatable, Sendable {
   public enum Kind: Equatable, Sendable {
-    /// Of an address that nobody was told before.
+    /// Of a new address.
     case address
-    /// Of a channel that a block showed: what closes it may be in that block already.
+    /// Of a channel found in a block: its close may be in the same block.
     case channel
   }
 
@@ -13,17 +13,17 @@ public struct NewScript: Equatable, Sendable {
   public var kind: Kind
 }
 
-/// The output scripts of the wallet's own keys, and which key each belongs to.
+/// The output scripts of the wallet's own keys, and the key of each.
 struct ScriptBook: Sendable {
-  /// Unused addresses, and channel indices, that are watched beyond the last used one.
+  /// Unused addresses and channel indices that are watched beyond the last used one.
   static let gapLimit: UInt32 = 20
-  /// Scripts are derived so many at a time beyond the gap, for each batch may cost a second look at
-  /// some blocks.
+  /// Scripts are derived in batches of this size beyond the gap, because each batch may cause a
+  /// second scan of some blocks.
   private static let batch: UInt32 = 20
 
-  /// A chain of addresses: from the first, without a hole.
+  /// A chain of addresses: consecutive indices from 0.
   struct Chain: Equatable, Sendable {
-    /// The first index that was never seen on the chain, and the first that was never handed out.
+    /// The first index without a payment on the chain, and the first that was never handed out.
     var firstUnused: UInt32 = 0
     var firstFresh: UInt32 = 0
     fileprivate(set) var scripts: [[UInt8]] = []
@@ -32,9 +32,9 @@ struct ScriptBook: Sendable {
   private let keys: WalletKeys
   private(set) var receive = Chain()
   private(set) var change = Chain()
-  /// The first index of a channel that was never handed out.
+  /// The first channel index that was never handed out.
   private(set) var nextChannel: UInt32 = 0
-  /// What closes return to, of the channels that matter: by their index.
+  /// The return scripts of the channels that are still relevant, by channel index.
   private var returns: [UInt32: [UInt8]] = [:]
   private var returnsEnd: UInt32 = 0
   private var paths: [[UInt8]: KeyPath] = [:]
@@ -47,8 +47,8 @@ struct ScriptBook: Sendable {
     self.receive = receive
     self.change = change
     self.nextChannel = nextChannel
-    // Those that were handed out last may be funded yet; what else still matters below is told with
-    // `addReturn`.
+    // The channels handed out last may still be funded; older ones that are still relevant are
+    // added with `addReturn`.
     returnsEnd = nextChannel > ScriptBook.gapLimit ? nextChannel - ScriptBook.gapLimit : 0
   }
 
@@ -85,7 +85,7 @@ struct ScriptBook: Sendable {
     }
   }
 
-  /// Derives what the close of this channel returns to; nil where that is known.
+  /// Derives the return script of this channel's close; nil if it is derived already.
   mutating func addReturn(_ index: UInt32) throws(WalletError) -> [UInt8]? {
     if returns[index] != nil || index > WalletKeys.maxChannelIndex { return nil }
     let path = KeyPath(.closeReturn, index)
@@ -95,7 +95,7 @@ struct ScriptBook: Sendable {
     return script
   }
 
-  // MARK: What is known
+  // MARK: Queries
 
   /// Every script to look for, in a fixed order.
   var all: [[UInt8]] {
@@ -104,7 +104,7 @@ struct ScriptBook: Sendable {
 
   func path(of script: [UInt8]) -> KeyPath? { paths[script] }
 
-  /// Nil for the return of a channel that no longer matters.
+  /// Nil for the return of a channel that is no longer relevant.
   func script(_ path: KeyPath) -> [UInt8]? {
     switch path.chain {
     case .receive: return ScriptBook.script(receive, path.index)
@@ -117,9 +117,9 @@ struct ScriptBook: Sendable {
     Int(index) < chain.scripts.count ? chain.scripts[Int(index)] : nil
   }
 
-  // MARK: Use
+  // MARK: Usage
 
-  /// The chain showed a payment to this key.
+  /// The chain has a payment to this key.
   mutating func markUsed(_ path: KeyPath) {
     switch path.chain {
     case .receive: ScriptBook.markUsed(&receive, path.index)
@@ -135,7 +135,7 @@ struct ScriptBook: Sendable {
 
   mutating func channelUsed(_ index: UInt32) { nextChannel = max(nextChannel, index + 1) }
 
-  /// The index of a channel that was never handed out; call ``extend()`` afterwards.
+  /// A channel index that was never handed out; call ``extend()`` afterwards.
   mutating func takeChannel() throws(WalletError) -> UInt32 {
     if nextChannel > WalletKeys.maxChannelIndex { throw .channelsUsedUp }
     nextChannel += 1
@@ -143,8 +143,8 @@ struct ScriptBook: Sendable {
   }
 
   /// An index that was not handed out before; call ``extend()`` afterwards. After ``gapLimit`` of
-  /// them without a payment the first unused one comes again, for a restored wallet would not look
-  /// further.
+  /// them without a payment the first unused one is reused, because a restored wallet would not
+  /// scan further.
   mutating func takeFresh(_ kind: KeyPath.Chain) -> KeyPath {
     KeyPath(
       kind,

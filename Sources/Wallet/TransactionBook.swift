@@ -12,14 +12,14 @@ struct TransactionBook: Sendable {
     for entry in entries { self.entries[entry.txid] = entry }
   }
 
-  /// Others' unconfirmed transactions.
+  /// Number of unconfirmed transactions made by others.
   var incomingCount: Int {
     entries.values.lazy.filter { $0.height == nil && !$0.isOwn }.count
   }
 
-  // MARK: Taking in
+  // MARK: Recording
 
-  /// A transaction as it is noted.
+  /// A transaction to record.
   struct Sighting {
     var transaction: Transaction
     var txid: Bytes32
@@ -30,11 +30,11 @@ struct TransactionBook: Sendable {
     var seenHeight: UInt32
   }
 
-  /// Takes in a transaction that spends or makes coins of the wallet; others leave no trace.
+  /// Records a transaction that spends or makes coins of the wallet; ignores others.
   ///
   /// - Parameters:
-  ///   - path: the key that an output's script belongs to.
-  ///   - channelSat: what an output holds that is a channel of the wallet's.
+  ///   - path: the key of an output's script.
+  ///   - channelSat: the amount of an output that is one of the wallet's channels.
   /// - Returns: the keys that were paid to.
   mutating func note(
     _ sighting: Sighting, path: ([UInt8]) -> KeyPath?, channelSat: (OutPoint) -> UInt64?
@@ -68,7 +68,7 @@ struct TransactionBook: Sendable {
     if spent.isAll && paidSat <= spent.coinsSat + spent.channelsSat {
       entry.feeSat = spent.coinsSat + spent.channelsSat - paidSat
     }
-    // What has to be relayed again needs its witnesses, and not every block brings them.
+    // Relaying it again needs its witnesses, which not every block includes.
     if entry.transaction?.hasWitness != true { entry.transaction = transaction }
     entries[sighting.txid] = entry
     return paidTo
@@ -104,7 +104,7 @@ struct TransactionBook: Sendable {
 
   // MARK: Conflicts
 
-  /// What the unconfirmed transactions spend, and which of them does.
+  /// The outputs that unconfirmed transactions spend, and the ids of those transactions.
   var pendingSpends: [OutPoint: [Bytes32]] {
     var spends: [OutPoint: [Bytes32]] = [:]
     for entry in entries.values where entry.height == nil {
@@ -115,8 +115,8 @@ struct TransactionBook: Sendable {
     return spends
   }
 
-  /// Forgets a transaction, the coins that it made, whatever spends those, and gives back the coins
-  /// that it spent. Returns everything that was forgotten.
+  /// Removes a transaction, its coins and whatever spends those, and frees the coins that it spent.
+  /// Returns the ids of all removed transactions.
   mutating func drop(_ txid: Bytes32) -> Set<Bytes32> {
     var dropped = Set<Bytes32>()
     var open = [txid]
@@ -138,8 +138,8 @@ struct TransactionBook: Sendable {
 
   // MARK: Blocks
 
-  /// The blocks at `height` and above left the chain. What they held is unconfirmed again; what
-  /// they mined is gone. Returns what was forgotten.
+  /// The blocks at `height` and above left the chain. Their transactions are unconfirmed again;
+  /// their coinbases are removed. Returns the removed ids.
   mutating func disconnected(height: UInt32) -> Set<Bytes32> {
     for (outPoint, coin) in coins {
       if let made = coin.height, made >= height {
@@ -163,8 +163,8 @@ struct TransactionBook: Sendable {
     return dropped
   }
 
-  /// Forgets the bytes of transactions that no reorganisation can bring back. Spent coins stay: a
-  /// block that is seen again for a later script would make them anew.
+  /// Drops the bytes of transactions that are too deep for a reorganisation. Spent coins stay: a
+  /// rescan of their block for a later script would add them again as unspent.
   mutating func prune(buriedHeight: UInt32) {
     for (txid, entry) in entries where entry.transaction != nil {
       if let height = entry.height, height <= buriedHeight { entries[txid]?.transaction = nil }

@@ -1,33 +1,33 @@
 import Bitcoin
 import Bytes
 
-/// A transaction before its coins are chosen.
+/// A transaction before its coins are selected.
 struct TransactionDraft {
-  /// Beyond this a funding would come near the 400,000 units of weight that peers relay.
+  /// A funding of more channels would exceed the 400,000 weight units that peers relay.
   static let maxChannels = 500
 
   var outputs: [TransactionOutput]
-  /// What one more output carries, where it is not empty.
+  /// The content of an additional backup output; without entries there is none.
   var backup: [ChannelBackup.Entry] = []
   var feeRateSatPerKvB: UInt64
   var wantsChange = false
   var includesUnconfirmed = true
 
-  /// What is paid, then the place of the backup.
+  /// The paid outputs, then a placeholder for the backup.
   var allOutputs: [TransactionOutput] {
     if backup.isEmpty { return outputs }
     let data = [UInt8](repeating: 0, count: backup.count * ChannelBackup.bytesPerChannel)
     return outputs + [TransactionOutput(amountSat: 0, scriptPubKey: Script.opReturn(data))]
   }
 
-  /// Confirmed coins where they suffice: what waits with others waits longer.
+  /// Uses confirmed coins if they suffice: unconfirmed ones would delay the transaction.
   func select(
     confirmed: [WalletCoin], unconfirmed: [WalletCoin]
   ) throws(WalletError) -> CoinSelection {
     try FeeRate.check(feeRateSatPerKvB)
     let paidSat = try check()
     let all = allOutputs
-    // The marker and the flag of a witness are two units; the change may lengthen the count.
+    // The witness marker and flag are two units; the change may lengthen the count.
     let bytes = Transaction(inputs: [], outputs: all).bytes().count
     let request = CoinSelection.Request(
       paidSat: paidSat, baseWeight: UInt64(bytes * 4 + 2 + (all.count == 252 ? 8 : 0)),
@@ -43,7 +43,8 @@ struct TransactionDraft {
     return try CoinSelection.choose(confirmed + unconfirmed, request)
   }
 
-  /// Puts the encrypted backup in its place; all other outputs, and the first input, are final.
+  /// Replaces the placeholder by the encrypted backup; all other outputs, and the first input, are
+  /// final.
   func encrypt(_ outputs: inout [TransactionOutput], firstInput: OutPoint, secret: Bytes32) {
     let empty = allOutputs[allOutputs.count - 1]
     guard let place = outputs.firstIndex(of: empty) else { return }
@@ -53,7 +54,7 @@ struct TransactionDraft {
     outputs[place].scriptPubKey = Script.opReturn(ChannelBackup.encode(backup, key: key))
   }
 
-  /// Everything that `coins` hold, less the fee.
+  /// The full amount of `coins`, less the fee.
   static func sweep(
     _ coins: [WalletCoin], to script: [UInt8], feeRateSatPerKvB: UInt64
   ) throws(WalletError) -> TransactionDraft {
@@ -100,8 +101,8 @@ struct TransactionDraft {
     return paidSat
   }
 
-  /// What peers relay at least: three times the cost of the output and its spending at 1 sat/vB
-  /// (Bitcoin Core's `GetDustThreshold` at its default rate).
+  /// The least amount that peers relay: three times the cost of the output and its spending at 1
+  /// sat/vB (Bitcoin Core's `GetDustThreshold` at its default rate).
   private static func leastSat(_ script: [UInt8]) -> UInt64 {
     if Script.isOpReturn(script) { return 0 }
     let size = 8 + (script.count < 253 ? 1 : 3) + script.count

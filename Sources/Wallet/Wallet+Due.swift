@@ -1,18 +1,17 @@
 import Bitcoin
 import Bytes
 
-/// Something that the wallet did by itself because it was due. The transaction is to be relayed once
-/// the wallet is stored.
+/// A transaction that the wallet made automatically. To be relayed once the wallet is stored.
 public struct WalletDeed: Equatable, Sendable {
   public enum Kind: Equatable, Sendable {
-    /// The coins of an expired channel were taken back.
+    /// The coins of an expired channel were refunded.
     case refund(OutPoint, capacitySat: UInt64)
     /// A channel was closed with the provider's signature, as the receipt allows.
     case close(OutPoint, capacitySat: UInt64)
     /// A child pays for its parent.
     case spedUp(Bytes32, feeSat: UInt64)
-    /// Another one that pays more takes the place of a payment that gave nothing back to the wallet,
-    /// so that no child could help.
+    /// A replacement with a higher fee. Used for a payment without an output of the wallet's, which
+    /// a child cannot speed up.
     case replaced(Bytes32, feeSat: UInt64)
   }
 
@@ -20,15 +19,16 @@ public struct WalletDeed: Equatable, Sendable {
   public var transaction: Transaction
 }
 
-/// What is due though nobody asked for it.
+/// Automatic transactions.
 extension Wallet {
-  /// Takes back what expired channels hold, sends the closes that are held, and speeds up what is
-  /// stuck: with children, or by replacing a payment that has no output of the wallet's. So a funding
-  /// is never replaced, nor what it spends: its id is in every payment of its channels.
+  /// Refunds expired channels, sends the closes that are held, and speeds up stuck transactions:
+  /// with children, or by replacing a payment that has no output of the wallet's. A funding and the
+  /// transactions that it spends are never replaced: every payment of its channels commits to its
+  /// id.
   ///
   /// - Parameters:
-  ///   - heldCloses: complete closes, by channel: where there is one it is sent, not a refund.
-  ///   - feeRateSatPerKvB: what a transaction should pay now.
+  ///   - heldCloses: complete closes, by channel: a channel that has one is closed, not refunded.
+  ///   - feeRateSatPerKvB: the current fee rate.
   public mutating func takeDue(
     heldCloses: [OutPoint: Transaction], feeRateSatPerKvB: UInt64, random: () -> Bytes32
   ) throws(WalletError) -> [WalletDeed] {
@@ -52,8 +52,8 @@ extension Wallet {
     return deeds + (try speedUp(feeRateSatPerKvB: rate, random: random))
   }
 
-  /// False where it is on its way already, or too late. A close of a higher rung takes the place of
-  /// one that waits.
+  /// False if the close is pending already, or too late. A close of a higher rung replaces a
+  /// pending one.
   private mutating func send(
     _ close: Transaction, of channel: LockedChannel
   ) throws(WalletError) -> Bool {
@@ -68,14 +68,14 @@ extension Wallet {
     return true
   }
 
-  /// At the least rate where the channel holds too little for the wanted one; nil where it does not
-  /// even hold that.
+  /// Uses the least fee rate if the channel holds too little for the wanted one; nil if even that
+  /// is too much.
   private mutating func refund(
     of channel: LockedChannel, feeRateSatPerKvB: UInt64
   ) throws(WalletError) -> Transaction? {
     for rate in [feeRateSatPerKvB, FeeRate.minSatPerKvB] {
       do {
-        // What fails uses up no address.
+        // A failed attempt must not use up an address.
         var trial = self
         let refund = try trial.buildRefund(of: channel, feeRateSatPerKvB: rate)
         self = trial
@@ -89,7 +89,7 @@ extension Wallet {
 
   // MARK: Children
 
-  /// A child costs at most this part of what its parents pay.
+  /// A child costs at most this part of its parents' payments (1/4).
   private static let mostPart: UInt64 = 4
 
   private mutating func speedUp(
@@ -101,7 +101,7 @@ extension Wallet {
       let packages = PendingPackages(book.entries.values)
       let stuck = packages.stuck(
         scannedHeight: scannedHeight ?? 0, rateSatPerKvB: feeRateSatPerKvB)
-      // One child may help several; what it did not help is not tried again.
+      // One child may help several; a transaction that it did not help is not tried again.
       guard let txid = stuck.first(where: { !tried.contains($0) }) else { return deeds }
       tried.insert(txid)
       if let plan = planChild(of: txid, packages, feeRateSatPerKvB) {
@@ -118,7 +118,7 @@ extension Wallet {
     of txid: Bytes32, _ packages: PendingPackages, _ feeRateSatPerKvB: UInt64
   ) -> (coins: [WalletCoin], feeSat: UInt64)? {
     let descendants = Set(packages.descendants(of: txid))
-    // The largest own output that nothing spends yet.
+    // The largest own output that is unspent.
     let coin = book.coins.values
       .filter { descendants.contains($0.outPoint.txid) && isSpendable($0) }
       .max { ($0.amountSat, $1.outPoint.index) < ($1.amountSat, $0.outPoint.index) }
@@ -150,11 +150,12 @@ extension Wallet {
 
   // MARK: Replacing
 
-  /// What a replacement pays for its own relay beyond what it replaces (BIP125, rule 4; Bitcoin Core
-  /// up to version 29).
+  /// The fee rate that a replacement pays in addition, for its own relay (BIP125, rule 4; Bitcoin
+  /// Core up to version 29).
   private static let incrementalSatPerKvB: UInt64 = 1000
 
-  /// Pays the same outputs from the same coins and more, where nothing depends on the transaction.
+  /// Pays the same outputs from the same coins and one more, if no other transaction depends on
+  /// this one.
   private mutating func replace(
     _ txid: Bytes32, _ packages: PendingPackages, _ feeRateSatPerKvB: UInt64, random: Bytes32
   ) throws(WalletError) -> WalletDeed? {
@@ -163,7 +164,8 @@ extension Wallet {
     else { return nil }
     let own = former.inputs.compactMap { book.coins[$0.previous] }
     let givesBack = book.coins.keys.contains { $0.txid == txid }
-    // Only what spends nothing but coins, and has no output of the wallet's or of a channel's.
+    // Only a transaction that spends own coins only, and has no output of the wallet or of a
+    // channel.
     if own.count != former.inputs.count || givesBack { return nil }
     if channelBook.channels.keys.contains(where: { $0.txid == txid }) { return nil }
     let spare = book.coins.values.filter { $0.height != nil && isSpendable($0) }

@@ -1,21 +1,21 @@
 import Bitcoin
 import Bytes
 
-/// What is known.
+/// Queries.
 extension Wallet {
-  /// All coins that are not spent, the oldest first.
+  /// All unspent coins, oldest first.
   public var unspentCoins: [WalletCoin] {
     book.coins.values.filter { $0.spentBy == nil }.sorted(by: Wallet.isOlder)
   }
 
-  /// Every output that pays to the wallet or is a channel of it, the oldest first: what the light
-  /// client has to be told after a restart (`LightClient.recall`).
+  /// Every output that pays to the wallet or is one of its channels, oldest first: to be passed to
+  /// the light client after a restart (`LightClient.recall`).
   public var knownOutputs: [(outPoint: OutPoint, script: [UInt8])] {
     var known: [(outPoint: OutPoint, script: [UInt8])] = []
     for coin in book.coins.values.sorted(by: Wallet.isOlder) {
       if let script = script(coin.path) { known.append((coin.outPoint, script)) }
     }
-    // The newest of them are kept there, and what becomes of a channel matters most.
+    // The light client keeps the newest ones, and channels matter most, so they come last.
     for channel in liveChannels { known.append((channel.outPoint, channel.scriptPubKey)) }
     return known
   }
@@ -29,15 +29,15 @@ extension Wallet {
 
   // MARK: Channels
 
-  /// The channels whose coins are neither closed nor refunded, the oldest first.
+  /// The channels that are neither closed nor refunded, oldest first.
   public var lockedChannels: [LockedChannel] { channelBook.locked }
 
-  /// Every channel that the wallet funded, also those that are over.
+  /// Every channel that the wallet funded, also those that have ended.
   public var channels: [LockedChannel] { channelBook.sorted }
 
   public func channel(_ outPoint: OutPoint) -> LockedChannel? { channelBook.channels[outPoint] }
 
-  /// Those whose end is not buried yet.
+  /// Channels whose end is not buried yet.
   var liveChannels: [LockedChannel] {
     channelBook.live(scannedHeight: scannedHeight ?? 0, depth: Wallet.buriedDepth)
   }
@@ -47,8 +47,8 @@ extension Wallet {
   func isSpendable(_ coin: WalletCoin) -> Bool {
     if coin.spentBy != nil { return false }
     guard let height = coin.height else {
-      // One's own change is as good as the transaction that made it. What a close returns is
-      // locked until the close is in a block.
+      // The wallet's own change is as safe as the transaction that made it. The return of a close
+      // is locked until the close is in a block.
       return coin.path.chain != .closeReturn
         && book.entries[coin.outPoint.txid]?.isOwn == true
     }
@@ -56,14 +56,14 @@ extension Wallet {
   }
 
   private func isMature(_ height: UInt32) -> Bool {
-    // The next block is the first in which it could be spent.
+    // The next block is the first that could hold the spend.
     UInt64(scannedHeight ?? 0) + 1 >= UInt64(height) + UInt64(Wallet.coinbaseMaturity)
   }
 
   public var balance: WalletBalance {
     var balance = WalletBalance()
     for coin in book.coins.values where coin.spentBy == nil {
-      // Wrapping, as only an invalid chain could have more coins than fit.
+      // Wrapping addition: only an invalid chain could overflow.
       if isSpendable(coin) {
         balance.spendableSat &+= coin.amountSat
       } else if coin.height != nil {
@@ -80,7 +80,7 @@ extension Wallet {
 
   // MARK: Transactions
 
-  /// The newest first: unconfirmed ones, then by falling height.
+  /// Newest first: unconfirmed ones, then by descending height.
   public var history: [WalletTransaction] {
     book.entries.values.sorted { left, right in
       let heights = (left.height ?? UInt32.max, right.height ?? UInt32.max)
@@ -90,7 +90,7 @@ extension Wallet {
 
   public func transaction(_ txid: Bytes32) -> WalletTransaction? { book.entries[txid] }
 
-  /// What each transaction of ``history`` is.
+  /// The kind of each transaction in ``history``.
   public var kinds: [Bytes32: WalletTransactionKind] {
     var kinds: [Bytes32: WalletTransactionKind] = [:]
     for entry in book.entries.values {
@@ -108,8 +108,8 @@ extension Wallet {
     return kinds
   }
 
-  /// The wallet's own transactions that are in no block yet: to be relayed again after a restart.
-  /// A transaction stands after those whose outputs it spends.
+  /// The wallet's own unconfirmed transactions, to be relayed again after a restart. Parents come
+  /// before their children.
   public var pendingTransactions: [Transaction] {
     var open = book.entries.values.filter { $0.isOwn && $0.height == nil }
       .sorted { $0.txid < $1.txid }
@@ -126,6 +126,6 @@ extension Wallet {
 }
 
 extension Transaction {
-  /// Whether an input takes an output of this transaction.
+  /// Whether an input spends an output of this transaction.
   func spends(_ txid: Bytes32) -> Bool { inputs.contains { $0.previous.txid == txid } }
 }

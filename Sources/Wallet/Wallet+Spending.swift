@@ -3,7 +3,7 @@ import Bytes
 import Channel
 import Crypto
 
-/// A channel that a funding opens: its terms, with the keys of this index of the wallet.
+/// A channel that a funding opens: its terms, with the wallet's keys of this index.
 public struct ChannelFunding: Equatable, Sendable {
   public var terms: ChannelTerms
   public var channelIndex: UInt32
@@ -13,26 +13,26 @@ public struct ChannelFunding: Equatable, Sendable {
     self.channelIndex = channelIndex
   }
 
-  /// The output that holds the channel.
+  /// The channel's output.
   public var output: TransactionOutput {
     TransactionOutput(amountSat: terms.capacitySat, scriptPubKey: terms.lock.scriptPubKey)
   }
 }
 
-/// What the wallet builds, it signs and remembers: coins are taken, change can be spent. Store the
-/// wallet, then relay the transaction, or give it up with ``abandon(_:)``. All inputs are segwit, so
-/// its id is final.
+/// The wallet signs and records each transaction that it builds: the coins are spent, the change is
+/// available. Store the wallet, then relay the transaction, or undo it with ``abandon(_:)``. All
+/// inputs are segwit, so its id is final.
 extension Wallet {
   // MARK: Payments
 
   /// Builds a payment.
   ///
   /// - Parameters:
-  ///   - outputs: what is paid, in any number; the change stands at a place that `random` picks.
+  ///   - outputs: any number; the change is inserted at a position chosen from `random`.
   ///   - feeRateSatPerKvB: ``FeeRate/minSatPerKvB`` to ``FeeRate/maxSatPerKvB``.
-  ///   - random: 32 fresh random bytes. Signatures do not depend on them being good.
-  ///   - includesUnconfirmed: whether the wallet's own unconfirmed change may be spent, where
-  ///     confirmed coins do not suffice.
+  ///   - random: 32 fresh random bytes. Signatures are secure even if they are weak.
+  ///   - includesUnconfirmed: whether the wallet's own unconfirmed change may be spent if confirmed
+  ///     coins do not suffice.
   public mutating func buildTransaction(
     outputs: [TransactionOutput], feeRateSatPerKvB: UInt64, random: Bytes32,
     includesUnconfirmed: Bool = true
@@ -43,11 +43,11 @@ extension Wallet {
     return try build(draft, random: random)
   }
 
-  /// Builds one transaction that opens channels, with what the phrase needs to find them again
-  /// (``ChannelBackup``). It has change wherever the coins allow, for only a child may speed it up:
-  /// every payment of its channels names its id.
+  /// Builds one transaction that opens channels, with the backup from which the phrase restores
+  /// them (``ChannelBackup``). It has change if the coins allow, because only a child can speed it
+  /// up: every payment of its channels commits to its id.
   ///
-  /// Throws `tooManyChannels` where nodes of the network would not relay the backup, and
+  /// Throws `tooManyChannels` if nodes of the network would not relay the backup, and
   /// `foreignChannel` for terms whose publisher or return key is not this wallet's.
   public mutating func buildFunding(
     _ channels: [ChannelFunding], feeRateSatPerKvB: UInt64, random: Bytes32
@@ -76,14 +76,14 @@ extension Wallet {
     return try build(draft, random: random)
   }
 
-  /// How many channels one funding can open on this network.
+  /// The most channels that one funding can open on this network.
   public static func maxChannels(_ network: Network) -> Int {
     min(
       ChannelBackup.maxChannels(relayBytes: ChannelBackup.relayBytes(network)),
       TransactionDraft.maxChannels)
   }
 
-  /// Everything that can be spent, less the fee, to one script.
+  /// Pays all spendable coins, less the fee, to one script.
   public mutating func buildSweep(
     to script: [UInt8], feeRateSatPerKvB: UInt64, random: Bytes32
   ) throws(WalletError) -> Transaction {
@@ -145,7 +145,7 @@ extension Wallet {
     return try finish([output], coins, random: random)
   }
 
-  /// Takes the place of an unconfirmed transaction: its coins and one more, its outputs and change.
+  /// A replacement of an unconfirmed transaction: its coins and one more, its outputs and change.
   mutating func buildReplacement(
     of txid: Bytes32, _ outputs: [TransactionOutput], _ coins: [WalletCoin], changeSat: UInt64,
     random: Bytes32
@@ -158,7 +158,7 @@ extension Wallet {
     return try finish(all, coins, random: random)
   }
 
-  /// Puts the inputs in, signs, and remembers.
+  /// Adds the inputs, signs, and records the transaction.
   private mutating func finish(
     _ outputs: [TransactionOutput], _ coins: [WalletCoin], random: Bytes32
   ) throws(WalletError) -> Transaction {

@@ -2,31 +2,31 @@ import Bitcoin
 import Bytes
 import Channel
 
-/// What a wallet owns and how it changes with the chain, without I/O.
+/// A wallet's coins, transactions and channels, and how blocks change them. No I/O.
 ///
-/// The driver watches ``watchedScripts`` with the light client, gives every matching block to
-/// ``blockConnected(height:block:)``, and watches the scripts that it returns from then on.
-/// ``WalletOwner`` does so for a program.
+/// The driver watches ``watchedScripts`` with the light client, passes every matching block to
+/// ``blockConnected(height:block:)``, and watches the scripts that it returns. ``WalletOwner`` does
+/// this for a program.
 public struct Wallet: Sendable {
-  /// Unused addresses, and channels, that are looked for beyond the last used one.
+  /// Unused addresses and channels that are watched beyond the last used one.
   public static let gapLimit = ScriptBook.gapLimit
-  /// Nodes forget a transaction that waited for two weeks.
+  /// Nodes drop transactions that are unconfirmed for two weeks.
   public static let mempoolBlocks: UInt32 = 2016
-  /// Blocks before a miner's coins may be spent.
+  /// Confirmations of a coinbase output before it may be spent.
   static let coinbaseMaturity: UInt32 = 100
-  /// What is deeper is not kept for reorganisations.
+  /// Deeper blocks are not expected to be reorganised.
   static let buriedDepth: UInt32 = 144
-  /// Others' unconfirmed payments that are remembered: anyone can invent them.
+  /// Most unconfirmed payments by others that are kept: anyone can forge them.
   static let maxIncoming = 256
 
   public let keys: WalletKeys
   public let network: Network
-  /// No block below can concern the wallet. Nil until it was looked up in the chain, for a wallet
-  /// that was made without one at hand.
+  /// The first height that may concern the wallet. Nil for a wallet created without a chain, until
+  /// the height is looked up.
   public private(set) var birthHeight: UInt32?
-  /// The height up to which blocks were looked through; nil before any was.
+  /// The height up to which blocks were scanned; nil before the first.
   public private(set) var scannedHeight: UInt32?
-  /// The last scanned blocks, ascending, to find where a chain was left while nobody looked.
+  /// The last scanned blocks, ascending, to find the fork after a reorganisation between two runs.
   private(set) var recentBlocks: [ScannedBlock] = []
 
   private(set) var scripts: ScriptBook
@@ -60,7 +60,7 @@ public struct Wallet: Sendable {
     }
   }
 
-  /// What ``init(_:keys:network:)`` takes.
+  /// The argument for ``init(_:keys:network:)``.
   var record: WalletRecord {
     WalletRecord(
       birthHeight: birthHeight, scannedHeight: scannedHeight, recentBlocks: recentBlocks,
@@ -69,25 +69,24 @@ public struct Wallet: Sendable {
       channels: Array(channelBook.channels.values))
   }
 
-  /// The birth of a new wallet was looked up in the chain.
+  /// Sets the birth height of a new wallet, once it is looked up in the chain.
   public mutating func setBirth(_ height: UInt32) { birthHeight = height }
 
   // MARK: Scripts
 
-  /// Every script to look for, in a fixed order.
+  /// Every script to watch, in a fixed order.
   public var watchedScripts: [[UInt8]] { scripts.all + liveChannels.map(\.scriptPubKey) }
 
   func script(_ path: KeyPath) -> [UInt8]? { scripts.script(path) }
 
-  /// The address to tell now: the first that was never paid to. The same until it is used.
+  /// The current address: the first without a payment. It stays the same until it is used.
   public var receiveScript: [UInt8] {
-    // Always derived, as the gap lies beyond it.
+    // Always derived: it is below the end of the gap.
     scripts.script(KeyPath(.receive, scripts.receive.firstUnused)) ?? []
   }
 
-  /// An address never told before. After ``gapLimit`` of them without a payment the first unused
-  /// one comes again, for a restored wallet would not look further. ``watchedScripts`` may have
-  /// grown afterwards.
+  /// A new address. After ``gapLimit`` of them without a payment the first unused one is reused,
+  /// because a restored wallet would not scan further. ``watchedScripts`` may grow.
   public mutating func freshReceiveScript() throws(WalletError) -> [UInt8] {
     try freshScript(.receive)
   }
@@ -99,15 +98,15 @@ public struct Wallet: Sendable {
   }
 
   /// The index of a new channel's keys: purposes `channel` and `closeReturn` of
-  /// ``WalletKeys/derivedSecret(_:index:)``. Store the wallet before the keys are told to anybody.
+  /// ``WalletKeys/derivedSecret(_:index:)``. Store the wallet before the keys are sent to a peer.
   public mutating func takeChannelIndex() throws(WalletError) -> UInt32 {
     let index = try scripts.takeChannel()
     _ = try scripts.extend()
     return index
   }
 
-  /// Another store has a channel of this index, which a wallet that was restored cannot know of
-  /// while it was not funded.
+  /// Another store has a channel of this index. A restored wallet cannot know an index whose
+  /// channel was not funded.
   public mutating func channelIndexUsed(_ index: UInt32) throws(WalletError) {
     if index > WalletKeys.maxChannelIndex { throw .channelsUsedUp }
     scripts.channelUsed(index)
@@ -117,8 +116,8 @@ public struct Wallet: Sendable {
   // MARK: Blocks
 
   /// A block that may concern the wallet, in any order and more than once. Returns scripts to watch
-  /// from now on. In a wallet that is being restored they may have been paid a little earlier
-  /// already: payments that waited, at most ``mempoolBlocks``, are confirmed in any order.
+  /// from now on. While a wallet is restored, these may have been paid up to ``mempoolBlocks``
+  /// earlier, because pending payments confirm in any order.
   public mutating func blockConnected(
     height: UInt32, block: Block
   ) throws(WalletError) -> [NewScript] {
@@ -126,7 +125,7 @@ public struct Wallet: Sendable {
     var pending = book.pendingSpends
     for transaction in block.transactions {
       let txid = transaction.txid
-      // Whatever spends the same coins will never confirm.
+      // Other spends of the same coins will never confirm.
       var losers = Set<Bytes32>()
       for input in transaction.inputs {
         losers.formUnion(pending[input.previous] ?? [])
@@ -139,7 +138,7 @@ public struct Wallet: Sendable {
     return added + (try scripts.extend())
   }
 
-  /// All blocks up to `height` were looked through.
+  /// All blocks up to `height` were scanned.
   public mutating func blockScanned(height: UInt32, hash: Bytes32) {
     scannedHeight = height
     recentBlocks.removeAll { $0.height >= height }
@@ -148,8 +147,8 @@ public struct Wallet: Sendable {
     if height > Wallet.buriedDepth { book.prune(buriedHeight: height - Wallet.buriedDepth) }
   }
 
-  /// The blocks at `height` and above left the chain. What they held is unconfirmed again; what
-  /// they mined is gone.
+  /// The blocks at `height` and above left the chain. Their transactions are unconfirmed again;
+  /// their coinbases are removed.
   public mutating func blockDisconnected(height: UInt32) {
     channelBook.drop(book.disconnected(height: height))
     channelBook.disconnected(height: height) { book.entries[$0]?.isOwn == true }
@@ -159,10 +158,10 @@ public struct Wallet: Sendable {
     }
   }
 
-  /// Compares what was scanned in an earlier run with the chain as it is now, and goes back to the
-  /// last block that both have. `blockHash` is nil above the tip; below `baseHeight`, where hashes
-  /// are no longer kept, no reorganisation is looked for.
-  /// Returns the height from which blocks have to be looked through.
+  /// Compares the blocks scanned in an earlier run with the current chain, and goes back to the
+  /// last common block. `blockHash` returns nil above the tip. Below `baseHeight`, where hashes are
+  /// no longer kept, no reorganisation is searched for. Returns the height from which blocks must
+  /// be scanned.
   public mutating func reconcile(
     baseHeight: UInt32, blockHash: (UInt32) -> Bytes32?
   ) -> UInt32 {
@@ -178,23 +177,23 @@ public struct Wallet: Sendable {
 
   // MARK: Transactions
 
-  /// A peer showed an unconfirmed transaction. Nothing about it is proven. Returns scripts to watch
+  /// A peer sent an unconfirmed transaction. Nothing about it is proven. Returns scripts to watch
   /// from now on.
   public mutating func transactionSeen(
     _ transaction: Transaction
   ) throws(WalletError) -> [NewScript] {
     let txid = transaction.txid
     if book.entries[txid] != nil || book.incomingCount >= Wallet.maxIncoming { return [] }
-    // Anyone can invent a transaction that names the wallet's coins, with worthless signatures: what
-    // spends them is believed from the wallet itself or from a block.
+    // Anyone can forge a transaction that spends the wallet's coins with invalid signatures: spends
+    // are accepted only from the wallet itself or from a block.
     for input in transaction.inputs where book.coins[input.previous] != nil { return [] }
-    // A close too is believed in a block; until then its output is one that may come.
+    // A close too is accepted only from a block; until then its output counts as incoming.
     let added = try note(transaction, txid: txid, height: nil, isOwn: false)
     return added + (try scripts.extend())
   }
 
-  /// Takes in a transaction that the wallet's owner made, or that another store kept when this
-  /// one's was lost: its coins are taken, and it is relayed until it confirms.
+  /// Records a transaction that the wallet's owner made, or that another store kept when this
+  /// wallet's file was lost: its coins are spent, and it is relayed until it confirms.
   public mutating func noteOwn(_ transaction: Transaction) throws(WalletError) {
     let txid = transaction.txid
     if book.entries[txid] != nil { return }
@@ -241,7 +240,7 @@ public struct Wallet: Sendable {
 
   mutating func drop(_ txid: Bytes32) { channelBook.drop(book.drop(txid)) }
 
-  /// Gives up an own transaction that never was relayed, or that peers refuse.
+  /// Undoes an own transaction that was never relayed, or that peers refuse.
   public mutating func abandon(_ txid: Bytes32) throws(WalletError) {
     guard let entry = book.entries[txid], entry.isOwn, entry.height == nil else {
       throw .notPending

@@ -1,14 +1,14 @@
 import Bytes
 import LightClient
 
-/// The chain as the wallet asks about it.
+/// The chain data that the wallet needs.
 public protocol WalletChain {
   var tipHeight: UInt32 { get }
   /// The lowest height whose hash is still kept.
   var baseHeight: UInt32 { get }
-  /// Everything that is watched was looked for up to here.
+  /// Blocks were searched for every watched script up to here.
   var scannedHeight: UInt32 { get }
-  /// What a transaction should pay now.
+  /// The current fee rate.
   var feeRateSatPerKvB: UInt64 { get }
   func blockHash(at height: UInt32) -> Bytes32?
   /// Seconds since 1970.
@@ -17,7 +17,7 @@ public protocol WalletChain {
 
 extension LightClient: WalletChain {}
 
-/// The chain for those who do not have the light client at hand.
+/// Chain data for callers without a light client.
 public struct WalletChainView: WalletChain {
   public var tipHeight: UInt32
   public var baseHeight: UInt32
@@ -37,6 +37,6 @@ public struct WalletChainView: WalletChain {
   }
 
   public func blockHash(at height: UInt32) -> Bytes32? { hash(height) }
-  /// Not known here: a wallet without a birth is to be given one (``WalletOwner/setBirth(_:)``).
+  /// Not available here: set a missing birth height with ``WalletOwner/setBirth(_:)``.
   public func time(at height: UInt32) -> UInt32? { nil }
 }

@@ -2,14 +2,14 @@ import Bitcoin
 import Bytes
 import Channel
 
-/// How a ``WalletRecord`` stands in a file: a version byte, whose wallet it is, then the fields in a
-/// fixed order; numbers little-endian, 0xffffffff for a height that is not known.
+/// The file format of a ``WalletRecord``: a version byte, the wallet's identity, then the fields in
+/// a fixed order; numbers little-endian, 0xffffffff for an unknown height.
 enum WalletDocument {
   static let version: UInt8 = 2
   static let maxCoins: UInt64 = 1_000_000
   static let maxEntries: UInt64 = 1_000_000
   static let maxChannels: UInt64 = 1_000_000
-  /// Each script costs time to derive.
+  /// Limit of derivation time.
   static let maxScripts: UInt32 = 100_000
   private static let none = UInt32.max
 
@@ -92,8 +92,8 @@ enum WalletDocument {
 
   // MARK: Reading
 
-  /// Reads what ``encode(_:keys:network:)`` wrote for the same keys and network. Throws `otherWallet`
-  /// for any other, `documentVersion` for one of another version, `document` for damage.
+  /// Decodes the output of ``encode(_:keys:network:)`` for the same keys and network. Throws
+  /// `otherWallet` for others, `documentVersion` for another version, `document` for damage.
   static func decode(
     _ document: [UInt8], keys: WalletKeys, network: Network
   ) throws(WalletError) -> WalletRecord {
@@ -169,7 +169,7 @@ enum WalletDocument {
   private static func chain(_ reader: inout ByteReader) throws(BytesError) -> ScriptBook.Chain {
     let start = reader.offset
     let chain = ScriptBook.Chain(firstUnused: try reader.u32le(), firstFresh: try reader.u32le())
-    // The gap limit keeps the two together.
+    // The gap limit bounds their difference.
     if chain.firstUnused > maxScripts || chain.firstFresh < chain.firstUnused
       || chain.firstFresh - chain.firstUnused > ScriptBook.gapLimit
     {
@@ -283,13 +283,13 @@ enum WalletDocument {
 }
 
 extension Wallet {
-  /// What ``init(document:keys:network:)`` reads. Without any key.
+  /// The input of ``init(document:keys:network:)``. Contains no key.
   public func encode() -> [UInt8] {
     WalletDocument.encode(record, keys: keys, network: network)
   }
 
-  /// Reads what ``encode()`` wrote for the same keys and network. Throws `otherWallet` for any
-  /// other, `documentVersion` for another program's, `document` for damage.
+  /// Decodes the output of ``encode()`` for the same keys and network. Throws `otherWallet` for
+  /// others, `documentVersion` for another version, `document` for damage.
   public init(document: [UInt8], keys: WalletKeys, network: Network) throws(WalletError) {
     let record = try WalletDocument.decode(document, keys: keys, network: network)
     try self.init(record, keys: keys, network: network)

@@ -1,19 +1,19 @@
 import Bytes
 
-/// Why the wallet refused.
+/// Why the wallet refused an operation.
 public enum WalletError: Error, Equatable {
-  /// A phrase that is none; see the case's own error.
+  /// An invalid phrase; see the case's own error.
   case phrase(PhraseError)
-  /// A key that the curve refuses: practically impossible, or damaged input.
+  /// A key that the curve does not allow: damaged input, or practically impossible.
   case key
-  /// Entropy of a phrase has 16 to 32 bytes, in steps of four.
+  /// A phrase's entropy must have 16 to 32 bytes, in steps of four.
   case entropyLength(Int)
   case noOutputs
-  /// An output so small that no peer relays it (counted from 0).
+  /// An output too small for peers to relay (counted from 0).
   case dustOutput(index: Int, amountSat: UInt64, leastSat: UInt64)
-  /// More coins than there are.
+  /// More coins than exist.
   case amountTooLarge
-  /// From ``FeeRate/minSatPerKvB`` to ``FeeRate/maxSatPerKvB``.
+  /// Outside ``FeeRate/minSatPerKvB`` to ``FeeRate/maxSatPerKvB``.
   case feeRate(satPerKvB: UInt64)
   /// Amounts and fee exceed what can be spent now.
   case insufficientFunds(neededSat: UInt64, spendableSat: UInt64)
@@ -21,13 +21,13 @@ public enum WalletError: Error, Equatable {
   case tooManyInputs(limit: Int)
   /// The transaction is not one of this wallet's, or is confirmed.
   case notPending
-  /// The keys of a channel are not this wallet's of the index that was named.
+  /// The keys of a channel are not this wallet's keys of the given index.
   case foreignChannel(index: UInt32)
-  /// A funding cannot carry the backup of so many channels: make several.
+  /// A funding cannot hold the backup of so many channels: make several.
   case tooManyChannels(count: Int, limit: Int)
-  /// The fee of a channel's refund is more than what is in the channel.
+  /// The fee of a channel's refund exceeds the channel's amount.
   case refundIsDust
-  /// All indices of channels were handed out.
+  /// All channel indices were handed out.
   case channelsUsedUp
   /// A wallet file that does not decode.
   case document(BytesError)
@@ -45,14 +45,14 @@ public enum WalletError: Error, Equatable {
     case .noOutputs: return "a payment needs an output"
     case .dustOutput(let index, let amountSat, let leastSat):
       return "output \(index + 1): \(amountSat) sat is below the \(leastSat) sat that peers relay"
-    case .amountTooLarge: return "more coins than there are"
+    case .amountTooLarge: return "more coins than exist"
     case .feeRate(let satPerKvB):
       return "a fee rate of \(FeeRate.text(satPerKvB)) is outside "
         + "\(FeeRate.text(FeeRate.minSatPerKvB)) to \(FeeRate.text(FeeRate.maxSatPerKvB))"
     case .insufficientFunds(let neededSat, let spendableSat):
       return "\(neededSat) sat are needed with the fee, \(spendableSat) sat can be spent now"
     case .tooManyInputs(let limit):
-      return "the coins are too small: more than \(limit) would be needed at once"
+      return "the coins are too small: more than \(limit) inputs would be needed"
     case .notPending: return "no such unconfirmed transaction of this wallet"
     case .foreignChannel(let index):
       return "the keys of a channel are not those of index \(index) of this wallet"
@@ -64,10 +64,10 @@ public enum WalletError: Error, Equatable {
       return "this phrase has no unused keys for channels left: move the coins to a new wallet"
     case .document(let error):
       return "the wallet's file `state` is damaged (\(error.message)); without it the wallet is "
-        + "found again from the phrase and the chain"
+        + "restored from the phrase and the chain"
     case .documentVersion(let version):
       return "the wallet's file `state` has version \(version), this program reads "
-        + "\(WalletDocument.version); without it the wallet is found again from the phrase and the "
+        + "\(WalletDocument.version); without it the wallet is restored from the phrase and the "
         + "chain"
     case .otherWallet: return "the wallet's file belongs to other keys or another network"
     }
@@ -87,7 +87,7 @@ public enum PhraseError: Error, Equatable {
     case .wordCount(let count): return "a phrase has 12, 15, 18, 21 or 24 words, not \(count)"
     case .unknownWord(let position, let word):
       return "word \(position + 1), \"\(word)\", is not in the list"
-    case .checksum: return "the phrase's checksum does not fit: a word is wrong or out of place"
+    case .checksum: return "the phrase's checksum does not match: a word is wrong or out of place"
     }
   }
 }

@@ -11,9 +11,9 @@ public enum WalletFolderError: Error, Equatable {
   case wallet(WalletError)
   /// There is no wallet at this path.
   case missing(path: String)
-  /// There is one already, and it is not written over.
+  /// A wallet exists already; it is not overwritten.
   case exists(path: String)
-  /// A line of the phrase file, counted from 1, that is not understood.
+  /// An invalid line of the phrase file, counted from 1.
   case line(path: String, number: Int)
 
   public var message: String {
@@ -29,31 +29,31 @@ public enum WalletFolderError: Error, Equatable {
   }
 }
 
-/// A wallet on disk: `phrase`, which is all that it takes to own the coins and is not encrypted
-/// (mode 600); `state`, what was learnt from the chain; `chain.db`, the light client's cache. One
-/// process at a time uses it.
+/// A wallet on disk: `phrase`, which suffices to spend the coins and is not encrypted (mode 600);
+/// `state`, the wallet's record of the chain; `chain.db`, the light client's cache. Only one
+/// process may use it at a time.
 public final class WalletFolder {
   public let path: String
   public let network: Network
   public let phrase: Phrase
   public let keys: WalletKeys
   public let cache: ChainCache
-  /// As it was on disk when the folder was opened.
+  /// The wallet as stored when the folder was opened.
   public let wallet: Wallet
-  /// When the phrase was made (seconds since 1970); 0 for one that may be of any age.
+  /// When the phrase was made (seconds since 1970); 0 if unknown.
   public let bornUnixSeconds: UInt64
   private let lock: FileLock
 
   private static let stateLimit = 256 << 20
 
-  /// Makes a wallet. `bornUnixSeconds` is 0 for a phrase that was used before.
+  /// Creates a wallet. `bornUnixSeconds` is 0 for a phrase that was used before.
   public static func create(
     path: String, phrase: Phrase, bornUnixSeconds: UInt64
   ) throws(WalletFolderError) {
     let file = path + "/phrase"
     if Files.exists(file) { throw .exists(path: file) }
     let text = """
-      # A Zennet wallet. Whoever reads the phrase owns the coins.
+      # A Zennet wallet. Anyone who reads the phrase can spend the coins.
       phrase = \(phrase.text)
       born = \(bornUnixSeconds)
 
@@ -119,7 +119,7 @@ public final class WalletFolder {
     return (phrase, born)
   }
 
-  /// Writes durably what ``Wallet/encode()`` gave.
+  /// Writes the output of ``Wallet/encode()`` durably.
   public func save(_ state: [UInt8]) throws(WalletFolderError) {
     do throws(HostError) {
       try Files.writeAtomically(path + "/state", state, mode: 0o600)

@@ -5,29 +5,29 @@ import Crypto
 
 /// The secrets of a wallet: one BIP86 account, and hardened keys beside it for other purposes.
 public struct WalletKeys: Sendable {
-  /// What a hardened key beside the account is for; part of its path, m/7263'/purpose'/index'.
+  /// The purpose of a hardened key beside the account; part of its path, m/7263'/purpose'/index'.
   public enum Purpose: UInt32, Sendable {
     /// The publisher's identity.
     case identity = 1
     /// The publisher's key of a channel.
     case channel = 2
-    /// What the close of a channel returns to.
+    /// The key of the wallet's output in a channel's close.
     case closeReturn = 3
-    /// Encrypts what the phrase cannot derive (``ChannelBackup``).
+    /// Encrypts the data that the phrase cannot derive (``ChannelBackup``).
     case backup = 4
   }
 
-  /// Indices of channels stay below: that many fit the backup in a funding.
+  /// The largest channel index that fits a funding's backup.
   public static let maxChannelIndex: UInt32 = (1 << 24) - 1
 
   private let master: ExtendedKey
   private let chains: [ExtendedKey]
   let backupSecret: Bytes32
 
-  /// Tells wallets apart without telling anything about their keys.
+  /// Identifies the wallet without revealing its keys.
   public let identity: Bytes32
 
-  /// - Parameter seed: what ``Phrase/seed(passphrase:)`` gives.
+  /// - Parameter seed: the output of ``Phrase/seed(passphrase:)``.
   public init(seed: [UInt8], network: Network) throws(WalletError) {
     let coin: UInt32 = network.rules == .bitcoin ? 0 : 1
     let hardened = ExtendedKey.hardened
@@ -56,7 +56,7 @@ public struct WalletKeys: Sendable {
       .secret
   }
 
-  /// A secret that the phrase brings back: m/7263'/purpose'/index'. `index` is below 2^31.
+  /// A secret that the phrase restores: m/7263'/purpose'/index'. `index` is below 2^31.
   public func derivedSecret(_ purpose: Purpose, index: UInt32) throws(WalletError) -> Bytes32 {
     try WalletKeys.secret(master, purpose, index)
   }
@@ -73,7 +73,7 @@ public struct WalletKeys: Sendable {
     try chains[Int(path.chain.rawValue)].child(path.index)
   }
 
-  /// The key of BIP341 that commits to no script, and its tweak.
+  /// The BIP341 output key that commits to no script, and its tweak.
   private static func outputKey(
     _ publicKey: [UInt8]
   ) throws(CryptoError) -> (key: Bytes32, tweak: Bytes32) {
@@ -97,7 +97,7 @@ public struct WalletKeys: Sendable {
   // MARK: Signing
 
   /// The witness of an input that spends an output of ``script(_:)``. `spent` are the outputs that
-  /// all inputs spend, in their order.
+  /// all inputs spend, in order.
   func witness(
     _ transaction: Transaction, inputIndex: Int, spent: [TransactionOutput], path: KeyPath,
     random: Bytes32
@@ -123,8 +123,8 @@ public struct WalletKeys: Sendable {
     throw .key
   }
 
-  /// A Schnorr signature of 64 bytes for the taproot output of ``script(_:)``, checked before it is
-  /// given.
+  /// A Schnorr signature of 64 bytes for the taproot output of ``script(_:)``, verified before it
+  /// is returned.
   func sign(
     _ digest: Bytes32, path: KeyPath, auxiliary: Bytes32
   ) throws(WalletError) -> [UInt8] {

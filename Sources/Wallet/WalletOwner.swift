@@ -2,17 +2,17 @@ import Bitcoin
 import Bytes
 import LightClient
 
-/// The one owner of a wallet in a program, for all runs in it. No I/O: it brings what the light
-/// client tells to the ``Wallet``, decides what is watched and stored and relayed, and takes what is
-/// due each time the chain is level with the peers.
+/// The only owner of a wallet in a program, shared by all runs in it. No I/O: it passes the light
+/// client's events to the ``Wallet``, decides what is watched, stored and relayed, and makes due
+/// transactions each time the chain is synced.
 ///
-/// **Order.** Take all effects after each call (``nextEffect()``). What is built is not relayed: the
-/// caller stores what it needs to go on (a channel's state), then carries out these effects, which
-/// store the wallet, then relays. Who died between has the transaction in its own store, and tells
-/// the wallet with ``noteOwn(_:)``.
+/// **Order.** Take all effects after each call (``nextEffect()``). A built transaction is not
+/// relayed yet: the caller first stores its own state (a channel's), then carries out these
+/// effects, which store the wallet, then relays. After a crash in between, the transaction is in
+/// the caller's store, which passes it to ``noteOwn(_:)``.
 public final class WalletOwner {
   public private(set) var wallet: Wallet
-  /// Complete closes that the publisher holds, by channel: they are sent in place of refunds. Set it
+  /// Complete closes that the publisher holds, by channel: they are sent instead of refunds. Set it
   /// before ``started(_:)``.
   public var heldCloses: [OutPoint: Transaction] = [:]
 
@@ -23,16 +23,16 @@ public final class WalletOwner {
   private var watched = Set<[UInt8]>()
   private var reserved: [WalletReservation: UInt64] = [:]
   private var nextReservation: UInt64 = 0
-  /// Whether blocks are looked through.
+  /// Whether blocks are scanned.
   public private(set) var isWatching = false
-  /// Something changed that is not stored; and how many blocks were scanned since.
+  /// Whether there are unsaved changes, and how many blocks were scanned since the last save.
   private var isDirty = false
   private var unsavedBlocks = 0
-  /// A long scan is stored now and then.
+  /// During a long scan the wallet is stored every this many blocks.
   private static let blocksBetweenStores = 2000
 
   /// - Parameters:
-  ///   - bornUnixSeconds: when the phrase was made; 0 for one that may be of any age.
+  ///   - bornUnixSeconds: when the phrase was made; 0 if unknown.
   ///   - random: fresh random bytes.
   public init(wallet: Wallet, bornUnixSeconds: UInt64, random: @escaping () -> Bytes32) {
     self.wallet = wallet
@@ -43,7 +43,7 @@ public final class WalletOwner {
   /// The next effect; nil when there is none.
   public func nextEffect() -> WalletEffect? { effects.isEmpty ? nil : effects.removeFirst() }
 
-  /// What was done by itself since this was asked last.
+  /// The automatic transactions since the last call.
   public func takeDeeds() -> [WalletDeed] {
     defer { deeds = [] }
     return deeds
@@ -51,11 +51,10 @@ public final class WalletOwner {
 
   // MARK: The chain
 
-  /// The height at which a new wallet begins (``birthHeight(_:_:)``), for who looked it up. Call it
-  /// before ``started(_:)``.
+  /// Sets the birth height of a new wallet (``birthHeight(_:_:)``). Call it before ``started(_:)``.
   public func setBirth(_ height: UInt32) { wallet.setBirth(height) }
 
-  /// Call once. The wallet goes back to where it and the chain agree.
+  /// Call once. The wallet goes back to the last block that it shares with the chain.
   public func started(_ chain: some WalletChain) {
     if wallet.birthHeight != nil { watchAll(chain) }
   }
@@ -71,13 +70,13 @@ public final class WalletOwner {
     store()
   }
 
-  /// Never twice, as a second time would take back the height of the first.
+  /// Watches a script once: a second call would replace the height of the first.
   private func watch(_ script: [UInt8], fromHeight: UInt32) {
     if !watched.insert(script).inserted { return }
     effects.append(.watch(script: script, fromHeight: fromHeight))
   }
 
-  /// To be called with every event of the light client, in order.
+  /// Call it with every event of the light client, in order.
   public func chainTold(
     _ event: LightClientEvent, _ chain: some WalletChain
   ) throws(WalletError) {
@@ -107,29 +106,29 @@ public final class WalletOwner {
     }
   }
 
-  /// From where a script that follows from a block at `height` is looked for.
+  /// The height from which a script that was found in a block at `height` is searched for.
   private static func lookBack(
     _ new: NewScript, _ height: UInt32, _ wallet: Wallet, _ chain: some WalletChain
   ) -> UInt32 {
-    // What closes a channel comes no earlier than what funds it.
+    // A channel's close cannot come before its funding.
     if new.kind == .channel { return height }
-    // While the wallet only follows the tip, addresses were watched before anyone was told.
+    // While the wallet follows the tip, addresses are watched before they are handed out.
     if height + 6 > chain.tipHeight { return chain.scannedHeight + 1 }
     let margin = Wallet.mempoolBlocks
     return max(wallet.birthHeight ?? 0, height > margin ? height - margin : 0)
   }
 
   private func scanned(_ height: UInt32, _ chain: some WalletChain) {
-    // After a reorganisation the height is gone, and an event about it is on its way.
+    // After a reorganisation the height is gone; an event about that follows.
     guard isWatching, let hash = chain.blockHash(at: height) else { return }
     wallet.blockScanned(height: height, hash: hash)
     unsavedBlocks += 1
     if isDirty || unsavedBlocks >= WalletOwner.blocksBetweenStores { store() }
   }
 
-  /// A new wallet has no past: blocks before its phrase was made are not looked through.
+  /// The birth height of a new wallet: blocks before its phrase was made need no scan.
   public static func birthHeight(_ bornUnixSeconds: UInt64, _ chain: some WalletChain) -> UInt32 {
-    // Header times may be wrong by two hours, and a clock may be too.
+    // Header times may be wrong by two hours, and the host's clock may be wrong too.
     let marginSeconds: UInt64 = 4 * 60 * 60
     let earliest = bornUnixSeconds > marginSeconds ? bornUnixSeconds - marginSeconds : 0
     var height = chain.tipHeight
@@ -139,14 +138,14 @@ public final class WalletOwner {
     return height
   }
 
-  /// What of the wallet is not stored yet is stored.
+  /// Stores all unsaved changes.
   public func store() {
     effects.append(.store(wallet.encode()))
     isDirty = false
     unsavedBlocks = 0
   }
 
-  // MARK: What is due
+  // MARK: Automatic transactions
 
   private func takeDue(_ chain: some WalletChain) throws(WalletError) {
     let done = try wallet.takeDue(
@@ -166,9 +165,9 @@ public final class WalletOwner {
     for script in wallet.watchedScripts { watch(script, fromHeight: chain.scannedHeight + 1) }
   }
 
-  // MARK: Coins that are promised
+  // MARK: Reservations
 
-  /// What can be spent and is promised to nobody.
+  /// The spendable amount that is not reserved, in sat.
   public var availableSat: UInt64 {
     let spendableSat = wallet.balance.spendableSat
     let promisedSat = promisedSat(without: nil)
@@ -181,8 +180,8 @@ public final class WalletOwner {
     return sum
   }
 
-  /// Keeps an amount, fees included, for what `reservation` is built from later. It does not outlive
-  /// the program. Throws `insufficientFunds`.
+  /// Reserves an amount, fees included, for a transaction built later. Reservations are not stored.
+  /// Throws `insufficientFunds`.
   public func reserve(_ amountSat: UInt64) throws(WalletError) -> WalletReservation {
     let availableSat = availableSat
     if amountSat > availableSat {
@@ -194,12 +193,12 @@ public final class WalletOwner {
     return reservation
   }
 
-  /// What is left of it can be spent by others.
+  /// Releases the rest of a reservation.
   public func release(_ reservation: WalletReservation) { reserved[reservation] = nil }
 
   // MARK: Building
 
-  /// The keys of a new channel. The effects store that they were handed out.
+  /// The keys of a new channel. The effects store that its index is used.
   public func takeChannelKeys(_ chain: some WalletChain) throws(WalletError) -> ChannelKeys {
     let index = try wallet.takeChannelIndex()
     let keys = ChannelKeys(
@@ -217,7 +216,7 @@ public final class WalletOwner {
     isDirty = true
   }
 
-  /// An address never told before. The effects store and watch it.
+  /// A new address. The effects store and watch it.
   public func freshReceiveScript(_ chain: some WalletChain) throws(WalletError) -> [UInt8] {
     let script = try wallet.freshReceiveScript()
     watchNewScripts(chain)
@@ -225,8 +224,9 @@ public final class WalletOwner {
     return script
   }
 
-  /// Builds a payment (``Wallet/buildTransaction(outputs:feeRateSatPerKvB:random:includesUnconfirmed:)``).
-  /// Without a reservation, what is reserved is left alone.
+  /// Builds a payment
+  /// (``Wallet/buildTransaction(outputs:feeRateSatPerKvB:random:includesUnconfirmed:)``). Without a
+  /// reservation, reserved coins are not used.
   public func build(
     outputs: [TransactionOutput], feeRateSatPerKvB: UInt64,
     from reservation: WalletReservation? = nil,
@@ -248,8 +248,7 @@ public final class WalletOwner {
     }
   }
 
-  /// Everything that can be spent, to one script. Throws `insufficientFunds` while anything is
-  /// reserved.
+  /// Pays all spendable coins to one script. Throws `insufficientFunds` while anything is reserved.
   public func buildSweep(
     to script: [UInt8], feeRateSatPerKvB: UInt64, _ chain: some WalletChain
   ) throws(WalletError) -> Transaction {
@@ -281,13 +280,13 @@ public final class WalletOwner {
     return transaction
   }
 
-  /// A transaction that another store kept: its coins are taken, and it is relayed.
+  /// Records a transaction that another store kept: its coins are spent, and it is relayed.
   public func noteOwn(_ transaction: Transaction) throws(WalletError) {
     try wallet.noteOwn(transaction)
     isDirty = true
   }
 
-  /// Gives up an unconfirmed transaction that was not relayed, or that peers refuse.
+  /// Undoes an unconfirmed transaction that was not relayed, or that peers refuse.
   public func abandon(_ txid: Bytes32) throws(WalletError) {
     try wallet.abandon(txid)
     effects.append(.forget(txid: txid))

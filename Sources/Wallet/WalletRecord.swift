@@ -2,10 +2,10 @@ import Bitcoin
 import Bytes
 import Channel
 
-/// What a wallet learnt, without any key: what its file holds.
+/// A wallet's stored data, without keys: the content of its file.
 ///
-/// A lost file costs a scan from the wallet's birth, and the memory of transactions that were not
-/// yet in a block.
+/// If the file is lost, the wallet is scanned again from its birth height, and unconfirmed
+/// transactions are lost.
 struct WalletRecord: Sendable {
   var birthHeight: UInt32?
   var scannedHeight: UInt32?

@@ -4,29 +4,29 @@ import Bytes
 /// A transaction that touches the wallet.
 public struct WalletTransaction: Equatable, Sendable {
   public let txid: Bytes32
-  /// Made by this wallet, as far as it remembers.
+  /// Made by this wallet, as far as its record goes back.
   public internal(set) var isOwn: Bool
   /// The block that holds it; nil while unconfirmed.
   public internal(set) var height: UInt32?
   /// The height up to which blocks were known when it was first seen.
   public internal(set) var seenHeight: UInt32
-  /// What it pays to the wallet, change included.
+  /// The amount paid to the wallet, change included.
   public internal(set) var receivedSat: UInt64
-  /// What it takes from the wallet's coins.
+  /// The amount of the wallet's coins that it spends.
   public internal(set) var spentSat: UInt64
-  /// Known where all inputs are the wallet's coins or its channels.
+  /// Known if all inputs are the wallet's coins or channels.
   public internal(set) var feeSat: UInt64?
-  /// Kept until it is buried: to be relayed again, and to see what conflicts with it.
+  /// Kept until it is buried, for relaying it again and for detecting conflicts.
   public internal(set) var transaction: Transaction?
 }
 
-/// What a transaction is to the wallet.
+/// What a transaction means for the wallet.
 public enum WalletTransactionKind: Equatable, Sendable {
-  /// Somebody paid.
+  /// A payment by others.
   case received
-  /// A payment to somebody.
+  /// A payment to others.
   case sent
-  /// Everything came back: a child that speeds up its parent.
+  /// A payment to the wallet itself: a child that speeds up its parent.
   case moved
   /// Opens channels.
   case funding(channels: Int)

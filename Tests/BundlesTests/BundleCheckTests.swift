@@ -55,6 +55,6 @@ struct BundleCheckTests {
     #expect(problem(bundle, diskMiB: 1) == "it: its files have more than 1 MiB (--disk)")
     #expect(
       problem(bundle, memoryMiB: 1)
-        == "it: its files have more than 1 MiB (--memory, of which files are a part)")
+        == "it: its files have more than 1 MiB (--memory, which includes files)")
   }
 }

@@ -149,12 +149,12 @@ struct FolderTarTests {
       let path = folder + "/tree"
       #expect(
         throws: BundlesError.usage(
-          "\(path): as a bundle it is larger than 299999 bytes, which is the most for a job")
+          "\(path): larger than 299999 bytes as a bundle, the limit for a task")
       ) { try FolderBundle.make(path, limit: 299_999) }
       try write(whole, to: folder + "/made")
       #expect(
         throws: BundlesError.usage(
-          "\(folder)/made: as a bundle it is larger than 1000 bytes, which is the most for a job")
+          "\(folder)/made: larger than 1000 bytes as a bundle, the limit for a task")
       ) { try FolderBundle.read(folder + "/made", limit: 1000) }
     }
   }

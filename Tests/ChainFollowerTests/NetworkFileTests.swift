@@ -102,7 +102,7 @@ import Testing
     let locked = "03a08601b175" + Self.key + "ac"
     let sequence = "0140b275" + Self.key + "ac"
     for (challenge, complaint) in [
-      (taproot, "taproot is not among a signet's rules"), (locked, "time locks (CLTV, CSV)"),
+      (taproot, "signets do not enforce taproot"), (locked, "time locks (CLTV, CSV)"),
       (sequence, "time locks (CLTV, CSV)"), ("6a", "OP_RETURN can never be satisfied"),
       ("6a04deadbeef", "OP_RETURN can never be satisfied"),
       ("0014" + String(repeating: "11", count: 20), "a signet's challenge must be"),

@@ -112,7 +112,7 @@ import Testing
       let (followed, bans) = followed(world, honest: tip, branch: branch)
       #expect(!world.forbidden.contains(followed))
       #expect(
-        bans == [.invalidHeader(.invalid("a header's difficulty is not what the rules ask for"))])
+        bans == [.invalidHeader(.invalid("a header's difficulty is not the required one"))])
     }
   }
 

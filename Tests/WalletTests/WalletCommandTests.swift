@@ -169,7 +169,7 @@ final class WalletCommandTests {
     let wrong = try wallet(
       "new", "--phrase-file", "-", input: (words + ["zoo"]).joined(separator: " "))
     #expect(wrong.status == 1)
-    #expect(wrong.errors.contains("checksum does not fit"))
+    #expect(wrong.errors.contains("checksum does not match"))
     let restored = try wallet(
       "new", "--phrase-file", "-", "--json", input: (words + ["about"]).joined(separator: " "))
     #expect(try restored.json()["phrase"] == nil)

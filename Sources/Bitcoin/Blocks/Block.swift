@@ -4,7 +4,7 @@ import Crypto
 /// A block: its header and all its transactions, the coinbase first.
 public struct Block: Equatable, Sendable {
   public static let maxBytes = 4_000_000
-  /// The least bytes that a transaction takes, which bounds how many a block can hold.
+  /// The smallest transaction, in bytes; limits how many a block can hold.
   private static let minTransactionBytes = 60
 
   public var header: BlockHeader
@@ -27,7 +27,7 @@ public struct Block: Equatable, Sendable {
     return writer.bytes
   }
 
-  /// Reads one block; for `keepsWitness` see ``Transaction``'s decoder.
+  /// Decodes one block; for `keepsWitness` see ``Transaction``'s decoder.
   public static func decode(
     _ reader: inout ByteReader, keepsWitness: Bool = true
   ) throws(BytesError) -> Block {

@@ -8,7 +8,7 @@ public struct BlockHeader: Equatable, Sendable {
   public var version: Int32
   public var previous: Bytes32
   public var merkleRoot: Bytes32
-  /// Seconds since 1970, unsigned: good until 2106.
+  /// Seconds since 1970, unsigned: valid until 2106.
   public var time: UInt32
   /// The target in compact form (nBits).
   public var bits: UInt32

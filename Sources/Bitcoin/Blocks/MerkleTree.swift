@@ -4,7 +4,7 @@ import Crypto
 /// Bitcoin's merkle tree over transaction ids.
 public enum MerkleTree {
   /// The root, and whether two equal neighbours were hashed together at some level. Such a list can
-  /// be stretched without changing the root (CVE-2012-2459), so a block that shows it is refused.
+  /// be extended without changing the root (CVE-2012-2459), so its block is refused.
   public static func root(_ leaves: [Bytes32]) -> (root: Bytes32, isMalleated: Bool) {
     if leaves.isEmpty { return (.zero, false) }
     var level = leaves
@@ -32,8 +32,8 @@ public enum MerkleTree {
 }
 
 extension Block {
-  /// True when the transactions are the ones that the header commits to, and no other list could be.
-  /// A transaction of 64 bytes without witness could pass for an inner node, so it is refused too.
+  /// True if the header commits to exactly these transactions. A transaction of 64 bytes without
+  /// witness could be taken for an inner node, so it is refused too.
   public var hasValidMerkleRoot: Bool {
     if transactions.isEmpty { return false }
     var ids: [Bytes32] = []

@@ -1,17 +1,17 @@
 import Bytes
 import Crypto
 
-/// BIP158's basic filter of a block: a Golomb-coded set of the scripts that its outputs carry and
-/// its inputs spend. It answers "perhaps" or "surely not".
+/// BIP158's basic filter of a block: a Golomb-coded set of the scripts of its outputs and of the
+/// outputs that it spends. Matching has false positives, but no false negatives.
 public struct BlockFilter: Equatable, Sendable {
   /// The Golomb-Rice parameter: bits of a remainder.
   static let remainderBits = 19
-  /// One in this many strangers matches by chance.
+  /// A script that is not in the block matches with probability 1 in this number.
   static let inverseFalsePositiveRate: UInt64 = 784_931
   /// An element takes at least one bit of quotient and its remainder.
   static let minElementBits = 20
 
-  /// As `cfilter` carries it: the number of elements, then the coded set.
+  /// The content of `cfilter`: the number of elements, then the coded set.
   public let encoded: [UInt8]
   /// Wire byte order.
   public let blockHash: Bytes32
@@ -21,11 +21,11 @@ public struct BlockFilter: Equatable, Sendable {
     self.blockHash = blockHash
   }
 
-  /// SHA-256d of the encoded filter: what `cfheaders` carries.
+  /// SHA-256d of the encoded filter, as in `cfheaders`.
   public var hash: Bytes32 { Sha256.double(encoded) }
 
-  /// BIP157's chain of filters: SHA-256d of this filter's hash and the header before. Zero stands
-  /// before the genesis block.
+  /// BIP157's filter header: SHA-256d of this filter's hash and the previous header. Zero before
+  /// the genesis block.
   public func header(previous: Bytes32) -> Bytes32 {
     BlockFilter.header(filterHash: hash, previous: previous)
   }
@@ -89,9 +89,9 @@ public struct BlockFilter: Equatable, Sendable {
 
   // MARK: Matching
 
-  /// Whether any of `scripts` may be in the block. False is certain. The filter is read as a
-  /// stream, only as far as the answer needs; a filter that breaks off before that, or that claims
-  /// more elements than its bytes can hold, is malformed.
+  /// Whether any of `scripts` may be in the block. False is certain. The filter is decoded only as
+  /// far as needed. A filter that ends too early, or that claims more elements than its bytes can
+  /// hold, is malformed.
   public func matches(anyOf scripts: [[UInt8]]) throws(BitcoinError) -> Bool {
     try decoding { () throws(BytesError) in
       var cursor = try FilterCursor(encoded)
@@ -114,8 +114,8 @@ public struct BlockFilter: Equatable, Sendable {
     }
   }
 
-  /// Reads the whole filter, and refuses one that is cut short or goes on after its end.
-  /// Returns the number of elements.
+  /// Decodes the whole filter, and refuses one that is truncated or has trailing bytes. Returns the
+  /// number of elements.
   @discardableResult
   public func validate() throws(BitcoinError) -> Int {
     try decoding { () throws(BytesError) in

@@ -1,9 +1,9 @@
 import Bytes
 
-/// Walks over a filter's values in ascending order without unpacking them.
+/// Iterates over a filter's values in ascending order, without decoding them all at once.
 struct FilterCursor {
   private let bytes: [UInt8]
-  /// Elements that the filter claims to have; its bytes can hold as many.
+  /// The number of elements that the filter claims; checked against its size.
   let count: Int
   private var left: Int
   private var byteOffset: Int
@@ -13,7 +13,7 @@ struct FilterCursor {
 
   init(_ encoded: [UInt8]) throws(BytesError) {
     var reader = ByteReader(encoded)
-    // Division before multiplication: 32-bit machines must not overflow.
+    // Divide before multiplying: a 32-bit host must not overflow.
     let limit = UInt64(encoded.count) * 8 / UInt64(BlockFilter.minElementBits)
     count = try reader.compactSize(limit: limit)
     bytes = encoded
@@ -74,14 +74,14 @@ struct FilterCursor {
     }
   }
 
-  /// After the last value only the padding of its byte may follow.
+  /// Checks that only the padding of the last byte follows the last value.
   func finish() throws(BytesError) {
     let end = bitOffset == 0 ? byteOffset : byteOffset + 1
     if end != bytes.count { throw BytesError.trailing(offset: end) }
   }
 }
 
-/// Packs bits, the most significant first.
+/// Packs bits, most significant first.
 struct BitWriter {
   private var bytes: [UInt8]
   private var current: UInt8 = 0

@@ -8,7 +8,7 @@ public struct ChainWork: Equatable, Comparable, Sendable {
 
   public init(_ value: UInt256) { self.value = value }
 
-  /// The work of one block: 2^256 / (target + 1). Zero for bits that are no target.
+  /// The work of one block: 2^256 / (target + 1). Zero if the bits are not a valid target.
   public init(bits: UInt32) {
     guard let target = Target(bits: bits) else {
       self.value = .zero
@@ -18,19 +18,19 @@ public struct ChainWork: Equatable, Comparable, Sendable {
     self.value = ~target.value / (target.value &+ .one) &+ .one
   }
 
-  /// From 32 bytes, the most significant first, as Bitcoin Core shows it.
+  /// From 32 bytes, most significant first, as Bitcoin Core displays it.
   public init(bigEndian bytes: Bytes32) {
     self.value = UInt256(littleEndian: bytes.reversed)
   }
 
-  /// 32 bytes, the most significant first.
+  /// 32 bytes, most significant first.
   public var bigEndianBytes: Bytes32 { value.littleEndianBytes.reversed }
 
   public static func + (left: ChainWork, right: ChainWork) -> ChainWork {
     ChainWork(left.value &+ right.value)
   }
 
-  /// Zero where `right` is the greater.
+  /// Zero if `right` is greater.
   public static func - (left: ChainWork, right: ChainWork) -> ChainWork {
     left < right ? .zero : ChainWork(left.value &- right.value)
   }

@@ -1,13 +1,13 @@
 import Bytes
 
-/// The branch on which a header is judged: its parent's height, and the headers up to it.
+/// The branch on which a header is checked: its parent's height, and the headers up to it.
 public struct HeaderContext {
-  /// The height of the parent; the header judged stands one above.
+  /// The height of the parent; the checked header is one above.
   public let parentHeight: UInt32
-  /// The time of the header at a height of at most `parentHeight` on the parent's branch; nil where
-  /// it is no longer, or not yet, known.
+  /// The time of the header at a height of at most `parentHeight` on the parent's branch; nil if
+  /// that header is not kept, or not known yet.
   public let time: (UInt32) -> UInt32?
-  /// The same header's difficulty. No rule asks for more of what stands before a header.
+  /// The same header's difficulty. The rules need nothing else of earlier headers.
   public let bits: (UInt32) -> UInt32?
 
   public init(
@@ -22,27 +22,26 @@ public struct HeaderContext {
 /// The consensus rules for headers (Bitcoin Core's `pow.cpp` and `ContextualCheckBlockHeader`), as
 /// functions without state.
 ///
-/// A chain that starts at a checkpoint must start at a multiple of ``retargetInterval`` and keep
-/// the headers from the last such multiple on, and the eleven last ones; then every rule can be
-/// decided.
+/// A chain that starts at a checkpoint must start at a multiple of ``retargetInterval``, and keep
+/// the headers from the last such multiple on and the last eleven; then every rule can be checked.
 public enum HeaderRules {
   /// Blocks between two changes of difficulty.
   public static let retargetInterval: UInt32 = 2016
   static let targetSpacingSeconds: UInt32 = 10 * 60
-  /// A header's time may be ahead of ours by two hours.
+  /// The most by which a header's time may be ahead of the local clock.
   public static let futureLimitSeconds: UInt64 = 2 * 60 * 60
-  /// BIP94: the first block of a period may be older than its parent by ten minutes at most.
+  /// BIP94: the first block of a period may be at most ten minutes older than its parent.
   static let maxTimewarpSeconds: UInt32 = 600
   static let medianSpan: UInt32 = 11
 
-  /// Every rule but the future limit, which is not the header's fault and passes with time: see
-  /// ``isFromFuture(_:nowSeconds:)``. The caller has found the parent by hash, and may give the
-  /// header's own hash where it is known already.
+  /// Checks every rule except the future limit, which a valid header meets later: see
+  /// ``isFromFuture(_:nowSeconds:)``. The caller has found the parent by hash, and may pass the
+  /// header's own hash if it is known.
   public static func check(
     _ header: BlockHeader, hash: Bytes32? = nil, context: HeaderContext, network: Network
   ) throws(BitcoinError) {
     if header.bits != (try requiredBits(time: header.time, context: context, network: network)) {
-      throw BitcoinError.invalid("a header's difficulty is not what the rules ask for")
+      throw BitcoinError.invalid("a header's difficulty is not the required one")
     }
     try checkWork(header, hash: hash, network: network)
     if let median = medianTimePast(context), header.time <= median {
@@ -60,8 +59,8 @@ public enum HeaderRules {
     }
   }
 
-  /// The hash meets the target that the header states, which the network's limit allows. Whether
-  /// it is the target asked for is ``requiredBits(time:context:network:)``'s matter.
+  /// Checks that the hash meets the header's target, and that the network's limit allows that
+  /// target. ``requiredBits(time:context:network:)`` checks that it is the required one.
   public static func checkWork(
     _ header: BlockHeader, hash: Bytes32? = nil, network: Network
   ) throws(BitcoinError) {
@@ -73,13 +72,13 @@ public enum HeaderRules {
     }
   }
 
-  /// True for a header that is more than two hours ahead of us: to be asked for again later.
+  /// True for a header more than two hours ahead of the local clock: to be requested again later.
   public static func isFromFuture(_ header: BlockHeader, nowSeconds: UInt64) -> Bool {
     UInt64(header.time) > nowSeconds + futureLimitSeconds
   }
 
-  /// The compact target that the header after `context.parentHeight` must state. `time` is that
-  /// header's own, which the test networks' minimum difficulty depends on.
+  /// The compact target that the header after `context.parentHeight` must have. `time` is that
+  /// header's own time, on which the test networks' minimum difficulty depends.
   public static func requiredBits(
     time: UInt32, context: HeaderContext, network: Network
   ) throws(BitcoinError) -> UInt32 {
@@ -95,18 +94,19 @@ public enum HeaderRules {
     case .bitcoin, .signet: return parentBits
     case .regtest, .testnet4: break
     }
-    // The test networks' rule: after twenty minutes without a block anyone may make an easy one.
+    // The test networks' rule: after twenty minutes without a block one of minimum difficulty is
+    // valid.
     if UInt64(time) > UInt64(parentTime) + UInt64(2 * targetSpacingSeconds) {
       return network.powLimitBits
     }
     return try lastRealBits(parentBits: parentBits, context: context, network: network)
   }
 
-  /// The target of the last block of this period that was not an easy one.
+  /// The target of the last block of this period that was not of minimum difficulty.
   private static func lastRealBits(
     parentBits: UInt32, context: HeaderContext, network: Network
   ) throws(BitcoinError) -> UInt32 {
-    // On regtest all blocks are easy, and no answer but this is possible.
+    // On regtest all blocks have minimum difficulty.
     if network.rules == .regtest { return parentBits }
     var height = context.parentHeight
     var bits = parentBits
@@ -125,15 +125,15 @@ public enum HeaderRules {
     guard let firstTime = context.time(first), let firstBits = context.bits(first) else {
       throw missing
     }
-    // BIP94 starts from the period's first block, which can never be an easy one.
+    // BIP94 starts from the period's first block, which never has minimum difficulty.
     let base = network.rules == .testnet4 ? firstBits : parentBits
     return try nextBits(
       base: base, firstTime: firstTime, lastTime: parentTime, powLimitBits: network.powLimitBits,
       interval: network.retargetInterval)
   }
 
-  /// The retarget's arithmetic: `base` scaled by how long a period took, four times at most either
-  /// way, and never easier than the limit.
+  /// The retarget: `base` scaled by the duration of a period, by at most a factor of four, and
+  /// never easier than the limit.
   static func nextBits(
     base: UInt32, firstTime: UInt32, lastTime: UInt32, powLimitBits: UInt32,
     interval: UInt32 = retargetInterval
@@ -145,8 +145,8 @@ public enum HeaderRules {
     let least = Int64(timespan / 4)
     let most = Int64(timespan) * 4
     let actual = UInt32(min(max(Int64(lastTime) - Int64(firstTime), least), most))
-    // The quotient of the product, in parts: the product itself may have more than 256 bits where
-    // the limit is above 2^233, which it is in models only.
+    // The quotient is computed in parts: the product may exceed 256 bits if the limit is above
+    // 2^233, which occurs only in model networks.
     let quotient = target.value / timespan
     let rest = target.value &- quotient &* timespan
     let scaled = Target(quotient &* actual &+ (rest &* actual) / timespan)
@@ -154,7 +154,7 @@ public enum HeaderRules {
   }
 
   /// The median time of the last eleven headers up to the parent, fewer near the genesis block. Nil
-  /// where one of them is not known: just after a checkpoint, which is trusted anyway.
+  /// if one of them is unknown: just after a checkpoint, which is trusted anyway.
   public static func medianTimePast(_ context: HeaderContext) -> UInt32? {
     let count = Int(min(UInt32(medianSpan), context.parentHeight + 1))
     var times = InlineArray<11, UInt32>(repeating: 0)
@@ -162,7 +162,7 @@ public enum HeaderRules {
       guard let time = context.time(context.parentHeight - UInt32(count - 1 - index)) else {
         return nil
       }
-      // Oldest first they are nearly in order, which is what this sort is fastest with.
+      // Insertion sort: from oldest to newest the times are nearly sorted.
       var place = index
       while place > 0 && times[place - 1] > time {
         times[place] = times[place - 1]
@@ -174,6 +174,6 @@ public enum HeaderRules {
   }
 
   private static var missing: BitcoinError {
-    BitcoinError.invalid("a header before this one is needed and is not known")
+    BitcoinError.invalid("an earlier header that this check needs is missing")
   }
 }

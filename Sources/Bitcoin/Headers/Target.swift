@@ -1,13 +1,13 @@
 import Bytes
 
-/// A proof-of-work target: a block's hash, read as a number, must not be above it.
+/// A proof-of-work target: a block's hash, read as a number, must be at most this.
 public struct Target: Equatable, Comparable, Sendable {
   public let value: UInt256
 
   public init(_ value: UInt256) { self.value = value }
 
-  /// Reads the compact form (nBits): one byte of size, one sign bit, 23 bits of mantissa. Nil where
-  /// it is negative, zero, or above 256 bits, for none of these is a target.
+  /// Decodes the compact form (nBits): one byte of size, one sign bit, 23 bits of mantissa. Nil if
+  /// the value is negative, zero, or above 256 bits, and so not a target.
   public init?(bits: UInt32) {
     let size = Int(bits >> 24)
     let mantissa = UInt64(bits & 0x007f_ffff)
@@ -21,7 +21,7 @@ public struct Target: Equatable, Comparable, Sendable {
     self.value = number
   }
 
-  /// The compact form, rounded down to its 23 bits.
+  /// The compact form, rounded down to 23 bits.
   public var bits: UInt32 {
     var size = (value.bitWidth + 7) / 8
     var mantissa =
@@ -34,7 +34,7 @@ public struct Target: Equatable, Comparable, Sendable {
     return UInt32(truncatingIfNeeded: mantissa) | UInt32(size) << 24
   }
 
-  /// Whether a block of this hash (wire byte order) has done the work.
+  /// Whether a block with this hash (wire byte order) meets the target.
   public func isMet(by hash: Bytes32) -> Bool { UInt256(littleEndian: hash) <= value }
 
   public static func < (left: Target, right: Target) -> Bool { left.value < right.value }

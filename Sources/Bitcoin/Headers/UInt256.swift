@@ -1,7 +1,7 @@
 import Bytes
 
-/// An unsigned number of 256 bits, with the few operations that proof of work needs. Arithmetic
-/// wraps around like Bitcoin Core's `arith_uint256`, on which the consensus rules rest.
+/// An unsigned 256-bit integer with the operations that proof of work needs. Arithmetic wraps like
+/// Bitcoin Core's `arith_uint256`, on which the consensus rules depend.
 public struct UInt256: Equatable, Comparable, Sendable {
   // Least significant word first.
   var word0: UInt64
@@ -21,7 +21,7 @@ public struct UInt256: Equatable, Comparable, Sendable {
 
   public init(_ small: UInt64) { self.init(small, 0, 0, 0) }
 
-  /// A hash in wire byte order, read as a little-endian number: what is compared with a target.
+  /// A hash in wire byte order, read as a little-endian number, for comparison with a target.
   public init(littleEndian bytes: Bytes32) {
     let words = bytes.littleEndianWords
     self.init(words.0, words.1, words.2, words.3)
@@ -39,7 +39,7 @@ public struct UInt256: Equatable, Comparable, Sendable {
 
   public var isZero: Bool { word0 | word1 | word2 | word3 == 0 }
 
-  /// How many bits the number needs; 0 for zero.
+  /// The number of significant bits; 0 for zero.
   public var bitWidth: Int {
     if word3 != 0 { return 256 - word3.leadingZeroBitCount }
     if word2 != 0 { return 192 - word2.leadingZeroBitCount }
@@ -85,7 +85,7 @@ public struct UInt256: Equatable, Comparable, Sendable {
       &+ UInt256(0, product0.high, product1.high, product2.high)
   }
 
-  /// The quotient; `divisor` is not zero.
+  /// The quotient; `divisor` must not be zero.
   public static func / (left: UInt256, divisor: UInt32) -> UInt256 {
     let small = UInt64(divisor)
     let (quotient3, rest3) = left.word3.quotientAndRemainder(dividingBy: small)
@@ -95,7 +95,7 @@ public struct UInt256: Equatable, Comparable, Sendable {
     return UInt256(quotient0, quotient1, quotient2, quotient3)
   }
 
-  /// The quotient by long division, bit by bit; `divisor` is not zero.
+  /// The quotient by binary long division; `divisor` must not be zero.
   public static func / (left: UInt256, divisor: UInt256) -> UInt256 {
     precondition(!divisor.isZero)
     var shift = left.bitWidth - divisor.bitWidth

@@ -1,7 +1,7 @@
 import Bytes
 import Crypto
 
-/// The networks known by name. Numbers: Bitcoin Core's `kernel/chainparams.cpp`.
+/// The networks known by name. Values from Bitcoin Core's `kernel/chainparams.cpp`.
 extension Network {
   static func ascii(_ text: StaticString) -> [UInt8] {
     var bytes: [UInt8] = []
@@ -9,7 +9,7 @@ extension Network {
     return bytes
   }
 
-  /// The root of the coinbase that quotes The Times, which most genesis blocks share.
+  /// The merkle root of the coinbase that quotes The Times, which most genesis blocks share.
   private static let timesRoot: [UInt8] = [
     0x3b, 0xa3, 0xed, 0xfd, 0x7a, 0x7b, 0x12, 0xb2, 0x7a, 0xc7, 0x2c, 0x3e, 0x67, 0x76, 0x8f, 0x61,
     0x7f, 0xc8, 0x1b, 0xc3, 0x88, 0x8a, 0x51, 0x32, 0x3a, 0x9f, 0xb8, 0xaa, 0x4b, 0x1e, 0x5e, 0x4a,
@@ -30,7 +30,7 @@ extension Network {
     ChainWork(UInt256(low, high, 0, 0))
   }
 
-  /// For development and tests; blocks cost nothing.
+  /// For development and tests; blocks need no work.
   public static let regtest = Network(
     name: ascii("regtest"), magic: [0xfa, 0xbf, 0xb5, 0xda],
     genesis: genesis(time: 1_296_688_602, nonce: 2, bits: 0x207f_ffff), powLimitBits: 0x207f_ffff,
@@ -54,7 +54,7 @@ extension Network {
     minimumChainWork: work(0x0000_0000_0000_09a0, 0xfe15_d017_7d08_6304), pins: testnet4Pins,
     seeds: testnet4Seeds)
 
-  /// The public signet, whose blocks two known keys sign, one suffices.
+  /// The public signet; its blocks are signed by one of two known keys.
   public static let signet = makeSignet(
     name: ascii("signet"),
     challenge: [
@@ -83,12 +83,12 @@ extension Network {
       seeds: seeds)
   }
 
-  /// A network of one's own (BIP325): the challenge decides the magic.
+  /// A custom signet (BIP325); the magic is derived from the challenge.
   ///
   /// - Parameters:
   ///   - name: letters, digits and hyphens, 1 to 32 of them; not the name of a known network.
-  ///   - challenge: the script of the signers. Only forms that ``SignetSolution`` can check are
-  ///     taken: a network whose blocks cannot be checked is worth nothing.
+  ///   - challenge: the signers' script. Only forms that ``SignetSolution`` can check are accepted,
+  ///     because blocks that cannot be checked prove nothing.
   public static func customSignet(
     name: [UInt8], challenge: [UInt8]
   ) throws(BitcoinError) -> Network {
@@ -108,7 +108,7 @@ extension Network {
     return makeSignet(name: name, challenge: challenge, minimumChainWork: .zero)
   }
 
-  /// The network of this name; nil where none is known.
+  /// The network of this name; nil if unknown.
   public static func known(name: [UInt8]) -> Network? {
     if name.isAscii("regtest") { return regtest }
     if name.isAscii("signet") { return signet }

@@ -1,9 +1,9 @@
 import Bytes
 
-/// What Bitcoin Core's `kernel/chainparams.cpp` (31.99) knows of the public networks beside their
-/// rules: blocks that are theirs (`m_assumeutxo_data`, `defaultAssumeValid`), and who knows nodes.
+/// Data about the public networks in Bitcoin Core's `kernel/chainparams.cpp` (31.99) beside their
+/// rules: known blocks (`m_assumeutxo_data`, `defaultAssumeValid`) and DNS seeds.
 extension Network {
-  /// - Parameter hash: as people write it, the last byte of the wire order first.
+  /// - Parameter hash: as displayed, i.e. in reversed wire byte order.
   private static func pin(_ height: UInt32, _ hash: String) -> Pin {
     Pin(height: height, hash: Bytes32(hex: hash)?.reversed ?? .zero)
   }
@@ -34,8 +34,8 @@ extension Network {
     ]
   }
 
-  /// Seeds that can be asked for nodes with filters (`x49`: full nodes with witnesses and filters)
-  /// are; the others' nodes that have none are at least asked for addresses.
+  /// Seeds that can filter by service are queried for nodes with witnesses and filters (`x49`);
+  /// nodes from the others may lack filters and are then only asked for addresses.
   static var bitcoinSeeds: [[UInt8]] {
     [
       ascii("x49.seed.mainnet.achownodes.xyz"), ascii("dnsseed.emzy.de"),

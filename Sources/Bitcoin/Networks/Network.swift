@@ -1,19 +1,20 @@
 import Bytes
 import Crypto
 
-/// A network that speaks the Bitcoin protocol: what tells it apart and which rules its headers keep.
+/// A network of the Bitcoin protocol: its identity, and the rules of its headers.
 public struct Network: Equatable, Sendable {
   /// Which header rules apply.
   public enum Rules: Equatable, Sendable { case regtest, signet, testnet4, bitcoin }
 
-  /// A block that is believed without looking at what came before it.
+  /// A trusted block: headers before it are not checked.
   public struct Checkpoint: Equatable, Sendable {
-    /// A multiple of ``HeaderRules/retargetInterval``, or the retarget rules cannot be kept.
+    /// Must be a multiple of ``HeaderRules/retargetInterval``, or the retarget rule cannot be
+    /// checked.
     public var height: UInt32
     public var header: BlockHeader
     /// The work of the whole chain up to and including this block.
     public var work: ChainWork
-    /// The BIP157 filter header of this block, wire byte order; nil where it is not known.
+    /// The BIP157 filter header of this block, wire byte order; nil if unknown.
     public var filterHeader: Bytes32?
 
     public init(height: UInt32, header: BlockHeader, work: ChainWork, filterHeader: Bytes32?) {
@@ -24,7 +25,7 @@ public struct Network: Equatable, Sendable {
     }
   }
 
-  /// A block known by its hash only: what Bitcoin Core once called a checkpoint.
+  /// A known block hash at a height (Bitcoin Core's former checkpoints).
   public struct Pin: Equatable, Sendable {
     public var height: UInt32
     public var hash: Bytes32
@@ -46,28 +47,28 @@ public struct Network: Equatable, Sendable {
   /// The human-readable part of addresses, ASCII.
   public var bech32Hrp: [UInt8]
   public var rules: Rules
-  /// BIP325: the script that every block's solution satisfies. Nil where there is no such rule.
+  /// BIP325: the script that every block's solution must satisfy. Nil for networks without signers.
   public var signetChallenge: [UInt8]?
   /// Where header sync starts; the genesis block unless the owner's network file says otherwise.
   public var checkpoint: Checkpoint?
-  /// A chain with less is not the network's (Bitcoin Core's `nMinimumChainWork`).
+  /// A chain with less work is not the network's (Bitcoin Core's `nMinimumChainWork`).
   public var minimumChainWork: ChainWork
-  /// Blocks that are known to be the network's: at their heights no other block is taken.
+  /// Known blocks of the network: at their heights other blocks are refused.
   public var pins: [Pin] = []
-  /// Blocks between two changes of difficulty; the time that they should take goes with it. What
-  /// differs from ``HeaderRules/retargetInterval`` is no real network, but a model of one.
+  /// Blocks between two changes of difficulty; a period's intended duration scales with it. Real
+  /// networks use ``HeaderRules/retargetInterval``; other values are for models.
   public var retargetInterval: UInt32 = HeaderRules.retargetInterval
-  /// Names that resolve to addresses of nodes; those that can be asked for nodes with filters are.
+  /// DNS seeds; those that can filter by service are queried for nodes with filters.
   public var seeds: [[UInt8]] = []
 
-  /// What a block may create, in sat.
+  /// The block subsidy, in sat.
   public func subsidySat(atHeight height: UInt32) -> UInt64 {
     let halvings = height / (rules == .regtest ? 150 : 210_000)
     return halvings >= 64 ? 0 : 50 * Amount.satPerCoin >> UInt64(halvings)
   }
 
-  /// What tells the network apart in what people sign. The genesis block's hash; all signets share
-  /// that, so theirs is a hash of it and of the challenge. Wire byte order.
+  /// Identifies the network in signed documents. The genesis block's hash; for signets, which share
+  /// one, a tagged hash of it and the challenge. Wire byte order.
   public var identity: Bytes32 {
     guard let challenge = signetChallenge else { return genesis.hash }
     return Sha256.tagged("zennet/network", genesis.hash.array + challenge)
@@ -75,7 +76,7 @@ public struct Network: Equatable, Sendable {
 
   public var nameText: String { String(decoding: name, as: UTF8.self) }
 
-  /// BIP34, BIP66 and BIP65 raised the least version at these heights.
+  /// The heights at which BIP34, BIP66 and BIP65 raised the minimum version.
   func minimumVersion(atHeight height: UInt32) -> Int32 {
     if rules != .bitcoin { return 4 }
     if height >= 388_381 { return 4 }

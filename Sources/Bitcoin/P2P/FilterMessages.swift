@@ -1,8 +1,8 @@
 import Bytes
 
-/// BIP157's requests for filters and for filter headers: a range by first height and last block.
+/// BIP157's requests for filters and filter headers: a range from a height to a block.
 public struct FilterRangeRequest: Equatable, Sendable {
-  /// 0 is BIP158's basic filter, the only one there is.
+  /// 0 is BIP158's basic filter, the only defined type.
   public var filterType: UInt8
   public var startHeight: UInt32
   public var stopHash: Bytes32
@@ -26,7 +26,7 @@ public struct FilterRangeRequest: Equatable, Sendable {
   }
 }
 
-/// BIP157 `cfheaders`: the filter header before the range, then the hash of each filter in it.
+/// BIP157 `cfheaders`: the filter header before the range, then the filter hashes of the range.
 public struct FilterHeadersMessage: Equatable, Sendable {
   public static let maxHashes = 2000
 
@@ -63,7 +63,7 @@ public struct FilterHeadersMessage: Equatable, Sendable {
   }
 }
 
-/// BIP157 `cfilter`: the filter of one block, encoded as BIP158 says.
+/// BIP157 `cfilter`: the filter of one block, encoded as in BIP158.
 public struct FilterMessage: Equatable, Sendable {
   public static let maxBytes = 4_000_000
 
@@ -90,9 +90,9 @@ public struct FilterMessage: Equatable, Sendable {
   }
 }
 
-/// BIP157 `cfcheckpt`: the filter header at every thousandth height up to the stop block.
+/// BIP157 `cfcheckpt`: the filter header at every multiple of 1,000 up to the stop block.
 public struct FilterCheckpointsMessage: Equatable, Sendable {
-  /// Twenty million blocks: more than there will be for centuries.
+  /// Twenty million blocks: enough for centuries.
   static let maxHeaders = 20_000
 
   public var filterType: UInt8

@@ -1,10 +1,10 @@
 import Bytes
 
-/// What an `inv` or a `getdata` names: a kind and a hash.
+/// An item of `inv` or `getdata`: a kind and a hash.
 public struct InventoryVector: Equatable, Sendable {
   public static let byteCount = 36
 
-  /// Kinds on the wire (protocol.h of Bitcoin Core; BIP144, BIP339).
+  /// Kinds on the wire (Bitcoin Core's `protocol.h`; BIP144, BIP339).
   public enum Kind {
     public static let transaction: UInt32 = 1
     public static let block: UInt32 = 2

@@ -1,13 +1,13 @@
 import Bytes
 import Crypto
 
-/// The 24-byte header that stands before each message: magic, command, length, checksum.
+/// The 24-byte header of each message: magic, command, length, checksum.
 public enum MessageFrame {
   public static let headerBytes = 24
   /// Bitcoin Core's limit for one payload.
   public static let maxPayloadBytes = 4_000_000
 
-  /// A whole message for the wire. `magic` is the network's, as its four bytes in wire order.
+  /// A whole message for the wire. `magic` is the network's four bytes in wire order.
   public static func encode(_ message: PeerMessage, magic: [UInt8]) -> [UInt8] {
     var body = ByteWriter(reserving: 64)
     message.encodePayload(to: &body)
@@ -25,18 +25,18 @@ public enum MessageFrame {
   }
 }
 
-/// Cuts a stream of bytes into messages. After an error the stream is out of step and the
-/// connection must be dropped.
+/// Splits a stream of bytes into messages. After an error the stream is out of sync and the
+/// connection must be closed.
 public struct MessageFramer {
   private let magic: [UInt8]
-  /// A message that claims more is an error. May be changed between messages.
+  /// The largest accepted payload, in bytes. May be changed between messages.
   public var maxPayloadBytes: Int
   private let keepsBlockWitnesses: Bool
   private var buffer: [UInt8] = []
-  /// Bytes of `buffer` already handed out; they are dropped now and then, not at each message.
+  /// Bytes of `buffer` already returned; they are dropped occasionally, not after each message.
   private var start = 0
 
-  /// Without `keepsBlockWitnesses` the witnesses of blocks are read over.
+  /// Without `keepsBlockWitnesses` the witnesses of blocks are skipped.
   public init(
     magic: [UInt8], maxPayloadBytes: Int = MessageFrame.maxPayloadBytes,
     keepsBlockWitnesses: Bool = true
@@ -47,12 +47,12 @@ public struct MessageFramer {
     self.maxPayloadBytes = maxPayloadBytes
   }
 
-  /// Bytes held back until their message is complete.
+  /// Bytes of an incomplete message.
   public var bufferedBytes: Int { buffer.count - start }
 
   public mutating func append(_ bytes: [UInt8]) {
     if start == buffer.count {
-      // What a big message needed is given back.
+      // Free the memory of a large message.
       buffer.removeAll(keepingCapacity: buffer.capacity <= 131_072)
       start = 0
     } else if start > 65_536 {
@@ -62,11 +62,11 @@ public struct MessageFramer {
     buffer.append(contentsOf: bytes)
   }
 
-  /// The next whole message, or nil until more bytes come.
+  /// The next whole message, or nil until more bytes arrive.
   public mutating func next() throws(BitcoinError) -> PeerMessage? {
     if bufferedBytes < MessageFrame.headerBytes { return nil }
     for index in 0..<4 where buffer[start + index] != magic[index] {
-      throw BitcoinError.invalid("the peer speaks for another network: its magic differs")
+      throw BitcoinError.invalid("the peer is on another network: its magic differs")
     }
     var reader = ByteReader(buffer, range: (start + 4)..<(start + MessageFrame.headerBytes))
     let (command, length, checksum) = try decoding {
@@ -82,20 +82,20 @@ public struct MessageFramer {
     let payload = Array(buffer[(start + MessageFrame.headerBytes)..<(start + total)])
     start += total
     if start == buffer.count {
-      // A block's worth of memory is not kept for the next ping, with every peer.
+      // Free a block's memory: otherwise each peer would keep it.
       buffer.removeAll(keepingCapacity: buffer.capacity <= 16_384)
       start = 0
     }
     let digest = Sha256.double(payload)
     for index in 0..<4 where digest[index] != checksum[index] {
-      throw BitcoinError.invalid("a message's checksum does not fit its payload")
+      throw BitcoinError.invalid("a message's checksum does not match its payload")
     }
     return try PeerMessage.decode(
       command: try MessageFramer.trim(command), payload: payload,
       keepsBlockWitnesses: keepsBlockWitnesses)
   }
 
-  /// The command without its padding, which must be zeros to the end.
+  /// The command without its padding, which must be all zeros.
   private static func trim(_ field: [UInt8]) throws(BitcoinError) -> [UInt8] {
     var length = 0
     while length < field.count && field[length] != 0 { length += 1 }

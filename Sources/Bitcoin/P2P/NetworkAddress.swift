@@ -1,18 +1,18 @@
 import Bytes
 
-/// Where a peer is said to be: an entry of `addr` or of `addrv2` (BIP155).
+/// A peer's advertised address: an entry of `addr` or of `addrv2` (BIP155).
 public struct NetworkAddress: Equatable, Sendable {
-  /// BIP155's network ids that this software can dial.
+  /// The network ids of BIP155 that this software can dial.
   public enum Network {
     public static let ipv4: UInt8 = 1
     public static let ipv6: UInt8 = 2
   }
 
-  /// Seconds since 1970 at which the sender last heard of it.
+  /// When the sender last heard of the address, seconds since 1970.
   public var time: UInt32
   public var services: UInt64
   public var network: UInt8
-  /// 4 bytes for IPv4, 16 for IPv6, what BIP155 says for others (at most 512).
+  /// 4 bytes for IPv4, 16 for IPv6, BIP155's sizes for others (at most 512).
   public var address: [UInt8]
   public var port: UInt16
 

@@ -2,7 +2,7 @@ import Bytes
 
 extension PeerMessage {
   /// Decodes the payload of a message. A known command must hold exactly its fields; an unknown one
-  /// is no error, for the protocol grows. `keepsBlockWitnesses` is ``MessageFramer``'s.
+  /// is accepted, because the protocol may grow. For `keepsBlockWitnesses` see ``MessageFramer``.
   public static func decode(
     command: [UInt8], payload: [UInt8], keepsBlockWitnesses: Bool = true
   ) throws(BitcoinError) -> PeerMessage {
@@ -102,7 +102,7 @@ extension PeerMessage {
     list.reserveCapacity(min(count, reader.remaining / BlockHeader.byteCount))
     for _ in 0..<count {
       list.append(try BlockHeader.decode(&reader))
-      // The number of transactions, always zero here.
+      // The number of transactions, always zero in `headers`.
       _ = try reader.compactSize(limit: 0)
     }
     return list

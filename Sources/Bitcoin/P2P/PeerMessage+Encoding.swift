@@ -33,7 +33,7 @@ extension PeerMessage {
     }
   }
 
-  /// The payload alone; ``MessageFrame`` puts the header before it.
+  /// The payload alone; ``MessageFrame`` adds the header.
   public func encodePayload(to writer: inout ByteWriter) {
     switch self {
     case .verack, .sendHeaders, .wtxidRelay, .sendAddrV2, .mempool, .getAddr, .unknown: break

@@ -1,7 +1,7 @@
 import Bytes
 
-/// A message of the Bitcoin peer-to-peer protocol, version 1, as far as light clients and their
-/// servers speak it. What is not known is kept by its command and otherwise ignored.
+/// A message of the Bitcoin peer-to-peer protocol, version 1, as used by light clients and their
+/// servers. Unknown messages keep their command and are otherwise ignored.
 public enum PeerMessage: Equatable, Sendable {
   case version(VersionMessage)
   case verack
@@ -13,7 +13,7 @@ public enum PeerMessage: Equatable, Sendable {
   case wtxidRelay
   /// BIP155: send `addrv2`. Sent before `verack`.
   case sendAddrV2
-  /// BIP133: the least fee rate, in sat per 1000 virtual bytes, that the sender wants to hear of.
+  /// BIP133: the lowest fee rate, in sat per 1000 virtual bytes, of transactions to announce.
   case feeFilter(UInt64)
   case getHeaders(locator: [Bytes32], stop: Bytes32)
   case headers([BlockHeader])
@@ -34,7 +34,7 @@ public enum PeerMessage: Equatable, Sendable {
   case filterCheckpoints(FilterCheckpointsMessage)
   case unknown(command: [UInt8])
 
-  /// Limits that Bitcoin Core sets too.
+  /// Bitcoin Core's limits.
   public static let maxHeaders = 2000
   public static let maxInventory = 50_000
   public static let maxLocator = 101

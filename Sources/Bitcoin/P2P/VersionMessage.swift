@@ -2,9 +2,9 @@ import Bytes
 
 /// The first message of a connection.
 public struct VersionMessage: Equatable, Sendable {
-  /// What this software speaks: BIP157 and addrv2 need no higher one.
+  /// The protocol version of this software: BIP157 and addrv2 need no higher one.
   public static let protocolVersion: UInt32 = 70016
-  /// Below this a peer knows no witness blocks.
+  /// Peers below this version do not support witness blocks.
   public static let minimumVersion: UInt32 = 70013
 
   /// Bits of `services`.
@@ -43,7 +43,7 @@ public struct VersionMessage: Equatable, Sendable {
     writer.u32le(version)
     writer.u64le(services)
     writer.u64le(time)
-    // Both addresses are left empty: nobody uses them, and an agent does not tell where it is.
+    // Both addresses are left empty: nodes ignore them, and the agent's location stays private.
     for _ in 0..<2 {
       writer.u64le(0)
       writer.append([UInt8](repeating: 0, count: 18))
@@ -64,7 +64,7 @@ public struct VersionMessage: Equatable, Sendable {
     let userAgent = try reader.lengthPrefixed(limit: 256)
     let startHeight = try reader.u32le()
     let relay = reader.isAtEnd ? true : try reader.u8() != 0
-    // Later versions may add fields, which are not ours to refuse.
+    // Later versions may add fields: ignore them.
     _ = reader.rest()
     return VersionMessage(
       version: version, services: services, time: time, nonce: nonce, userAgent: userAgent,

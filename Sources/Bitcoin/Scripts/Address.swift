@@ -1,9 +1,9 @@
 import Bytes
 
-/// Addresses of witness outputs as people write them (BIP173, BIP350). The older kinds are not
-/// carried: nothing here pays to them.
+/// Addresses of witness outputs (BIP173, BIP350). Base58 addresses are not supported, because
+/// nothing here pays to them.
 public enum Address {
-  /// The address of an output script; nil where it is no witness program of a usable size.
+  /// The address of an output script; nil if it is not a witness program of a valid size.
   public static func text(scriptPubKey: [UInt8], network: Network) -> String? {
     guard let (version, program) = Script.witnessProgram(scriptPubKey) else { return nil }
     if version == 0 && program.count != 20 && program.count != 32 { return nil }
@@ -13,15 +13,15 @@ public enum Address {
     return String(decoding: encoded, as: UTF8.self)
   }
 
-  /// The output script that an address stands for. Throws `address` with the position of the
-  /// character at which it goes wrong.
+  /// The output script of an address. Throws `address` with the position of the first wrong
+  /// character.
   public static func scriptPubKey(
     _ text: String, network: Network
   ) throws(BitcoinError) -> [UInt8] {
     try scriptPubKey(ascii: Array(text.utf8), network: network)
   }
 
-  /// As above, from ASCII.
+  /// Same, from ASCII.
   public static func scriptPubKey(
     ascii text: [UInt8], network: Network
   ) throws(BitcoinError) -> [UInt8] {
@@ -42,7 +42,7 @@ public enum Address {
     if program.count < 2 || program.count > 40
       || (version == 0 && program.count != 20 && program.count != 32)
     {
-      throw BitcoinError.address(at: hrp.count + 2, "the data has not the length of its version")
+      throw BitcoinError.address(at: hrp.count + 2, "wrong data length for this version")
     }
     return (version == 0 ? [Script.OpCode.zero] : [Script.OpCode.one + version - 1])
       + Script.push(program)

@@ -1,6 +1,6 @@
 import Bytes
 
-/// Text with a checksum for five-bit groups (BIP173), and its corrected form (BIP350).
+/// Checksummed text of five-bit groups (BIP173), and its corrected form (BIP350).
 enum Bech32 {
   enum Variant: UInt32 {
     case bech32 = 1
@@ -46,7 +46,8 @@ enum Bech32 {
     return text
   }
 
-  /// The parts of a text whose checksum fits. Errors name the character, counted from 0.
+  /// The parts of a text with a valid checksum. Errors give the character's position, counted from
+  /// 0.
   static func decode(
     _ text: [UInt8]
   ) throws(BitcoinError) -> (hrp: [UInt8], groups: [UInt8], variant: Variant) {
@@ -63,13 +64,13 @@ enum Bech32 {
     var checksum = start(hrp)
     for index in (split + 1)..<lower.count {
       guard let group = value(lower[index]) else {
-        throw BitcoinError.address(at: index, "not a character that addresses use")
+        throw BitcoinError.address(at: index, "character not allowed in addresses")
       }
       groups.append(group)
       checksum = step(checksum, group)
     }
     guard let variant = Variant(rawValue: checksum) else {
-      throw BitcoinError.address(at: text.count - checksumLength, "the checksum does not fit")
+      throw BitcoinError.address(at: text.count - checksumLength, "the checksum does not match")
     }
     groups.removeLast(checksumLength)
     return (hrp, groups, variant)
@@ -81,13 +82,13 @@ enum Bech32 {
     var hasUpper = false
     for (index, character) in text.enumerated() {
       if character < 33 || character > 126 {
-        throw BitcoinError.address(at: index, "not a character that addresses use")
+        throw BitcoinError.address(at: index, "character not allowed in addresses")
       }
       let isUpper = character >= 0x41 && character <= 0x5a
       if isUpper { hasUpper = true }
       if character >= 0x61 && character <= 0x7a { hasLower = true }
       if hasUpper && hasLower {
-        throw BitcoinError.address(at: index, "small and capital letters are mixed")
+        throw BitcoinError.address(at: index, "upper and lower case are mixed")
       }
       lower.append(isUpper ? character + 0x20 : character)
     }
@@ -99,7 +100,7 @@ enum Bech32 {
     return nil
   }
 
-  /// Regroups bytes into five bits each, the last one padded with zeros.
+  /// Regroups bytes into five-bit groups; the last one is padded with zeros.
   static func groups(_ bytes: [UInt8]) -> [UInt8] {
     var groups: [UInt8] = []
     var buffer: UInt32 = 0
@@ -116,7 +117,7 @@ enum Bech32 {
     return groups
   }
 
-  /// The inverse; nil where the padding is a whole group or is not zero.
+  /// The inverse; nil if the padding is a whole group or not zero.
   static func bytes<Groups: Collection>(_ groups: Groups) -> [UInt8]?
   where Groups.Element == UInt8 {
     var bytes: [UInt8] = []

@@ -1,12 +1,12 @@
 import Bytes
 import Crypto
 
-/// Scripts as bytes: making the ones that are needed here, recognising the ones that matter.
+/// Scripts as bytes: builds and recognises the forms that are used here.
 public enum Script {
-  /// What a script may hold at most (consensus).
+  /// The largest script (consensus).
   public static let maxBytes = 10_000
 
-  /// Bytes with a meaning (Bitcoin Core's `script.h`).
+  /// Op codes (Bitcoin Core's `script.h`).
   public enum OpCode {
     public static let zero: UInt8 = 0x00
     public static let pushData1: UInt8 = 0x4c
@@ -34,8 +34,8 @@ public enum Script {
     public static let checkSequenceVerify: UInt8 = 0xb2
   }
 
-  /// Pushes data with the shortest length prefix. Numbers are pushed by ``number(_:)`` instead,
-  /// for 1 to 16 have op codes of their own that minimality asks for.
+  /// Pushes data with the shortest length prefix. For numbers use ``number(_:)``: minimality
+  /// requires the op codes of 1 to 16.
   public static func push(_ data: [UInt8]) -> [UInt8] {
     var writer = ByteWriter(reserving: data.count + 5)
     if data.count < Int(OpCode.pushData1) {
@@ -54,7 +54,7 @@ public enum Script {
     return writer.bytes
   }
 
-  /// Pushes a number in the shortest way (BIP62's minimal form).
+  /// Pushes a number in minimal form (BIP62).
   public static func number(_ value: Int64) -> [UInt8] {
     if value == 0 { return [OpCode.zero] }
     if value == -1 { return [OpCode.negativeOne] }
@@ -62,7 +62,7 @@ public enum Script {
     return push(numberBytes(value))
   }
 
-  /// A script number: little-endian, the sign in the highest bit, no needless byte.
+  /// A script number: little-endian, the sign in the highest bit, minimal.
   static func numberBytes(_ value: Int64) -> [UInt8] {
     var bytes: [UInt8] = []
     var magnitude = value.magnitude
@@ -79,20 +79,20 @@ public enum Script {
     return bytes
   }
 
-  /// The output script that pays to a witness script (BIP141).
+  /// The P2WSH output script of a witness script (BIP141).
   public static func p2wsh(witnessScript: [UInt8]) -> [UInt8] {
     [OpCode.zero] + push(Sha256.hash(witnessScript).array)
   }
 
-  /// The output script of taproot (BIP341). `outputKey` is the tweaked x-only key.
+  /// The taproot output script (BIP341). `outputKey` is the tweaked x-only key.
   public static func p2tr(outputKey: Bytes32) -> [UInt8] {
     [OpCode.one] + push(outputKey.array)
   }
 
-  /// An output that carries data and can never be spent.
+  /// An unspendable output script that holds data.
   public static func opReturn(_ data: [UInt8]) -> [UInt8] { [OpCode.return] + push(data) }
 
-  /// True for an output that no one can spend, which filters leave out (BIP158).
+  /// True for an unspendable output, which filters leave out (BIP158).
   public static func isOpReturn(_ script: [UInt8]) -> Bool {
     script.first == OpCode.return
   }
@@ -108,7 +108,7 @@ public enum Script {
     return (script[0] - OpCode.one + 1, program)
   }
 
-  /// Spending such an output leaves the transaction's id stable: its signatures are witnesses.
+  /// True for a witness program: the signatures of its spend do not change the transaction id.
   public static func isWitnessProgram(_ script: [UInt8]) -> Bool {
     witnessProgram(script) != nil
   }

@@ -4,8 +4,8 @@ import Bytes
 public struct ScriptReader {
   public struct Step {
     public let opCode: UInt8
-    /// What the operation pushes; nil for one that pushes nothing, and for 1 to 16 and -1, which
-    /// are numbers.
+    /// The pushed data; nil if the operation pushes none, and for 1 to 16 and -1, which are
+    /// numbers.
     public let data: [UInt8]?
   }
 
@@ -19,8 +19,8 @@ public struct ScriptReader {
 
   public var isAtEnd: Bool { offset == script.count }
 
-  /// The next operation. Nil at the end, and for a push that goes beyond it; ``isAtEnd`` tells
-  /// which.
+  /// The next operation. Nil at the end, and for a push beyond it; ``isAtEnd`` distinguishes the
+  /// two.
   public mutating func next() -> Step? {
     if isAtEnd { return nil }
     let opCode = script[offset]

@@ -1,11 +1,11 @@
 import Bytes
 import Crypto
 
-/// The digests that signatures sign, in all three forms: legacy, BIP143, BIP341.
+/// Signature digests of all three kinds: legacy, BIP143, BIP341.
 public enum Sighash {
   /// Which parts of a transaction a signature covers.
   public enum HashType {
-    /// Taproot only: like `all`, and leaves the byte out of the signature.
+    /// Taproot only: same as `all`, without the hash type byte in the signature.
     public static let `default`: UInt8 = 0
     public static let all: UInt8 = 1
     public static let none: UInt8 = 2
@@ -48,9 +48,9 @@ public enum Sighash {
 
   // MARK: BIP341
 
-  /// The digest for the key path of a taproot input, without annex. `spentOutputs` are what all
-  /// inputs spend, in their order. `hashType` is one of BIP341's seven, and with `single` there is
-  /// an output of the same index; anything else is the caller's mistake.
+  /// The digest for the key path of a taproot input, without annex. `spentOutputs` are the outputs
+  /// that all inputs spend, in order. `hashType` must be one of BIP341's seven values; with
+  /// `single` there must be an output of the same index.
   public static func taprootKeyPath(
     _ transaction: Transaction, inputIndex: Int, spentOutputs: [TransactionOutput],
     hashType: UInt8 = HashType.default
@@ -103,9 +103,9 @@ public enum Sighash {
 
   // MARK: Legacy
 
-  /// The digest of transactions before segwit. Needed for a signet's solution, whose signers sign
-  /// this way when the challenge is no witness program. `hashType` is as wide as the field that is
-  /// hashed; a signature carries its lowest byte.
+  /// The digest of transactions before segwit. Needed for a signet's solution if the challenge is
+  /// not a witness program. `hashType` has the width of the hashed field; a signature holds its
+  /// lowest byte.
   public static func legacy(
     _ transaction: Transaction, inputIndex: Int, scriptCode: [UInt8], hashType: UInt32
   ) -> Bytes32 {
@@ -115,7 +115,7 @@ public enum Sighash {
     if inputIndex < 0 || inputIndex >= transaction.inputs.count
       || (single && inputIndex >= transaction.outputs.count)
     {
-      // What Bitcoin's first software did by mistake became a rule: the number one.
+      // A bug of the first Bitcoin software that is now consensus: the digest is the number one.
       return Bytes32([1] + [UInt8](repeating: 0, count: 31))
     }
     var writer = ByteWriter(reserving: 256 + scriptCode.count)
@@ -145,7 +145,7 @@ public enum Sighash {
     return Sha256.double(writer.bytes)
   }
 
-  /// The script without its OP_CODESEPARATORs; what follows a broken push is kept as it is.
+  /// The script without OP_CODESEPARATORs; bytes after a broken push are kept unchanged.
   private static func withoutSeparators(_ script: [UInt8]) -> [UInt8] {
     var reader = ScriptReader(script)
     var kept: [UInt8] = []

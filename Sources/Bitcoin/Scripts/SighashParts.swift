@@ -1,16 +1,16 @@
 import Bytes
 import Crypto
 
-/// What BIP143 hashes, for SIGHASH_ALL over transactions of one input that differ in their outputs
-/// alone: everything before the outputs' hash is hashed once, and each digest starts from there.
+/// BIP143 digests, SIGHASH_ALL, of one-input transactions that differ only in their outputs: the
+/// data before the outputs' hash is hashed once and shared.
 public struct SighashParts: Sendable {
-  /// Has read all that stands before the outputs' hash.
+  /// The hash state after all data before the outputs' hash.
   private let before: Sha256
   /// Lock time and hash type.
   private let after: [UInt8]
 
-  /// The parts of transactions that spend `input`, a version 0 witness output of `amountSat`, and
-  /// nothing else. `scriptCode` is the witness script (for P2WSH).
+  /// For transactions whose only input is `input`, which spends a version 0 witness output of
+  /// `amountSat`. `scriptCode` is the witness script (for P2WSH).
   public init(
     version: UInt32, input: TransactionInput, scriptCode: [UInt8], amountSat: UInt64,
     lockTime: UInt32
@@ -36,7 +36,7 @@ public struct SighashParts: Sendable {
     after = tail.bytes
   }
 
-  /// The digest of the transaction that has these outputs.
+  /// The digest of the transaction with these outputs.
   public func digest(outputs: [TransactionOutput]) -> Bytes32 {
     var writer = ByteWriter(reserving: outputs.count * 43)
     for output in outputs { output.encode(to: &writer) }

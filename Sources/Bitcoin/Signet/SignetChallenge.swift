@@ -1,12 +1,12 @@
 import Bytes
 import Crypto
 
-/// The forms of challenge that are understood here. They are checked as Bitcoin Core's interpreter
-/// checks them, with its rules for signet: P2SH, WITNESS, DERSIG, NULLDUMMY.
+/// The supported forms of challenge. They are checked as by Bitcoin Core's interpreter with its
+/// rules for signet: P2SH, WITNESS, DERSIG, NULLDUMMY.
 enum SignetChallenge: Equatable {
   /// `OP_TRUE`.
   case anyone
-  /// `<key> CHECKSIG`, and `m <key>… n CHECKMULTISIG`, as the script says.
+  /// `<key> CHECKSIG`, or `m <key>… n CHECKMULTISIG`.
   case signatures(needed: Int, keys: [[UInt8]], isMulti: Bool, script: [UInt8])
   /// P2WSH: the hash of one of the others.
   case hidden(hash: Bytes32)
@@ -23,19 +23,19 @@ enum SignetChallenge: Equatable {
     }
   }
 
-  /// Why a script is not taken as a challenge. Bitcoin Core checks solutions with few of its rules:
-  /// what rests on the others would be open to everybody.
+  /// Why a script is not accepted as a challenge. Bitcoin Core checks solutions with few of its
+  /// rules: a challenge that needs the others could be satisfied by anyone.
   private static func refusal(of script: [UInt8]) -> StaticReason {
     if script.isEmpty { return "an empty challenge can never be satisfied" }
     if script.count > Script.maxBytes { return "a challenge of more than 10000 bytes" }
     if Script.isOpReturn(script) { return "OP_RETURN can never be satisfied" }
     if let (version, _) = Script.witnessProgram(script), version > 0 {
-      return "taproot is not among a signet's rules: anybody could make blocks"
+      return "signets do not enforce taproot: anyone could make blocks"
     }
     var reader = ScriptReader(script)
     while let step = reader.next() {
       if step.data == nil && (step.opCode == 0xb1 || step.opCode == 0xb2) {
-        return "time locks (CLTV, CSV) are not among a signet's rules: they would not hold"
+        return "time locks (CLTV, CSV) are not enforced on signets"
       }
     }
     return "a signet's challenge must be a key, a multisignature of keys, or P2WSH of these"
@@ -71,30 +71,30 @@ enum SignetChallenge: Equatable {
     (data.count == 33 || data.count == 65) && Secp256k1.isPoint(data)
   }
 
-  /// The number 1 to 16 that an op code stands for.
+  /// The number 1 to 16 of an op code.
   private static func small(_ opCode: UInt8) -> Int? {
     if opCode < Script.OpCode.one || opCode > Script.OpCode.sixteen { return nil }
     return Int(opCode - Script.OpCode.one) + 1
   }
 
-  /// Throws unless `script` is what a P2WSH challenge hides, and of a form that is understood here.
+  /// Throws unless `script` is the P2WSH challenge's script, and has a supported form.
   func check(hidden script: [UInt8]) throws(BitcoinError) {
     guard case .hidden(let hash) = self else {
-      throw BitcoinError.invalid("only a P2WSH challenge hides a script")
+      throw BitcoinError.invalid("only a P2WSH challenge has a hidden script")
     }
     if Sha256.hash(script) != hash {
-      throw BitcoinError.invalid("not the script that the P2WSH challenge is the hash of")
+      throw BitcoinError.invalid("not the script whose hash the P2WSH challenge contains")
     }
     if SignetChallenge.plain(script) == nil {
       throw BitcoinError.invalid(SignetChallenge.refusal(of: script))
     }
   }
 
-  /// Whether a solution satisfies the challenge. Throws where it reveals a script of a form that is
-  /// not understood here.
+  /// Whether a solution satisfies the challenge. Throws if it reveals a script of an unsupported
+  /// form.
   func isSatisfied(by solution: SignetSolution) throws(BitcoinError) -> Bool {
     guard case .hidden(let hash) = self else {
-      // A witness belongs to witness programs only.
+      // Only witness programs have a witness.
       guard solution.witness.isEmpty, let stack = SignetChallenge.pushes(solution.scriptSig) else {
         return false
       }
@@ -104,12 +104,12 @@ enum SignetChallenge: Equatable {
       Sha256.hash(script) == hash
     else { return false }
     guard let inner = SignetChallenge.plain(script) else {
-      throw BitcoinError.invalid("a signet's challenge hides a script of an unknown form")
+      throw BitcoinError.invalid("a signet's P2WSH challenge has a script of an unsupported form")
     }
     return inner.accepts(Array(solution.witness.dropLast()), solution.toSign, isWitness: true)
   }
 
-  /// The stack that a script of pushes leaves; nil for any other script.
+  /// The stack after a script that only pushes; nil for any other script.
   private static func pushes(_ script: [UInt8]) -> [[UInt8]]? {
     var stack: [[UInt8]] = []
     var reader = ScriptReader(script)
@@ -124,14 +124,14 @@ enum SignetChallenge: Equatable {
     guard case .signatures(let needed, let keys, let isMulti, let script) = self else {
       return !isWitness || stack.isEmpty
     }
-    // CHECKMULTISIG takes one element too many, which must be empty.
+    // CHECKMULTISIG pops one extra element, which must be empty.
     let taken = isMulti ? needed + 1 : 1
-    // Within a witness nothing may be left over (BIP141).
+    // A witness must leave nothing else on the stack (BIP141).
     if stack.count < taken || (isWitness && stack.count != taken) { return false }
     let top = Array(stack[(stack.count - taken)...])
     if isMulti && !top[0].isEmpty { return false }
     let signatures = isMulti ? Array(top.dropFirst()) : top
-    // Signatures stand in the order of their keys.
+    // Signatures are in the order of their keys.
     var nextKey = 0
     for signature in signatures {
       var isFound = false

@@ -1,48 +1,49 @@
 import Bytes
 import Crypto
 
-/// BIP325: the proof that a block was made by a network's signers.
+/// BIP325: the proof that the network's signers made a block.
 ///
-/// The signers sign a transaction that never exists, which commits to the block's version, parent,
-/// time and transactions; the signature stands in the coinbase, next to the witness commitment.
+/// The signers sign a virtual transaction that commits to the block's version, parent, time and
+/// transactions. The signature is in the coinbase, after the witness commitment.
 public struct SignetSolution: Equatable, Sendable {
-  /// What a solution stands behind, in the output that commits to the witnesses.
+  /// The bytes before a solution in the output that holds the witness commitment.
   public static let marker: [UInt8] = [0xec, 0xc7, 0xda, 0xa2]
   private static let commitmentStart: [UInt8] = [0x6a, 0x24, 0xaa, 0x21, 0xa9, 0xed]
   private static let commitmentBytes = 38
   private static let maxWitnessItems: UInt64 = 100
 
-  /// What satisfies the challenge: both empty where the block carries no solution.
+  /// What satisfies the challenge; both are empty if the block has no solution.
   let scriptSig: [UInt8]
   let witness: [[UInt8]]
-  /// The transaction that spends the challenge, with neither.
+  /// The transaction that spends the challenge, without both.
   let toSign: Transaction
 
-  /// Throws unless solutions to this challenge can be checked here: one key, some of several keys
-  /// (at most 16), the hash of either as P2WSH, or anyone (`OP_TRUE`, for tests). What a P2WSH
-  /// challenge hides shows only in a block.
+  /// Throws unless solutions to this challenge can be checked here: one key, m of n keys (n at most
+  /// 16), either of these as P2WSH, or anyone (`OP_TRUE`, for tests). A P2WSH challenge's script is
+  /// revealed only in blocks.
   public static func checkChallenge(_ challenge: [UInt8]) throws(BitcoinError) {
     _ = try SignetChallenge(challenge)
   }
 
-  /// Whether the challenge is the hash of a script, which a network file must then show.
+  /// Whether the challenge is a hash of a script, which a network file must then contain.
   public static func hidesScript(_ challenge: [UInt8]) -> Bool {
     guard let form = try? SignetChallenge(challenge), case .hidden = form else { return false }
     return true
   }
 
-  /// Throws unless `script` is what the P2WSH `challenge` hides, and solutions to it can be checked.
+  /// Throws unless `script` is the script of the P2WSH `challenge`, and solutions to it can be
+  /// checked.
   public static func checkChallenge(
     _ challenge: [UInt8], hidden script: [UInt8]
   ) throws(BitcoinError) {
     try SignetChallenge(challenge).check(hidden: script)
   }
 
-  /// Throws unless the block's transactions are those of its header and it carries a solution that
-  /// satisfies `challenge`. The genesis block carries none: do not ask for it.
+  /// Throws unless the block's transactions match its header and it has a solution that satisfies
+  /// `challenge`. Not for the genesis block, which has none.
   public static func verify(block: Block, challenge: [UInt8]) throws(BitcoinError) {
     let form = try SignetChallenge(challenge)
-    // The signature covers the transactions, not the header's root: the two must agree.
+    // The signature covers the transactions, not the header's root: check that they match.
     if !block.hasValidMerkleRoot {
       throw BitcoinError.invalid("a block's transactions are not those of its header")
     }
@@ -65,13 +66,13 @@ public struct SignetSolution: Equatable, Sendable {
       block.header, root: MerkleTree.root(ids).root, challenge: challenge)
   }
 
-  /// The transaction that the signers of a block sign: the spend of an output that asks for
-  /// `challenge`, of a transaction that commits to the block.
+  /// The transaction that the signers of a block sign: it spends an output with `challenge`, of a
+  /// transaction that commits to the block.
   ///
   /// - Parameters:
-  ///   - header: the block's; its root, target and nonce do not matter.
-  ///   - root: the merkle root of the block's transactions, whose coinbase has the marker pushed
-  ///     behind its witness commitment, and nothing else of the solution.
+  ///   - header: the block's header; its root, target and nonce are not used.
+  ///   - root: the merkle root of the block's transactions; their coinbase has the marker after its
+  ///     witness commitment, and no solution.
   public static func toSign(
     _ header: BlockHeader, root: Bytes32, challenge: [UInt8]
   ) -> Transaction {
@@ -94,7 +95,7 @@ public struct SignetSolution: Equatable, Sendable {
       ], outputs: [TransactionOutput(amountSat: 0, scriptPubKey: [Script.OpCode.return])])
   }
 
-  /// The last output that commits to the witnesses (BIP141).
+  /// The last output with a witness commitment (BIP141).
   private static func commitmentIndex(_ coinbase: Transaction) -> Int? {
     var found: Int?
     for (index, output) in coinbase.outputs.enumerated() {
@@ -108,8 +109,8 @@ public struct SignetSolution: Equatable, Sendable {
     return found
   }
 
-  /// The solution, empty where there is none, and the output's script with the solution cut away
-  /// behind its marker, which is what was signed.
+  /// The solution (empty if there is none), and the output's script with the solution removed after
+  /// its marker, as it was signed.
   private static func cut(_ script: [UInt8]) -> (solution: [UInt8], cleared: [UInt8]) {
     var solution: [UInt8] = []
     var cleared: [UInt8] = []

@@ -22,6 +22,6 @@ public struct OutPoint: Hashable, Sendable {
     OutPoint(txid: try reader.bytes32(), index: try reader.u32le())
   }
 
-  /// `txid:index` as people write it.
+  /// `txid:index`, the id as displayed.
   public var text: String { txid.reversed.hex + ":" + String(index) }
 }

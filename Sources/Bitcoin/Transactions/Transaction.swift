@@ -3,13 +3,13 @@ import Crypto
 
 /// A transaction, with witnesses (BIP144).
 public struct Transaction: Equatable, Sendable {
-  /// A block's weight limit bounds what a transaction can be, in bytes.
+  /// The largest transaction that a block's weight limit allows, in bytes.
   public static let maxBytes = 4_000_000
-  /// What peers relay before it is in a block: 400,000 units of weight at most (policy).
+  /// The largest transaction that peers relay: 400,000 weight units (policy).
   public static let maxRelayedBytes = 400_000
-  /// A block's weight limit again, as it bounds bytes outside of witnesses.
+  /// The largest transaction without witnesses that a block's weight limit allows.
   static let maxStrippedBytes = 1_000_000
-  /// The least bytes an input takes, which bounds how many a document can hold.
+  /// The smallest input, in bytes; limits how many a document can hold.
   private static let minInputBytes = 41
   private static let minOutputBytes = 9
 
@@ -64,7 +64,7 @@ public struct Transaction: Equatable, Sendable {
     return writer.bytes
   }
 
-  /// Reads one transaction. Without `keepsWitness` its witnesses are read over: ``txid`` stays
+  /// Decodes one transaction. Without `keepsWitness` its witnesses are skipped: ``txid`` stays
   /// right, ``wtxid`` and ``weight`` do not.
   public static func decode(
     _ reader: inout ByteReader, keepsWitness: Bool = true
@@ -117,10 +117,10 @@ public struct Transaction: Equatable, Sendable {
     for index in inputs.indices {
       let before = reader.offset
       try inputs[index].decodeWitness(&reader, keeps: keeps)
-      // An empty stack is a single byte, the count zero.
+      // An empty stack is a single byte: count 0.
       if reader.offset > before + 1 { any = true }
     }
-    // Bitcoin Core refuses a witness marker without any witness as superfluous.
+    // Bitcoin Core refuses a witness marker without any witness.
     if !any { throw BytesError.nonCanonical(offset: start) }
   }
 
@@ -148,7 +148,7 @@ public struct Transaction: Equatable, Sendable {
   /// Virtual bytes: weight over four, rounded up.
   public var virtualSize: Int { (weight + 3) / 4 }
 
-  /// The sum of all outputs in sat; nil when it is above any possible amount.
+  /// The sum of all outputs in sat; nil if it exceeds the greatest possible amount.
   public var totalOutputSat: UInt64? {
     var total: UInt64 = 0
     for output in outputs {

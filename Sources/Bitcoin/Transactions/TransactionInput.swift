@@ -5,12 +5,12 @@ public struct TransactionInput: Equatable, Sendable {
   public var previous: OutPoint
   public var scriptSig: [UInt8]
   public var sequence: UInt32
-  /// The witness stack as it stands on the wire, a count and the items; empty where there are none.
-  /// Kept so because a hostile block may have millions of items of one byte, and each would take
-  /// fifty bytes as an array of its own.
+  /// The witness stack in wire form, a count and the items; empty if there are none. Kept encoded
+  /// because a hostile block may have millions of one-byte items, each of which would take fifty
+  /// bytes as an array.
   private(set) var encodedWitness: [UInt8] = []
 
-  /// The witness stack. It is taken apart, and put together, at each use.
+  /// The witness stack; decoded and encoded at each use.
   public var witness: [[UInt8]] {
     get {
       var reader = ByteReader(encodedWitness)
@@ -28,7 +28,7 @@ public struct TransactionInput: Equatable, Sendable {
 
   public var hasWitness: Bool { !encodedWitness.isEmpty }
 
-  /// `sequence` 0xfffffffd lets the lock time count (and signals replaceability, BIP125).
+  /// `sequence` 0xfffffffd enables the lock time and signals replaceability (BIP125).
   public init(
     previous: OutPoint, scriptSig: [UInt8] = [], sequence: UInt32 = 0xffff_fffd,
     witness: [[UInt8]] = []
@@ -48,7 +48,7 @@ public struct TransactionInput: Equatable, Sendable {
     return items
   }
 
-  /// Reads a witness stack from a transaction.
+  /// Decodes a witness stack from a transaction.
   mutating func decodeWitness(_ reader: inout ByteReader, keeps: Bool) throws(BytesError) {
     var ahead = reader
     let count = try reader.compactSize(limit: UInt64(Transaction.maxBytes))

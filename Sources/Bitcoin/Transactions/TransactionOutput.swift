@@ -1,6 +1,6 @@
 import Bytes
 
-/// One output of a transaction: an amount in sat and the script that guards it.
+/// One output of a transaction: an amount in sat and the script that locks it.
 public struct TransactionOutput: Equatable, Sendable {
   public var amountSat: UInt64
   public var scriptPubKey: [UInt8]

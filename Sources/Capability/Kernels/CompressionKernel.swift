@@ -2,14 +2,14 @@ import Bytes
 import CZstd
 import Crypto
 
-/// Packs a text of made-up words and unpacks it again.
+/// Compresses a text of random words and decompresses it.
 struct CompressionKernel {
   static let textBytes = 131_072
   static let level: Int32 = 1
 
   let text: [UInt8]
 
-  /// Words that differ in how often they come, as in languages.
+  /// Words of different frequencies, as in natural languages.
   init(_ seed: KernelSeed, round: UInt32) {
     var numbers = seed.numbers(round)
     var words: [[UInt8]] = []
@@ -30,7 +30,7 @@ struct CompressionKernel {
     self.text = text
   }
 
-  /// Nil when the library cannot.
+  /// Nil if the library fails.
   func compress() -> [UInt8]? {
     let bound = ZSTD_compressBound(text.count)
     var packed = [UInt8](repeating: 0, count: bound)
@@ -46,7 +46,7 @@ struct CompressionKernel {
     return ZSTD_isError(size) != 0 || size != text.count ? nil : unpacked
   }
 
-  /// Of the text: how small it packs differs between versions of the library.
+  /// The text's checksum: its compressed form differs between versions of the library.
   var checksum: UInt64 {
     let digest = Sha256.hash(text)
     var checksum: UInt64 = 0

@@ -1,16 +1,16 @@
 import Bytes
 
-/// A file for measurements, as the host gives it. Offsets and sizes are in bytes.
+/// A file for measurements, provided by the host. Offsets and sizes are in bytes.
 public struct DiskProbe {
-  /// How much of the file may be used; a multiple of 1 MiB, at least 4 MiB.
+  /// The part of the file that may be used; a multiple of 1 MiB, at least 4 MiB.
   public var sizeBytes: UInt64
-  /// Writes all of the bytes at an offset. False: it failed.
+  /// Writes bytes at an offset; false on failure.
   public var write: (UInt64, [UInt8]) -> Bool
-  /// Returns when all that was written is on the disk.
+  /// Returns once all written bytes are on the disk.
   public var sync: () -> Bool
-  /// Lets the kernel forget the file's pages, as far as it does.
+  /// Asks the operating system to drop the file's cached pages.
   public var dropCache: () -> Void
-  /// So many bytes at an offset; nil: it failed.
+  /// Reads so many bytes at an offset; nil on failure.
   public var read: (UInt64, Int) -> [UInt8]?
 
   public init(
@@ -25,15 +25,15 @@ public struct DiskProbe {
   }
 }
 
-/// Blocks whose content follows from where they are.
+/// Blocks whose content is determined by their position.
 struct DiskKernel {
   static let pageBytes = 4096
   static let blockBytes = 65_536
-  /// Written between two syncs.
+  /// Bytes written between two syncs.
   static let roundBytes = 1_048_576
   /// In a round of reads.
   static let readsPerRound: UInt32 = 32
-  /// Flash wears off: no more than this is written, whatever the time.
+  /// The most bytes written, regardless of time, because flash wears out.
   static let writeLimitBytes: UInt64 = 67_108_864
 
   let seed: KernelSeed

@@ -1,11 +1,11 @@
 import Bytes
 
 /// Four chains of `x = a·x + c mod p` in Double, with p below 2^26: every intermediate value is a
-/// whole number below 2^53, so that all machines, whatever they do with rounding and extended
-/// precision, must get the same. Each end is checked by integer arithmetic that jumps to it.
+/// whole number below 2^53, so the result is the same on every host, independent of rounding and
+/// extended precision. The end of each chain is checked by integer arithmetic in logarithmic time.
 struct FloatingPointKernel {
   static let steps: UInt32 = 1 << 16
-  /// Multiply, add, multiply, convert, multiply, subtract: six a step, in four chains.
+  /// Multiply, add, multiply, convert, multiply, subtract: six operations per step, in four chains.
   static let operations = UInt64(steps) * 4 * 6
 
   /// The largest prime below 2^26.
@@ -26,13 +26,13 @@ struct FloatingPointKernel {
   private static func step(_ x: Double, _ a: Double, _ c: Double, _ inverse: Double) -> Double {
     let modulus = Double(FloatingPointKernel.modulus)
     let product = a * x + c
-    // The quotient may be one off, since the inverse is rounded; then the remainder shows it.
+    // The quotient may be off by one, because the inverse is rounded; the remainder shows it.
     let remainder = product - Double(Int32(product * inverse)) * modulus
     if remainder < 0 { return remainder + modulus }
     return remainder >= modulus ? remainder - modulus : remainder
   }
 
-  /// What is timed.
+  /// The timed part.
   @inline(never)
   func run() -> [UInt32] {
     var (x0, x1) = (Double(chains[0]), Double(chains[1]))

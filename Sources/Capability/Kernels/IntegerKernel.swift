@@ -1,11 +1,11 @@
 import Bytes
 
 /// Four chains of `x = a·x + c mod 2^32`, each mixed into a sum by rotation and addition. Every
-/// chain's end is checked by jumping to it in a logarithm of steps, and one chain's sum, which has
-/// no short cut, by doing it again in 64-bit arithmetic.
+/// chain's end is checked in logarithmic time. The sums have no shortcut: one of them is checked by
+/// computing it again in 64-bit arithmetic.
 struct IntegerKernel {
   static let steps: UInt32 = 1 << 18
-  /// Multiply, add, exclusive or, rotate, shift, add: six a step, in four chains.
+  /// Multiply, add, exclusive or, rotate, shift, add: six operations per step, in four chains.
   static let operations = UInt64(steps) * 4 * 6
 
   private var chains: [UInt32] = []
@@ -26,7 +26,7 @@ struct IntegerKernel {
     }
   }
 
-  /// What is timed.
+  /// The timed part.
   @inline(never)
   func run() -> (chains: [UInt32], sums: [UInt32]) {
     var (x0, x1, x2, x3) = (chains[0], chains[1], chains[2], chains[3])
@@ -46,7 +46,7 @@ struct IntegerKernel {
     return ([x0, x1, x2, x3], [s0, s1, s2, s3])
   }
 
-  /// Whether that is what should have come out.
+  /// Whether the results are right.
   func isRight(_ found: (chains: [UInt32], sums: [UInt32])) -> Bool {
     let jump = AffineJump(
       multiplier: UInt64(multiplier), increment: UInt64(increment),

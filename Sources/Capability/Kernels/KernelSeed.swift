@@ -2,11 +2,11 @@ import Bytes
 import Crypto
 
 extension SeededNumbers {
-  /// Below `bound`, which is not 0 and far below 2^64, so that the bias does not matter here.
+  /// A number below `bound`, which must not be 0. The bias is negligible for bounds far below 2^64.
   mutating func below(_ bound: UInt32) -> UInt32 { UInt32(next() >> 32) % bound }
 }
 
-/// The seed of one kernel: of another machine or another block it is another one.
+/// The seed of one kernel; differs for each identity and block.
 struct KernelSeed {
   private let words: UInt64
 

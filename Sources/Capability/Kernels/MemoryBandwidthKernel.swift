@@ -1,7 +1,7 @@
 import Bytes
 
-/// Adds a number to every word of a buffer and sums them up: one pass in order, each word read and
-/// written. The words are an arithmetic progression, so that the sum is known beforehand.
+/// Adds a number to every word of a buffer and sums the words: one sequential pass that reads and
+/// writes each word. The words are an arithmetic progression, so the sum is known.
 struct MemoryBandwidthKernel {
   private var words: [UInt64]
   private var first: UInt64
@@ -22,10 +22,10 @@ struct MemoryBandwidthKernel {
     }
   }
 
-  /// What moves in a pass.
+  /// The amount of memory read and written in a pass.
   var movedKiB: UInt64 { UInt64(words.count) * 16 / 1024 }
 
-  /// What is timed: the sum of the words after `addend` was added to each.
+  /// The timed part: the sum of the words after `addend` was added to each.
   @inline(never)
   mutating func run(_ addend: UInt64) -> UInt64 {
     first &+= addend
@@ -40,7 +40,7 @@ struct MemoryBandwidthKernel {
     }
   }
 
-  /// What the last sum must be: count·first + step·count·(count − 1)/2.
+  /// The expected last sum: count·first + step·count·(count − 1)/2.
   var expectedSum: UInt64 {
     let count = UInt64(words.count)
     let pairs = count % 2 == 0 ? count / 2 * (count - 1) : (count - 1) / 2 * count

@@ -1,10 +1,10 @@
 import Bytes
 
-/// Follows a chain through memory: each cache line holds the place of the next one, and the order is
-/// one random cycle through all of them. Where a walk must end is looked up in the order itself.
+/// Follows a chain through memory: each cache line holds the index of the next one, in one random
+/// cycle through all lines. The expected end of a walk is looked up in the cycle itself.
 struct MemoryLatencyKernel {
   static let steps: UInt32 = 1 << 16
-  /// Sixteen 32-bit words are a line of 64 bytes.
+  /// A line of 64 bytes has sixteen 32-bit words.
   private static let lineWords = 16
 
   private var lines: [UInt32]
@@ -30,7 +30,7 @@ struct MemoryLatencyKernel {
     self.order = order
   }
 
-  /// What is timed: the line where the walk ends. The next walk goes on there.
+  /// The timed part: returns the line at which the walk ends. The next walk continues there.
   @inline(never)
   func run() -> UInt32 {
     lines.withUnsafeBufferPointer { lines in
@@ -42,7 +42,7 @@ struct MemoryLatencyKernel {
     }
   }
 
-  /// Whether the walk ended there; moves on when it did.
+  /// Whether the walk ended at the right line; if so, moves the start there.
   mutating func isRight(_ line: UInt32) -> Bool {
     let end = (place + Int(MemoryLatencyKernel.steps)) % order.count
     if order[end] != line { return false }

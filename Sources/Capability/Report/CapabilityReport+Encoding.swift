@@ -31,13 +31,13 @@ extension CapabilityReport {
 
   public func encode() -> [UInt8] { body() + signature }
 
-  /// Reads a report and checks everything but its signature: `malformed`, `unknownVersion`,
-  /// `refused`. Only one string of bytes stands for a report.
+  /// Decodes a report and checks everything except its signature; throws `malformed`,
+  /// `unknownVersion` or `refused`. Each report has exactly one encoding.
   public static func decode(_ bytes: [UInt8]) throws(CapabilityError) -> CapabilityReport {
     if bytes.count > sizeLimit { throw .refused(field: "size") }
     var reader = ByteReader(bytes)
     let version = try read { () throws(BytesError) in try reader.u16le() }
-    // Another version may be of another shape.
+    // Another version may have another layout.
     if version != CapabilityReport.version { throw .unknownVersion(version) }
     var report = try read { () throws(BytesError) in try head(&reader) }
     try report.checkHead()
@@ -112,7 +112,7 @@ extension CapabilityReport {
 }
 
 extension KernelResult {
-  /// Whether an agent could have found this.
+  /// Whether an agent can have produced this.
   var isSound: Bool {
     if status != .measured { return self == .skipped(kernel, status) }
     return rounds >= Rounds.least && rounds <= Rounds.most && least > 0 && least <= median

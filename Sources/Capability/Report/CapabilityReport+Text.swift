@@ -1,7 +1,7 @@
 import Bytes
 
 extension CapabilityReport {
-  /// All of it as JSON, with the digest; hashes as people write them.
+  /// The whole report as JSON, with the digest; block hashes as displayed.
   public var json: String {
     var text = "{\"identity\":\"\(identity.hex)\",\"digest\":\"\(digest.hex)\""
     text += ",\"block_height\":\(blockHeight),\"block_hash\":\"\(blockHash.reversed.hex)\""
@@ -22,7 +22,7 @@ extension CapabilityReport {
     }
   }
 
-  /// For people, one fact a line.
+  /// The report as text, one fact per line.
   public var lines: [String] {
     var lines = [
       "identity          " + identity.hex,
@@ -38,7 +38,7 @@ extension CapabilityReport {
 }
 
 extension KernelResult {
-  /// An object; `checksum` is in hexadecimal, as JSON's numbers end at 2^53 for many readers.
+  /// A JSON object; `checksum` is hexadecimal, because many JSON readers lose precision above 2^53.
   public var json: String {
     var text = "{\"kernel\":\"\(kernel.name)\",\"status\":\"\(status.text)\""
     if status == .measured {
@@ -54,7 +54,7 @@ extension KernelResult {
     return Hex.encode(writer.bytes)
   }
 
-  /// As `integer           5.21 Gop/s   4.90 to 5.30 in 12 rounds`.
+  /// For example `integer           5.21 Gop/s   4.90 to 5.30 in 12 rounds`.
   public var line: String {
     var text = kernel.title
     while text.utf8.count < 18 { text += " " }
@@ -80,7 +80,7 @@ extension Kernel {
     }
   }
 
-  /// A value with a unit that leaves few digits.
+  /// A value in a unit that leaves few digits.
   func scaled(_ value: UInt64) -> String {
     switch self {
     case .integer, .floatingPoint:

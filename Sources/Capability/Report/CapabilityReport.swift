@@ -1,29 +1,30 @@
 import Bytes
 import Crypto
 
-/// What a machine is and what it can do, measured by itself, dated by a block and signed by its
-/// identity. It proves who says so and that it was not said before that block; not that it is true.
+/// A provider's description and measurements of its host, dated by a block and signed by its
+/// identity. The signature proves the author, and that the report is newer than the block; it does
+/// not prove that the report is true.
 public struct CapabilityReport: Equatable, Sendable {
-  /// The machine's Ed25519 identity.
+  /// The provider's Ed25519 identity.
   public var identity: Bytes32
   public var blockHeight: UInt32
-  /// In wire order. The kernels' seed follows from it and the identity.
+  /// In wire order. The kernels' seed is derived from it and the identity.
   public var blockHash: Bytes32
-  /// Seconds since 1970, by the machine's own clock.
+  /// Seconds since 1970, by the host's own clock.
   public var unixSeconds: UInt64
-  /// As `x86_64`: 1 to 32 letters, digits, `_` and `-`.
+  /// For example `x86_64`: 1 to 32 letters, digits, `_` and `-`.
   public var architecture: String
   public var processors: UInt16
   public var memoryMiB: UInt32
-  /// How well jobs are walled in: 0 not at all, 1 reduced, 2 full.
+  /// The isolation of tasks: 0 none, 1 reduced, 2 full.
   public var isolation: UInt8
-  /// By ascending kernel number, each at most once.
+  /// In ascending order of kernel numbers, each at most once.
   public var results: [KernelResult]
   /// Ed25519 over ``digest``, 64 bytes; empty until signed.
   public var signature: [UInt8]
 
   static let version: UInt16 = 1
-  /// No report is longer, in bytes.
+  /// The largest report, in bytes.
   public static let sizeLimit = 1024
 
   public init(
@@ -43,10 +44,10 @@ public struct CapabilityReport: Equatable, Sendable {
     self.signature = signature
   }
 
-  /// Of everything before the signature.
+  /// The digest of everything before the signature.
   public var digest: Bytes32 { Sha256.tagged("zennet/report", body()) }
 
-  /// The seed that its kernels must have used.
+  /// The seed that its kernels must use.
   public var seed: Bytes32 { Benchmark.seed(blockHash: blockHash, identity: identity) }
 
   public mutating func sign(_ keys: Ed25519.KeyPair) {
@@ -59,7 +60,7 @@ public struct CapabilityReport: Equatable, Sendable {
     if !Ed25519.verify(signature, of: digest.array, by: identity) { throw .wrongSignature }
   }
 
-  /// Nil for a kernel that is not in it or was left out.
+  /// Nil if the kernel is missing or was not measured.
   public func result(_ kernel: Kernel) -> KernelResult? {
     for result in results where result.kernel == kernel && result.status == .measured {
       return result
@@ -67,8 +68,8 @@ public struct CapabilityReport: Equatable, Sendable {
     return nil
   }
 
-  /// Whether a kernel's checksum is the one that its seed gives, computed again here; nil where
-  /// ``Benchmark/checksum(of:seed:rounds:)`` cannot tell.
+  /// Recomputes a kernel's checksum and compares it; nil if ``Benchmark/checksum(of:seed:rounds:)``
+  /// does not support the kernel.
   public func recheck(_ kernel: Kernel) -> Bool? {
     guard let result = result(kernel) else { return nil }
     return Benchmark.checksum(of: kernel, seed: seed, rounds: result.rounds).map {

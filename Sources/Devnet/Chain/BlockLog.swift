@@ -2,20 +2,19 @@ import Bytes
 import Crypto
 import Foundation
 
-/// Every block that the node accepted, in the order in which it did, in one file that only grows.
+/// Every block that the node accepted, in order, in one append-only file.
 ///
-/// libbitcoinkernel writes its databases when it is closed; a process that is killed would lose
-/// every block since its start, and the light clients that follow it would see a chain that
-/// shrank. So a block is on disk here before anybody hears of it, and is fed to the kernel again at
-/// the next start.
+/// libbitcoinkernel writes its databases only when it is closed: if the process were killed, every
+/// block since its start would be lost, and light clients would see the chain shrink. So a block is
+/// written here before it is announced, and is processed by the kernel again at the next start.
 ///
 /// A record is: length (4 bytes, little-endian), the first four bytes of the block's double
-/// SHA-256, the block. A torn record at the end is cut off.
+/// SHA-256, the block. An incomplete record at the end is removed.
 public final class BlockLog {
   private let path: String
   private let descriptor: Int32
 
-  /// Opens or creates the file and gives the blocks in it.
+  /// Opens or creates the file and returns the blocks in it.
   public static func open(
     path: String
   ) throws(DevnetError) -> (log: BlockLog, blocks: [[UInt8]]) {
@@ -32,7 +31,8 @@ public final class BlockLog {
 
   deinit { close(descriptor) }
 
-  /// Writes one block. It outlives this process at once, and the machine after ``sync()``.
+  /// Writes one block. It survives a crash of this process at once, and of the host after
+  /// ``sync()``.
   public func append(_ block: [UInt8]) throws(DevnetError) {
     var writer = ByteWriter(reserving: block.count + 8)
     writer.u32le(UInt32(block.count))
@@ -41,7 +41,7 @@ public final class BlockLog {
     try writeAll(writer.bytes)
   }
 
-  /// Returns when everything is on disk.
+  /// Returns once everything is on disk.
   public func sync() throws(DevnetError) {
     if fdatasync(descriptor) != 0 { throw failure("fdatasync") }
   }
@@ -64,7 +64,7 @@ public final class BlockLog {
     return blocks
   }
 
-  /// Exactly `count` bytes, or nil where the file ends first.
+  /// Exactly `count` bytes, or nil if the file ends before.
   private func read(_ count: Int) throws(DevnetError) -> [UInt8]? {
     var bytes = [UInt8](repeating: 0, count: count)
     var done = 0

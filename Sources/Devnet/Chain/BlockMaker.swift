@@ -4,26 +4,26 @@ import Crypto
 
 /// Makes regtest blocks: coinbase, merkle root, proof of work (two tries on average).
 public enum BlockMaker {
-  /// The easiest target there is: what regtest asks for at every height.
+  /// The easiest target, which regtest requires at every height.
   public static let bits = Network.regtest.powLimitBits
-  /// Regtest's subsidy halves this often, in blocks.
+  /// Blocks between two halvings of regtest's subsidy.
   public static let halvingBlocks: UInt32 = 150
-  /// Block weight that is left to the coinbase and the header.
+  /// Block weight reserved for the coinbase and the header.
   public static let reservedWeight = 8000
   public static let maxWeight = 4_000_000
 
-  /// Everything that a new block depends on.
+  /// The inputs for a new block.
   public struct Template: Sendable {
     public var previous: Bytes32
     public var height: UInt32
-    /// Seconds since 1970; above the median time of the eleven blocks before.
+    /// Seconds since 1970; must be above the median time of the eleven previous blocks.
     public var time: UInt32
-    /// Where subsidy and fees go.
+    /// The output script for subsidy and fees.
     public var payout: [UInt8]
-    /// In an order in which each stands after what it spends. No coinbase.
+    /// Ordered so that each transaction follows those that it spends. Without the coinbase.
     public var transactions: [Transaction] = []
     public var feesSat: UInt64 = 0
-    /// Put into the coinbase so that two blocks of one height and one payout differ.
+    /// Stored in the coinbase, so that two blocks with the same height and payout differ.
     public var tag: [UInt8] = []
 
     public init(
@@ -58,7 +58,7 @@ public enum BlockMaker {
   }
 
   /// Regtest's target is 0x7fffff followed by 29 zero bytes: the hash, read as a little-endian
-  /// number, must not be above it.
+  /// number, must be at most this.
   private static func hasWork(_ hash: Bytes32) -> Bool {
     if hash[31] != 0x7f { return hash[31] < 0x7f }
     if hash[30] != 0xff || hash[29] != 0xff { return true }
@@ -67,7 +67,7 @@ public enum BlockMaker {
   }
 
   private static func coinbase(_ template: Template) -> Transaction {
-    // BIP34's height, then a tag; a coinbase script has 2 to 100 bytes.
+    // The height (BIP34), then a tag; a coinbase script has 2 to 100 bytes.
     var script = Script.number(Int64(template.height))
     let tag = Array(template.tag.prefix(64))
     script += [UInt8(max(1, tag.count))] + (tag.isEmpty ? [0] : tag)
@@ -80,7 +80,7 @@ public enum BlockMaker {
     return Transaction(version: 2, inputs: [input], outputs: outputs)
   }
 
-  /// BIP141's commitment to the witness ids; the coinbase's own counts as zero.
+  /// BIP141's commitment to the witness ids; the coinbase's own id counts as zero.
   private static func commitment(_ template: Template) -> [UInt8] {
     let root = MerkleTree.root([.zero] + template.transactions.map(\.wtxid)).root
     let digest = Sha256.double(root.array + [UInt8](repeating: 0, count: 32))

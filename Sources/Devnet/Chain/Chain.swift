@@ -3,7 +3,7 @@ import Bytes
 import Crypto
 import Host
 
-/// What the best chain became: blocks that left it, newest first, and blocks that joined it, oldest
+/// A change of the best chain: blocks that left it, newest first, and blocks that joined it, oldest
 /// first.
 public struct ChainChange: Sendable {
   public var disconnected: [ConnectedBlock] = []
@@ -11,24 +11,24 @@ public struct ChainChange: Sendable {
 
   public var isEmpty: Bool { disconnected.isEmpty && connected.isEmpty }
 
-  /// This change, then `later`.
+  /// Appends a later change.
   mutating func merge(_ later: ChainChange) {
     disconnected += later.disconnected
     connected += later.connected
   }
 }
 
-/// A block with its place.
+/// A block with its hash and height.
 public struct ConnectedBlock: Sendable {
   public let hash: Bytes32
   public let height: UInt32
   public let block: Block
 }
 
-/// The best chain as the node serves it: the kernel's verdicts, and beside them what the kernel's
-/// interface does not offer: coins by outpoint, transactions by id, filters by block.
+/// The node's best chain: validated by the kernel, with indexes that the kernel's interface lacks:
+/// coins by outpoint, transactions by id, filters by block.
 ///
-/// All of that is derived from the blocks and lives in memory; it is built again at each start.
+/// The indexes are derived from the blocks, kept in memory, and rebuilt at each start.
 public final class Chain {
   /// A block of the best chain.
   struct Link {
@@ -44,14 +44,14 @@ public final class Chain {
   private var heights: [Bytes32: UInt32] = [:]
   private(set) var filters = FilterIndex()
 
-  /// Opens or creates the chain in `directory`: the kernel's databases and the block log. A folder
-  /// of kernel databases that does not open is thrown away and filled again from the log.
+  /// Opens or creates the chain in `directory`: the kernel's databases and the block log. If the
+  /// databases cannot be opened, they are deleted and rebuilt from the log.
   public init(directory: String) throws(DevnetError) {
     let opened = try BlockLog.open(path: directory + "/blocks.log")
     log = opened.log
     kernel = try Chain.openKernel(directory + "/kernel")
     for block in opened.blocks {
-      // The databases hold it already, unless the last process was killed.
+      // The databases contain it already, unless the last process was killed.
       let header = Array(block.prefix(BlockHeader.byteCount))
       if kernel.isOnBestChain(Sha256.double(header)) { continue }
       let verdict = kernel.process(block: block)
@@ -96,7 +96,7 @@ public final class Chain {
     height <= self.height ? links[Int(height)].header : nil
   }
 
-  /// Any block whose data is here, on the best chain or off it.
+  /// Any stored block, on the best chain or not.
   public func block(hash: Bytes32) -> Block? {
     guard let bytes = kernel.block(hash: hash) else { return nil }
     return try? Block.decode(bytes)
@@ -119,12 +119,13 @@ public final class Chain {
     return times[times.count / 2]
   }
 
-  // MARK: Growing
+  // MARK: Adding blocks
 
-  /// Gives a block to the kernel, writes it to disk if it was accepted, and follows the best chain.
+  /// Processes a block with the kernel, writes it to disk if it was accepted, and follows the best
+  /// chain.
   ///
-  /// - Parameter isDurable: false when many blocks come at once that could be made again; the next
-  ///   durable one writes them too.
+  /// - Parameter isDurable: false for many reproducible blocks in a row; the next durable block
+  ///   syncs them too.
   public func accept(
     _ block: [UInt8], isDurable: Bool = true
   ) throws(DevnetError) -> ChainChange {
@@ -138,7 +139,7 @@ public final class Chain {
     return try follow()
   }
 
-  /// Brings what is derived up to the kernel's best chain.
+  /// Updates the indexes to the kernel's best chain.
   private func follow() throws(DevnetError) -> ChainChange {
     var change = ChainChange()
     while !kernel.isOnBestChain(tipHash) { change.disconnected.append(try disconnectTip()) }
@@ -166,7 +167,7 @@ public final class Chain {
           spentScripts.append(coin.output.scriptPubKey)
         }
       }
-      // The genesis coinbase cannot be spent: consensus leaves it out of the coins.
+      // The genesis coinbase cannot be spent (consensus rule).
       if connected.height > 0 { add(outputsOf: transaction, txid, connected.height) }
       heights[txid] = connected.height
     }

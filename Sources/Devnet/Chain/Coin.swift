@@ -1,7 +1,7 @@
 import Bitcoin
 import Bytes
 
-/// An output that nobody spent yet.
+/// An unspent output.
 public struct Coin: Equatable, Sendable {
   /// Coinbase outputs may be spent by a block this many heights above theirs.
   public static let coinbaseMaturity: UInt32 = 100

@@ -5,7 +5,7 @@ import Bytes
 /// filter headers.
 struct FilterIndex {
   struct Record {
-    /// As served in `cfilter`.
+    /// As in `cfilter`.
     let filter: [UInt8]
     let hash: Bytes32
     let header: Bytes32
@@ -13,8 +13,8 @@ struct FilterIndex {
 
   private var records: [Bytes32: Record] = [:]
 
-  /// Computes and keeps the filter of `block`, whose predecessor must be here already.
-  /// `spentScripts` are the output scripts that its inputs spend.
+  /// Computes and stores the filter of `block`, whose parent must be stored already. `spentScripts`
+  /// are the output scripts that its inputs spend.
   mutating func add(block: Block, hash: Bytes32, spentScripts: [[UInt8]]) {
     if records[hash] != nil { return }
     let filter = BlockFilter.build(block: block, spentScripts: spentScripts)

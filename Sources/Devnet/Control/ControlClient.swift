@@ -1,13 +1,13 @@
 import Foundation
 import Host
 
-/// Talks to the node that runs on a data folder.
+/// Sends requests to the node that runs on a data folder.
 public enum ControlClient {
-  /// How long an answer may take: many blocks take a while.
+  /// Time limit for an answer: mining many blocks takes long.
   private static let answerMs: UInt64 = 120_000
 
   /// Sends one request and waits for its answer. Throws ``DevnetError/control(_:)`` with the node's
-  /// own words when it refuses.
+  /// message if it refuses.
   public static func ask(
     _ request: ControlRequest, directory: String
   ) throws(DevnetError) -> ControlResponse {
@@ -18,7 +18,7 @@ public enum ControlClient {
     line.append(0x0a)
     let answer = try exchange(line, path: path)
     guard let response = try? JSONDecoder().decode(ControlResponse.self, from: Data(answer)) else {
-      throw DevnetError.control("\(path): the answer makes no sense")
+      throw DevnetError.control("\(path): the answer is malformed")
     }
     if let error = response.error { throw DevnetError.control(error) }
     return response
@@ -39,7 +39,7 @@ public enum ControlClient {
       case .closed(_, let reason):
         throw DevnetError.control(
           "\(reason.message) (is `zennet devnet run` running on this folder?)")
-      case nil: throw DevnetError.control("\(path): no answer in time")
+      case nil: throw DevnetError.control("\(path): no answer within two minutes")
       default: break
       }
     }

@@ -1,33 +1,33 @@
-/// What `zennet devnet …` asks of a running node: one JSON object on one line.
+/// A request of `zennet devnet …` to a running node: one JSON object on one line.
 public struct ControlRequest: Codable, Equatable, Sendable {
   public enum Command: String, Codable, Sendable {
     case tip, mine, faucet, transaction, send, block, reorg, mempool, stop
   }
 
   public var command: Command
-  /// mine: how many blocks; 1 when nil.
+  /// mine: number of blocks; 1 if nil.
   public var count: UInt32?
-  /// mine: who earns; faucet: who is paid.
+  /// mine: the payout address; faucet: the receiver's address.
   public var address: String?
   /// faucet.
   public var amountSat: UInt64?
-  /// transaction, as shown to people.
+  /// transaction: the id as displayed.
   public var txid: String?
-  /// block: a hash as shown to people, or a height.
+  /// block: a hash as displayed, or a height.
   public var block: String?
   /// reorg.
   public var depth: UInt32?
   /// send: a serialised transaction.
   public var hex: String?
-  /// mine: what pays less waits.
+  /// mine: transactions that pay less are left out.
   public var minimumFeeSatPerKvB: UInt64?
 
   public init(_ command: Command) { self.command = command }
 }
 
-/// What the node answers: one JSON object on one line. Hashes and ids are as shown to people.
+/// The node's answer: one JSON object on one line. Hashes and ids are as displayed.
 public struct ControlResponse: Codable, Equatable, Sendable {
-  /// Why it was not done; everything else is nil then.
+  /// The reason for a refusal; everything else is nil then.
   public var error: String?
   public var height: UInt32?
   public var hash: String?
@@ -43,7 +43,7 @@ public struct ControlResponse: Codable, Equatable, Sendable {
   public init() {}
 }
 
-/// A block for people and programs.
+/// A block as displayed and in JSON.
 public struct BlockView: Codable, Equatable, Sendable {
   public var hash: String
   public var height: UInt32
@@ -55,7 +55,7 @@ public struct BlockView: Codable, Equatable, Sendable {
   public var txids: [String]
 }
 
-/// A transaction for people and programs.
+/// A transaction as displayed and in JSON.
 public struct TransactionView: Codable, Equatable, Sendable {
   public struct Input: Codable, Equatable, Sendable {
     public var txid: String
@@ -67,7 +67,7 @@ public struct TransactionView: Codable, Equatable, Sendable {
   public struct Output: Codable, Equatable, Sendable {
     public var amountSat: UInt64
     public var scriptPubKey: String
-    /// Nil for a script that has no address.
+    /// Nil for a script without an address.
     public var address: String?
   }
 
@@ -76,11 +76,11 @@ public struct TransactionView: Codable, Equatable, Sendable {
   public var hex: String
   public var virtualSize: Int
   public var lockTime: UInt32
-  /// Nil while it waits in the mempool, as are the next two.
+  /// Nil while it is in the mempool, as are the next two.
   public var height: UInt32?
   public var blockHash: String?
   public var confirmations: UInt32?
-  /// Known while it waits in the mempool.
+  /// Known while it is in the mempool.
   public var feeSat: UInt64?
   public var inputs: [Input]
   public var outputs: [Output]

@@ -3,8 +3,8 @@ import Bytes
 import Foundation
 import Host
 
-/// The control socket: a request a line, an answer a line. Only the owner of the data folder can
-/// open it.
+/// The control socket: one request per line, one answer per line. Only the owner of the data folder
+/// can open it.
 extension DevnetNode {
   private static let maxLineBytes = 9_000_000
 
@@ -39,7 +39,7 @@ extension DevnetNode {
     return Array((try? encoder.encode(response)) ?? Data("{}".utf8)) + [0x0a]
   }
 
-  /// Does what a request asks.
+  /// Carries out a request.
   public func answer(_ request: ControlRequest) throws(DevnetError) -> ControlResponse {
     var response = ControlResponse()
     switch request.command {
@@ -95,7 +95,7 @@ extension DevnetNode {
       throw DevnetError.badArgument("a transaction id has 64 hexadecimal digits")
     }
     guard let (transaction, height) = transaction(txid) else {
-      throw DevnetError.badArgument("no transaction \(txid.reversed.hex) here")
+      throw DevnetError.badArgument("unknown transaction \(txid.reversed.hex)")
     }
     return TransactionView(
       txid: txid.reversed.hex, wtxid: transaction.wtxid.reversed.hex,
@@ -122,7 +122,7 @@ extension DevnetNode {
       hash = Bytes32(hex: text)?.reversed ?? UInt32(text).flatMap { chain.hash(at: $0) }
     }
     guard let hash, let entry = chain.kernel.entry(hash: hash), let block = chain.block(hash: hash)
-    else { throw DevnetError.badArgument("no block \(text ?? "") here") }
+    else { throw DevnetError.badArgument("unknown block \(text ?? "")") }
     return BlockView(
       hash: hash.reversed.hex, height: entry.height, time: entry.time,
       previous: entry.previousHash.reversed.hex,

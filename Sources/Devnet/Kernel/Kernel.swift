@@ -2,9 +2,9 @@ import Bytes
 internal import CBitcoinKernel
 import Foundation
 
-/// A block in the kernel's tree, on the best chain or off it.
+/// A block in the kernel's tree, on the best chain or not.
 public struct KernelEntry: Equatable, Sendable {
-  /// Internal (wire) order.
+  /// Wire byte order.
   public let hash: Bytes32
   public let height: UInt32
   /// The 80 bytes of the header.
@@ -13,27 +13,27 @@ public struct KernelEntry: Equatable, Sendable {
   public let previousHash: Bytes32
 }
 
-/// An output that was spent, and where it came from.
+/// A spent output, with its origin.
 public struct KernelCoin: Equatable, Sendable {
   public let output: SpentOutput
   public let height: UInt32
   public let isCoinbase: Bool
 }
 
-/// What the kernel says about a block.
+/// The kernel's verdict on a block.
 public enum BlockVerdict: Equatable, Sendable {
-  /// Valid. `isNew` is false for a block that was known before.
+  /// Valid. `isNew` is false for a block that was already known.
   case accepted(isNew: Bool)
-  /// Not valid, or not connected to anything; `reason` is for people.
+  /// Invalid, or without a known parent; `reason` is a message.
   case rejected(reason: String)
 }
 
-/// Bitcoin Core's validation (libbitcoinkernel) for one regtest chain in one folder. Not safe for
-/// use by several threads at once: ``DevnetNode`` holds its lock.
+/// Bitcoin Core's validation (libbitcoinkernel) for one regtest chain in one folder. Not
+/// thread-safe.
 public final class Kernel {
   private let context: OpaquePointer
   private let manager: OpaquePointer
-  /// Always shows the best chain of the moment.
+  /// Always reflects the current best chain.
   private let chain: OpaquePointer
   private let verdicts: VerdictBox
 
@@ -56,15 +56,15 @@ public final class Kernel {
   }
 
   deinit {
-    // This also writes what the kernel still holds in memory.
+    // This also writes the kernel's state in memory to disk.
     btck_chainstate_manager_destroy(manager)
     btck_context_destroy(context)
   }
 
-  /// Validates a serialised block and, if it leads to more work, makes it the tip.
+  /// Validates a serialised block; if it leads to more work, it becomes the tip.
   ///
-  /// A block on a weaker branch is accepted after checks that need no chain state, as in any node;
-  /// what its scripts do is found out when the branch becomes the best.
+  /// A block on a weaker branch only undergoes checks that need no chain state, as in any node; its
+  /// scripts are validated when the branch becomes the best.
   public func process(block bytes: [UInt8]) -> BlockVerdict {
     let parsed = bytes.withUnsafeBytes { btck_block_create($0.baseAddress, $0.count) }
     guard let block = parsed else { return .rejected(reason: "does not parse") }
@@ -75,8 +75,8 @@ public final class Kernel {
     verdicts.reset()
     var isNew: Int32 = 0
     let status = btck_chainstate_manager_process_block(manager, block, &isNew)
-    // The kernel returns success for a block that it stored and then found invalid, so what its
-    // validation callback said about this very block decides.
+    // The kernel returns success for a block that it stored and then found invalid, so the result
+    // of its validation callback for this block decides.
     if let reason = verdicts.reason(for: wanted) { return .rejected(reason: reason) }
     if status != 0 { return .rejected(reason: verdicts.anyReason ?? "not accepted") }
     return .accepted(isNew: isNew == 1)
@@ -99,7 +99,7 @@ public final class Kernel {
     return describe(pointer)
   }
 
-  /// A block or a bare header that the kernel has seen, on any branch.
+  /// A block or a header that the kernel has received, on any branch.
   public func entry(hash: Bytes32) -> KernelEntry? {
     guard let pointer = pointer(hash) else { return nil }
     return describe(pointer)
@@ -111,7 +111,7 @@ public final class Kernel {
     return btck_chain_contains(chain, pointer) == 1
   }
 
-  /// The serialised block, witness included; nil if its data is not here.
+  /// The serialised block, with witnesses; nil if its data is not stored.
   public func block(hash: Bytes32) -> [UInt8]? {
     guard let pointer = pointer(hash), let block = btck_block_read(manager, pointer) else {
       return nil
@@ -123,8 +123,8 @@ public final class Kernel {
     return status == 0 ? sink.bytes : nil
   }
 
-  /// What the block's transactions spent, one list a transaction in block order, the coinbase left
-  /// out. Nil for the genesis block and for a block that was never connected.
+  /// The outputs that the block's transactions spent, one list per transaction in block order,
+  /// without the coinbase. Nil for the genesis block and for a block that was never connected.
   public func spentCoins(hash: Bytes32) -> [[KernelCoin]]? {
     guard let pointer = pointer(hash), btck_block_tree_entry_get_height(pointer) > 0,
       let spent = btck_block_spent_outputs_read(manager, pointer)
@@ -139,7 +139,7 @@ public final class Kernel {
     }
   }
 
-  // MARK: From the kernel's objects to values
+  // MARK: Conversion
 
   private func pointer(_ hash: Bytes32) -> OpaquePointer? {
     guard let wanted = btck_block_hash_create(hash.array) else { return nil }
@@ -178,9 +178,9 @@ public final class Kernel {
     return Bytes32(bytes)
   }
 
-  // MARK: Starting
+  // MARK: Start
 
-  /// Without this the kernel keeps a megabyte of log lines for a reader that never comes.
+  /// Without this the kernel buffers a megabyte of log lines that are never read.
   private static let silence: Void = btck_logging_disable()
 
   /// `btck_ChainType_REGTEST`.
@@ -236,7 +236,7 @@ public final class Kernel {
   }
 }
 
-/// Collects what the kernel writes through a callback.
+/// Collects the bytes that the kernel passes to a callback.
 private final class ByteSink {
   var bytes: [UInt8] = []
 
@@ -250,8 +250,8 @@ private final class ByteSink {
   }
 }
 
-/// Remembers why blocks were found invalid while one block is processed. The kernel calls back on
-/// the processing thread.
+/// Stores why blocks were found invalid while one block is processed. The kernel calls back on the
+/// processing thread.
 private final class VerdictBox {
   private var reasons: [(hash: Bytes32, text: String)] = []
 
@@ -265,7 +265,7 @@ private final class VerdictBox {
     _ user: UnsafeMutableRawPointer?, _ block: OpaquePointer?, _ state: OpaquePointer?
   ) {
     guard let user, let block, let state else { return }
-    // The callback owns its copy of the block.
+    // The callback owns this copy of the block.
     defer { btck_block_destroy(block) }
     guard btck_block_validation_state_get_validation_mode(state) != 0 else { return }
     guard let hash = btck_block_get_hash(block) else { return }
@@ -275,7 +275,7 @@ private final class VerdictBox {
     box.reasons.append((Kernel.bytes(of: hash), text))
   }
 
-  /// `btck_BlockValidationResult` in words.
+  /// `btck_BlockValidationResult` as text.
   private static func describe(_ result: UInt32) -> String {
     switch result {
     case 1: return "breaks a consensus rule"
@@ -291,7 +291,7 @@ private final class VerdictBox {
   }
 }
 
-/// The kernel's last words before it stops working: a full disk, a damaged database.
+/// Prints the kernel's fatal errors: a full disk, a damaged database.
 private enum KernelAlarm {
   static func report(_ kind: String, _ text: UnsafePointer<CChar>?, _ count: Int) {
     guard let text else { return }

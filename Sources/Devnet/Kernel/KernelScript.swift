@@ -1,6 +1,6 @@
 internal import CBitcoinKernel
 
-/// An output that a transaction spends: what a signature may commit to besides the transaction.
+/// An output that a transaction spends; signatures may commit to it.
 public struct SpentOutput: Equatable, Sendable {
   public var amountSat: UInt64
   public var scriptPubKey: [UInt8]
@@ -11,8 +11,8 @@ public struct SpentOutput: Equatable, Sendable {
   }
 }
 
-/// Script rules, with the numbers of libbitcoinkernel (`btck_ScriptVerificationFlags`). These are
-/// all consensus rules; policy (low S, minimal IF, standardness) is ``RelayPolicy``'s.
+/// Script rules, with the values of libbitcoinkernel (`btck_ScriptVerificationFlags`). All of them
+/// are consensus rules; for policy (low S, minimal IF, standardness) see ``RelayPolicy``.
 public struct KernelScriptFlags: OptionSet, Sendable {
   public let rawValue: UInt32
   public init(rawValue: UInt32) { self.rawValue = rawValue }
@@ -21,7 +21,7 @@ public struct KernelScriptFlags: OptionSet, Sendable {
   public static let p2sh = KernelScriptFlags(rawValue: 1 << 0)
   /// BIP66: strict DER signatures.
   public static let dersig = KernelScriptFlags(rawValue: 1 << 2)
-  /// BIP147: the surplus argument of CHECKMULTISIG is empty.
+  /// BIP147: the extra argument of CHECKMULTISIG must be empty.
   public static let nulldummy = KernelScriptFlags(rawValue: 1 << 4)
   /// BIP65.
   public static let checkLockTimeVerify = KernelScriptFlags(rawValue: 1 << 9)
@@ -32,25 +32,25 @@ public struct KernelScriptFlags: OptionSet, Sendable {
   /// BIPs 341 and 342. Needs every spent output.
   public static let taproot = KernelScriptFlags(rawValue: 1 << 17)
 
-  /// What a block must satisfy on every network today.
+  /// The rules for blocks on every network today.
   public static let all: KernelScriptFlags = [
     .p2sh, .dersig, .nulldummy, .checkLockTimeVerify, .checkSequenceVerify, .witness, .taproot,
   ]
 }
 
-/// Bitcoin Core's script interpreter (libbitcoinkernel), the judge of every transaction made here.
+/// Bitcoin Core's script interpreter (libbitcoinkernel), which verifies every transaction made
+/// here.
 public enum KernelScript {
   /// Whether input `inputIndex` of `tx` may spend an output of `amountSat` locked by
   /// `scriptPubKey`.
   ///
   /// - Parameters:
-  ///   - tx: the serialised transaction, witness included.
-  ///   - spentOutputs: what each input spends, in input order. Only taproot inputs and the
-  ///     ``KernelScriptFlags/taproot`` flag need them; with that flag and none given, a
-  ///     transaction of one input is completed with `scriptPubKey` and `amountSat`.
-  /// - Returns: false too for a transaction that does not parse, for an index without input, for
-  ///   spent outputs that do not match the inputs one to one, for amounts above 21e14 sat, and for
-  ///   flags that the kernel does not have.
+  ///   - tx: the serialised transaction, with witnesses.
+  ///   - spentOutputs: the outputs that the inputs spend, in input order. Only taproot inputs and
+  ///     the ``KernelScriptFlags/taproot`` flag need them. With that flag and no outputs given,
+  ///     `scriptPubKey` and `amountSat` are used for a transaction with one input.
+  /// - Returns: false also for a transaction that does not parse, an index without input, spent
+  ///   outputs that do not match the inputs one to one, amounts above 21e14 sat, and unknown flags.
   public static func verify(
     scriptPubKey: [UInt8], amountSat: UInt64, tx: [UInt8], inputIndex: Int,
     spentOutputs: [SpentOutput] = [], flags: KernelScriptFlags = .all
@@ -66,7 +66,7 @@ public enum KernelScript {
     if spent.isEmpty && inputCount == 1 {
       spent = [SpentOutput(amountSat: amountSat, scriptPubKey: scriptPubKey)]
     }
-    // The kernel aborts the process on a wrong count, and insists on the outputs for taproot.
+    // The kernel aborts the process on a wrong count, and requires the outputs for taproot.
     guard spent.isEmpty ? !flags.contains(.taproot) : spent.count == inputCount else {
       return false
     }
@@ -91,8 +91,8 @@ public enum KernelScript {
     return answer == 1 && status == 0
   }
 
-  /// Whether every input of `tx` may spend its output of `spentOutputs`, which stand in input
-  /// order. Amounts, lock times and double spends are not looked at: only scripts.
+  /// Whether every input of `tx` may spend its output of `spentOutputs`, given in input order.
+  /// Checks scripts only: amounts, lock times and double spends are not checked.
   public static func verifyAll(
     tx: [UInt8], spentOutputs: [SpentOutput], flags: KernelScriptFlags = .all
   ) -> Bool {
@@ -106,7 +106,7 @@ public enum KernelScript {
     return true
   }
 
-  /// More coins than there can be; above it the kernel's signed amounts are out of range.
+  /// The upper limit of amounts; above it the kernel's signed amounts are out of range.
   private static let maximumSat: UInt64 = 2_100_000_000_000_000
 
   private static func makeScript(_ bytes: [UInt8]) -> OpaquePointer? {

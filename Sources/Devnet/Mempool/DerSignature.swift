@@ -1,4 +1,4 @@
-/// A byte string that has the shape of an ECDSA signature with its hash type byte (BIP66).
+/// A byte string in the form of an ECDSA signature with its hash type byte (BIP66).
 struct DerSignature {
   /// The number s, big-endian, without leading zeros.
   private let scalar: [UInt8]

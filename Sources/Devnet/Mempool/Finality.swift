@@ -1,13 +1,13 @@
 import Bitcoin
 
-/// Whether the next block could hold a transaction, as far as time locks go (BIP65's lock time,
-/// BIP68's relative locks, BIP113's clock).
+/// Whether the time locks of a transaction allow it in the next block (BIP65's lock time, BIP68's
+/// relative locks, BIP113's clock).
 enum Finality {
   private static let lockTimeThreshold: UInt32 = 500_000_000
   private static let disableFlag: UInt32 = 1 << 31
   private static let timeFlag: UInt32 = 1 << 22
 
-  /// `spent` stands in input order; a coin without height counts as made by the next block.
+  /// `spent` is in input order; a coin without height counts as made by the next block.
   static func check(
     _ transaction: Transaction, spent: [Coin], chain: Chain
   ) throws(TransactionRejection) {

@@ -1,11 +1,11 @@
 import Bitcoin
 import Bytes
 
-/// The transactions that wait for a block. Scripts are judged by libbitcoinkernel, the rest by
-/// ``RelayPolicy`` and the rules of finality, double spends and replacement below.
+/// The unconfirmed transactions. libbitcoinkernel verifies scripts, ``RelayPolicy`` checks policy;
+/// finality, double spends and replacement are checked here.
 ///
-/// A conflicting transaction replaces what it conflicts with when it pays more (Bitcoin Core 28 and
-/// later do this whether or not the first one signals it).
+/// A transaction replaces conflicting ones if it pays more (Bitcoin Core 28 and later do this
+/// whether or not the first one signals it).
 public final class Mempool {
   public struct Entry: Sendable {
     public let transaction: Transaction
@@ -13,7 +13,7 @@ public final class Mempool {
     public let wtxid: Bytes32
     public let feeSat: UInt64
     public let virtualSize: Int
-    /// Grows with each arrival, so that sorting by it puts parents before children.
+    /// Ascending, so that sorting by it puts parents before children.
     let sequence: UInt64
 
     /// Sat per 1000 virtual bytes, rounded down.
@@ -22,13 +22,13 @@ public final class Mempool {
 
   public struct Acceptance: Sendable {
     public let entry: Entry
-    /// What left the mempool for it, descendants included.
+    /// The transactions that it replaced, with descendants.
     public let replaced: [Bytes32]
   }
 
   public static let maxTransactions = 5000
   public static let maxVirtualBytes = 20_000_000
-  /// The most that one transaction may replace, descendants included.
+  /// The most transactions that one may replace, with descendants.
   public static let maxReplaced = 100
 
   public var policy: RelayPolicy
@@ -59,8 +59,8 @@ public final class Mempool {
 
   public func isSpent(_ point: OutPoint) -> Bool { spenders[point] != nil }
 
-  /// An output that a new transaction could spend: in the chain or in the mempool. It may be spent
-  /// by something in the mempool already.
+  /// An output in the chain or in the mempool that a new transaction could spend. A transaction in
+  /// the mempool may spend it already.
   public func coin(_ point: OutPoint) -> Coin? {
     if let parent = entries[point.txid]?.transaction {
       guard point.index < parent.outputs.count else { return nil }
@@ -72,14 +72,14 @@ public final class Mempool {
 
   // MARK: Accepting
 
-  /// Takes a transaction in, or says why not.
+  /// Accepts a transaction, or throws the reason for refusal.
   @discardableResult
   public func accept(_ transaction: Transaction) throws(TransactionRejection) -> Acceptance {
     try accept(transaction, isReturning: false)
   }
 
-  /// `isReturning` is for transactions that a reorganisation took out of a block: they are not
-  /// asked for fees again.
+  /// `isReturning` is for transactions from a disconnected block: they need not pay the minimum fee
+  /// again.
   private func accept(
     _ transaction: Transaction, isReturning: Bool
   ) throws(TransactionRejection) -> Acceptance {
@@ -149,8 +149,7 @@ public final class Mempool {
 
   // MARK: Replacing
 
-  /// What this transaction would push out, descendants included; empty when it conflicts with
-  /// nothing.
+  /// The transactions that this one would replace, with descendants; empty without a conflict.
   private func replacements(
     _ transaction: Transaction, feeSat: UInt64, virtualSize: Int
   ) throws(TransactionRejection) -> [Bytes32] {
@@ -168,7 +167,7 @@ public final class Mempool {
     var needed =
       replacedFees
       + RelayPolicy.feeSat(virtualSize: virtualSize, satPerKvB: policy.incrementalFeeSatPerKvB)
-    // It must also be better per byte than each of those that it conflicts with.
+    // It must also have a higher fee rate than each conflicting transaction.
     for other in direct {
       guard let entry = entries[other] else { continue }
       needed = max(needed, entry.feeSat * UInt64(virtualSize) / UInt64(entry.virtualSize) + 1)
@@ -177,7 +176,7 @@ public final class Mempool {
     return all
   }
 
-  /// The given entries and everything that spends them, parents before children.
+  /// The given entries and their descendants, parents before children.
   private func withDescendants(_ roots: [Bytes32]) -> [Bytes32] {
     var found = roots
     var index = 0
@@ -201,7 +200,7 @@ public final class Mempool {
     nextSequence += 1
   }
 
-  /// Takes a transaction and its descendants out.
+  /// Removes a transaction and its descendants.
   func evict(_ txid: Bytes32) {
     if entries[txid] == nil { return }
     for other in withDescendants([txid]) { remove(other) }
@@ -218,9 +217,9 @@ public final class Mempool {
 
   // MARK: Following the chain
 
-  /// Brings the mempool in line with what the chain became. Transactions of blocks that left come
-  /// back, before the ones that were waiting; what is confirmed, spent otherwise or not valid any
-  /// more goes.
+  /// Updates the mempool after a change of the best chain. Transactions of disconnected blocks
+  /// return, before those that were already waiting; confirmed, conflicting and invalid ones are
+  /// removed.
   public func follow(_ change: ChainChange) {
     if change.disconnected.isEmpty {
       for connected in change.connected { confirm(connected.block) }
@@ -250,9 +249,9 @@ public final class Mempool {
 
   // MARK: Making blocks
 
-  /// What a new block takes, parents before children: everything that fits and pays
-  /// `minimumFeeSatPerKvB`, by itself or together with a descendant that pays for it. A transaction
-  /// is judged with all of its ancestors that are not chosen yet, as Bitcoin Core judges it.
+  /// The transactions for a new block, parents before children: those that fit and pay
+  /// `minimumFeeSatPerKvB`, alone or together with a descendant. The fee rate is computed with all
+  /// ancestors that are not selected yet, as in Bitcoin Core.
   public func selection(
     maxWeight: Int, minimumFeeSatPerKvB: UInt64 = 0
   ) -> (transactions: [Transaction], feesSat: UInt64) {

@@ -7,9 +7,9 @@ enum OutputKind: Equatable {
   case witnessKeyHash
   case witnessScriptHash
   case taproot
-  /// Pay to anchor: anybody may spend it.
+  /// Pay to anchor: anyone may spend it.
   case anchor
-  /// A witness version that has no meaning yet: may be paid, not spent.
+  /// An undefined witness version: payments to it are relayed, spends are not.
   case witnessUnknown
   /// OP_RETURN and pushes.
   case data
@@ -25,7 +25,7 @@ enum OutputKind: Equatable {
     switch script[0] {
     case 0x00 where length == 20: return .witnessKeyHash
     case 0x00 where length == 32: return .witnessScriptHash
-    // No other version 0 program can ever be spent.
+    // Other version 0 programs are unspendable.
     case 0x00: return .unknown
     case 0x51 where length == 32: return .taproot
     case 0x51 where script == [0x51, 0x02, 0x4e, 0x73]: return .anchor

@@ -1,18 +1,18 @@
 import Bitcoin
 import Bytes
 
-/// What nodes relay beyond what consensus demands, as Bitcoin Core 30 has it
-/// (`src/policy/policy.cpp`), as far as it can matter to Zennet's transactions.
+/// Relay policy beyond consensus, as in Bitcoin Core 30 (`src/policy/policy.cpp`), where it may
+/// affect Zennet's transactions.
 ///
-/// libbitcoinkernel runs scripts by consensus rules only. The script policy that Core checks while
-/// it runs them (low S, minimal IF, minimal pushes, compressed keys) is approximated here from the
-/// witness and the script as they stand.
+/// libbitcoinkernel only enforces consensus rules for scripts. The script policy that Core enforces
+/// during execution (low S, minimal IF, minimal pushes, compressed keys) is approximated here from
+/// the witness and the script.
 public struct RelayPolicy: Sendable {
-  /// Sat per 1000 virtual bytes below which nothing is relayed: 0.1 sat/vB.
+  /// Minimum relay fee rate, sat per 1000 virtual bytes: 0.1 sat/vB.
   public var minimumFeeSatPerKvB: UInt64 = 100
-  /// What a replacement pays for its own relay on top of what it replaces.
+  /// The fee rate that a replacement pays in addition, for its own relay.
   public var incrementalFeeSatPerKvB: UInt64 = 100
-  /// All OP_RETURN scripts of a transaction together.
+  /// Limit for all OP_RETURN scripts of a transaction together.
   public var dataCarrierBytes = 100_000
 
   static let maxWeight = 400_000
@@ -21,7 +21,7 @@ public struct RelayPolicy: Sendable {
   static let maxWitnessScriptBytes = 3600
   static let maxWitnessItems = 100
   static let maxWitnessItemBytes = 80
-  /// Sat per 1000 virtual bytes that decide what is dust.
+  /// The fee rate that defines dust, sat per 1000 virtual bytes.
   static let dustFeeSatPerKvB: UInt64 = 3000
 
   public init() {}
@@ -31,12 +31,13 @@ public struct RelayPolicy: Sendable {
     (UInt64(virtualSize) * satPerKvB + 999) / 1000
   }
 
-  /// The least amount, in sat, that an output with this script may have.
+  /// The dust limit, in sat, of an output with this script.
   public static func dustLimitSat(scriptPubKey: [UInt8]) -> UInt64 {
     switch OutputKind(scriptPubKey) {
     case .data: return 0
     case .witnessKeyHash, .witnessScriptHash, .taproot, .anchor, .witnessUnknown:
-      // Spending costs outpoint, sequence, empty script and a quarter of a 107-byte witness.
+      // Spending takes an outpoint, a sequence, an empty script and a quarter of a 107-byte
+      // witness.
       return UInt64(outputBytes(scriptPubKey) + 67) * dustFeeSatPerKvB / 1000
     default: return UInt64(outputBytes(scriptPubKey) + 148) * dustFeeSatPerKvB / 1000
     }
@@ -46,9 +47,9 @@ public struct RelayPolicy: Sendable {
     8 + (script.count < 0xfd ? 1 : 3) + script.count
   }
 
-  // MARK: The transaction by itself
+  // MARK: Checks of the transaction alone
 
-  /// Rules that need nothing but the transaction.
+  /// Rules that need only the transaction.
   func check(_ transaction: Transaction) throws(TransactionRejection) {
     if transaction.isCoinbase { throw .coinbase }
     if transaction.inputs.isEmpty || transaction.outputs.isEmpty {
@@ -91,9 +92,9 @@ public struct RelayPolicy: Sendable {
     if dataBytes > dataCarrierBytes { throw .dataCarrierTooLarge(bytes: dataBytes) }
   }
 
-  // MARK: The transaction with what it spends
+  // MARK: Checks with the spent outputs
 
-  /// Rules about how each input spends its output; `spent` stands in input order.
+  /// Rules for spending; `spent` is in input order.
   func checkInputs(
     _ transaction: Transaction, spent: [TransactionOutput]
   ) throws(TransactionRejection) {
@@ -111,8 +112,8 @@ public struct RelayPolicy: Sendable {
       if inner == .witnessScriptHash || inner == .witnessKeyHash { kind = inner }
     }
     switch kind {
-    case .unknown, .data: return "spends an output of no known kind"
-    case .witnessUnknown: return "spends a witness version that has no meaning yet"
+    case .unknown, .data: return "spends an output of an unknown kind"
+    case .witnessUnknown: return "spends an undefined witness version"
     case .anchor: return input.witness.isEmpty ? nil : "an anchor needs no witness"
     case .witnessScriptHash: return witnessScriptFault(input.witness)
     case .taproot: return taprootFault(input.witness)
@@ -131,12 +132,12 @@ public struct RelayPolicy: Sendable {
     if items.contains(where: { $0.count > RelayPolicy.maxWitnessItemBytes }) {
       return "a witness item above 80 bytes"
     }
-    guard let steps = ScriptStep.all(of: script) else { return "the script is cut off" }
+    guard let steps = ScriptStep.all(of: script) else { return "the script is truncated" }
     if !steps.allSatisfy(\.isMinimal) { return "a push is not minimal" }
     if steps.contains(where: { $0.push?.count == 65 && $0.push?.first == 0x04 }) {
       return "an uncompressed key"
     }
-    // A script that begins with IF takes its argument from the top of the stack.
+    // A script that starts with IF takes its argument from the top of the stack.
     if let first = steps.first, first.opcode == 0x63 || first.opcode == 0x64 {
       guard let argument = items.last else { return "IF without an argument" }
       if argument != [] && argument != [1] { return "the argument of IF is not empty or 01" }
@@ -160,7 +161,7 @@ public struct RelayPolicy: Sendable {
     return nil
   }
 
-  /// ECDSA signatures must have a low S: the other half can be made by anybody (BIP146).
+  /// ECDSA signatures must have a low S: anyone can compute the high one from it (BIP146).
   private func signatureFault(_ items: [[UInt8]]) -> StaticReason? {
     for item in items {
       if let signature = DerSignature(item), !signature.hasLowS { return "a signature with high S" }

@@ -1,11 +1,11 @@
 import Bitcoin
 
-/// One step of a script: an opcode, and what it pushes.
+/// One operation of a script: an opcode and the data that it pushes.
 struct ScriptStep {
   let opcode: UInt8
   let push: [UInt8]?
 
-  /// True when the push could not have been written shorter (BIP62's rule 3).
+  /// True if the push is in its shortest form (BIP62, rule 3).
   var isMinimal: Bool {
     guard let push else { return true }
     if push.isEmpty { return opcode == 0x00 }
@@ -16,7 +16,7 @@ struct ScriptStep {
     return push.count <= 65_535 ? opcode == 0x4d : true
   }
 
-  /// A whole script, not run; nil when a push goes past its end.
+  /// Parses a whole script; nil if a push goes past its end.
   static func all(of script: [UInt8]) -> [ScriptStep]? {
     var reader = ScriptReader(script)
     var steps: [ScriptStep] = []
@@ -27,7 +27,7 @@ struct ScriptStep {
     return reader.isAtEnd ? steps : nil
   }
 
-  /// What OP_1NEGATE and OP_1 to OP_16 push.
+  /// The data pushed by OP_1NEGATE and OP_1 to OP_16.
   private static func number(of opcode: UInt8) -> [UInt8]? {
     if opcode == 0x4f { return [0x81] }
     return (0x51...0x60).contains(opcode) ? [opcode - 0x50] : nil

@@ -1,8 +1,8 @@
 import Bitcoin
 import Bytes
 
-/// Why a transaction was not taken into the mempool. The texts begin with Bitcoin Core's names for
-/// the same refusals.
+/// Why the mempool refused a transaction. The messages start with Bitcoin Core's names of the
+/// refusals.
 public enum TransactionRejection: Error, Equatable, Sendable {
   case malformed(String)
   case coinbase
@@ -25,13 +25,13 @@ public enum TransactionRejection: Error, Equatable, Sendable {
   case outputsAboveInputs
   case feeTooLow(feeSat: UInt64, neededSat: UInt64)
   case scriptFailed(input: Int)
-  /// Spends what a transaction in the mempool spends, and does not pay enough to replace it.
+  /// Conflicts with a transaction in the mempool and pays too little to replace it.
   case doubleSpend(of: Bytes32, feeSat: UInt64, neededSat: UInt64)
   case tooManyReplaced(count: Int)
   case spendsWhatItReplaces
   case mempoolFull
 
-  /// One line for people.
+  /// The message, one line.
   public var message: String {
     switch self {
     case .malformed(let why): return "TX decode failed: \(why)"
@@ -48,7 +48,7 @@ public enum TransactionRejection: Error, Equatable, Sendable {
     case .nonFinal: return "non-final: the lock time is not reached by the next block"
     case .relativeLockNotReached(let input):
       return "non-BIP68-final: the relative lock of input \(input) is not reached"
-    case .nonStandardOutput(let index): return "scriptpubkey: output \(index) is of no known kind"
+    case .nonStandardOutput(let index): return "scriptpubkey: output \(index) is of an unknown kind"
     case .dataCarrierTooLarge(let bytes): return "datacarrier: \(bytes) bytes, 100000 is the most"
     case .dust(let index, let amount, let limit):
       return "dust: output \(index) has \(amount) sat, \(limit) is the least"

@@ -1,7 +1,7 @@
 import Bytes
 import Foundation
 
-/// What a node tells whoever runs it.
+/// An event of a node, for its observer.
 public enum DevnetEvent: Equatable, Sendable {
   case listening(port: UInt16, directory: String)
   case blockConnected(hash: Bytes32, height: UInt32, transactions: Int)
@@ -14,7 +14,7 @@ public enum DevnetEvent: Equatable, Sendable {
   case peerGone(id: UInt64, reason: String)
   case stopped
 
-  /// One line for people.
+  /// The event as a line of text.
   public var text: String {
     switch self {
     case .listening(let port, let directory):
@@ -36,7 +36,7 @@ public enum DevnetEvent: Equatable, Sendable {
     }
   }
 
-  /// One line for programs: a JSON object whose `event` names the case.
+  /// The event as a line of JSON, an object whose `event` names the case.
   public var json: String {
     let data = try? JSONSerialization.data(withJSONObject: fields, options: [.sortedKeys])
     return data.map { String(decoding: $0, as: UTF8.self) } ?? "{}"

@@ -2,19 +2,20 @@ import Bitcoin
 import Bytes
 import Host
 
-/// What tests and `zennet devnet …` do to the chain.
+/// Operations for tests and `zennet devnet …`.
 extension DevnetNode {
   private static let initialSpacingSeconds: UInt32 = 600
-  /// What the faucet pays: 2 sat/vB.
+  /// The faucet's fee rate: 2 sat/vB.
   private static let faucetFeeSatPerKvB: UInt64 = 2000
 
   // MARK: Blocks
 
-  /// Makes `count` blocks from the mempool and announces them together.
+  /// Mines `count` blocks from the mempool and announces them together.
   ///
   /// - Parameters:
-  ///   - payout: the output script that earns subsidy and fees; the faucet's when nil.
-  ///   - minimumFeeSatPerKvB: transactions that pay less wait: a rise of fees, for tests.
+  ///   - payout: the output script for subsidy and fees; the faucet's if nil.
+  ///   - minimumFeeSatPerKvB: transactions that pay less are left out; simulates higher fees in
+  ///     tests.
   /// - Returns: the hashes of the new blocks.
   @discardableResult
   public func mine(
@@ -45,8 +46,8 @@ extension DevnetNode {
       guard case .blockRejected(let reason) = error, !selection.transactions.isEmpty else {
         throw error
       }
-      // The mempool took what no block may hold together (consensus counts signature checks, the
-      // mempool does not). The chain goes on without it.
+      // The mempool accepted transactions that no block may hold together (consensus limits
+      // signature operations, this mempool does not). Mine the block without them.
       for transaction in selection.transactions {
         let txid = transaction.txid
         mempool.evict(txid)
@@ -58,8 +59,8 @@ extension DevnetNode {
     }
   }
 
-  /// Replaces the last `depth` blocks by `depth + 1` others without transactions; what was in the
-  /// old ones returns to the mempool where it is still valid.
+  /// Replaces the last `depth` blocks by `depth + 1` others without transactions; valid
+  /// transactions of the old ones return to the mempool.
   ///
   /// - Returns: the new tip.
   @discardableResult
@@ -85,12 +86,12 @@ extension DevnetNode {
     return chain.tipHash
   }
 
-  /// Takes a block that was made elsewhere, for example by another node of a test.
+  /// Accepts a block made elsewhere, for example by another node of a test.
   public func submit(block: Block) throws(DevnetError) {
     announce(try take(block).connected)
   }
 
-  /// Takes blocks that were made elsewhere, and announces them together.
+  /// Accepts blocks made elsewhere, and announces them together.
   public func submit(blocks: [Block]) throws(DevnetError) {
     var all = ChainChange()
     for block in blocks { all.merge(try take(block)) }
@@ -111,12 +112,13 @@ extension DevnetNode {
     return change
   }
 
-  /// Now, or just above the median time of the last eleven blocks where the chain is ahead of it.
+  /// The current time, or one second above the median time of the last eleven blocks if that is
+  /// later.
   private func nextTime(after hash: Bytes32) -> UInt32 {
     max(UInt32(truncatingIfNeeded: Clock.unixSeconds()), medianTimePast(hash) + 1)
   }
 
-  /// The median of the eleven block times that end with `hash`, on any branch.
+  /// The median time of the eleven blocks that end with `hash`, on any branch.
   private func medianTimePast(_ hash: Bytes32) -> UInt32 {
     var times: [UInt32] = []
     var entry = chain.kernel.entry(hash: hash)
@@ -127,7 +129,7 @@ extension DevnetNode {
     return times.sorted()[times.count / 2]
   }
 
-  /// Fills a new chain, or one whose filling was interrupted.
+  /// Mines a new chain's initial blocks, or those that are missing after an interruption.
   func makeInitialBlocks() throws(DevnetError) {
     let now = UInt32(truncatingIfNeeded: Clock.unixSeconds())
     while chain.height < options.initialBlocks {
@@ -136,14 +138,14 @@ extension DevnetNode {
         BlockMaker.Template(
           previous: chain.tipHash, height: chain.height + 1,
           time: max(now - age, medianTimePast(chain.tipHash) + 1), payout: faucet.scriptPubKey))
-      // Nobody listens yet, and a hundred lines would tell nobody anything.
+      // Not announced or reported: no peer is connected yet.
       _ = try chain.accept(block.bytes(), isDurable: chain.height + 1 == options.initialBlocks)
     }
   }
 
   // MARK: Transactions
 
-  /// Judges a transaction and, if it is good, keeps it and announces it.
+  /// Checks a transaction; keeps and announces it if it is valid.
   @discardableResult
   public func submit(_ transaction: Transaction) throws(TransactionRejection) -> Bytes32 {
     do throws(TransactionRejection) {
@@ -178,7 +180,7 @@ extension DevnetNode {
     }
   }
 
-  /// As above, to a `bcrt1…` address.
+  /// Same, to a `bcrt1…` address.
   @discardableResult
   public func give(_ amountSat: UInt64, toAddress address: String) throws(DevnetError) -> Bytes32 {
     try give(amountSat, to: try DevnetNode.script(ofAddress: address))
@@ -204,14 +206,14 @@ extension DevnetNode {
   private static let maxMempoolFileBytes = 100_000_000
   private var mempoolPath: String { options.directory + "/mempool.dat" }
 
-  /// As Bitcoin Core does, at a proper end only: a wallet rebroadcasts what matters to it.
+  /// Only at an orderly exit, as in Bitcoin Core: wallets rebroadcast their own transactions.
   func saveMempool() {
     var writer = ByteWriter()
     for entry in mempool.sorted { writer.lengthPrefixed(entry.transaction.bytes()) }
     try? Files.writeAtomically(mempoolPath, writer.bytes)
   }
 
-  /// What is damaged or not valid any more is left out.
+  /// Damaged and invalid transactions are skipped.
   func loadMempool() {
     guard let bytes = try? Files.read(mempoolPath, limit: DevnetNode.maxMempoolFileBytes) else {
       return

@@ -2,13 +2,13 @@ import Bitcoin
 import Bytes
 import Host
 
-/// Between the sockets and the peers' sessions.
+/// Connects the sockets with the peers' sessions.
 extension DevnetNode {
-  /// A peer that leaves more than this unread when more is sent to it is dropped.
+  /// A peer with more unsent bytes than this is dropped when more is sent.
   static let backlogBytes = 32_000_000
-  /// Objects that were asked for wait while more than this is unsent.
+  /// Serving of requested objects pauses while more bytes than this are unsent.
   private static let servingBytes = 1_000_000
-  /// Nothing more is read from a peer that has more than this unread.
+  /// Reading from a peer pauses while more bytes than this are unsent.
   private static let pausingBytes = 4_000_000
 
   var view: PeerView {
@@ -47,7 +47,7 @@ extension DevnetNode {
     reactor.send(id, MessageFrame.encode(message, magic: sessionOptions.magic))
   }
 
-  /// Sends what the peer asked for, as far as it reads.
+  /// Sends requested objects, as fast as the peer reads.
   func pump(_ id: ConnectionId) {
     while reactor.pendingBytes(id) < DevnetNode.servingBytes, var session = sessions[id] {
       let object = session.nextObject(view)

@@ -2,15 +2,15 @@ import Bitcoin
 import Bytes
 import Host
 
-/// The development chain's node: one regtest chain, its mempool, its peers, its faucet, its control
-/// socket. Everything happens on the thread that calls; ``RunningDevnet`` gives it one of its own.
+/// The development chain's node: one regtest chain, its mempool, peers, faucet and control socket.
+/// Runs on the caller's thread; ``RunningDevnet`` runs it on its own thread.
 ///
-/// Loopback only, and not for money.
+/// Loopback only; its coins have no value.
 public final class DevnetNode {
   public let options: DevnetOptions
   public let chain: Chain
   public let mempool: Mempool
-  /// Where peers connect on 127.0.0.1.
+  /// The port for peers on 127.0.0.1.
   public private(set) var port: UInt16 = 0
 
   let faucet: Faucet
@@ -22,7 +22,7 @@ public final class DevnetNode {
   private var peerListener: ListenerId?
   private var controlListener: ListenerId?
   private var isStopping = false
-  /// Called when the descriptor that ``watchWakeups(_:_:)`` named can be read.
+  /// Called when the descriptor given to ``watchWakeups(_:_:)`` is readable.
   private var wakened: ((DevnetNode) -> Void)?
 
   enum TimerToken {
@@ -70,15 +70,15 @@ public final class DevnetNode {
 
   // MARK: The loop
 
-  /// Handles what happens until `untilMs` (``Clock/monotonicMs()``; nil: until the next event).
+  /// Handles events until `untilMs` (``Clock/monotonicMs()``; nil: until the next event).
   public func step(untilMs: UInt64?) throws(DevnetError) {
     let reactor = reactor
     let event = try hosting { () throws(HostError) in try reactor.next(untilMs: untilMs) }
     if let event { handle(event) }
   }
 
-  /// Runs until ``stop()`` is called, by a signal if ``stopOnSignals()`` was, or over the control
-  /// socket; then writes everything down.
+  /// Runs until ``stop()`` is called, a signal arrives (after ``stopOnSignals()``), or a request on
+  /// the control socket; then saves everything.
   public func run() throws(DevnetError) {
     while !isStopping { try step(untilMs: nil) }
     close()
@@ -86,13 +86,13 @@ public final class DevnetNode {
 
   public func stop() { isStopping = true }
 
-  /// SIGINT and SIGTERM stop the node. One node a process may do this.
+  /// SIGINT and SIGTERM stop the node. Only one node of a process may use this.
   public func stopOnSignals() throws(DevnetError) {
     let reactor = reactor
     try hosting { () throws(HostError) in try reactor.watchSignals([.interrupt, .terminate]) }
   }
 
-  /// Calls `body` whenever `descriptor` can be read.
+  /// Calls `body` whenever `descriptor` is readable.
   func watchWakeups(_ descriptor: Int32, _ body: @escaping (DevnetNode) -> Void) {
     wakened = body
     reactor.watch(descriptor, token: DevnetNode.wakeToken)
@@ -172,7 +172,7 @@ public final class DevnetNode {
     do throws(DevnetError) {
       try mine(1)
     } catch {
-      // The next one may do better; a full disk shows in the kernel's own messages too.
+      // The next attempt may succeed; the kernel also reports a full disk itself.
       tell(.transactionRejected(txid: .zero, reason: "no block was made: \(error.message)"))
     }
   }

@@ -2,18 +2,18 @@ import Bitcoin
 import Bytes
 import Crypto
 
-/// The node's own coins: where blocks pay to unless told otherwise, and what the faucet gives away.
-/// The key is the same in every development chain, and known to everybody who reads this.
+/// The node's own coins: the default payout of blocks, and the source of the faucet's payments. The
+/// key is public and the same in every development chain.
 struct Faucet {
   private let secret: Bytes32
   /// `<key> OP_CHECKSIG`.
   private let witnessScript: [UInt8]
-  /// P2WSH of it.
+  /// P2WSH of ``witnessScript``.
   let scriptPubKey: [UInt8]
 
-  /// Change below this is left to the fee.
+  /// Smaller change is added to the fee.
   private static let leastChangeSat: UInt64 = 1000
-  /// The most coins that one gift is put together from.
+  /// Most inputs of one payment.
   private static let maxInputs = 500
 
   init() throws(DevnetError) {
@@ -27,8 +27,8 @@ struct Faucet {
     scriptPubKey = Script.p2wsh(witnessScript: witnessScript)
   }
 
-  /// What could be given away now: mature, and not spent by anything in the mempool. Change that
-  /// is not confirmed yet counts. In an order that depends on the coins alone.
+  /// Spendable coins: mature, and not spent in the mempool. Includes unconfirmed change. The order
+  /// depends only on the coins.
   func spendable(chain: Chain, mempool: Mempool) -> [(point: OutPoint, amountSat: UInt64)] {
     let nextHeight = chain.height + 1
     var found: [(point: OutPoint, amountSat: UInt64)] = []
@@ -52,13 +52,13 @@ struct Faucet {
     }
   }
 
-  /// A signed transaction that pays `amountSat` to `scriptPubKey` and the change back.
+  /// A signed transaction that pays `amountSat` to `receiver` and returns the change.
   func gift(
     of amountSat: UInt64, to receiver: [UInt8], feeSatPerKvB: UInt64, chain: Chain,
     mempool: Mempool
   ) throws(DevnetError) -> Transaction {
     if amountSat == 0 || amountSat > Amount.maxSat {
-      throw DevnetError.badArgument("an amount of \(amountSat) sat cannot be given")
+      throw DevnetError.badArgument("the faucet cannot pay \(amountSat) sat")
     }
     let coins = spendable(chain: chain, mempool: mempool)
     let haveSat = coins.reduce(UInt64(0)) { $0 + $1.amountSat }
@@ -79,7 +79,7 @@ struct Faucet {
     throw DevnetError.faucetEmpty(wantedSat: amountSat, haveSat: haveSat)
   }
 
-  /// An input takes 41 bytes and a witness of 110 quarter bytes; both outputs are counted.
+  /// An input has 41 bytes and a witness of 110 quarter bytes; two outputs are assumed.
   private func fee(inputs: Int, receiver: [UInt8], feeSatPerKvB: UInt64) -> UInt64 {
     let size = 11 + inputs * 69 + (9 + receiver.count) + 43
     return RelayPolicy.feeSat(virtualSize: size, satPerKvB: feeSatPerKvB)

@@ -3,8 +3,8 @@ import Bytes
 import Foundation
 import Host
 
-/// A ``DevnetNode`` on a thread of its own, for tests and for programs that do something else
-/// besides. Its methods may be called from any thread and return when the node has done it.
+/// A ``DevnetNode`` on its own thread, for tests and for programs with other tasks. Its methods may
+/// be called from any thread and return once the node has carried them out.
 ///
 /// ```swift
 /// let devnet = try RunningDevnet(DevnetOptions(directory: folder))
@@ -15,12 +15,12 @@ import Host
 /// ```
 public final class RunningDevnet: @unchecked Sendable {
   public let options: DevnetOptions
-  /// Where peers connect on 127.0.0.1.
+  /// The port for peers on 127.0.0.1.
   public let port: UInt16
 
   private let jobs = JobQueue()
   private let ended = DispatchSemaphore(value: 0)
-  /// Validation needs more than the half megabyte that threads get.
+  /// Validation needs more stack than the default of 512 KiB.
   private static let stackBytes = 16 << 20
 
   /// Starts the node and returns once it listens.
@@ -58,7 +58,7 @@ public final class RunningDevnet: @unchecked Sendable {
     jobs.close()
   }
 
-  /// Runs `body` on the node's thread and returns what it returns.
+  /// Runs `body` on the node's thread and returns its result.
   public func perform<Value: Sendable>(
     _ body: @escaping @Sendable (DevnetNode) throws(DevnetError) -> Value
   ) throws(DevnetError) -> Value {
@@ -77,7 +77,7 @@ public final class RunningDevnet: @unchecked Sendable {
     return try outcome.wait()
   }
 
-  /// Stops the node, waits for it, and frees its data folder.
+  /// Stops the node, waits for its end, and releases its data folder.
   public func stop() throws(DevnetError) {
     try? perform { node throws(DevnetError) in node.stop() }
     ended.wait()
@@ -122,8 +122,8 @@ public final class RunningDevnet: @unchecked Sendable {
     try perform { node throws(DevnetError) in try node.give(amountSat, toAddress: address) }
   }
 
-  /// Judges a transaction as if a peer had sent it;
-  /// ``DevnetError/transactionRejected(_:)`` says why not.
+  /// Submits a transaction as if a peer had sent it; throws ``DevnetError/transactionRejected(_:)``
+  /// with the reason.
   @discardableResult
   public func submit(_ transaction: Transaction) throws(DevnetError) -> Bytes32 {
     try perform { node throws(DevnetError) in
@@ -140,8 +140,8 @@ public final class RunningDevnet: @unchecked Sendable {
     try perform { node throws(DevnetError) in try node.submit(block: block) }
   }
 
-  /// Gives this node the blocks of another's best chain that it lacks, so that two nodes of a test
-  /// serve one chain. The chains must share their first blocks: start this one with
+  /// Copies the blocks of another node's best chain that this node lacks, so that two nodes of a
+  /// test serve one chain. The chains must share their first blocks: start this one with
   /// `initialBlocks` 0.
   public func copyChain(of other: RunningDevnet) throws(DevnetError) {
     let known = try perform { node throws(DevnetError) in
@@ -173,7 +173,7 @@ public final class RunningDevnet: @unchecked Sendable {
   }
 }
 
-/// A value that one thread waits for and another gives, once.
+/// A value that one thread waits for and another thread sets, once.
 private final class Outcome<Value: Sendable>: @unchecked Sendable {
   private let lock = NSLock()
   private let ready = DispatchSemaphore(value: 0)
@@ -191,14 +191,14 @@ private final class Outcome<Value: Sendable>: @unchecked Sendable {
   func wait() throws(DevnetError) -> Value {
     ready.wait()
     let result = lock.withLock { self.result }
-    guard let result else { throw DevnetError.control("the node gave no answer") }
+    guard let result else { throw DevnetError.control("the node did not answer") }
     return try result.get()
   }
 }
 
-/// What other threads want done on the node's thread.
+/// Work from other threads for the node's thread.
 private final class JobQueue: @unchecked Sendable {
-  /// Called with nil when the node ends first.
+  /// Called with nil if the node ends first.
   typealias Job = @Sendable (DevnetNode?) -> Void
 
   private let lock = NSLock()
@@ -207,7 +207,7 @@ private final class JobQueue: @unchecked Sendable {
 
   func open(_ descriptor: Descriptor) { lock.withLock { waker = descriptor } }
 
-  /// False when nobody will do it any more.
+  /// False if the node has ended.
   func add(_ job: @escaping Job) -> Bool {
     lock.withLock {
       guard let waker else { return false }

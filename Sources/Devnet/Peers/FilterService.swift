@@ -1,7 +1,8 @@
 import Bitcoin
 import Bytes
 
-/// BIP157's answers, with Bitcoin Core's limits: what it would disconnect a peer for is refused.
+/// BIP157's answers, with Bitcoin Core's limits: requests for which it would disconnect are
+/// refused.
 struct FilterService {
   enum Answer {
     case message(PeerMessage)
@@ -19,7 +20,7 @@ struct FilterService {
 
   let chain: Chain
 
-  /// The blocks whose filters `getcfilters` asks for.
+  /// The blocks of a `getcfilters` request.
   func filters(_ request: FilterRangeRequest) -> Hashes { range(request, limit: Self.maxFilters) }
 
   /// The answer to `getcfheaders`.
@@ -81,7 +82,7 @@ struct FilterService {
         "filters from height \(request.startHeight) up to height \(stop.height), which is below")
     }
     if stop.height - request.startHeight >= limit {
-      return .refused("\(stop.height - request.startHeight + 1) filters asked for, limit \(limit)")
+      return .refused("\(stop.height - request.startHeight + 1) filters requested, limit \(limit)")
     }
     var hashes: [Bytes32] = []
     var entry: KernelEntry? = stop
@@ -93,7 +94,7 @@ struct FilterService {
     return .hashes(hashes.reversed())
   }
 
-  /// By height on the best chain, where that is cheap; by hash elsewhere.
+  /// The parent of a block, by its hash.
   private func predecessor(_ entry: KernelEntry) -> KernelEntry? {
     entry.height == 0 ? nil : chain.kernel.entry(hash: entry.previousHash)
   }

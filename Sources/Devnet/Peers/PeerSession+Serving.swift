@@ -5,8 +5,8 @@ import Bytes
 extension PeerSession {
   // MARK: Headers
 
-  /// Up to 2000 headers behind the first block of the locator that is on the best chain. An empty
-  /// locator asks for the stop block alone.
+  /// Up to 2,000 headers after the first block of the locator that is on the best chain. An empty
+  /// locator requests only the stop block.
   mutating func headers(
     after locator: [Bytes32], stop: Bytes32, _ view: PeerView
   ) -> [PeerEffect] {
@@ -32,14 +32,14 @@ extension PeerSession {
       height += 1
       if hash == stop { break }
     }
-    // As Bitcoin Core does, an empty answer too tells the peer that it has everything.
+    // As in Bitcoin Core: an empty answer also means that the peer has everything.
     bestKnown = chain.hash(at: height)
     return [.send(.headers(headers))]
   }
 
-  // MARK: Transactions that the peer has
+  // MARK: Transactions of the peer
 
-  /// Asks for the announced transactions that are not here.
+  /// Requests announced transactions that are unknown here.
   mutating func wanted(_ items: [InventoryVector], _ view: PeerView) -> [PeerEffect] {
     let kind = InventoryVector.Kind.self
     var wanted: [InventoryVector] = []
@@ -63,12 +63,12 @@ extension PeerSession {
     return wanted.isEmpty ? [] : [.send(.getData(wanted))]
   }
 
-  // MARK: What the peer asks for
+  // MARK: Requests of the peer
 
   mutating func request(_ message: PeerMessage, _ view: PeerView) -> [PeerEffect] {
     switch message {
     case .getData(let items):
-      // To a peer that wants no announcements Bitcoin Core gives no transaction, without a word.
+      // As in Bitcoin Core: a peer that wants no announcements gets no transactions.
       for item in items where theirVersion?.relay == true || !item.isTransaction {
         work.append(.inventory(item))
       }
@@ -85,7 +85,7 @@ extension PeerSession {
     default: break
     }
     if work.count > PeerSession.maxWork {
-      return [.disconnect(reason: "asked for too many objects at once")]
+      return [.disconnect(reason: "requested too many objects at once")]
     }
     return []
   }
@@ -97,8 +97,8 @@ extension PeerSession {
     }
   }
 
-  /// The next object that was asked for; nil when nothing is left. What is not here becomes one
-  /// `notfound` (transactions) or silence (blocks), as Bitcoin Core does.
+  /// The next requested object; nil if none is left. Missing transactions are answered with one
+  /// `notfound`, missing blocks with silence, as in Bitcoin Core.
   mutating func nextObject(_ view: PeerView) -> PeerMessage? {
     while let item = work.next() {
       switch item {
@@ -126,13 +126,13 @@ extension PeerSession {
     }
   }
 
-  /// One that waits in the mempool, or is in the last block: Bitcoin Core gives both.
+  /// A transaction in the mempool or in the last block, as in Bitcoin Core.
   private func transaction(_ vector: InventoryVector, _ view: PeerView) -> Transaction? {
     let isWitnessId = vector.kind == InventoryVector.Kind.witnessId
     let waiting =
       isWitnessId ? view.mempool.entry(wtxid: vector.hash) : view.mempool.entry(txid: vector.hash)
     if let waiting { return waiting.transaction }
-    // Nobody relays a coinbase, whose witness id is zero here.
+    // Skip the coinbase: it is never relayed, and its witness id is zero here.
     return view.chain.block(hash: view.chain.tipHash)?.transactions.dropFirst().first {
       (isWitnessId ? $0.wtxid : $0.txid) == vector.hash
     }
@@ -140,8 +140,8 @@ extension PeerSession {
 
   // MARK: Announcing
 
-  /// Tells of the blocks that joined the best chain, oldest first: by header when the peer asked for
-  /// that and knows what they stand on, else by the hash of the last.
+  /// Announces the blocks that joined the best chain, oldest first: by header if the peer asked for
+  /// that and has the parent, otherwise by the hash of the last.
   mutating func announce(_ blocks: [ConnectedBlock], _ view: PeerView) -> [PeerEffect] {
     guard isEstablished, let first = blocks.first, let last = blocks.last else { return [] }
     defer { bestKnown = last.hash }
@@ -152,7 +152,7 @@ extension PeerSession {
     return [.send(.inv([InventoryVector(kind: InventoryVector.Kind.block, hash: last.hash)]))]
   }
 
-  /// Whether the best block that the peer has is `hash` or stands on it.
+  /// Whether the best block that the peer has is `hash` or a descendant of it.
   private func knows(_ hash: Bytes32, _ view: PeerView) -> Bool {
     guard let bestKnown, let wanted = view.chain.kernel.entry(hash: hash),
       var entry = view.chain.kernel.entry(hash: bestKnown)
@@ -164,7 +164,7 @@ extension PeerSession {
     return entry.hash == wanted.hash
   }
 
-  /// Tells of a transaction, unless the peer has it or does not want it.
+  /// Announces a transaction, unless the peer has it or does not want it.
   mutating func announce(_ entry: Mempool.Entry) -> [PeerEffect] {
     guard isEstablished, theirVersion?.relay == true,
       entry.feeRateSatPerKvB >= theirFeeFilterSatPerKvB
@@ -179,14 +179,14 @@ extension PeerSession {
 }
 
 extension InventoryVector {
-  /// Whether it names a transaction, by whichever id.
+  /// Whether it names a transaction, by either id.
   var isTransaction: Bool {
     kind == Kind.transaction || kind == Kind.witnessTransaction || kind == Kind.witnessId
   }
 }
 
 extension Transaction {
-  /// As nodes see it that do not know BIP144.
+  /// The form for nodes without BIP144.
   var withoutWitnesses: Transaction {
     var bare = self
     for index in bare.inputs.indices { bare.inputs[index].witness = [] }
@@ -195,7 +195,7 @@ extension Transaction {
 }
 
 extension Block {
-  /// As nodes see it that do not know BIP144.
+  /// The form for nodes without BIP144.
   var withoutWitnesses: Block {
     Block(header: header, transactions: transactions.map(\.withoutWitnesses))
   }

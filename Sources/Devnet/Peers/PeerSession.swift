@@ -1,16 +1,16 @@
 import Bitcoin
 import Bytes
 
-/// What a ``PeerSession`` wants done.
+/// A request of a ``PeerSession`` to the node.
 enum PeerEffect {
   case send(PeerMessage)
-  /// Judge this transaction and pass it on.
+  /// Check this transaction and relay it.
   case submit(Transaction)
-  /// Drop the peer; the reason is for the log.
+  /// Disconnect the peer; the reason is for the log.
   case disconnect(reason: String)
 }
 
-/// What a session reads of the node.
+/// The parts of the node that a session reads.
 struct PeerView {
   let chain: Chain
   let mempool: Mempool
@@ -18,31 +18,30 @@ struct PeerView {
   let unixSeconds: UInt64
 }
 
-/// One peer's connection, without I/O: version handshake, keeping alive, and what is owed to the
-/// peer. What a peer may ask for and how it is answered follows Bitcoin Core's `net_processing.cpp`;
-/// where Core would ignore a malformed message, this node drops the peer, so that mistakes of a
-/// client under development show.
+/// One peer's connection, without I/O: version handshake, keep-alive, and pending answers. Requests
+/// and answers follow Bitcoin Core's `net_processing.cpp`. Where Core would ignore a malformed
+/// message, this node disconnects, so that mistakes of a client under development are visible.
 struct PeerSession {
   struct Options: Sendable {
     /// The network's magic in wire order.
     var magic = Network.regtest.magic
-    /// Tells a connection to itself; random.
+    /// Detects a connection to itself; random.
     var nonce: UInt64 = 0
     var userAgent = "/zennet-devnet:0.1/"
-    /// What `feefilter` says: nothing cheaper is wanted.
+    /// The `feefilter` value: the minimum fee rate of announced transactions.
     var minimumFeeSatPerKvB: UInt64 = 100
   }
 
-  /// How long a peer may take to say `version` and `verack`.
+  /// Time limit for `version` and `verack`.
   static let handshakeMs: UInt64 = 60_000
-  /// How often a peer is pinged, and how long it may take to answer.
+  /// The interval between pings, and the time limit for pongs.
   static let pingMs: UInt64 = 120_000
   static let pongMs: UInt64 = 1_200_000
   /// The least protocol version of a peer (Bitcoin Core's MIN_PEER_PROTO_VERSION).
   static let minimumVersion: UInt32 = 31_800
-  /// Requests for objects that may wait to be served.
+  /// Most pending requests for objects.
   static let maxWork = 100_000
-  /// Transactions and blocks that the peer is remembered to know.
+  /// Most transactions and blocks recorded as known to the peer.
   static let maxKnown = 50_000
 
   let options: Options
@@ -59,7 +58,7 @@ struct PeerSession {
   /// The best block that the peer is known to have.
   var bestKnown: Bytes32?
   var known: Set<Bytes32> = []
-  /// Objects asked for and not sent yet, the next one first.
+  /// Requested objects that are not sent yet, the next one first.
   var work = WorkQueue()
 
   init(options: Options, nowMs: UInt64) {
@@ -71,7 +70,7 @@ struct PeerSession {
 
   // MARK: Receiving
 
-  /// Takes bytes off the wire.
+  /// Processes received bytes.
   mutating func received(_ bytes: [UInt8], view: PeerView, nowMs: UInt64) -> [PeerEffect] {
     framer.append(bytes)
     var effects: [PeerEffect] = []
@@ -88,7 +87,7 @@ struct PeerSession {
     return effects
   }
 
-  /// To be called now and then, at least every few seconds.
+  /// Call it at least every few seconds.
   mutating func timerFired(nowMs: UInt64) -> [PeerEffect] {
     if !isEstablished {
       let isLate = nowMs >= startMs + PeerSession.handshakeMs
@@ -109,7 +108,7 @@ struct PeerSession {
   ) -> [PeerEffect] {
     if case .version(let version) = message { return greet(version, view: view) }
     guard theirVersion != nil else {
-      return [.disconnect(reason: "spoke before its version message")]
+      return [.disconnect(reason: "sent a message before its version message")]
     }
     switch message {
     case .verack: return establish()
@@ -120,7 +119,7 @@ struct PeerSession {
     case .sendAddrV2:
       return isEstablished ? [.disconnect(reason: "sendaddrv2 after verack")] : []
     default:
-      // Bitcoin Core ignores what comes too early.
+      // As in Bitcoin Core: messages before the handshake is complete are ignored.
       return isEstablished ? serve(message, view: view) : []
     }
   }
@@ -164,7 +163,7 @@ struct PeerSession {
     case .feeFilter(let satPerKvB):
       theirFeeFilterSatPerKvB = satPerKvB
       return []
-    case .mempool: return [.disconnect(reason: "mempool asked of a node without BIP37")]
+    case .mempool: return [.disconnect(reason: "requested the mempool of a node without BIP37")]
     case .getHeaders(let locator, let stop): return headers(after: locator, stop: stop, view)
     case .inv(let items): return wanted(items, view)
     case .transaction(let transaction):
@@ -174,7 +173,7 @@ struct PeerSession {
       return request(message, view)
     case .version, .verack, .wtxidRelay, .sendAddrV2, .headers, .notFound, .block, .getAddr, .addr,
       .addrV2, .filter, .filterHeaders, .filterCheckpoints, .unknown:
-      // Blocks come from this node only, and it keeps no addresses.
+      // Blocks come only from this node, and it stores no addresses.
       return []
     }
   }

@@ -1,7 +1,7 @@
 import Bitcoin
 import Bytes
 
-/// An object that a peer asked for.
+/// An object that a peer requested.
 enum PeerWork {
   case inventory(InventoryVector)
   /// The filter of this block.

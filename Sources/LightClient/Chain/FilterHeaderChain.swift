@@ -1,10 +1,10 @@
 import Bytes
 
-/// BIP157's filter headers for the best chain, from a first height on; possibly none yet.
+/// BIP157's filter headers for the best chain, from `baseHeight` on; may be empty.
 struct FilterHeaderChain {
   /// The height of the first filter header.
   private(set) var baseHeight: UInt32
-  /// The filter header before it; nil where nobody has proven one.
+  /// The filter header at `baseHeight - 1`; nil where it is not known.
   private(set) var before: Bytes32?
   private var headers = WindowList<Bytes32>()
 
@@ -25,12 +25,13 @@ struct FilterHeaderChain {
     return index < headers.count ? headers[index] : nil
   }
 
-  /// The filter header on which the one at `height` rests: zero before the genesis block.
+  /// The filter header that the one at `height` commits to: zero for the genesis block.
   func previous(of height: UInt32) -> Bytes32? {
     height == 0 ? .zero : header(at: height - 1)
   }
 
-  /// Only for a first range after a checkpoint of unknown filter header.
+  /// Sets the header before the first one. Only for the first range after a checkpoint whose filter
+  /// header is unknown.
   mutating func begin(after header: Bytes32) {
     if headers.isEmpty { before = header }
   }

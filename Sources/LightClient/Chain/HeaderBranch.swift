@@ -1,8 +1,8 @@
 import Bitcoin
 import Bytes
 
-/// Headers of a peer that are not on the best chain, from the block where they part. All of them
-/// keep the rules; on a signet the solution of the last one is still to be verified.
+/// Headers of a peer that are not on the best chain, from the fork on. All of them satisfy the
+/// header rules; on a signet the solution of the last one is not verified yet.
 struct HeaderBranch {
   /// The highest block that the branch shares with the best chain.
   let forkHeight: UInt32
@@ -14,7 +14,7 @@ struct HeaderBranch {
   var tipHeight: UInt32 { forkHeight + UInt32(records.count) }
   var tipHash: Bytes32? { records.last?.hash }
 
-  /// The headers themselves; `forkHash` is the hash of the block from which the branch parts.
+  /// The headers themselves; `forkHash` is the hash of the block at `forkHeight`.
   func headers(forkHash: Bytes32) -> [BlockHeader] {
     var list: [BlockHeader] = []
     list.reserveCapacity(records.count)
@@ -26,10 +26,10 @@ struct HeaderBranch {
     return list
   }
 
-  /// What kept the rest of a list from being appended.
+  /// Why the rest of a list was not appended.
   enum Refusal: Equatable {
     case invalid(BitcoinError)
-    /// Too far ahead of this machine's clock.
+    /// Too far ahead of this host's clock.
     case fromFuture
   }
 
@@ -64,8 +64,8 @@ struct HeaderBranch {
   }
 }
 
-/// The work of headers, one after the other: most have the difficulty of the one before, and the
-/// division behind the number costs more than the header's hash.
+/// Sums the work of consecutive headers. Caches the work of the last difficulty: most headers
+/// repeat it, and the division costs more than hashing the header.
 struct WorkMeasure {
   private var bits: UInt32 = 0
   private var value = ChainWork.zero
@@ -79,8 +79,8 @@ struct WorkMeasure {
   }
 }
 
-/// The best chain up to the fork and the branch above it, as the header rules want to see them. A
-/// class, so that the rules' closure sees each appended header without copying the rest.
+/// The best chain up to the fork and the branch above it, as the header rules read them. A class,
+/// so that the rules' closure reads each appended header without copying the rest.
 private final class BranchView {
   private let chain: HeaderChain
   private let forkHeight: UInt32

@@ -1,8 +1,8 @@
 import Bitcoin
 import Bytes
 
-/// The best chain's headers from a base height to the tip. Never empty. On a signet everything in
-/// it is authenticated, for nothing is appended before its tip's solution was verified.
+/// The best chain's headers from a base height to the tip. Never empty. On a signet every header in
+/// it is authenticated: headers are appended only after the tip's solution is verified.
 struct HeaderChain {
   private(set) var baseHeight: UInt32
   /// The work of the chain below `baseHeight`.
@@ -20,8 +20,8 @@ struct HeaderChain {
     marks.append(HeaderMark(hash: first.hash, time: first.time, bits: first.bits))
   }
 
-  /// Takes what was stored as far as it is sound: linked, worked for, and of this network. Nil when
-  /// nothing of it is.
+  /// Takes the stored headers as long as they are valid: linked, with proof of work, and of this
+  /// network. Nil when the first one is not.
   init?(network: Network, state: LightClientState) {
     guard let first = state.headers.first else { return nil }
     let start = HeaderChain(network: network)
@@ -37,7 +37,7 @@ struct HeaderChain {
       guard header.previous == previous, let target = Target(bits: header.bits),
         target.isMet(by: hash)
       else { break }
-      // Blocks that became known since it was stored.
+      // Pins may have been added after the headers were stored.
       let height = baseHeight + UInt32(marks.count)
       if network.pins.contains(where: { $0.height == height && $0.hash != hash }) { break }
       marks.append(HeaderMark(hash: hash, time: header.time, bits: header.bits))
@@ -73,7 +73,8 @@ struct HeaderChain {
     return marks[index].bits
   }
 
-  /// Where a block stands on this chain. Looks from the tip down: what peers name is mostly new.
+  /// The height of a block on this chain. Searches from the tip down, because peers mostly name new
+  /// blocks.
   func height(of hash: Bytes32) -> UInt32? {
     var index = marks.count
     while index > 0 {
@@ -100,7 +101,7 @@ struct HeaderChain {
     return work - work(above: height)
   }
 
-  /// Hashes from `height` down, ever sparser, for `getheaders`.
+  /// Hashes from `height` down, with growing steps, for `getheaders`.
   func locator(from height: UInt32) -> [Bytes32] {
     var hashes: [Bytes32] = []
     var index = Int(height - baseHeight)

@@ -1,8 +1,8 @@
 import Bytes
 
-/// What the best chain keeps of a header in memory: 40 bytes. Its hash stands for all of it, and the
-/// rules ask for no more of a header's ancestors than time and difficulty; blocks bring their own
-/// headers along. The 80 bytes themselves are on disk.
+/// What the best chain keeps of a header in memory: 40 bytes. The hash identifies the header, and
+/// the rules read only the time and the difficulty of ancestors. The 80 bytes themselves are on
+/// disk.
 struct HeaderMark {
   var hash: Bytes32
   var time: UInt32

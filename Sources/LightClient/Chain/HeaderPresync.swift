@@ -1,17 +1,17 @@
 import Bitcoin
 import Bytes
 
-/// A peer's headers, judged by every rule and not kept, until they have the work that the network
-/// is known to have. Only then is the same chain fetched again, and followed.
+/// A peer's headers, checked against every rule but not kept, until they have the network's known
+/// work (`minimumChainWork`). Only then is the same chain fetched again and followed.
 ///
-/// What is kept meanwhile is the last two difficulty periods at most and one hash for each list of
-/// 2,000 headers: 0.2 MB, and 36 bytes for every 2,000 blocks. Without this, a chain of little work
-/// (cheap to make at the network's least difficulty) would push the honest one out of the window.
+/// Memory: at most the last two difficulty periods, and one hash for each list of 2,000 headers
+/// (0.2 MB, and 36 bytes for every 2,000 blocks). Without presync, a chain of little work (cheap to
+/// make at the network's lowest difficulty) would push the honest one out of the window.
 struct HeaderPresync {
-  /// What the rules look back on: a period and some.
+  /// Headers that the rules read back: one difficulty period and a margin.
   static let keptHeaders = 2016 + 32
-  /// Blocks cannot come much faster than every ten minutes for long: whoever tells more than this
-  /// many times what time allows for, and the same again for a few days, is not followed.
+  /// A chain with more blocks than `pace` times the number that ten-minute blocks would give, plus
+  /// `allowance`, is rejected.
   static let pace: UInt64 = 4
   static let allowance: UInt64 = 20_000
 
@@ -41,7 +41,7 @@ struct HeaderPresync {
 
   var keptCount: Int { recent.count }
 
-  /// Whether there can be so many blocks since the anchor.
+  /// Whether so many blocks can exist since the anchor.
   func isPlausible(
     anchorTime: UInt32, unixSeconds: UInt64, allowance: UInt64 = HeaderPresync.allowance
   ) -> Bool {
@@ -50,7 +50,7 @@ struct HeaderPresync {
     return UInt64(tipHeight - anchorHeight) <= most
   }
 
-  /// Judges a list that continues the last one, until one breaks a rule.
+  /// Checks a list that continues the last one, up to the first header that breaks a rule.
   mutating func extend(
     _ headers: [BlockHeader], hashes: [Bytes32], on chain: HeaderChain, network: Network,
     unixSeconds: UInt64
@@ -85,13 +85,13 @@ struct HeaderPresync {
   }
 }
 
-/// A block of a chain that was shown to have the network's work.
+/// A block of a chain that is proven to have the network's known work.
 struct HeaderMilestone: Equatable {
   var height: UInt32
   var hash: Bytes32
 }
 
-/// The headers that the rules look back on: the last ones, and the best chain up to the anchor.
+/// The headers that the rules read: the last ones, and the best chain up to the anchor.
 private final class PresyncView {
   private let chain: HeaderChain
   private let anchorHeight: UInt32

@@ -1,7 +1,7 @@
 import Bitcoin
 import Bytes
 
-/// A header of a branch in memory: 80 bytes. Its parent's hash is the record before it.
+/// A header of a branch in memory: 80 bytes. Its parent's hash is in the record before it.
 struct HeaderRecord {
   var hash: Bytes32
   var merkleRoot: Bytes32

@@ -1,14 +1,14 @@
 import Bitcoin
 import Bytes
 
-/// A chain of headers without peers: each list goes the way that a peer's `headers` go, through
-/// every rule and onto the chain. For measurements, and for whoever has headers from elsewhere.
+/// A chain of headers without peers: each list passes every rule that a peer's `headers` message
+/// passes, and is appended to the chain. For measurements, and for headers from other sources.
 public struct HeaderTrial {
   private let network: Network
   private let unixSeconds: UInt64
   private var chain: HeaderChain
 
-  /// - Parameter unixSeconds: the time now, which headers must not be far ahead of.
+  /// - Parameter unixSeconds: the current time; headers may be at most two hours ahead of it.
   public init(network: Network, unixSeconds: UInt64) {
     self.network = network
     self.unixSeconds = unixSeconds
@@ -18,8 +18,8 @@ public struct HeaderTrial {
   public var tipHeight: UInt32 { chain.tipHeight }
   public var tipHash: Bytes32 { chain.tipHash }
 
-  /// Appends headers, the first a child of the tip. Throws for what breaks a rule, and then takes
-  /// none of them.
+  /// Appends headers, the first a child of the tip. Throws if one breaks a rule; then none is
+  /// appended.
   public mutating func append(_ headers: [BlockHeader]) throws(BitcoinError) {
     guard let first = headers.first else { return }
     guard let hashes = HeaderSync.linkedHashes(headers), first.previous == chain.tipHash else {

@@ -2,12 +2,12 @@ import Bitcoin
 import Bytes
 
 extension TransactionInput {
-  /// The output script that the input's witness shows it to spend; nil where it shows none.
+  /// The output script that the input spends, as its witness reveals it; nil where it reveals none.
   ///
-  /// Only a P2WSH spend shows it here: its last witness item is the script that the output commits
-  /// to. A taproot output spent by its key (BIP341: one item of 64 or 65 bytes) shows nothing, and
-  /// what P2WPKH shows takes RIPEMD-160, which nothing else here needs. Transaction ids do not
-  /// commit to witnesses, so that what is shown may be invented.
+  /// Only a P2WSH spend reveals it here: its last witness item is the script that the output
+  /// commits to. A taproot key spend (BIP341: one item of 64 or 65 bytes) reveals nothing, and
+  /// P2WPKH would need RIPEMD-160, which nothing else here needs. Transaction ids do not commit to
+  /// witnesses, so the revealed script may be forged.
   var shownScript: [UInt8]? {
     if !scriptSig.isEmpty { return nil }
     let witness = witness
@@ -22,10 +22,10 @@ extension TransactionInput {
 }
 
 extension Transaction {
-  /// More of them are not watched for one transaction.
+  /// Most scripts watched for one transaction.
   static let maxShownScripts = 16
 
-  /// The output scripts that the inputs' witnesses show, each once.
+  /// The output scripts that the inputs' witnesses reveal, without duplicates.
   var shownScripts: [[UInt8]] {
     var scripts: [[UInt8]] = []
     for input in inputs {
@@ -35,8 +35,7 @@ extension Transaction {
     return scripts
   }
 
-  /// The first output's script by which a filter shows the transaction's block; nil where it pays
-  /// to none.
+  /// The script of the first output that a block filter contains; nil if there is none.
   var firstPaidScript: [UInt8]? {
     for output in outputs
     where !output.scriptPubKey.isEmpty && !Script.isOpReturn(output.scriptPubKey) {

@@ -1,5 +1,6 @@
-/// A list that grows at its end and is dropped from its beginning, in pieces: nothing is moved, none
-/// of it is spare room beyond a piece at either end, and what is dropped is given back at once.
+/// A list that grows at its end and is dropped from its beginning, in pieces of 1,024. Elements are
+/// never moved, spare room is at most one piece at either end, and dropped pieces are freed at
+/// once.
 struct WindowList<Element> {
   private static var pieceCount: Int { 1024 }
 

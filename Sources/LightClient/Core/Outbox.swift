@@ -1,6 +1,6 @@
 import Bitcoin
 
-/// Effects in the order in which the driver is to carry them out.
+/// Effects in the order in which the driver carries them out.
 struct Outbox {
   private let magic: [UInt8]
   private var effects: [LightClientEffect] = []
@@ -24,7 +24,7 @@ struct Outbox {
       }
       return nil
     }
-    // The place is emptied, so that a big block is freed as soon as the driver is done with it.
+    // Overwrite the slot, so that a large block is freed as soon as the driver is done with it.
     let effect = effects[head]
     effects[head] = .setTimer(atMs: 0)
     head += 1

@@ -1,7 +1,7 @@
 import Bitcoin
 import Bytes
 
-/// One connection, with what each manager must know of it.
+/// One connection, with the state that each manager keeps about it.
 struct Peer {
   enum Stage: Equatable { case awaitingVersion, awaitingVerack, ready }
 
@@ -11,9 +11,9 @@ struct Peer {
   let connectedMs: UInt64
   var framer: MessageFramer
   var stage = Stage.awaitingVersion
-  /// It is to be disconnected, or is; it is removed once the current input is dealt with.
+  /// Its disconnection is requested or done; it is removed after the current input.
   var isClosing = false
-  /// When bytes last came from it.
+  /// When bytes were last received from it.
   var lastReceivedMs: UInt64
 
   // The handshake.
@@ -23,7 +23,7 @@ struct Peer {
   var startHeight: UInt32 = 0
   var relaysTransactions = true
   var usesWitnessIds = false
-  /// It has no filters, and is kept only until it has told addresses.
+  /// It has no filters; it is kept only until it has sent addresses.
   var isLeaving = false
   var feeFloorSatPerKvB: UInt64 = 0
 
@@ -31,46 +31,46 @@ struct Peer {
   var pingNonce: UInt64?
   var pingSentMs: UInt64 = 0
   var latencyMs: UInt64?
-  /// When the newest ping was sent that it has answered.
+  /// When the newest ping that it has answered was sent.
   var answeredPingSentMs: UInt64 = 0
-  /// When it was first asked for something since the last ping.
+  /// When the first question since the last ping was sent.
   var askedMs: UInt64?
 
   // Headers.
   /// The highest block of the best chain that it has announced.
   var commonHeight: UInt32?
   var headerRequestMs: UInt64?
-  /// It has told all the headers it has.
+  /// It has sent all the headers it has.
   var isExhausted = false
   /// Its last list was full: more will follow.
   var isTelling = false
   var hasAnswered = false
   var lastHeadersMs: UInt64 = 0
   var headerStalls: UInt64 = 0
-  /// Headers are not asked for again before this time, whatever it announces.
+  /// No headers are requested before this time, whatever it announces.
   var nextHeadersMs: UInt64 = 0
   var branch: HeaderBranch?
-  /// Headers that are judged and not kept, while the best chain lacks work.
+  /// Headers that are checked but not kept, while the best chain lacks work.
   var presync: HeaderPresync?
-  /// How often it did not give the block that would prove its branch (signets).
+  /// How often it withheld the block that would prove its branch (signets).
   var withheld = 0
-  /// Its chain parts below the kept window.
+  /// Its chain forks below the kept window.
   var isOffChain = false
 
   // Filters.
-  /// Its filter headers are known to be ours up to here.
+  /// Its filter headers match ours up to this height.
   var filterAgreedHeight: UInt32?
-  /// Its filter headers part from ours below what is kept. Above, filter is held against filter, and
-  /// up to ``filterAgreedHeight`` they are the same.
+  /// Its filter headers differ from ours below what is kept. Above, filters are compared one by
+  /// one; up to ``filterAgreedHeight`` they match.
   var partsBelow = false
-  /// It lost a dispute that could not be decided, or did not deliver in one.
+  /// It lost a dispute that could not be decided, or failed to answer in one.
   var isFilterDistrusted = false
   var filterRetryMs: UInt64 = 0
-  /// It passed over a question that went as far as this: it is asked no further until it answers.
+  /// It skipped a request up to this height: it gets no request beyond it until it answers.
   var passedOverHeight: UInt32?
   var stalls: UInt64 = 0
 
-  /// Small offences; a hundred are one big one.
+  /// Minor offences; 100 of them lead to a ban.
   var offences: UInt64 = 0
   var offencesAtMs: UInt64 = 0
 
@@ -84,7 +84,7 @@ struct Peer {
     offers(VersionMessage.Service.network) || offers(VersionMessage.Service.networkLimited)
   }
 
-  /// It has the blocks, and told the same filter headers as we hold, up to here.
+  /// It has the blocks, and the same filter headers as ours, up to this height.
   var vouchedHeight: UInt32? {
     guard let filterAgreedHeight, let commonHeight else { return nil }
     return min(filterAgreedHeight, commonHeight)
@@ -96,23 +96,24 @@ struct Peer {
     return commonHeight >= height
   }
 
-  /// How long its silence may last while it owes an answer: longer on a line that is known to be
-  /// slow, within reason.
+  /// How long it may stay silent while an answer is due: longer where its latency is known to be
+  /// high, up to `Limits.maxSilenceMs`.
   private var silenceMs: UInt64 {
     let slowMs = min(Limits.maxSilenceMs, 3 * min(latencyMs ?? 0, Limits.maxSilenceMs))
     return max(Limits.silenceMs, slowMs)
   }
 
-  /// Whether a request sent at `sentMs` has waited too long: it was passed over; silence; or a total
-  /// of five minutes however slow the line is.
+  /// Whether a request sent at `sentMs` is late: it was skipped, the peer was silent too long, or
+  /// `Limits.requestTotalMs` (five minutes) passed.
   func isLate(since sentMs: UInt64, nowMs: UInt64) -> Bool { nowMs >= lateAtMs(since: sentMs) }
 
-  /// Nodes answer in order, and it answered a ping that was sent later. Bitcoin Core does so for a
-  /// moment after each new block, whose filter is still to be made.
+  /// Nodes answer in order, and this peer answered a ping that was sent after the request. Bitcoin
+  /// Core skips filter requests for a moment after each new block, while it builds the block's
+  /// filter.
   func passedOver(since sentMs: UInt64) -> Bool { sentMs < answeredPingSentMs }
 
-  /// How long after a request that was late the next one waits: `usualMs`, unless all is well but that
-  /// the peer did not have it yet.
+  /// How long to wait after a late request: `usualMs`, or less where the request was skipped
+  /// because the peer did not have the data yet.
   func retryDelayMs(since sentMs: UInt64, usualMs: UInt64) -> UInt64 {
     passedOver(since: sentMs) ? Limits.passedOverRetryMs : usualMs
   }
@@ -124,21 +125,22 @@ struct Peer {
   }
 }
 
-/// Bounds that several managers share.
+/// Limits that several managers share.
 enum Limits {
   static let silenceMs: UInt64 = 20_000
   static let maxSilenceMs: UInt64 = 120_000
   static let requestTotalMs: UInt64 = 300_000
   static let passedOverRetryMs: UInt64 = 1_000
-  /// Headers beyond the window before sync waits.
+  /// Headers beyond the window before header sync pauses.
   static let slackHeaders = 4000
-  /// Headers beyond the window before the oldest are dropped, so many at a time at least.
+  /// Headers beyond the window before the oldest are dropped; also the least number dropped at
+  /// once.
   static let dropHeaders = 500
-  /// The longest message of a peer that was not asked for a block: 2,000 headers, a standard
-  /// transaction and a filter are well below.
+  /// The longest message accepted while no block is requested from the peer: 2,000 headers, a
+  /// standard transaction and a filter are far smaller.
   static let payloadBytes = 1_000_000
   static let handshakeMs: UInt64 = 60_000
-  /// Small offences after which a peer is banned.
+  /// Minor offences after which a peer is banned.
   static let offences: UInt64 = 100
   static let forgetMs: UInt64 = 500
 }

@@ -1,10 +1,10 @@
 import Bitcoin
 import Bytes
 
-/// What all managers see: the chain, the peers, the time, and the way out.
+/// State that all managers share: the chain, the peers, the time and the outbox.
 struct Shared {
   let network: Network
-  /// Whether transactions of others are looked at before they are in a block.
+  /// Whether unconfirmed transactions of others are fetched and checked.
   let watchesMempool: Bool
   var configuration: LightClientConfiguration
   var random: SeededNumbers
@@ -14,7 +14,7 @@ struct Shared {
   var chain: HeaderChain
   /// In the order of their ids.
   var peers: [Peer] = []
-  /// Who misbehaved during the current input; the address book bans them.
+  /// Peers that misbehaved during the current input; the address book bans them.
   var punished: [(address: PeerAddress, what: Misbehaviour)] = []
 
   func index(of id: PeerId) -> Int? {
@@ -27,7 +27,7 @@ struct Shared {
     return index
   }
 
-  /// Headers kept beyond the window, because their filters are still to come.
+  /// Whether as many headers beyond the window are kept as sync allows, because filters lag behind.
   var isChainFull: Bool { chain.count > configuration.windowHeaders + Limits.slackHeaders }
 
   var readyCount: Int {
@@ -40,7 +40,7 @@ struct Shared {
     if !peers[index].isClosing { outbox.send(message, to: peers[index].id) }
   }
 
-  /// Sends a question that waits for its answer (``Peer/isLate(since:nowMs:)``).
+  /// Sends a request whose answer is due within a limit (``Peer/isLate(since:nowMs:)``).
   mutating func ask(_ message: PeerMessage, of index: Int) {
     if peers[index].askedMs == nil { peers[index].askedMs = nowMs }
     send(message, to: index)
@@ -52,15 +52,15 @@ struct Shared {
     outbox.push(.disconnect(peers[index].id, reason))
   }
 
-  /// For what no honest peer does.
+  /// Disconnects and bans: for what no honest peer does.
   mutating func punish(_ index: Int, _ what: Misbehaviour) {
     if peers[index].isClosing { return }
     punished.append((peers[index].address, what))
     disconnect(index, .misbehaved(what))
   }
 
-  /// For what an honest peer may do now and then. Offences are forgotten at two a second, so that
-  /// only who goes on and on is banned.
+  /// Counts a minor offence: for what an honest peer may do occasionally. Offences expire at two a
+  /// second, so that only a peer that continues is banned.
   mutating func note(_ index: Int, weight: UInt64 = 1) {
     let passedMs = nowMs - peers[index].offencesAtMs
     let forgotten = min(peers[index].offences, passedMs / Limits.forgetMs)

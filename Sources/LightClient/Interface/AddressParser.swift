@@ -1,4 +1,4 @@
-/// Reads numeric addresses (RFC 4291, section 2.2, without embedded IPv4 and zones).
+/// Parses numeric addresses (RFC 4291, section 2.2, without embedded IPv4 and zones).
 struct AddressParser {
   private let text: [UInt8]
   private var offset = 0

@@ -1,6 +1,6 @@
 import Bytes
 
-/// What is kept on disk of an address: that it served well, or that it is to be left alone.
+/// What is stored about an address: that it served well, or that it is banned.
 public struct KnownPeer: Equatable, Sendable {
   public var address: PeerAddress
   public var services: UInt64
@@ -22,7 +22,7 @@ public struct KnownPeer: Equatable, Sendable {
     self.bans = bans
   }
 
-  /// One value for the disk.
+  /// The encoding of a list, as one value for the disk.
   public static func encode(_ list: [KnownPeer]) -> [UInt8] {
     var writer = ByteWriter(reserving: list.count * 48)
     for peer in list {
@@ -36,7 +36,7 @@ public struct KnownPeer: Equatable, Sendable {
     return writer.bytes
   }
 
-  /// What was encoded, as far as it decodes: nothing of it is worth an error.
+  /// Decodes as many entries as are valid; damage is ignored, because the list can be rebuilt.
   public static func decode(_ bytes: [UInt8]) -> [KnownPeer] {
     var reader = ByteReader(bytes)
     var list: [KnownPeer] = []

@@ -1,7 +1,7 @@
 import Bitcoin
 import Bytes
 
-/// What the driver is to do, in the order given.
+/// What the driver must do, in the order given.
 public enum LightClientEffect: Equatable, Sendable {
   /// Dial, then call `peerConnected` or `connectFailed`.
   case connect(PeerAddress)
@@ -15,12 +15,12 @@ public enum LightClientEffect: Equatable, Sendable {
   case storeHeaders(fromHeight: UInt32, [BlockHeader], workBefore: ChainWork)
   /// Store filter headers from `fromHeight` on, replacing what is stored at and above.
   case storeFilterHeaders(fromHeight: UInt32, [Bytes32])
-  /// Headers and filter headers below this height are no longer needed. `workBefore` is the work
-  /// of the chain below it, which ``LightClientState`` wants back.
+  /// Headers and filter headers below this height are no longer needed. `workBefore` is the work of
+  /// the chain below it; the driver stores it for ``LightClientState``.
   case dropHeaders(belowHeight: UInt32, workBefore: ChainWork)
-  /// Replace what is stored of peers; ``LightClientState`` wants it back.
+  /// Replace what is stored about peers; ``LightClientState`` passes it in at the next start.
   case storePeers([KnownPeer])
-  /// Look these names up, and call `addressesFound` with what they resolve to.
+  /// Resolve these names, and call `addressesFound` with the results.
   case lookUpSeeds([[UInt8]])
   case event(LightClientEvent)
 }
@@ -30,14 +30,14 @@ public enum DisconnectReason: Equatable, Sendable {
   case misbehaved(Misbehaviour)
   case handshakeTimeout
   case pingTimeout
-  /// It did not deliver what it was asked for, and others are there.
+  /// It did not deliver what was requested, and other peers are available.
   case stalled
-  /// It lacks witness data or filters and its place is wanted.
+  /// It lacks witness data or filters, and its place is needed.
   case unsuitable
   case selfConnection
   case tooManyPeers
 
-  /// Whether dialling the same address again at once leads nowhere.
+  /// Whether dialling the same address again at once is useless.
   public var isLasting: Bool {
     switch self {
     case .misbehaved, .unsuitable, .selfConnection: return true
@@ -48,10 +48,10 @@ public enum DisconnectReason: Equatable, Sendable {
   public var message: String {
     switch self {
     case .misbehaved(let what): return what.message
-    case .handshakeTimeout: return "no handshake in time"
-    case .pingTimeout: return "no pong in time"
-    case .stalled: return "did not deliver what was asked for"
-    case .unsuitable: return "lacks the services that are needed"
+    case .handshakeTimeout: return "handshake timed out"
+    case .pingTimeout: return "ping timed out"
+    case .stalled: return "did not deliver requested data"
+    case .unsuitable: return "lacks required services"
     case .selfConnection: return "a connection to itself"
     case .tooManyPeers: return "enough peers are connected"
     }

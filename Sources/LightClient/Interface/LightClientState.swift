@@ -1,8 +1,8 @@
 import Bitcoin
 import Bytes
 
-/// What the driver kept on disk of an earlier run: the tail of the header chain. Everything is
-/// checked again except the work below it.
+/// What the driver stored in an earlier run: the end of the header chain. Everything is checked
+/// again except the work below it.
 public struct LightClientState: Equatable, Sendable {
   /// The height of the first header.
   public var baseHeight: UInt32
@@ -12,7 +12,7 @@ public struct LightClientState: Equatable, Sendable {
   public var headers: [BlockHeader]
   /// Filter headers (BIP157) for the same heights, possibly fewer.
   public var filterHeaders: [Bytes32]
-  /// Addresses to be left alone for a while, and ones that served well.
+  /// Banned addresses, and ones that served well.
   public var peers: [KnownPeer]
 
   public init(
@@ -26,7 +26,7 @@ public struct LightClientState: Equatable, Sendable {
     self.peers = peers
   }
 
-  /// Nothing is known yet.
+  /// The state of a first start.
   public static var fresh: LightClientState {
     LightClientState(baseHeight: 0, workBefore: .zero, headers: [], filterHeaders: [])
   }

@@ -11,8 +11,8 @@ public struct PeerAddress: Equatable, Sendable {
     self.port = port
   }
 
-  /// Reads `a.b.c.d`, `a.b.c.d:port`, `[v6]:port` or `[v6]` in ASCII; no names, which the driver
-  /// resolves. Nil for anything else.
+  /// Parses `a.b.c.d`, `a.b.c.d:port`, `[v6]:port` or `[v6]` in ASCII. Nil for anything else; the
+  /// driver resolves names.
   public init?(text: [UInt8], defaultPort: UInt16) {
     var parser = AddressParser(text)
     guard let (ip, port) = parser.address(defaultPort: defaultPort) else { return nil }
@@ -23,7 +23,7 @@ public struct PeerAddress: Equatable, Sendable {
     self.init(text: Array(text.utf8), defaultPort: defaultPort)
   }
 
-  /// Loopback, private and link-local addresses: gossip must not send the client there.
+  /// False for loopback, private and link-local addresses: addresses from gossip must be public.
   public var isPublic: Bool {
     if ip.count == 4 {
       switch ip[0] {
@@ -39,13 +39,13 @@ public struct PeerAddress: Equatable, Sendable {
     return ip[0] & 0xe0 == 0x20
   }
 
-  /// Addresses that one operator probably holds together: /16 of IPv4, /32 of IPv6.
+  /// The network group, whose addresses one operator probably controls: /16 of IPv4, /32 of IPv6.
   var group: UInt32 {
     if ip.count == 4 { return UInt32(ip[0]) << 8 | UInt32(ip[1]) }
     return UInt32(ip[0]) << 24 | UInt32(ip[1]) << 16 | UInt32(ip[2]) << 8 | UInt32(ip[3])
   }
 
-  /// As people write it.
+  /// The usual notation, with the port.
   public var text: String {
     if ip.count == 4 {
       return String(ip[0]) + "." + String(ip[1]) + "." + String(ip[2]) + "." + String(ip[3]) + ":"

@@ -1,5 +1,5 @@
-/// A connection to a peer, named by whoever drives the client. A number is never used twice in one
-/// run, so that a late event cannot be taken for another connection's.
+/// A connection to a peer, numbered by the driver. A number is used once in a run, so that a late
+/// event cannot be attributed to another connection.
 public struct PeerId: Hashable, Comparable, Sendable {
   public let value: UInt32
 

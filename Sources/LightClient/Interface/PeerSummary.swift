@@ -1,4 +1,4 @@
-/// One connection as it stands, for status displays.
+/// The state of one connection, for status displays.
 public struct PeerSummary: Equatable, Sendable {
   public var id: PeerId
   public var address: PeerAddress

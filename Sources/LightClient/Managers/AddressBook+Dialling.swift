@@ -1,7 +1,7 @@
 import Bitcoin
 import Bytes
 
-/// Which address is dialled, when seeds are asked, and what is kept on disk.
+/// Which address is dialled, when seeds are resolved, and what is stored.
 extension AddressBook {
   private var busyCount: Int {
     var count = 0
@@ -45,8 +45,8 @@ extension AddressBook {
     entry.isConfigured || (shared.configuration.usesGossip && entry.isGossip && !entry.isUseless)
   }
 
-  /// Configured peers first, then the address that failed least and shares its group with no other
-  /// connection; among equals, chance decides.
+  /// Configured peers first, then the address with the fewest failures whose group no other
+  /// connection uses; ties are broken at random.
   private func candidate(_ shared: inout Shared) -> Int? {
     var best: Int?
     var bestRank: (UInt64, UInt64) = (0, 0)
@@ -95,7 +95,7 @@ extension AddressBook {
 
   // MARK: The disk
 
-  /// What is worth keeping: bans that still count, and addresses of gossip that served.
+  /// What is stored: bans that still count, and addresses from gossip that served well.
   func known(_ unixSeconds: UInt64) -> [KnownPeer] {
     var bans: [KnownPeer] = []
     var good: [KnownPeer] = []

@@ -1,11 +1,11 @@
 import Bitcoin
 import Bytes
 
-/// Where to connect next: configured peers for ever, others as gossip and seeds name them.
+/// Which address to dial next: configured peers without end, others as gossip and seeds name them.
 ///
 /// BIP155 (addrv2). Connections are spread over network groups, so that one operator's addresses
-/// do not take all places; whoever misbehaved is left alone for a time that doubles, and is
-/// forgiven day by day.
+/// cannot take all places. A misbehaving address is banned for a time that doubles with each ban;
+/// one ban expires per day.
 struct AddressBook {
   static let maxAddresses = 512
   static let connectLimitMs: UInt64 = 30_000
@@ -14,15 +14,16 @@ struct AddressBook {
   static let banSeconds: UInt64 = 600
   static let maxBanSeconds: UInt64 = 86_400
   static let daySeconds: UInt64 = 86_400
-  /// Addresses taken from one `addr` message, and kept of what one network group told.
+  /// Most addresses taken from one `addr` message, and kept from one network group.
   static let maxFromMessage = 32
   static let maxFromGroup = 64
   /// Addresses taken from one round of seeds.
   static let maxFromSeeds = 64
   static let seedMs: UInt64 = 600_000
-  /// Where peers are configured or known, they have this long before seeds are asked.
+  /// With configured or known peers, seeds are resolved only after this time without a connection.
   static let seedPatienceMs: UInt64 = 15_000
-  /// Bans, and peers that served, on disk; written again at most this often but for bans.
+  /// Bans and good peers on disk; bans are written at once, other changes at most once per
+  /// `storeMs`.
   static let maxStoredBans = 64
   static let maxStoredGood = 32
   static let storeMs: UInt64 = 600_000
@@ -32,9 +33,9 @@ struct AddressBook {
   struct Entry {
     let address: PeerAddress
     let isConfigured: Bool
-    /// Only the word of peers or seeds stands for it.
+    /// The address comes only from peers or seeds.
     var isGossip = false
-    /// The network group of who told it.
+    /// The network group of the peer that sent it.
     var source: UInt32 = 0
     var failures: UInt64 = 0
     var retryAtMs: UInt64 = 0
@@ -43,7 +44,7 @@ struct AddressBook {
     var isConnected = false
     var bannedUntilSeconds: UInt64 = 0
     var bans: UInt64 = 0
-    /// Services that it had, or is said to have; 0 where nobody knows.
+    /// Services that it had, or is reported to have; 0 where unknown.
     var services: UInt64 = 0
     var readySeconds: UInt64 = 0
 
@@ -54,13 +55,13 @@ struct AddressBook {
 
     var isBusy: Bool { isDialling || isConnected }
 
-    /// Known to have no filters, and nobody's choice but gossip's.
+    /// An address from gossip that is known to have no filters.
     var isUseless: Bool {
       isGossip && services != 0 && services & VersionMessage.Service.compactFilters == 0
     }
 
-    /// No ban lasts longer than a day: one that seems to was stored under another clock, or by a disk
-    /// that rots.
+    /// No ban lasts longer than a day: a longer one was stored under another clock or is disk
+    /// damage.
     func isBanned(at unixSeconds: UInt64) -> Bool {
       bannedUntilSeconds > unixSeconds
         && bannedUntilSeconds - unixSeconds <= AddressBook.maxBanSeconds
@@ -76,7 +77,7 @@ struct AddressBook {
   var entries: [Entry] = []
   var nextSeedMs: UInt64
   var storedMs: UInt64
-  /// Something is to be stored: nil for nothing, true for at once.
+  /// Whether to store: nil for no, true for at once.
   var storesNow: Bool?
 
   init(configuration: LightClientConfiguration, known: [KnownPeer], nowMs: UInt64) {
@@ -112,7 +113,7 @@ struct AddressBook {
     entries.append(entry)
   }
 
-  /// Whoever tells more and more addresses pushes out those that the same group told before.
+  /// A group that sends ever more addresses displaces its own earlier ones.
   private mutating func makeRoom(inGroup source: UInt32) {
     var count = 0
     for entry in entries where entry.source == source && entry.readySeconds == 0 { count += 1 }
@@ -122,7 +123,7 @@ struct AddressBook {
     }
   }
 
-  /// The entry that failed most, of those that may go. A ban must not be washed away by gossip.
+  /// The removable entry with the most failures. Gossip must not displace a ban.
   private func dispensable(_ suits: (Entry) -> Bool) -> Int? {
     var worst: Int?
     for index in entries.indices {
@@ -141,7 +142,7 @@ struct AddressBook {
     return entries[index].isConfigured
   }
 
-  /// Whether the client itself chose the address, of those that peers or seeds told.
+  /// Whether the client chose the address itself, from gossip or seeds.
   func isGossip(_ address: PeerAddress) -> Bool {
     guard let index = index(of: address) else { return false }
     return entries[index].isGossip
@@ -152,7 +153,7 @@ struct AddressBook {
     return entries[index].isBanned(at: unixSeconds)
   }
 
-  // MARK: What happened
+  // MARK: Events
 
   mutating func connected(_ address: PeerAddress) {
     add(Entry(address: address, isConfigured: false))
@@ -161,7 +162,7 @@ struct AddressBook {
     entries[index].isConnected = true
   }
 
-  /// The handshake worked: the address is good.
+  /// The handshake succeeded: the address is good.
   mutating func ready(_ address: PeerAddress, services: UInt64, _ unixSeconds: UInt64) {
     guard let index = index(of: address) else { return }
     entries[index].failures = 0
@@ -182,7 +183,7 @@ struct AddressBook {
     entries[index].retryAtMs = shared.nowMs + waitMs + shared.random.next(below: waitMs / 2 + 1)
   }
 
-  /// Returns until when the address is left alone, in seconds since 1970.
+  /// Returns when the ban ends, in seconds since 1970.
   mutating func ban(_ address: PeerAddress, _ shared: Shared) -> UInt64 {
     add(Entry(address: address, isConfigured: false))
     guard let index = index(of: address) else { return shared.unixSeconds }
@@ -195,7 +196,7 @@ struct AddressBook {
     return entries[index].bannedUntilSeconds
   }
 
-  /// Of many bans those that end first are let go: the book is not to be filled with them.
+  /// Drops the bans that end first once there are too many: bans must not fill the book.
   private mutating func limitBans(_ unixSeconds: UInt64) {
     var count = 0
     for entry in entries where entry.bannedUntilSeconds > 0 && !entry.isConfigured { count += 1 }
@@ -212,7 +213,7 @@ struct AddressBook {
     if let first { entries.remove(at: first) }
   }
 
-  /// A peer told addresses.
+  /// A peer sent addresses.
   mutating func told(_ list: [NetworkAddress], by teller: PeerAddress, _ shared: Shared) {
     if !shared.configuration.usesGossip { return }
     var taken = 0
@@ -226,7 +227,7 @@ struct AddressBook {
     }
   }
 
-  /// Seeds told addresses. What they serve shows when they are dialled.
+  /// Seeds returned addresses. Their services are learned by dialling.
   mutating func seeded(_ list: [PeerAddress]) {
     for address in list.prefix(AddressBook.maxFromSeeds) where address.isPublic {
       addGossip(address, services: 0, source: AddressBook.seedGroup)

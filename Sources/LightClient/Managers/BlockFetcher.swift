@@ -1,20 +1,21 @@
 import Bitcoin
 import Bytes
 
-/// Fetches whole blocks, and lets through only those that fit their header.
+/// Fetches whole blocks, and returns only those that fit their header.
 ///
 /// BIP144 (witness blocks), BIP141 (witness commitment).
 struct BlockFetcher {
   static let retryMs: UInt64 = 10_000
-  /// BIP159: the newest blocks that a pruned peer gives. Bitcoin Core hangs up on who asks for more.
+  /// BIP159: the newest blocks that a pruned peer serves. Bitcoin Core disconnects on requests
+  /// below.
   static let limitedBlocks: UInt32 = 288
 
-  /// A block that somebody needs.
+  /// A block that a manager needs.
   private struct Want {
     let hash: Bytes32
     let height: UInt32
     var failed: [PeerId] = []
-    /// Who failed in earlier rounds.
+    /// Peers that failed in earlier rounds.
     var silent: [PeerId] = []
     var request: (from: PeerId, sentMs: UInt64)?
     var retryAtMs: UInt64 = 0
@@ -24,7 +25,7 @@ struct BlockFetcher {
 
   private var wants: [Want] = []
 
-  /// The lowest height that no peer gives.
+  /// The lowest height that no peer serves.
   var unavailableHeight: UInt32? {
     var lowest: UInt32?
     for want in wants where want.isUnavailable {
@@ -33,7 +34,7 @@ struct BlockFetcher {
     return lowest
   }
 
-  /// Fetches exactly these blocks, in this order; what is no longer in the list is let go.
+  /// Fetches exactly these blocks, in this order; requests not in the list are dropped.
   mutating func fetch(_ list: [(hash: Bytes32, height: UInt32)]) {
     if list.isEmpty && wants.isEmpty { return }
     var next: [Want] = []
@@ -88,7 +89,7 @@ struct BlockFetcher {
     }
   }
 
-  /// The ready peer that has the block, has not failed, and stalled least.
+  /// The ready peer that has the block, has not failed for it, and stalled least.
   private func source(_ want: Want, _ shared: Shared) -> Int? {
     let isOnChain = shared.chain.hash(at: want.height) == want.hash
     var best: Int?
@@ -110,7 +111,7 @@ struct BlockFetcher {
       || height + BlockFetcher.limitedBlocks > max(peer.startHeight, peer.commonHeight ?? 0)
   }
 
-  /// Somebody has the block's chain, and all who do have thrown the block away.
+  /// At least one peer has the block's chain, and all those peers have pruned the block.
   private func isPruned(_ want: Want, _ shared: Shared) -> Bool {
     var isPruned = false
     for peer in shared.peers where peer.isReady && peer.servesBlocks && peer.has(want.height) {
@@ -126,11 +127,11 @@ struct BlockFetcher {
     return load
   }
 
-  /// A block came. Returned only if it was wanted and is what its header commits to.
+  /// A block arrived. Returned only if it was requested and is what its header commits to.
   mutating func received(_ block: Block, _ index: Int, _ shared: inout Shared) -> Block? {
     let hash = block.hash
     guard let position = wants.firstIndex(where: { $0.hash == hash }) else {
-      // A request that was moved to another peer may still be answered.
+      // The first peer may still answer a request that was moved to another one.
       shared.note(index)
       return nil
     }
@@ -144,7 +145,7 @@ struct BlockFetcher {
     return block
   }
 
-  /// The peer does not have the block. True when it was asked for it.
+  /// The peer does not have the block. True if it was asked for it.
   mutating func notFound(_ hash: Bytes32, _ id: PeerId) -> Bool {
     guard let position = wants.firstIndex(where: { $0.hash == hash }),
       wants[position].request?.from == id

@@ -1,20 +1,21 @@
 import Bitcoin
 import Bytes
 
-/// Relays the client's own transactions until they are in the chain, and again when they fall out
-/// of it.
+/// Relays the client's own transactions until they are in the chain, and again when a
+/// reorganisation removes them.
 ///
-/// BIP339 (announcement by witness id) where a peer speaks it.
+/// BIP339 (announcement by witness id) where a peer supports it.
 struct Broadcaster {
-  /// Announced again after this time, and a random part of it more.
+  /// The interval between announcements; a random part of it is added.
   static let repeatMs: UInt64 = 60_000
-  /// With more, those that are confirmed go. One that is not is the client's own money: it stays.
+  /// Above this number, confirmed ones are dropped. Unconfirmed ones are the client's own money and
+  /// are kept.
   static let maxTransactions = 128
   /// Peers that must have a transaction before it counts as delivered; all, where there are fewer.
   static let neededPeers = 2
-  /// A connection this young may become a peer: it counts among those that there are.
+  /// A connection younger than this may become a peer, and counts as one.
   static let greetingMs: UInt64 = 5_000
-  /// Transactions asked for in one message: the answer may be one `notfound` for all of them.
+  /// Most transactions requested in one message: one `notfound` may answer for all of them.
   static let maxQuestions = 100
 
   private enum Phase {
@@ -24,7 +25,7 @@ struct Broadcaster {
     /// Another transaction in a block of the best chain spent one of its inputs.
     case displaced(height: UInt32)
 
-    /// Of the block that settled it.
+    /// The height of that block.
     var height: UInt32? {
       switch self {
       case .offered: return nil
@@ -37,7 +38,7 @@ struct Broadcaster {
     let transaction: Transaction
     let txid: Bytes32
     let wtxid: Bytes32
-    /// The scripts by which its block is noticed, and a block that displaces it.
+    /// The scripts by which its block, or a block that displaces it, is detected.
     var markers: [[UInt8]]
     var phase = Phase.offered
     /// What peers did with it; answers may come after a block has settled it.
@@ -54,7 +55,7 @@ struct Broadcaster {
 
   private var relays: [Relay] = []
 
-  /// The transaction that has to be forgotten for another one; nil while there is room.
+  /// The transaction to drop for a new one; nil while there is room.
   var surplus: Bytes32? {
     if relays.count < Broadcaster.maxTransactions { return nil }
     for relay in relays {
@@ -65,7 +66,7 @@ struct Broadcaster {
 
   private func index(_ txid: Bytes32) -> Int? { relays.firstIndex { $0.txid == txid } }
 
-  /// Begins to relay the transaction. `markers` are the scripts that are watched for it.
+  /// Starts to relay the transaction. `markers` are the scripts that are watched for it.
   mutating func add(_ transaction: Transaction, markers: [[UInt8]]) {
     let txid = transaction.txid
     if let index = index(txid) {
@@ -95,25 +96,25 @@ struct Broadcaster {
     relays.contains { $0.txid == hash || $0.wtxid == hash }
   }
 
-  // MARK: What is known
+  // MARK: Queries
 
   func state(_ txid: Bytes32) -> RelayState? { index(txid).map { relays[$0].offer.state } }
 
-  /// Whether waiting gains nothing more: enough peers have it, or a block has settled it.
+  /// Whether relaying is done: enough peers have it, or a block has settled it.
   func isDelivered(_ txid: Bytes32, _ shared: Shared) -> Bool {
     guard let index = index(txid) else { return false }
     return !relays[index].isOpen
       || relays[index].offer.state.takenBy >= Broadcaster.neededPeers(shared)
   }
 
-  /// Two, or as many as there are, and one at least.
+  /// Two, or as many peers as there are, but at least one.
   private static func neededPeers(_ shared: Shared) -> Int {
     var count = 0
     for peer in shared.peers where isRecipient(peer) || isGreeting(peer, shared) { count += 1 }
     return max(1, min(neededPeers, count))
   }
 
-  /// Bitcoin Core hangs up on who announces transactions to a node that wants none.
+  /// Bitcoin Core disconnects a peer that announces transactions although it asked for none.
   private static func isRecipient(_ peer: Peer) -> Bool {
     peer.isReady && peer.relaysTransactions && !peer.isLeaving
   }
@@ -124,7 +125,7 @@ struct Broadcaster {
 
   // MARK: Peers
 
-  /// Announces what a peer was not told of, and asks for what it has not shown to have.
+  /// Announces what a peer was not sent yet, and asks for what it has not returned yet.
   mutating func pump(_ shared: inout Shared) {
     if relays.isEmpty { return }
     for index in relays.indices {
@@ -179,7 +180,7 @@ struct Broadcaster {
     if let index = index(txid) { relays[index].offer.askAgain() }
   }
 
-  /// A peer asks for something: true when it is a transaction of ours, which it then gets.
+  /// A peer requests an item. True when it is an own transaction, which is then sent.
   mutating func requested(
     _ item: InventoryVector, _ peerIndex: Int, _ shared: inout Shared
   ) -> Bool {
@@ -195,13 +196,13 @@ struct Broadcaster {
     return true
   }
 
-  /// A transaction came. True when it is one of ours that its sender was asked for.
+  /// A transaction arrived. True when it is an own one that its sender was asked for.
   mutating func received(_ txid: Bytes32, _ id: PeerId) -> Bool {
     guard let index = index(txid) else { return false }
     return relays[index].offer.returned(by: id)
   }
 
-  /// A peer lacks a transaction. True when it is one of ours that the peer was asked for.
+  /// A peer lacks a transaction. True when it is an own one that the peer was asked for.
   mutating func notFound(_ txid: Bytes32, _ id: PeerId) -> Bool {
     guard let index = index(txid) else { return false }
     return relays[index].offer.notFound(by: id)
@@ -257,7 +258,8 @@ struct Broadcaster {
     return false
   }
 
-  /// Blocks above `forkHeight` left the best chain: what they settled is offered anew.
+  /// Blocks above `forkHeight` left the best chain: transactions that they settled are offered
+  /// again.
   mutating func reorganised(forkHeight: UInt32) {
     for index in relays.indices {
       guard let height = relays[index].phase.height, height > forkHeight else { continue }

@@ -1,19 +1,19 @@
 import Bitcoin
 
-/// What blocks that were fetched anyway say about fees: a block's coinbase takes its subsidy and its
-/// fees, so its transactions' mean fee rate shows without looking at what they spend.
+/// Estimates fees from blocks that were fetched for other reasons: a block's coinbase takes its
+/// subsidy and its fees, so its transactions' mean fee rate is known without their inputs.
 ///
-/// Only blocks that are nearly full say something: in others there was room for everybody. The
-/// middle of the last ones is taken, so that no miner alone makes fees rise.
+/// Only blocks that are nearly full count: in others every transaction had room. The median of the
+/// last ones is taken, so that one miner alone cannot raise fees.
 struct FeeEstimator {
-  /// Blocks remembered, and how far back they may lie.
+  /// Most blocks kept, and their greatest age in blocks.
   static let maxBlocks = 12
   static let maxAge: UInt32 = 144
-  /// Fewer than this say nothing.
+  /// With fewer blocks there is no estimate.
   static let minBlocks = 3
   /// Weight from which a block counts as full: three quarters of what is allowed.
   static let fullWeight: UInt64 = 3_000_000
-  /// Sat per 1000 virtual bytes: whatever is seen, no estimate is higher.
+  /// Upper limit of the estimate, sat per 1000 virtual bytes.
   static let maxRate: UInt64 = 1_000_000
 
   /// By height, the highest last; 0 stands for a block that was not full.
@@ -39,7 +39,7 @@ struct FeeEstimator {
 
   mutating func reorganised(forkHeight: UInt32) { rates.removeAll { $0.height > forkHeight } }
 
-  /// The middle rate of the last blocks, in sat per 1000 virtual bytes; 0 where they say nothing.
+  /// The median rate of the last blocks, in sat per 1000 virtual bytes; 0 without an estimate.
   func rate(tipHeight: UInt32) -> UInt64 {
     var recent: [UInt64] = []
     for item in rates where item.height + FeeEstimator.maxAge > tipHeight {

@@ -1,29 +1,29 @@
 import Bitcoin
 import Bytes
 
-/// Two peers differ about the filter of one block, the filter header before it being the same for
-/// both. Each must show its filter; the block says which of them cannot be.
+/// A dispute: two peers differ about the filter of one block, while their filter headers before it
+/// are the same. Each must send its filter; the block shows which of them is impossible.
 ///
-/// The scripts that a block spends are not in the block, so a filter is not always provably right.
-/// But one that leaves out an output or a spend that is certain, or holds more elements than the
-/// block has scripts, is wrong (``FilterJudge``).
+/// The scripts that a block spends are not in the block, so a filter cannot always be proven right.
+/// But a filter that leaves out a certain output or spend, or holds more elements than the block
+/// has scripts, is wrong (``FilterJudge``).
 ///
-/// A question that was passed over (``Peer/passedOver(since:)``) says nothing about a filter: it is put
-/// again. Only who has not answered for ``limitMs``, however often asked, is waited for no longer.
+/// A skipped request (``Peer/passedOver(since:)``) says nothing about a filter: it is repeated. A
+/// peer that has not answered for ``limitMs`` is no longer waited for.
 struct FilterDispute {
   static let limitMs: UInt64 = 60_000
-  /// A dispute that nobody can settle in this time is dropped, to be begun anew.
+  /// A dispute that is not settled in this time is dropped, and may start again.
   static let totalMs: UInt64 = 600_000
-  /// How long what the blocks below teach is waited for.
+  /// How long to wait for the outputs that the scan of the blocks below may reveal.
   static let learningMs: UInt64 = 300_000
 
   enum Verdict: Equatable {
     case challengerLied
     case challengerSilent
     case oursFalse
-    /// Who told our filter header gave a filter that does not have it.
+    /// A peer with our filter header sent a filter that does not match it.
     case supporterContradicted(PeerId)
-    /// Nobody who told our filter header is there to defend it.
+    /// No peer with our filter header is left to send its filter.
     case oursUnsupported
     case undecided
     case dropped
@@ -38,20 +38,19 @@ struct FilterDispute {
 
   let height: UInt32
   let blockHash: Bytes32
-  /// The filter header before, on which both sides agree.
+  /// The filter header before `height`, which both sides share.
   let previous: Bytes32
   /// The filter header that we hold for `height`.
   let ours: Bytes32
   let challenger: PeerId
-  /// The filter hash that the challenger claims.
+  /// The filter hash that the challenger sent.
   let claimed: Bytes32
   private var block: Block?
   private var theirFilter = Exhibit.wanted
   private var ourFilter = Exhibit.wanted
   private var silent: [PeerId] = []
   private var beganMs: UInt64?
-  /// The block alone does not decide: once the blocks below are looked through, more coins may be
-  /// known.
+  /// The block alone does not decide: the scan of the blocks below may reveal more outputs.
   private var isLearning = false
 
   init(
@@ -85,14 +84,14 @@ struct FilterDispute {
     return false
   }
 
-  /// Another supporter has to show the filter.
+  /// Another supporter must send the filter.
   mutating func supporterFailed() {
     if case .given(_, let id) = ourFilter { silent.append(id) }
     ourFilter = .wanted
   }
 
-  /// Whether `scan` may still show coins that the block spends. Then the dispute is not judged again
-  /// before it did.
+  /// Whether `scan` may still reveal outputs that the block spends. If so, the dispute is judged
+  /// again only after that.
   mutating func waits(for scan: FilterScan, _ shared: Shared) -> Bool {
     isLearning = mayLearn(from: scan, shared)
     return isLearning
@@ -103,7 +102,7 @@ struct FilterDispute {
     return !scan.isIdle && (scan.scannedHeight ?? 0) + 1 < height && shared.nowMs < endMs
   }
 
-  // MARK: Gathering
+  // MARK: Collecting
 
   mutating func pump(_ shared: inout Shared) {
     if beganMs == nil { beganMs = shared.nowMs }
@@ -147,7 +146,7 @@ struct FilterDispute {
     shared.readyIndex(of: id) == nil || shared.nowMs >= firstMs + FilterDispute.limitMs
   }
 
-  /// Somebody who told the filter header that we hold.
+  /// A peer that sent the filter header that we hold.
   private func supporter(_ shared: Shared) -> Int? {
     for index in shared.peers.indices {
       let peer = shared.peers[index]
@@ -161,7 +160,7 @@ struct FilterDispute {
 
   // MARK: Judging
 
-  /// Nil while something is still missing.
+  /// Nil while data is missing.
   func verdict(_ scan: FilterScan, _ coins: KnownCoins, _ shared: Shared) -> Verdict? {
     if shared.readyIndex(of: challenger) == nil { return .dropped }
     if isLearning && mayLearn(from: scan, shared) { return nil }

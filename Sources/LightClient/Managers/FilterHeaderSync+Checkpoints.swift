@@ -1,14 +1,14 @@
 import Bitcoin
 import Bytes
 
-/// Where a peer's filter headers part from ours over a long range, its checkpoints narrow it down to
-/// 1,000 blocks with one message instead of one question after the other.
+/// Where a peer's filter headers differ from ours over a long range, its checkpoints narrow it down
+/// to 1,000 blocks with one message instead of many requests.
 ///
 /// BIP157 (`getcfcheckpt`): the filter headers at every multiple of 1,000.
 extension FilterHeaderSync {
   static let checkpointInterval: UInt32 = 1000
 
-  /// True when the peer was asked.
+  /// True if the peer was asked.
   mutating func askForCheckpoints(
     _ disagreement: Disagreement, lowest: UInt32, _ index: Int, _ shared: inout Shared
   ) -> Bool {
@@ -55,7 +55,7 @@ extension FilterHeaderSync {
         hasParted = true
         disagreement.differentHeight = min(disagreement.differentHeight, height)
       } else if hasParted {
-        // A filter header commits to all before it: nobody's part and meet again.
+        // A filter header commits to all before it: once two chains differ, they stay different.
         shared.punish(index, .filterHeadersConflict)
         return
       } else if height <= disagreement.differentHeight {
@@ -63,7 +63,7 @@ extension FilterHeaderSync {
       }
     }
     if let agreed = disagreement.agreedHeight, agreed >= disagreement.differentHeight {
-      // It told other filter headers before.
+      // It sent different filter headers before.
       shared.punish(index, .filterHeadersConflict)
       return
     }

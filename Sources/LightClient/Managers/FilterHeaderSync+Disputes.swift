@@ -1,7 +1,7 @@
 import Bitcoin
 import Bytes
 
-/// What follows from two peers that tell different filter headers.
+/// Disputes between peers that send different filter headers.
 extension FilterHeaderSync {
   mutating func begin(
     _ height: UInt32, claimed: Bytes32, previous: Bytes32, challenger index: Int,
@@ -29,12 +29,12 @@ extension FilterHeaderSync {
 
   mutating func received(_ block: Block) { dispute?.received(block) }
 
-  /// True when the filter was meant for the dispute.
+  /// True if the filter belongs to the dispute.
   mutating func received(_ message: FilterMessage, _ index: Int, _ shared: Shared) -> Bool {
     dispute?.received(message, from: shared.peers[index].id) ?? false
   }
 
-  /// Ends the dispute if it can be ended.
+  /// Ends the dispute if a verdict is possible.
   mutating func settle(
     _ scan: FilterScan, _ coins: KnownCoins, _ shared: inout Shared
   ) -> Change {
@@ -59,7 +59,7 @@ extension FilterHeaderSync {
       if let challenger { distrust(challenger, &shared) }
       return .none
     case .undecided:
-      // Where those who told our filter headers have fallen behind, the challenger's are taken.
+      // If the peers with our filter headers have fallen behind, the challenger's are taken.
       if let challenger, shared.peers[challenger].has(shared.chain.tipHeight),
         !isSupported(current.height, shared)
       {
@@ -86,8 +86,8 @@ extension FilterHeaderSync {
     }
   }
 
-  /// A peer contradicted its own filter header at `height`. If nobody else told the same, nothing
-  /// speaks for it any more: it is forgotten, and true is returned.
+  /// A peer contradicted its own filter header at `height`. If no other ready peer sent the same
+  /// one, it is dropped, and true is returned.
   mutating func contradicted(at height: UInt32, _ shared: inout Shared) -> Bool {
     for peer in shared.peers where peer.isReady {
       if let agreed = peer.filterAgreedHeight, agreed >= height { return false }
@@ -96,7 +96,7 @@ extension FilterHeaderSync {
     return true
   }
 
-  /// Forgets the filter headers from `height` on.
+  /// Drops the filter headers from `height` on.
   mutating func cut(to height: UInt32, _ shared: inout Shared) {
     if height == 0 {
       chain = FilterHeaderChain(baseHeight: 0, before: nil)
@@ -117,7 +117,7 @@ extension FilterHeaderSync {
     shared.peers[index].isFilterDistrusted = true
   }
 
-  // MARK: The chain below
+  // MARK: Changes of the header chain
 
   /// Blocks above `forkHeight` left the best chain.
   mutating func reorganised(forkHeight: UInt32, _ shared: inout Shared) {

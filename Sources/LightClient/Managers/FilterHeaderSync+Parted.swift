@@ -1,12 +1,12 @@
 import Bitcoin
 import Bytes
 
-/// Peers whose filter headers part from ours below what is kept, where no block decides any more.
+/// Peers whose filter headers differ from ours below what is kept, where no block can decide.
 ///
-/// Whoever was heard first may have lied there, so neither side is trusted less. What matters is what
-/// can still be held against blocks: above, each filter is compared by its own hash, which does not
-/// depend on the past, and the first one that differs is a dispute like any other. Filter headers here
-/// are then ours alone: a sum over filters that all peers agree on, on top of a past that nobody needs.
+/// The first peer may have lied there, so neither side is trusted less. Above, blocks can still
+/// decide: each filter is compared by its own hash, which does not depend on earlier filters, and
+/// the first one that differs starts an ordinary dispute. The filter headers kept here are then
+/// local only: they accumulate filters that all peers agree on, on top of an unneeded past.
 extension FilterHeaderSync {
   mutating func partBelow(_ index: Int, _ shared: inout Shared) {
     let id = shared.peers[index].id
@@ -15,23 +15,23 @@ extension FilterHeaderSync {
     shared.peers[index].filterAgreedHeight = nil
   }
 
-  /// The first height at which the peer's filter was not held against ours.
+  /// The first height at which the peer's filter was not compared with ours.
   private func nextToCompare(_ peer: Peer) -> UInt32 {
-    // Below the lowest there may be nothing that it rests on: then nobody's filter of it is believed.
+    // The header before the lowest filter may be unknown: then that filter cannot be checked.
     let isFirstKnown = chain.previous(of: chain.baseHeight) != nil
     let lowest = chain.baseHeight + (isFirstKnown ? 0 : 1)
     guard let agreed = peer.filterAgreedHeight else { return lowest }
     return max(lowest, agreed + 1)
   }
 
-  /// Whether the peer may add to the filter headers: its own past must not matter any more.
+  /// Whether the peer may extend the filter headers: all kept heights must be compared.
   func mayExtend(_ peer: Peer) -> Bool {
     !peer.partsBelow || nextToCompare(peer) >= chain.nextHeight
   }
 
-  /// Asks for the next filter hashes that are still to be compared.
+  /// Requests the next filter hashes to compare.
   mutating func compareFilters(_ index: Int, _ shared: inout Shared) {
-    // One dispute at a time, and what is compared is asked for once.
+    // One dispute at a time; each range is requested once.
     if dispute != nil { return }
     let peer = shared.peers[index]
     disagreements.removeAll { $0.with == peer.id }

@@ -1,20 +1,20 @@
 import Bitcoin
 import Bytes
 
-/// Follows the chain of filter headers, and asks every peer that serves filters whether it has the
-/// same one. As each filter header commits to all before it, one answer settles the whole past.
+/// Follows the chain of filter headers, and checks every peer that serves filters against it. Each
+/// filter header commits to all before it, so one answer covers all earlier ones.
 ///
-/// BIP157 (`getcfheaders`). Where two peers differ, the first height at which they do is found by
-/// bisection, and a ``FilterDispute`` decides it.
+/// BIP157 (`getcfheaders`). Where two peers differ, bisection finds the first height at which they
+/// do, and a ``FilterDispute`` decides it.
 struct FilterHeaderSync {
   static let retryMs: UInt64 = 30_000
-  /// Requests remembered, void ones included.
+  /// Most requests kept, void ones included.
   static let maxRequests = 64
   static let maxUndecided = 64
-  /// Without filters for this long, peers that are distrusted get another chance.
+  /// After this time without filters, distrusted peers are tried again.
   static let starvedMs: UInt64 = 30_000
 
-  /// A question to one peer.
+  /// A request to one peer.
   struct Request {
     let from: PeerId
     let startHeight: UInt32
@@ -24,14 +24,14 @@ struct FilterHeaderSync {
     let isProbe: Bool
     /// `getcfcheckpt`, not `getcfheaders`.
     var asksCheckpoints = false
-    /// The answer no longer matters, or is no longer waited for; it may still come.
+    /// The answer no longer matters or is no longer waited for; it may still arrive.
     var isVoid = false
 
     var count: Int { Int(stopHeight - startHeight) + 1 }
   }
 
-  /// A peer whose filter headers part from ours somewhere above `agreedHeight` (nil: maybe from
-  /// the start) and at or below `differentHeight`.
+  /// A peer whose filter headers differ from ours somewhere above `agreedHeight` (nil: possibly
+  /// from the start) and at or below `differentHeight`.
   struct Disagreement {
     let with: PeerId
     var agreedHeight: UInt32?
@@ -39,13 +39,13 @@ struct FilterHeaderSync {
     var wereCheckpointsAsked = false
   }
 
-  /// What the caller must do after filter headers changed.
+  /// What the caller must do after a change of filter headers.
   enum Change {
     case none
-    /// Filter headers from this height on were false: what was concluded from them is void.
+    /// Filter headers from this height on were false: results derived from them are void.
     case falseFrom(UInt32)
-    /// Two filters of this block contradict each other and both may be right: look at the block,
-    /// and, the first time, at those after it.
+    /// Two filters of this block contradict each other and both may be right: fetch the block, and,
+    /// the first time, all blocks after it.
     case lookAt(UInt32, isNew: Bool)
   }
 
@@ -53,21 +53,21 @@ struct FilterHeaderSync {
   var dispute: FilterDispute?
   var requests: [Request] = []
   var disagreements: [Disagreement] = []
-  /// Since when no trusted peer could serve the filter of the tip, while a distrusted one is there.
+  /// Since when no trusted peer, but a distrusted one, could serve the filter of the tip.
   var starvedSinceMs: UInt64?
-  /// Blocks about whose filter no verdict was possible.
+  /// Blocks whose dispute ended without a verdict.
   var undecided: [Bytes32] = []
 
   init(chain: FilterHeaderChain) { self.chain = chain }
 
-  /// Whether every peer that serves filters was heard about the newest filter header that it has.
+  /// Whether every peer that serves filters confirmed the newest filter header that it has.
   func isCrossChecked(_ shared: Shared) -> Bool {
     if dispute != nil || !disagreements.isEmpty { return false }
     for request in requests where request.isProbe && !request.isVoid { return false }
     return true
   }
 
-  // MARK: Asking
+  // MARK: Requests
 
   mutating func pump(_ shared: inout Shared) {
     expire(&shared)
@@ -77,7 +77,7 @@ struct FilterHeaderSync {
     for index in shared.peers.indices { probe(index, &shared) }
   }
 
-  /// Distrust is no verdict: it ends when nobody else is left to follow.
+  /// Distrust is not a verdict: it ends when no trusted peer is left.
   mutating func reconsider(_ shared: inout Shared) {
     var isServed = false
     var isAnyDistrusted = false
@@ -96,7 +96,7 @@ struct FilterHeaderSync {
     }
   }
 
-  /// Whether somebody who told our filter header at `height` has the tip.
+  /// Whether a peer that sent our filter header at `height` has the tip.
   func isSupported(_ height: UInt32, _ shared: Shared) -> Bool {
     for peer in shared.peers where peer.isReady && peer.servesFilters {
       guard let agreed = peer.filterAgreedHeight, agreed >= height else { continue }
@@ -139,7 +139,7 @@ struct FilterHeaderSync {
       && !disagreements.contains { $0.with == peer.id }
   }
 
-  /// Asks one peer for the next range.
+  /// Requests the next range from one peer.
   mutating func fetch(_ shared: inout Shared) {
     if chain.nextHeight > shared.chain.tipHeight || dispute != nil { return }
     for request in requests where !request.isProbe && !request.isVoid { return }
@@ -158,7 +158,7 @@ struct FilterHeaderSync {
     }
     guard let index = best, let common = shared.peers[index].commonHeight else { return }
     var last = chain.nextHeight + UInt32(FilterHeadersMessage.maxHashes - 1)
-    // The newest block's filter may not be there yet, and nothing would come of it again.
+    // The newest block's filter may not be built yet; a request for it would be skipped again.
     if let height = shared.peers[index].passedOverHeight, height >= chain.nextHeight {
       last = min(last, height)
     }
@@ -179,8 +179,8 @@ struct FilterHeaderSync {
       .getFilterHeaders(FilterRangeRequest(startHeight: start, stopHash: stopHash)), of: index)
   }
 
-  /// Asks a peer for one filter header: the newest that both should have, or, where it was found to
-  /// differ, one halfway to the height at which it does not.
+  /// Requests one filter header from a peer: the newest that both should have, or, where that
+  /// differed, the one in the middle of the range in which the difference begins.
   mutating func probe(_ index: Int, _ shared: inout Shared) {
     let peer = shared.peers[index]
     if peer.partsBelow {
@@ -235,7 +235,7 @@ struct FilterHeaderSync {
       shared.punish(index, .filterHeadersMalformed)
       return
     }
-    // The chain may have changed since the question.
+    // The chain may have changed since the request.
     if shared.chain.hash(at: request.stopHeight) != request.stopHash { return }
     if shared.peers[index].partsBelow && request.isProbe {
       receivedFilterHashes(message, from: request.startHeight, index, &shared)
@@ -246,7 +246,7 @@ struct FilterHeaderSync {
     }
   }
 
-  /// The request that a message answers. Of several for the same block, the one that fits.
+  /// The request that a message answers. If several are for the same block, the one that fits.
   mutating func takeRequest(_ message: FilterHeadersMessage, _ id: PeerId) -> Request? {
     var best: Int?
     for index in requests.indices {
@@ -274,7 +274,7 @@ struct FilterHeaderSync {
     guard var header = chain.previous(of: start),
       header == message.previousHeader || shared.peers[index].partsBelow
     else {
-      // It disagrees about the past.
+      // It differs below the range.
       disagree(index, differentHeight: start - 1, &shared)
       return
     }

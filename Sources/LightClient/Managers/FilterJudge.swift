@@ -1,15 +1,15 @@
 import Bitcoin
 import Bytes
 
-/// Holds a filter against its block (BIP158).
+/// Checks a filter against its block (BIP158).
 ///
-/// A filter is called impossible only where nothing else can be: what an input spends is certain
-/// where the output is in the same block or among ``KnownCoins``, for its transaction's id commits
-/// to it. A witness tells nothing of the kind. An output that anyone can spend (P2A, witness
-/// versions to come) takes any witness with a miner's help, also one that looks like a P2WSH spend.
+/// A filter is called impossible only where that is proven: a spent script is certain if the output
+/// is in the same block or among ``KnownCoins``, because its transaction's id commits to it. A
+/// witness proves nothing: an output that anyone can spend (P2A, future witness versions) takes any
+/// witness with a miner's help, also one that looks like a P2WSH spend.
 enum FilterJudge {
-  /// False when the filter is provably not the block's: a script is missing, or there are more
-  /// elements than the block can have. Where all that is spent is known there is only one filter.
+  /// False if the filter is provably not the block's: a script is missing, or there are more
+  /// elements than the block can have. If all spent scripts are known, only one filter is right.
   static func isPossible(_ filter: BlockFilter, of block: Block, coins: KnownCoins) -> Bool {
     let (spent, unknownCount) = spentScripts(block, coins)
     if unknownCount == 0 { return filter == BlockFilter.build(block: block, spentScripts: spent) }
@@ -34,7 +34,7 @@ enum FilterJudge {
     return true
   }
 
-  /// The scripts that the block's inputs spend as far as they are certain, and how many are not.
+  /// The certain scripts that the block's inputs spend, and the number of unknown ones.
   private static func spentScripts(
     _ block: Block, _ coins: KnownCoins
   ) -> (scripts: [[UInt8]], unknownCount: Int) {
@@ -48,7 +48,7 @@ enum FilterJudge {
       for input in transaction.inputs {
         if let place = places[input.previous.txid] {
           let outputs = block.transactions[place].outputs
-          // An output that there is not cannot be spent: such a block is none.
+          // A missing output cannot be spent: the block is invalid, and the input is ignored.
           if input.previous.index < UInt32(outputs.count) {
             scripts.append(outputs[Int(input.previous.index)].scriptPubKey)
           }

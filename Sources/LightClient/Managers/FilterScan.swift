@@ -1,18 +1,18 @@
 import Bitcoin
 import Bytes
 
-/// Matches filters against the watched scripts, and hands out the blocks that match, in order.
+/// Matches filters against the watched scripts, and returns the matching blocks in order.
 ///
-/// BIP157 (`getcfilters`), BIP158. A peer is never asked for the filter of a block that it has not
-/// announced: Bitcoin Core disconnects for that.
+/// BIP157 (`getcfilters`), BIP158. A filter is requested only from a peer that has announced its
+/// block: Bitcoin Core disconnects otherwise.
 struct FilterScan {
-  /// Matches that may wait for their blocks before no more filters are asked for.
+  /// Most matches that may wait for their blocks before filter requests pause.
   static let maxPending = 512
-  /// Requests on their way to the one peer that serves filters at the moment.
+  /// Most requests in flight to the peer that serves filters at the moment.
   static let maxRequests = 2
   static let retryMs: UInt64 = 10_000
-  /// The newest blocks that are looked at, each of them, when peers differ about filters in a way
-  /// that no block decides.
+  /// How many of the newest blocks are all fetched when peers differ about filters and no block
+  /// decides.
   static let doubtBlocks: UInt32 = 144
 
   private struct Request {
@@ -27,22 +27,22 @@ struct FilterScan {
     var block: Block?
   }
 
-  /// Scripts that are looked for from `nextHeight` on.
+  /// Scripts that are searched for from `nextHeight` on.
   private var due: [[UInt8]] = []
-  /// Scripts that join at a height above `nextHeight`.
+  /// Scripts that are added at a height above `nextHeight`.
   private var later: [(script: [UInt8], fromHeight: UInt32)] = []
-  /// The next height whose filter is to be matched; nothing below it is left to do for any script.
+  /// The next height whose filter is to be matched; all below is done for every script.
   private(set) var nextHeight: UInt32
-  /// The next height whose filter the requests on their way will bring.
+  /// The next height that the requests in flight do not cover.
   private var requestedHeight: UInt32
   private var requests: [Request] = []
   private var pending: [Match] = []
-  /// Blocks that are fetched whatever their filter says.
+  /// Blocks that are fetched whether or not their filter matches.
   private var forced: [UInt32] = []
   private var retryAtMs: UInt64 = 0
-  /// From here on every block is looked at: peers differ about filters and either may be right.
+  /// Every block from here on is fetched: peers differ about filters and either may be right.
   private var lookFrom: UInt32?
-  /// Since doubt ended last, blocks from here on were passed over where their filter said so.
+  /// Since the last doubt ended, blocks from here on were skipped where their filter did not match.
   private var trustedFrom: UInt32 = 0
 
   init(nextHeight: UInt32) {
@@ -52,7 +52,7 @@ struct FilterScan {
 
   var isIdle: Bool { due.isEmpty && later.isEmpty && forced.isEmpty }
 
-  /// Everything up to here was matched and told. A height before the first is the first, less one.
+  /// Every height up to this one is matched and reported. Never below the first height less one.
   var scannedHeight: UInt32? {
     let next = min(nextHeight, pending.first?.height ?? nextHeight)
     return next == 0 ? nil : next - 1
@@ -64,8 +64,8 @@ struct FilterScan {
     due.contains(script) || later.contains { $0.script == script }
   }
 
-  /// Looks for the script from `fromHeight` on, and goes on looking at the heights that are still to
-  /// come for it from before.
+  /// Searches for the script from `fromHeight` on; heights still pending for it from an earlier
+  /// call are kept.
   mutating func watch(_ script: [UInt8], fromHeight: UInt32, chain: HeaderChain) {
     var from = max(fromHeight, chain.baseHeight)
     if due.contains(script) { from = min(from, nextHeight) }
@@ -87,7 +87,7 @@ struct FilterScan {
     later.removeAll { $0.script == script }
   }
 
-  /// Has the block of this height looked at whatever its filter says.
+  /// Fetches the block at this height whether or not its filter matches.
   mutating func force(_ height: UInt32, chain: HeaderChain) {
     if height >= nextHeight {
       if !forced.contains(height) { forced.append(height) }
@@ -96,10 +96,9 @@ struct FilterScan {
     }
   }
 
-  /// While peers differ about filters in a way that blocks do not decide, nobody's filter is trusted
-  /// to say that a recent block is without interest: all are looked at, from `height` on, also those
-  /// that were passed over since the last such time, or, for a block that is in doubt for the first
-  /// time, all of them.
+  /// Starts a time of doubt: peers differ about filters and no block decides, so recent blocks must
+  /// not be skipped because of a filter. All blocks from `height` on are fetched, including those
+  /// skipped since the last doubt ended; if the disputed block is new, all of them.
   mutating func beginDoubt(from height: UInt32, isNew: Bool) {
     if lookFrom == nil || isNew { restart(from: isNew ? height : max(height, trustedFrom)) }
     lookFrom = min(lookFrom ?? height, height)
@@ -117,12 +116,12 @@ struct FilterScan {
     pending.insert(match, at: position)
   }
 
-  /// Everything from `height` on is scanned again, for all scripts.
+  /// Scans everything from `height` on again, for all scripts.
   mutating func restart(from height: UInt32) {
-    // Scripts that wait for others to catch up have been looked for below their height, too.
+    // Scripts that wait for others to catch up were searched for below their height, too.
     for index in later.indices { later[index].fromHeight = min(later[index].fromHeight, height) }
-    // Filters on their way answer to filter headers that may be other ones now: whoever sends them
-    // vouched for the former ones.
+    // Filters in flight belong to filter headers that may have changed: the sender vouched for the
+    // former ones.
     if height < requestedHeight { moveBack(to: min(height, nextHeight)) }
     join()
   }
@@ -181,7 +180,7 @@ struct FilterScan {
     }
   }
 
-  /// Where nothing is looked for, nothing need be fetched.
+  /// Without scripts to search for, nothing is fetched.
   private mutating func skip(_ chain: HeaderChain) {
     if !due.isEmpty || !requests.isEmpty { return }
     var next = chain.tipHeight + 1
@@ -208,7 +207,7 @@ struct FilterScan {
     }
   }
 
-  /// The peer that has the next requests: the one that has them already, or the one that stalled
+  /// The peer for the next requests: the one with requests in flight, or the one that stalled
   /// least.
   private func source(_ shared: Shared) -> Int? {
     if let current = requests.first {
@@ -227,15 +226,15 @@ struct FilterScan {
     return best
   }
 
-  /// Only who told the same filter headers is asked for the filters: then one that does not fit is
-  /// its own contradiction.
+  /// Filters are requested only from a peer that sent the same filter headers: a filter that does
+  /// not fit then contradicts its own header.
   private func vouches(_ peer: Peer) -> Bool {
     guard peer.servesFilters, let vouched = peer.vouchedHeight else { return false }
     return vouched >= requestedHeight
   }
 
-  /// A filter came. What was not asked for, or is no longer wanted, is passed over. Returns the
-  /// height of a filter that is not the one its sender had vouched for; the sender is punished.
+  /// A filter arrived. One that was not requested, or is no longer needed, is ignored. Returns the
+  /// height of a filter that contradicts the sender's filter header; the sender is punished.
   mutating func received(
     _ message: FilterMessage, _ index: Int, _ filterHeaders: FilterHeaderChain,
     _ shared: inout Shared
@@ -253,8 +252,8 @@ struct FilterScan {
       }
       match(filter, shared)
     } else {
-      // The lowest that is kept, after a restart or at a checkpoint: what its filter header rests on
-      // is gone, so the block itself is looked at.
+      // The lowest kept filter, after a restart or at a checkpoint: the header before it is
+      // unknown, so the block itself is fetched.
       insert(Match(height: nextHeight, hash: message.blockHash, block: nil))
     }
     shared.peers[index].stalls = 0
@@ -269,7 +268,7 @@ struct FilterScan {
     var isMatch = forced.contains(nextHeight)
     if let lookFrom, nextHeight >= lookFrom { isMatch = true }
     if !isMatch {
-      // A filter that its header commits to and that does not decode hides something: look.
+      // A committed filter that does not decode may hide a match: fetch the block.
       do { isMatch = try filter.matches(anyOf: due) } catch { isMatch = true }
     }
     if isMatch { insert(Match(height: nextHeight, hash: filter.blockHash, block: nil)) }
@@ -277,7 +276,7 @@ struct FilterScan {
 
   // MARK: Blocks
 
-  /// The blocks to fetch next: the first that are waited for.
+  /// The blocks to fetch next: the first that are pending.
   func wantedBlocks(_ count: Int) -> [(hash: Bytes32, height: UInt32)] {
     var list: [(hash: Bytes32, height: UInt32)] = []
     for match in pending.prefix(count) where match.block == nil {

@@ -1,24 +1,25 @@
 import Bitcoin
 import Bytes
 
-/// Version handshake, and whether a peer is alive.
+/// Version handshake and keep-alive.
 ///
 /// BIP31 (ping), BIP130 (sendheaders), BIP133 (feefilter), BIP155 (sendaddrv2), BIP339 (wtxidrelay).
 struct Handshake {
   static let pingIntervalMs: UInt64 = 120_000
   static let pongLimitMs: UInt64 = 60_000
-  /// After a question: the answer to the ping shows whether it was passed over.
+  /// Delay after a request; the pong shows whether the peer skipped it.
   static let askedPingMs: UInt64 = 5_000
 
   /// What a message of the handshake led to.
   enum Outcome { case none, ready }
 
-  /// What `feefilter` says where no announcement is wanted, in sat per 1000 virtual bytes: ten coins
-  /// a byte. Bitcoin Core multiplies it by a transaction's size in 64 bits.
+  /// The `feefilter` value where announcements are unwanted, in sat per 1000 virtual bytes: ten
+  /// coins a byte. Bitcoin Core multiplies it by a transaction's size in 64 bits.
   static let noAnnouncementsSatPerKvB = 10_000 * Amount.satPerCoin
 
-  /// The connection stands: we speak first, as we dialled. Transactions are to be relayed, also where
-  /// no announcement is wanted: to who says otherwise Bitcoin Core gives no transaction at all.
+  /// The connection is established: the dialling side sends first. The version message asks for
+  /// transaction relay even where announcements are unwanted: otherwise Bitcoin Core sends no
+  /// transaction at all.
   func connected(_ index: Int, _ shared: inout Shared) {
     let nonce = shared.random.next()
     shared.peers[index].localNonce = nonce
@@ -111,7 +112,7 @@ struct Handshake {
     return min(regularMs, askedMs + Handshake.askedPingMs)
   }
 
-  /// Ends handshakes that hang and connections that are dead, and pings the quiet ones.
+  /// Ends stalled handshakes and dead connections, and pings quiet ones.
   func pump(_ shared: inout Shared) {
     for index in shared.peers.indices where !shared.peers[index].isClosing {
       let peer = shared.peers[index]

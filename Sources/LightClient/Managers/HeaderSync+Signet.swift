@@ -1,9 +1,10 @@
 import Bitcoin
 import Bytes
 
-/// Branches on a signet (BIP325): the solution of its tip decides about a branch, and all before it.
+/// Branches on a signet (BIP325): the solution of a branch's tip authenticates the branch and all
+/// before it.
 extension HeaderSync {
-  /// The tips whose blocks are needed for their solution, with their heights.
+  /// The tips whose blocks are needed to check their solutions, with their heights.
   func tipsToAuthenticate(_ shared: Shared) -> [(hash: Bytes32, height: UInt32)] {
     if shared.network.signetChallenge == nil { return [] }
     var tips: [(hash: Bytes32, height: UInt32)] = []
@@ -16,8 +17,8 @@ extension HeaderSync {
     return tips
   }
 
-  /// Lets go of branches whose peer does not give the block that would prove them. It is asked for
-  /// its headers again later: a slow line is no lie.
+  /// Drops branches whose peer does not deliver the block that would prove them. The peer is asked
+  /// for headers again later, because its connection may only be slow.
   func dropWithheld(_ blocks: BlockFetcher, _ shared: inout Shared) {
     if shared.network.signetChallenge == nil { return }
     for index in shared.peers.indices {
@@ -30,7 +31,7 @@ extension HeaderSync {
     }
   }
 
-  /// The block of a tip came, whole. Its solution decides about every branch that ends in it.
+  /// A tip's whole block arrived. Its solution decides about every branch that ends in it.
   mutating func receivedTip(_ block: Block, _ shared: inout Shared) -> Change? {
     guard let challenge = shared.network.signetChallenge else { return nil }
     let hash = block.hash

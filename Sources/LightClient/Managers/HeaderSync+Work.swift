@@ -1,11 +1,11 @@
 import Bitcoin
 import Bytes
 
-/// Before a chain has the work that the network is known to have, nothing of it is believed.
+/// Until a chain has the network's known work, it is not trusted.
 ///
-/// As Bitcoin Core's headers presync: a peer's headers are first judged without being kept
-/// (``HeaderPresync``); once they have the work, they are fetched again and held against what was
-/// remembered of them. Signets need none of this: their signers vouch for each list's last block.
+/// As Bitcoin Core's headers presync: a peer's headers are first checked without being kept
+/// (``HeaderPresync``); once they have the work, they are fetched again and compared with the
+/// milestones. Signets need no presync: their signers vouch for each list's last block.
 extension HeaderSync {
   /// Whether the best chain still lacks work.
   func lacksWork(_ shared: Shared) -> Bool {
@@ -13,14 +13,14 @@ extension HeaderSync {
   }
 
   /// How many peers are asked at one time: one for the first long download, and one more for every
-  /// five minutes that it lasts, lest a peer hold it up by telling little by little.
+  /// five minutes that it lasts, so that one slow peer cannot delay it.
   func askedAtOnce(_ shared: Shared) -> Int {
     if hasHeardOne { return Int.max }
     let passedMs = shared.nowMs - (firstAskedMs ?? shared.nowMs)
     return 1 + Int(min(15, passedMs / HeaderSync.patienceMs))
   }
 
-  /// Whether headers at the heights of the network's known blocks are other ones.
+  /// Whether headers at pinned heights differ from the network's pins.
   func breaksPin(
     _ hashes: ArraySlice<Bytes32>, firstHeight: UInt32, _ shared: Shared
   ) -> Bool {
@@ -31,7 +31,7 @@ extension HeaderSync {
     return false
   }
 
-  /// Whether a branch of more work than the best chain may become it.
+  /// Whether a branch with more work than the best chain may replace it.
   mutating func mayAdopt(
     _ branch: HeaderBranch, isFull: Bool, _ index: Int, _ shared: inout Shared
   ) -> Bool {
@@ -41,14 +41,14 @@ extension HeaderSync {
     switch verdict(on: branch) {
     case .proven: return true
     case .unknown where isFull && proof.contains(where: { $0.height > branch.tipHeight }):
-      // Until it reaches a height of which something is remembered.
+      // Until the branch reaches the height of a milestone.
       if branch.records.count <= shared.configuration.windowHeaders {
         shared.peers[index].branch = branch
       }
       return false
     case .unknown, .other: break
     }
-    // A chain that ends before it has the work is of no use.
+    // A chain that ends before it has the work is discarded.
     if isFull { beginPresync(branch, index, &shared) }
     return false
   }
@@ -77,8 +77,8 @@ extension HeaderSync {
     }
   }
 
-  /// New blocks that a peer announces while it tells its chain: far above what it has told, and no
-  /// reason to begin again. The question that it owes an answer to still stands.
+  /// New blocks that a peer announces while it sends its chain: they are far above the headers sent
+  /// so far, and must not restart the download. The request in flight remains valid.
   func announcedMeanwhile(
     _ headers: [BlockHeader], _ index: Int, _ shared: inout Shared
   ) -> Bool {
@@ -93,7 +93,7 @@ extension HeaderSync {
     return true
   }
 
-  /// The next list of a peer whose headers are not kept. True when it was one.
+  /// The next list of a peer in presync. True if it was one.
   mutating func presynced(
     _ headers: [BlockHeader], _ hashes: [Bytes32], isFull: Bool, _ index: Int,
     _ shared: inout Shared
@@ -117,7 +117,7 @@ extension HeaderSync {
     }
     if presync.work >= shared.network.minimumChainWork {
       proof = presync.milestones
-      // Now once more, and this time to keep. Whoever has the same chain may tell it.
+      // Fetch them again, to keep. Any peer with the same chain may send it.
       for other in shared.peers.indices { shared.peers[other].isExhausted = false }
       return true
     }
@@ -133,6 +133,6 @@ extension HeaderSync {
   }
 
   static var pinBroken: BitcoinError {
-    .invalid("another block than the network's at a height where that is known")
+    .invalid("differs from the network's pinned block")
   }
 }

@@ -1,21 +1,21 @@
 import Bitcoin
 import Bytes
 
-/// Finds the best chain: asks every peer for its headers, judges them, and follows the most work.
+/// Finds the best chain: requests headers from every peer, checks them, and follows the most work.
 ///
-/// BIP130 (announcement by header) and the `getheaders` loop. On a signet (BIP325) a branch waits
-/// until the solution of its tip is verified, and only then becomes the chain.
+/// BIP130 (announcement by header) and the `getheaders` loop. On a signet (BIP325) a branch becomes
+/// the chain only after the solution of its tip is verified.
 struct HeaderSync {
   static let pollMs: UInt64 = 600_000
   static let behindPollMs: UInt64 = 30_000
   static let retryMs: UInt64 = 30_000
-  /// Between two questions that announcements of one peer lead to.
+  /// Shortest time between two requests caused by announcements of one peer.
   static let announcedMs: UInt64 = 1_000
-  /// What a list that connects to nothing known counts for, in offences. A few headers count one:
-  /// a node that builds another branch announces block after block, forty of them in a second.
+  /// Offences for a list that connects to no known block. Up to `announcedHeaders` headers count
+  /// one: a node that mines another branch announces block after block, up to forty in a second.
   static let unconnectedWeight: UInt64 = 5
   static let announcedHeaders = 8
-  /// Long branches that may grow at one time; each holds at most the window and one list.
+  /// Most long branches that may grow at one time; each holds at most the window and one list.
   static let maxGrowingBranches = 3
   static let maxRefusedHashes = 64
   static let patienceMs: UInt64 = 300_000
@@ -24,21 +24,21 @@ struct HeaderSync {
   struct Change {
     /// The highest block that stayed.
     var forkHeight: UInt32
-    /// The tip before.
+    /// The tip before the change.
     var oldTipHeight: UInt32
     var oldTipHash: Bytes32
   }
 
-  /// A peer has told all its headers since the start, so that several are asked at a time.
+  /// A peer has sent all its headers since the start; from then on several are asked at a time.
   private(set) var hasHeardOne = false
   private(set) var sawFuture = false
-  /// What is remembered of a chain that was shown to have the network's work.
+  /// The milestones of a chain that is proven to have the network's known work.
   var proof: [HeaderMilestone] = []
   var firstAskedMs: UInt64?
   /// Signet blocks whose solution failed; nothing is built on them.
   var refusedHashes: [Bytes32] = []
 
-  // MARK: Asking
+  // MARK: Requests
 
   mutating func pump(_ shared: inout Shared) {
     var asked = 0
@@ -57,7 +57,7 @@ struct HeaderSync {
         shared.peers[index].isExhausted = false
       }
     }
-    // The first long download is one peer's work; afterwards all are asked, to hear every opinion.
+    // One peer serves the first long download; afterwards all are asked, to learn of every branch.
     while asked < askedAtOnce(shared) {
       guard let index = nextToAsk(shared) else { return }
       firstAskedMs = firstAskedMs ?? shared.nowMs
@@ -72,9 +72,9 @@ struct HeaderSync {
 
   private func isDue(_ peer: Peer, _ shared: Shared) -> Bool {
     if !peer.isReady || peer.isExhausted || peer.headerRequestMs != nil { return false }
-    // Filters come after headers; where they lag far behind, headers wait, for RAM is short.
+    // Filters follow headers; where they lag far behind, headers wait, to limit memory.
     if shared.isChainFull { return false }
-    // On a signet nothing is built on a branch before its signers are known.
+    // On a signet a branch is extended only after its signature is verified.
     if shared.network.signetChallenge != nil && isBetter(peer.branch, shared) { return false }
     // A full list is followed up at once.
     if shared.nowMs < peer.nextHeadersMs && !peer.isTelling { return false }
@@ -101,7 +101,7 @@ struct HeaderSync {
     return best
   }
 
-  /// The locator starts below the tip, so that a peer on the same chain answers with the tip: that
+  /// The locator starts below the tip, so that a peer on the same chain answers with the tip and so
   /// proves that it has it.
   private func ask(_ index: Int, _ shared: inout Shared) {
     let chain = shared.chain
@@ -131,9 +131,9 @@ struct HeaderSync {
     shared.peers[index].commonHeight = max(shared.peers[index].commonHeight ?? 0, height)
   }
 
-  // MARK: Judging
+  // MARK: Checks
 
-  /// Headers came. Returns how the chain changed, if it did.
+  /// Headers arrived. Returns how the chain changed, if it did.
   mutating func received(
     _ headers: [BlockHeader], _ index: Int, _ shared: inout Shared
   ) -> Change? {
@@ -174,7 +174,7 @@ struct HeaderSync {
       branch, by: headers[known...], hashes[known...], isFull: isFull, index, &shared)
   }
 
-  /// The headers' hashes; nil where one is not the parent of the next.
+  /// The headers' hashes; nil if the headers are not linked.
   static func linkedHashes(_ headers: [BlockHeader]) -> [Bytes32]? {
     var hashes: [Bytes32] = []
     hashes.reserveCapacity(headers.count)
@@ -185,7 +185,7 @@ struct HeaderSync {
     return hashes
   }
 
-  /// The branch that the headers continue, and how many of them are on the best chain already.
+  /// The branch that the headers continue, and how many of them are already on the best chain.
   private func place(
     _ first: BlockHeader, _ hashes: [Bytes32], _ index: Int, _ shared: Shared
   ) -> (HeaderBranch, known: Int)? {
@@ -217,8 +217,8 @@ struct HeaderSync {
     return (HeaderBranch(forkHeight: forkHeight), known)
   }
 
-  /// Headers whose parent is unknown: either announced ahead of what we have, or from a chain that
-  /// parts below the window.
+  /// Headers whose parent is unknown: announced ahead of ours, or from a chain that forks below the
+  /// window.
   private func unconnected(
     _ index: Int, _ count: Int, wasAsked: Bool, _ shared: inout Shared
   ) {
@@ -273,7 +273,7 @@ struct HeaderSync {
     return nil
   }
 
-  /// A branch with less work is kept only while its peer goes on telling, within bounds.
+  /// A branch with less work is kept only while its peer continues it, within limits.
   private func keep(
     _ branch: HeaderBranch, isFull: Bool, _ index: Int, _ shared: inout Shared
   ) {
@@ -309,7 +309,8 @@ struct HeaderSync {
     return change
   }
 
-  /// After the chain changed: what peers have in common with it, and branches that it took in.
+  /// Updates, after a chain change, the height shared with each peer and the branches that became
+  /// part of the chain.
   private func settleBranches(forkHeight: UInt32, _ shared: inout Shared) {
     for index in shared.peers.indices {
       if let common = shared.peers[index].commonHeight, common > forkHeight {

@@ -1,13 +1,14 @@
 import Bitcoin
 import Bytes
 
-/// Outputs that pay to watched scripts, as blocks showed them. Their transactions' ids commit to
-/// them, so that what an input spends that names one of them is beyond doubt, on whatever branch:
-/// a filter that hides the end of a channel whose funding was seen is provably false.
+/// Outputs that pay to watched scripts, as seen in blocks. Their transactions' ids commit to them,
+/// so the script of an input that spends one of them is certain, on any branch: a filter that hides
+/// the end of a channel whose funding was seen is provably false.
 struct KnownCoins {
-  /// The newest are kept. Without one of them less is certain, and more blocks are looked at.
+  /// The newest are kept. A missing one means less certainty, and more blocks to fetch.
   static let maxCoins = 256
-  /// Anybody may pay to a beacon or to an address: that pushes out nothing but its like.
+  /// Limit per script: anyone may pay to a beacon or an address, and must not displace other
+  /// scripts' outputs.
   static let maxCoinsOfScript = 64
 
   private var coins: [(outPoint: OutPoint, script: [UInt8])] = []
@@ -29,8 +30,8 @@ struct KnownCoins {
     coins.append((outPoint, script))
   }
 
-  /// A block was handed out that may pay to what `scan` watches. What is watched only for a
-  /// transaction that is relayed, which a stranger may have made, pushes out nothing.
+  /// Adds the outputs of a matched block that pay to scripts that `scan` watches. Scripts in
+  /// `markers` (watched for a relayed transaction, which another party may have made) are left out.
   mutating func connected(_ block: Block, _ scan: FilterScan, except markers: [[UInt8]]) {
     for transaction in block.transactions {
       for (index, output) in transaction.outputs.enumerated()

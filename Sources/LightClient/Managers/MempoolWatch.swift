@@ -2,12 +2,12 @@ import Bitcoin
 import Bytes
 import Crypto
 
-/// Looks at unconfirmed transactions that peers announce, at a bounded rate, and picks those that
-/// touch a watched script. What it finds is a rumour.
+/// Fetches unconfirmed transactions that peers announce, at a limited rate, and selects those that
+/// touch a watched script. Nothing about them is proven.
 ///
 /// BIP144, BIP339 (`getdata` by witness id).
 struct MempoolWatch {
-  /// Hashes remembered, so that the same transaction is not fetched from every peer.
+  /// Most hashes kept, so that a transaction is fetched from one peer only.
   static let maxRemembered = 4096
   static let maxRequested = 256
   static let requestMs: UInt64 = 30_000
@@ -16,11 +16,11 @@ struct MempoolWatch {
   private var rememberedSet = Set<Bytes32>()
   private var oldest = 0
   private var requested: [(hash: Bytes32, from: PeerId, sentMs: UInt64)] = []
-  /// Transactions that may still be asked for in the current second.
+  /// Transactions that may still be requested in the current second.
   private var credit: Int = 0
   private var creditMs: UInt64 = 0
 
-  /// Peers announced transactions. The interesting ones are asked for in one message.
+  /// Peers announced transactions. Those not yet fetched are requested in one message.
   mutating func announced(_ hashes: [InventoryVector], _ index: Int, _ shared: inout Shared) {
     if !shared.watchesMempool { return }
     refill(shared)
@@ -48,7 +48,7 @@ struct MempoolWatch {
     requested.removeAll { shared.nowMs >= $0.sentMs + MempoolWatch.requestMs }
   }
 
-  /// A transaction came. True when it was asked for, is new, and touches one of the scripts.
+  /// A transaction arrived. True if it was requested, is new, and touches one of the scripts.
   mutating func received(
     _ transaction: Transaction, _ index: Int, _ scan: FilterScan, _ shared: inout Shared
   ) -> Bool {
@@ -66,14 +66,14 @@ struct MempoolWatch {
     if wtxid != txid { remember(wtxid) }
     for output in transaction.outputs where scan.isWatched(output.scriptPubKey) { return true }
     for input in transaction.inputs {
-      // A P2WSH spend shows the script that the output it spends commits to.
+      // A P2WSH spend reveals the script that the spent output commits to.
       guard input.scriptSig.isEmpty, let last = input.witness.last else { continue }
       if scan.isWatched(Script.p2wsh(witnessScript: last)) { return true }
     }
     return false
   }
 
-  /// A peer lacks what it announced: it was confirmed or pushed out. True when it was asked for.
+  /// A peer no longer has what it announced: confirmed or evicted. True if it was asked for it.
   mutating func notFound(_ hash: Bytes32, _ id: PeerId) -> Bool {
     let before = requested.count
     requested.removeAll { $0.from == id && $0.hash == hash }

@@ -1,37 +1,36 @@
 import Bitcoin
 import Bytes
 
-/// A transaction of the client's own: which peers it was announced to, and which have
-/// it.
+/// An own transaction: which peers it was announced to, and which have it.
 ///
-/// A peer that lacks it asks for it, with `getdata`. One that has it from elsewhere never asks, so
-/// every peer is asked for it too. Bitcoin Core answers `notfound` to an inbound peer until it has
-/// had its next turn to announce transactions to that peer (5 seconds in the mean), so the question
-/// is repeated, after twice the time each time.
+/// A peer that lacks it requests it with `getdata`. A peer that has it from elsewhere does not, so
+/// every peer is asked for it too. Bitcoin Core answers `notfound` to an inbound peer until its
+/// next announcement of transactions to that peer (every 5 seconds on average), so the question is
+/// repeated, with doubled delays.
 struct RelayOffer {
   static let firstRetryMs: UInt64 = 1_000
-  /// Questions to one peer, after its connection and after it fetched the transaction: two minutes
-  /// of them.
+  /// Most questions to one peer, after it connects and after it fetches the transaction: they take
+  /// two minutes.
   static let maxQuestions = 8
-  /// Peers that have gone and have the transaction, remembered so that they count.
+  /// Most disconnected peers that have the transaction and still count.
   static let maxGone = 8
 
   private struct Contact {
-    /// Its connection; nil when it has gone.
+    /// Its connection; nil after it ended.
     var peer: PeerId?
     let address: PeerAddress
     var isAnnounced = false
-    /// It asked for the transaction.
+    /// It requested the transaction.
     var hasFetched = false
-    /// It gave the transaction when it was last asked for it.
+    /// It returned the transaction when it was last asked.
     var hasReturned = false
-    /// It gave the transaction, or fetched it and then answered a later message: what was sent
-    /// has arrived.
+    /// It returned the transaction, or fetched it and then answered a later message, which proves
+    /// that it arrived.
     var hasTaken = false
-    /// Questions since its connection, since it fetched the transaction, or since ``askAgain()``.
+    /// Questions since it connected, since it fetched the transaction, or since ``askAgain()``.
     var questions = 0
     var nextQuestionMs: UInt64 = 0
-    /// Answers that it still owes, and how many of them to questions from before it fetched.
+    /// Answers still due, and how many of them are to questions from before it fetched.
     var owed = 0
     var owedFromBefore = 0
 
@@ -43,16 +42,16 @@ struct RelayOffer {
     var asksMore: Bool { !hasReturned && questions < RelayOffer.maxQuestions }
   }
 
-  /// By address: a node that connects again is one node.
+  /// By address: a node that reconnects is one node.
   private var contacts: [Contact] = []
   /// When it is announced again to every peer.
   private(set) var repeatAtMs: UInt64 = 0
-  /// What ``LightClientEvent/transactionRelayed(txid:peers:)`` told last.
+  /// The last state reported by ``LightClientEvent/transactionRelayed(txid:peers:)``.
   private var told = RelayState()
 
-  // MARK: What is to be sent
+  // MARK: Messages to send
 
-  /// Nobody has it, and everybody is told of it: it was in a block, and is no more.
+  /// Restarts the offer to all peers: a reorganisation removed the transaction's block.
   mutating func begin() {
     repeatAtMs = 0
     told = RelayState()
@@ -69,7 +68,7 @@ struct RelayOffer {
     for index in contacts.indices { contacts[index].isAnnounced = false }
   }
 
-  /// What this peer is to be sent now: the announcement, the question, both or neither.
+  /// What to send this peer now: the announcement, the question, both or neither.
   mutating func turn(_ peer: Peer, _ nowMs: UInt64) -> (announces: Bool, asks: Bool) {
     let index = place(peer)
     let announces = !contacts[index].isAnnounced
@@ -93,7 +92,7 @@ struct RelayOffer {
     return contacts.count - 1
   }
 
-  /// A peer that was connected before: what it owed was lost with the connection.
+  /// A peer that was connected before: answers due on the old connection are lost.
   private mutating func renew(_ index: Int, _ peer: Peer) {
     let former = contacts[index]
     contacts[index] = Contact(peer)
@@ -106,9 +105,9 @@ struct RelayOffer {
     contacts.firstIndex { $0.peer == id }
   }
 
-  // MARK: What peers say
+  // MARK: Messages from peers
 
-  /// The peer asks for the transaction, which is sent to it behind this.
+  /// The peer requests the transaction; the caller sends it next.
   mutating func fetched(by peer: Peer) {
     let index = place(peer)
     if contacts[index].hasFetched { return }
@@ -118,7 +117,7 @@ struct RelayOffer {
     contacts[index].nextQuestionMs = 0
   }
 
-  /// The peer answers a question with the transaction. False where it was not asked.
+  /// The peer answers a question with the transaction. False if it was not asked.
   mutating func returned(by id: PeerId) -> Bool {
     guard let index = index(of: id), answered(index) else { return false }
     contacts[index].hasReturned = true
@@ -126,7 +125,7 @@ struct RelayOffer {
     return true
   }
 
-  /// The peer answers that it has no such transaction, or not yet. False where it was not asked.
+  /// The peer answers that it does not have the transaction (yet). False if it was not asked.
   mutating func notFound(by id: PeerId) -> Bool {
     guard let index = index(of: id) else { return false }
     return answered(index)
@@ -143,7 +142,7 @@ struct RelayOffer {
     return true
   }
 
-  /// The connection ended. Who has the transaction is remembered, the newest of them.
+  /// The connection ended. The newest peers that have the transaction are kept.
   mutating func peerGone(_ id: PeerId) {
     guard let index = index(of: id) else { return }
     var contact = contacts.remove(at: index)
@@ -159,7 +158,7 @@ struct RelayOffer {
     }
   }
 
-  /// Every peer is asked again, from the first question on.
+  /// Asks every peer again, from the first question on.
   mutating func askAgain() {
     for index in contacts.indices {
       contacts[index].hasReturned = false
@@ -169,7 +168,7 @@ struct RelayOffer {
     told.returnedBy = 0
   }
 
-  // MARK: What is known
+  // MARK: Queries
 
   var state: RelayState {
     var state = RelayState()
@@ -181,7 +180,7 @@ struct RelayOffer {
     return state
   }
 
-  /// How many peers have it, where that is enough and one more has it, or has returned it.
+  /// How many peers have it, if that is enough and one more has it, or has returned it.
   mutating func news(neededPeers: Int) -> Int? {
     let state = state
     let isNew = state.takenBy > told.takenBy || state.returnedBy > told.returnedBy
@@ -190,7 +189,7 @@ struct RelayOffer {
     return state.takenBy
   }
 
-  /// When the peer is next to be asked; nil where it is not.
+  /// When the peer is asked next; nil if it is not.
   func nextQuestionMs(_ id: PeerId) -> UInt64? {
     guard let index = index(of: id), contacts[index].asksMore else { return nil }
     return contacts[index].nextQuestionMs

@@ -1,9 +1,9 @@
 import Bitcoin
 import Bytes
 
-/// Tells what changed, once: sync, scan progress, stalls.
+/// Emits each change once: sync, scan progress, stalls.
 struct Teller {
-  /// A stall of shorter duration is not worth telling.
+  /// Shorter stalls are not reported.
   static let patienceMs: UInt64 = 5_000
 
   private var syncedHash: Bytes32?

@@ -2,8 +2,8 @@ import Bitcoin
 import Bytes
 import Crypto
 
-/// Every block that anybody in a simulation made, of all branches, with its filter. Blocks keep the
-/// header rules; scripts and amounts are not judged.
+/// Every block of a simulation, on all branches, with its filter. Blocks satisfy the header rules;
+/// scripts and amounts are not checked.
 public final class BlockTree {
   public struct Entry {
     public let block: Block
@@ -27,7 +27,7 @@ public final class BlockTree {
     + "8afdb0fe5548271967f1a67130b7105cd6a828e03909a67962e0ea1f61deb649f6bc3f4cef38c4f35504e51ec1"
     + "12de5c384df7ba0b8d578a4c702b6bf11d5fac00000000"
 
-  /// Starts with the network's genesis block, which must be one that quotes The Times.
+  /// Starts with the network's genesis block, whose coinbase must be the one that quotes The Times.
   public init(network: Network) {
     self.network = network
     guard let bytes = Hex.decode(BlockTree.genesisCoinbase),
@@ -49,8 +49,8 @@ public final class BlockTree {
     return entry
   }
 
-  /// Makes a block on `parent`, ten minutes after it or at `time`, of the difficulty that the rules
-  /// ask for or `bits`. `sign` may change the coinbase before the work is done (signets).
+  /// Mines a block on `parent`, ten minutes after it or at `time`, with the required difficulty or
+  /// `bits`. `sign` may change the coinbase before the proof of work (signets).
   @discardableResult
   public func mine(
     on parent: Bytes32, transactions: [Transaction] = [], script: [UInt8] = [0x51],
@@ -92,7 +92,7 @@ public final class BlockTree {
     return transaction
   }
 
-  /// What is known of a branch, as the header rules ask for it.
+  /// A branch as the header rules read it.
   public func context(of tip: Bytes32) -> HeaderContext {
     func header(_ height: UInt32) -> BlockHeader {
       var entry = self.entry(tip)
@@ -136,7 +136,7 @@ public final class BlockTree {
       filterHeader: filter.header(previous: before.filterHeader))
   }
 
-  /// The script that an outpoint carries, of a transaction in any block.
+  /// The script of an output of a transaction in any block.
   public func script(of outpoint: OutPoint) -> [UInt8]? { scripts[outpoint] }
 
   /// The hashes from the genesis block to `tip`.

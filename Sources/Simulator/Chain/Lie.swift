@@ -1,4 +1,4 @@
-/// A way in which a node wrongs a light client.
+/// A kind of misbehaviour towards a light client.
 public enum Lie: CaseIterable, Sendable {
   // The handshake.
   case oldVersion, twoVersions, noHandshake, messagesBeforeHandshake
@@ -7,27 +7,27 @@ public enum Lie: CaseIterable, Sendable {
   // Headers.
   case headersWithoutWork, headersUnlinked, headersWithWrongBits, headersTooOld, headersFromFuture
   case headersFromNowhere, headersAnnouncedWithoutEnd, silentAboutHeaders, emptyHeaders
-  /// A time that the median of the eleven before does not let pass, by one second.
+  /// A time one second too early for the median of the last eleven.
   case timeAtMedian
-  /// About two hours ahead, where some see the future and some do not.
+  /// About two hours ahead: clients with different clocks disagree about it.
   case timeAtFutureEdge
-  /// Periods whose blocks stand as early as can be and whose last one as late: without BIP94 the
-  /// difficulty falls from period to period.
+  /// Periods whose blocks have the earliest valid times, except the last, which has the latest:
+  /// without BIP94 the difficulty falls with each period.
   case timeWarp
-  /// A period that begins one second earlier than BIP94 lets it.
+  /// A period that starts one second too early for BIP94.
   case timeWarpAtEdge
-  /// A period that ends two hours ahead of time, and the next that begins ten minutes before that.
+  /// A period that ends two hours ahead, and a next one that starts ten minutes before that.
   case periodEndsInFuture
-  /// A new period with the old difficulty, or with one from a block too many.
+  /// A new period with the old difficulty, or with one computed from one block too many.
   case retargetIgnored, retargetOffByOne
   // Filter headers.
   case checkpointsRandom, checkpointsTooFew, silentAboutCheckpoints
   case filterHeadersRandom, filterHeadersTooFew, filterHeadersBadPrevious, silentAboutFilterHeaders
-  /// A false filter, and filter headers that fit it.
+  /// A false filter, and filter headers that match it.
   case filterOmitsOutputs, filterHasExtras
-  /// The same, but only what is spent is left out, which the block alone does not disprove.
+  /// The same, but only spent scripts are left out, which the block alone does not disprove.
   case filterOmitsSpends
-  /// What a witness seems to show is taken for what is spent.
+  /// Treats the script that a witness seems to reveal as the spent one.
   case filterBelievesWitnesses
   // Filters.
   case filterTampered, filterUndecodable, silentAboutFilters, filtersOutOfOrder
@@ -35,22 +35,22 @@ public enum Lie: CaseIterable, Sendable {
   case blockWithChangedOutput, blockWithRepeatedTransaction, blockWithChangedWitness
   case blockOfAnotherHash, blocksNotFound, silentAboutBlocks
   // Transactions.
-  /// Payments to what the client looks for, of coins that never were.
+  /// Payments to the client's scripts, from nonexistent coins.
   case fakePayments
-  /// Another transaction than was asked for.
+  /// A transaction other than the requested one.
   case transactionsOfOtherId
-  /// What is announced is asked for and forgotten, asked for again and again, or never asked for;
-  /// what is brought is brought back many times.
+  /// Fetches announced transactions and forgets them, fetches them repeatedly, or never fetches
+  /// them; sends received transactions back many times.
   case transactionsForgotten, transactionsFetchedOften, silentAboutTransactions
   case transactionsEchoed
   // Everything else.
-  /// The beginning of a message that is as long as may be, and never its end.
+  /// The start of a message of the greatest size, without its end.
   case hugeMessages
   case inventoryFlood, pingFlood, unaskedTransactions, unaskedBlocks, addressFlood, unknownFlood,
     addressFloodV2
   case silentFromTheStart, getDataFlood, extremeFeeFilter, closesAtOnce
 
-  /// Lies that are told with whole chains.
+  /// Lies that need whole chains.
   static let aboutTime: Set<Lie> = [
     .timeAtMedian, .timeAtFutureEdge, .timeWarp, .timeWarpAtEdge, .periodEndsInFuture,
     .retargetIgnored, .retargetOffByOne,

@@ -1,14 +1,14 @@
 import Bitcoin
 import Bytes
 
-/// Lies about transactions, and about how much there is to say.
+/// Lies about transactions, and floods.
 extension LyingNode {
-  /// Every answer to one would lead to the next.
+  /// Limits the fakes: each answer to one would lead to the next.
   private static let mostFakes = 40
   private static let mostHugeMessages = 4
   private static let hugeBytes = 900_000
 
-  /// Pays to what somebody looks for, and will never be in a block.
+  /// A payment to a watched script that will never be in a block.
   func fakePayment() -> Transaction {
     let script = bait.isEmpty ? [0x51] : bait[Int(random.below(UInt64(bait.count)))]
     return Transaction(
@@ -26,7 +26,7 @@ extension LyingNode {
     accept(fakePayment(), network)
   }
 
-  /// What comes behind it on the connection is taken for its rest.
+  /// Later bytes on the connection become part of this message.
   func beginHugeMessage(_ link: SimulatedNetwork.LinkId, _ network: SimulatedNetwork) {
     if hugeMessages >= LyingNode.mostHugeMessages { return }
     hugeMessages += 1

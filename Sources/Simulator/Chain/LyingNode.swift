@@ -1,17 +1,17 @@
 import Bitcoin
 import Bytes
 
-/// A node that tells some lies of ``Lie`` now and then, and otherwise behaves.
+/// A node that tells some lies of ``Lie`` occasionally, and is honest otherwise.
 public final class LyingNode: ServingNode {
   public let lies: Set<Lie>
-  /// How often it lies where it could.
+  /// The probability of a lie at each opportunity.
   public var rate = 0.5
-  /// Scripts that others look for.
+  /// Scripts that clients watch.
   public var bait: [[UInt8]] = []
   var random: SimulatorRandom
   var fakes = 0
   var hugeMessages = 0
-  /// Blocks whose filter it falsified: the lie stays the same each time.
+  /// The filters that it falsified: the lie about a block stays the same.
   private var falseFilters: [Bytes32: BlockFilter] = [:]
   private var honestFilters: Set<Bytes32> = []
   private var depth = 0
@@ -24,7 +24,7 @@ public final class LyingNode: ServingNode {
 
   func tells(_ lie: Lie) -> Bool { lies.contains(lie) && random.chance(rate) }
 
-  /// What it lies about time with a whole chain, if it does so now.
+  /// The lie about time to tell with a whole chain now; nil for none.
   func lieAboutTime() -> Lie? {
     let mine = Lie.allCases.filter { lies.contains($0) && Lie.aboutTime.contains($0) }
     guard !mine.isEmpty else { return nil }
@@ -32,7 +32,7 @@ public final class LyingNode: ServingNode {
     return tells(lie) ? lie : nil
   }
 
-  // MARK: In the place of an answer
+  // MARK: Lies in place of an answer
 
   public override func answer(
     _ message: PeerMessage, _ link: SimulatedNetwork.LinkId, _ network: SimulatedNetwork
@@ -101,7 +101,7 @@ public final class LyingNode: ServingNode {
     return false
   }
 
-  /// Bytes that are no message.
+  /// Sends bytes that are not a message.
   private func spoil(_ link: SimulatedNetwork.LinkId, _ network: SimulatedNetwork) -> Bool {
     if sessions[link]?.isReady != true { return false }
     var frame = MessageFrame.encode(.ping(7), magic: tree.network.magic)
@@ -139,7 +139,7 @@ public final class LyingNode: ServingNode {
     !tells(.transactionsForgotten) && super.admits(transaction)
   }
 
-  // MARK: Unasked
+  // MARK: Unsolicited messages
 
   private func pester(_ link: SimulatedNetwork.LinkId, _ network: SimulatedNetwork) {
     if sessions[link]?.isReady != true { return }
@@ -196,7 +196,7 @@ public final class LyingNode: ServingNode {
     Transaction(inputs: [], outputs: [TransactionOutput(amountSat: 1, scriptPubKey: [0x51])])
   }
 
-  // MARK: Changed on the way out
+  // MARK: Lies in outgoing messages
 
   public override func send(
     _ message: PeerMessage, _ link: SimulatedNetwork.LinkId, _ network: SimulatedNetwork
@@ -289,7 +289,7 @@ public final class LyingNode: ServingNode {
     return block
   }
 
-  // MARK: False filters, with filter headers that fit
+  // MARK: False filters with matching filter headers
 
   public override func filter(of entry: BlockTree.Entry) -> BlockFilter {
     if let known = falseFilters[entry.hash] { return known }
@@ -322,8 +322,8 @@ public final class LyingNode: ServingNode {
     return entry.filter
   }
 
-  /// As if every input with a witness spent the P2WSH of its last element. Nil for a block without
-  /// such an input.
+  /// Treats every input with a witness as a P2WSH spend of its last element. Nil for a block
+  /// without such an input.
   private func believing(_ entry: BlockTree.Entry) -> BlockFilter? {
     var scripts: [[UInt8]] = []
     var isFooled = false

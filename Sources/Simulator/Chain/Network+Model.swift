@@ -1,8 +1,8 @@
 import Bitcoin
 
 extension Network {
-  /// A network of which a simulation can make whole periods: sixteen blocks each, the easiest block
-  /// costs eight hashes, and a chain of fifty of them is the least that is followed.
+  /// A network for simulating whole difficulty periods: sixteen blocks each; the easiest block
+  /// costs eight hashes, and the minimum chain work is that of fifty such blocks.
   public static func model(_ rules: Rules) -> Network {
     var network = Network.regtest
     network.rules = rules

@@ -1,10 +1,10 @@
 import Bitcoin
 import Bytes
 
-/// A full node as a light client sees it: serves headers, blocks, filters and transactions of its
-/// best chain, and hangs up on what Bitcoin Core hangs up on. Subclasses lie.
+/// A full node as seen by a light client: serves headers, blocks, filters and transactions of its
+/// best chain, and disconnects where Bitcoin Core does. Subclasses lie.
 open class ServingNode: SimulatedEndpoint {
-  /// What it knows of one connection.
+  /// The state of one connection.
   public struct Session {
     var framer: MessageFramer
     var isReady = false
@@ -16,17 +16,17 @@ open class ServingNode: SimulatedEndpoint {
     VersionMessage.Service.network | VersionMessage.Service.witness
     | VersionMessage.Service.compactFilters
   public var id: SimulatedNetwork.EndpointId = -1
-  /// What it answers to `getaddr`, by `addrv2` or by `addr`.
+  /// The answer to `getaddr`, by `addrv2` or by `addr`.
   public var knownAddresses: [NetworkAddress] = []
   public var tellsAddressesV2 = true
-  /// How long after a new block its filter is there. Until then Bitcoin Core passes over whoever asks
-  /// for it, without a word.
+  /// The delay until a new block's filter is available. Until then Bitcoin Core silently skips
+  /// requests for it.
   public var filterLagMs: UInt64 = 0
   public private(set) var checkpointsSent = 0
   /// The best chain, from the genesis block on.
   public private(set) var chain: [Bytes32]
   public private(set) lazy var transactions = TransactionDesk(self)
-  /// What a peer did for which Bitcoin Core would have hung up.
+  /// Actions of peers for which Bitcoin Core would have disconnected.
   public private(set) var complaints: [String] = []
   public var sessions: [SimulatedNetwork.LinkId: Session] = [:]
 
@@ -39,7 +39,7 @@ open class ServingNode: SimulatedEndpoint {
   public var tip: Bytes32 { chain[chain.count - 1] }
   public var mempool: [Transaction] { transactions.mempool }
 
-  // MARK: The chain moves
+  // MARK: Changes of the chain
 
   /// Follows another tip and announces it, as Bitcoin Core does.
   public func follow(_ tip: Bytes32, _ network: SimulatedNetwork) {
@@ -64,12 +64,12 @@ open class ServingNode: SimulatedEndpoint {
     }
   }
 
-  /// A transaction entered the mempool: peers hear of it.
+  /// Adds a transaction to the mempool and announces it.
   public func accept(_ transaction: Transaction, _ network: SimulatedNetwork) {
     transactions.accept(transaction, network)
   }
 
-  /// Whether a transaction that a peer brings enters the mempool.
+  /// Whether a received transaction enters the mempool.
   open func admits(_ transaction: Transaction) -> Bool { !transactions.isRival(transaction) }
 
   // MARK: The connection
@@ -116,7 +116,7 @@ open class ServingNode: SimulatedEndpoint {
     network.close(link, from: id)
   }
 
-  /// The way out, where subclasses may change what is said.
+  /// Sends a message; subclasses may change it.
   open func send(
     _ message: PeerMessage, _ link: SimulatedNetwork.LinkId, _ network: SimulatedNetwork
   ) {
@@ -183,7 +183,7 @@ open class ServingNode: SimulatedEndpoint {
     send(.headers(list), link, network)
   }
 
-  /// The asked range, or nil after a complaint, or where its filters are not there yet.
+  /// The requested range; nil after a complaint, or if its filters are not available yet.
   private func range(
     _ request: FilterRangeRequest, limit: UInt32, _ link: SimulatedNetwork.LinkId,
     _ network: SimulatedNetwork
@@ -207,7 +207,7 @@ open class ServingNode: SimulatedEndpoint {
     return list.reversed()
   }
 
-  /// Whether this node has heard of the block: on its chain, or a branch it once followed.
+  /// Whether this node has the block: on its chain, or on a branch that it once followed.
   open func isKnown(_ entry: BlockTree.Entry) -> Bool {
     if Int(entry.height) < chain.count && chain[Int(entry.height)] == entry.hash { return true }
     return followed.contains(entry.hash)
@@ -215,7 +215,7 @@ open class ServingNode: SimulatedEndpoint {
 
   /// Blocks of branches that it has left.
   private var followed: Set<Bytes32> = []
-  /// Blocks whose filters are still being made.
+  /// Blocks whose filters are not available yet.
   private var unindexed: (blocks: Set<Bytes32>, untilMs: UInt64) = ([], 0)
 
   /// The filter that this node gives for a block.

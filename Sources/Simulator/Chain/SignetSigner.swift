@@ -2,14 +2,14 @@ import Bitcoin
 import Bytes
 import Crypto
 
-/// The one signer of a simulated signet (BIP325) whose blocks cost no work: its challenge is
+/// The only signer of a simulated signet (BIP325) with minimal proof of work: its challenge is
 /// `<key> OP_CHECKSIG`.
 public struct SignetSigner {
   public let network: Network
   private let secret: Bytes32
   private let challenge: [UInt8]
 
-  /// The signer of a network that keeps `rules` in everything but its signatures.
+  /// The signer of a network with the rules of `rules` and signatures.
   public init(secret: UInt8 = 7, rules: Network = .regtest) {
     self.secret = Bytes32([UInt8](repeating: secret, count: 32))
     guard let key = try? Secp256k1.publicKey(of: self.secret) else {
@@ -22,7 +22,7 @@ public struct SignetSigner {
     self.network = network
   }
 
-  /// The block's coinbase, with the solution behind its witness commitment.
+  /// The block's coinbase, with the solution after its witness commitment.
   public func sign(_ block: Block) -> Transaction {
     var coinbase = block.transactions[0]
     let place = coinbase.outputs.count - 1

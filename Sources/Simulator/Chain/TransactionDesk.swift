@@ -1,18 +1,18 @@
 import Bitcoin
 import Bytes
 
-/// The transactions of a ``ServingNode``, and how it deals in them with its peers.
+/// The transactions of a ``ServingNode``, and their exchange with peers.
 public final class TransactionDesk {
-  /// How long each peer waits for its turn to hear of transactions, at most, and how long one that
-  /// is announced is not asked for. Bitcoin Core: some ten seconds, and two.
+  /// The longest delay until a transaction is announced to a peer, and the delay before an
+  /// announced one is fetched. Bitcoin Core: about ten seconds, and two.
   public var trickleMs: UInt64 = 0
   public var fetchDelayMs: UInt64 = 0
-  /// Whether the node wants transactions. With `-blocksonly` Bitcoin Core does not.
+  /// Whether the node wants transactions; false for Bitcoin Core with `-blocksonly`.
   public var isOpen = true
   public private(set) var mempool: [Transaction] = []
-  /// How often peers asked for transactions.
+  /// How often peers requested transactions.
   public private(set) var questions = 0
-  /// Transactions that were announced to peers, each as often as it was.
+  /// The number of announcements to peers.
   public private(set) var announcements = 0
 
   private unowned let node: ServingNode
@@ -24,7 +24,7 @@ public final class TransactionDesk {
     mempool.first { $0.wtxid == hash || $0.txid == hash }
   }
 
-  // MARK: What becomes of them
+  // MARK: Mempool
 
   func accept(_ transaction: Transaction, _ network: SimulatedNetwork) {
     if entry(transaction.txid) != nil { return }
@@ -32,7 +32,7 @@ public final class TransactionDesk {
     for link in trickles.keys.sorted() { planTurn(link, network) }
   }
 
-  /// What a block has, or spends otherwise, goes.
+  /// Removes transactions that a block confirms or conflicts with.
   func confirmed(_ block: Block) {
     if mempool.isEmpty { return }
     var spent = Set<OutPoint>()
@@ -40,10 +40,10 @@ public final class TransactionDesk {
     mempool.removeAll { $0.inputs.contains { spent.contains($0.previous) } }
   }
 
-  /// Transactions that peers brought, whatever became of them.
+  /// All transactions that peers sent, accepted or not.
   public private(set) var broughtIds: Set<Bytes32> = []
 
-  /// Whether an input of `transaction` is spent in the mempool already.
+  /// Whether a transaction in the mempool already spends an input of `transaction`.
   func isRival(_ transaction: Transaction) -> Bool {
     let spent = transaction.inputs.map(\.previous)
     return mempool.contains { $0.inputs.contains { spent.contains($0.previous) } }
@@ -78,7 +78,7 @@ public final class TransactionDesk {
     node.send(.inv(items), link, network)
   }
 
-  /// A peer announces something. What is new is asked for, after a while.
+  /// A peer announces items. Unknown ones are fetched after a delay.
   func announced(
     _ items: [InventoryVector], _ link: SimulatedNetwork.LinkId, _ network: SimulatedNetwork
   ) {
@@ -101,7 +101,7 @@ public final class TransactionDesk {
     node.send(.getData(unknown), link, network)
   }
 
-  /// A peer brings a transaction.
+  /// A peer sends a transaction.
   func brought(
     _ transaction: Transaction, _ link: SimulatedNetwork.LinkId, _ network: SimulatedNetwork
   ) {
@@ -111,7 +111,7 @@ public final class TransactionDesk {
     if node.admits(transaction) { node.accept(transaction, network) }
   }
 
-  /// The answer to a peer that asks for a transaction; nil where there is none.
+  /// The answer to a request for a transaction; nil for none.
   func answer(_ item: InventoryVector, _ link: SimulatedNetwork.LinkId) -> PeerMessage? {
     questions += 1
     guard let trickle = trickles[link], trickle.isOpen else { return nil }

@@ -1,13 +1,15 @@
 import Bitcoin
 import Bytes
 
-/// What a node tells one peer of transactions, as Bitcoin Core does: in turns, and not of what the
-/// peer knows. It gives the peer nothing that its last turn did not reach.
+/// A node's announcements of transactions to one peer, as in Bitcoin Core: at intervals, without
+/// those that the peer knows. A peer can only fetch transactions that existed at its last
+/// announcement.
 struct TransactionTrickle {
-  /// A `feefilter` from here on, in sat per 1000 virtual bytes, keeps every announcement away.
+  /// A `feefilter` from this value on, in sat per 1000 virtual bytes, suppresses every
+  /// announcement.
   private static let highestSatPerKvB: UInt64 = 1_000_000_000
 
-  /// Whether the peer's `version` asked for transactions. Who does not is never answered.
+  /// Whether the peer's `version` asked for transactions. If not, its requests are ignored.
   var isOpen = false
   private var isMuted = false
   private var known: Set<Bytes32> = []
@@ -17,10 +19,10 @@ struct TransactionTrickle {
     isMuted = satPerKvB >= TransactionTrickle.highestSatPerKvB
   }
 
-  /// The peer announced or brought this transaction.
+  /// The peer announced or sent this transaction.
   mutating func noted(_ hash: Bytes32) { known.insert(hash) }
 
-  /// The peer's turn: what is announced to it.
+  /// The peer's next announcement.
   mutating func turn(_ mempool: [Transaction]) -> [InventoryVector] {
     if !isOpen { return [] }
     var items: [InventoryVector] = []
@@ -32,6 +34,6 @@ struct TransactionTrickle {
     return items
   }
 
-  /// Whether the peer may have a transaction of the mempool.
+  /// Whether the peer may fetch a transaction of the mempool.
   func reaches(_ transaction: Transaction) -> Bool { reached.contains(transaction.txid) }
 }

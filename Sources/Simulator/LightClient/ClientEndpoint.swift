@@ -2,29 +2,29 @@ import Bitcoin
 import Bytes
 import LightClient
 
-/// A ``LightClient`` in a ``SimulatedNetwork``, with a disk in memory and a record of what it told.
-/// It can be stopped and started again from what it stored.
+/// A ``LightClient`` in a ``SimulatedNetwork``, with a disk in memory and a record of its events.
+/// It can be restarted from its stored state.
 public final class ClientEndpoint: SimulatedEndpoint {
   public private(set) var client: LightClient
   public var id: SimulatedNetwork.EndpointId = -1
-  /// Which endpoint stands behind an address.
+  /// The endpoint of each address.
   public var directory: [(address: PeerAddress, endpoint: SimulatedNetwork.EndpointId)] = []
   public private(set) var events: [LightClientEvent] = []
   public private(set) var disk = SimulatedDisk()
-  /// What the events add up to.
+  /// The state that results from the events.
   public private(set) var ledger = ClientLedger()
   public private(set) var disconnects: [DisconnectReason] = []
   public private(set) var connects = 0
   public private(set) var dialled: [PeerAddress] = []
-  /// What seeds resolve to here.
+  /// The addresses to which seeds resolve.
   public var seeded: [PeerAddress] = []
   public private(set) var seedLookUps = 0
 
-  /// Relayed since the start, and again after each restart.
+  /// Transactions relayed since the start, and again after each restart.
   private var own: [Transaction] = []
-  /// The same of those that somebody else handed over.
+  /// The same for transactions of other parties.
   private var followed: [Transaction] = []
-  /// The most that the client held, of those times at which it was looked at.
+  /// The most memory that the client held at any measurement, in bytes.
   public private(set) var mostHeldBytes = 0
 
   private let configuration: LightClientConfiguration
@@ -43,10 +43,10 @@ public final class ClientEndpoint: SimulatedEndpoint {
 
   public var accepts: Bool { false }
 
-  /// Carries out what the client wanted at its start.
+  /// Carries out the client's initial effects.
   public func start(_ network: SimulatedNetwork) { drain(network) }
 
-  /// Power fails: connections are gone, and only what was stored is left.
+  /// Simulates a power failure: connections are lost, and only stored data is left.
   public func restart(seed: UInt64, _ network: SimulatedNetwork) {
     for link in addresses.keys.sorted() { network.close(link, from: id) }
     addresses = [:]
@@ -61,12 +61,12 @@ public final class ClientEndpoint: SimulatedEndpoint {
     drain(network)
   }
 
-  /// Tells the client of an output that its owner's disk knows.
+  /// Passes an output of an earlier run to the client.
   public func recall(_ outPoint: OutPoint, _ script: [UInt8]) {
     client.recall(outPoint, script: script)
   }
 
-  /// The disk forgets what it held: filter headers from `height` on are other ones.
+  /// Simulates disk damage: changes filter headers from `height` on.
   public func damageFilterHeaders(from height: Int) { disk.damageFilterHeaders(from: height) }
 
   public func watch(_ script: [UInt8], fromHeight: UInt32, _ network: SimulatedNetwork) {
@@ -104,10 +104,10 @@ public final class ClientEndpoint: SimulatedEndpoint {
     drain(network)
   }
 
-  /// Looks at how much the client holds: slow, as everything in it is counted.
+  /// Measures the memory that the client holds: slow, because it visits every value.
   public func measure() { mostHeldBytes = max(mostHeldBytes, HeldBytes.of(client)) }
 
-  // MARK: What happens
+  // MARK: Events
 
   public func connected(
     _ link: SimulatedNetwork.LinkId, token: UInt64, _ network: SimulatedNetwork
@@ -171,7 +171,7 @@ public final class ClientEndpoint: SimulatedEndpoint {
         events.append(event)
         ledger.record(event)
         if case .tipChanged = event, isAhead(network) {
-          ledger.contradict("a tip from the future")
+          ledger.contradict("a tip in the future")
         }
       }
     }
@@ -192,7 +192,7 @@ public final class ClientEndpoint: SimulatedEndpoint {
   }
 }
 
-/// What a driver keeps of a light client.
+/// The data that a driver stores for a light client.
 public struct SimulatedDisk {
   private var baseHeight: UInt32 = 0
   private var workBefore = ChainWork.zero

@@ -2,23 +2,23 @@ import Bitcoin
 import Bytes
 import LightClient
 
-/// A consumer of the light client's events, as simple as can be: the slow model that tells whether
-/// the events are consistent in themselves.
+/// A simple consumer of the light client's events: a model that checks whether the events are
+/// consistent with each other.
 public struct ClientLedger {
   public private(set) var tipHeight: UInt32 = 0
   public private(set) var tipHash: Bytes32
   public private(set) var scannedHeight: UInt32 = 0
-  /// The matched blocks of the present chain, by height.
+  /// The matched blocks of the current chain, by height.
   public private(set) var matched: [UInt32: Bytes32] = [:]
   public private(set) var confirmed: [Bytes32: UInt32] = [:]
-  /// Our transactions that others took the place of, and which.
+  /// Own transactions that were displaced, and the transactions that displaced them.
   public private(set) var conflicted: [Bytes32: Bytes32] = [:]
   public private(set) var seen: [Bytes32] = []
   public private(set) var reorganisations = 0
   public private(set) var stalls: [StallReason] = []
   public private(set) var bans: [(address: PeerAddress, what: Misbehaviour)] = []
   public private(set) var isSynced = false
-  /// What was told and cannot be.
+  /// Events that contradict each other.
   public private(set) var contradictions: [String] = []
   public var scripts: [[UInt8]] = []
 
@@ -44,7 +44,7 @@ public struct ClientLedger {
       if scannedHeight != tipHeight { contradictions.append("synced and not scanned") }
     case .blockMatched(let height, let block):
       if height > tipHeight { contradictions.append("a matched block above the tip") }
-      if !block.hasValidMerkleRoot { contradictions.append("a matched block that is not whole") }
+      if !block.hasValidMerkleRoot { contradictions.append("a matched block with a wrong root") }
       matched[height] = block.hash
     case .blockScanned(let height):
       if height > tipHeight { contradictions.append("scanned above the tip") }
@@ -59,10 +59,10 @@ public struct ClientLedger {
       tipHeight = to
     case .transactionSeen(let transaction): seen.append(transaction.txid)
     case .transactionConfirmed(let txid, let height):
-      if matched[height] == nil { contradictions.append("confirmed in a block never told") }
+      if matched[height] == nil { contradictions.append("confirmed in an unreported block") }
       confirmed[txid] = height
     case .transactionConflicted(let txid, let other, let height):
-      if matched[height] == nil { contradictions.append("conflicted in a block never told") }
+      if matched[height] == nil { contradictions.append("conflicted in an unreported block") }
       conflicted[txid] = other
     case .transactionRelayed, .peerReady: break
     case .peerMisbehaved(let address, let what, _): bans.append((address, what))

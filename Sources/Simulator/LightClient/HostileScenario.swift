@@ -2,28 +2,29 @@ import Bitcoin
 import Bytes
 import LightClient
 
-/// A world with one honest node among liars, in which the chain grows and reorganises, the line is
-/// bad, and the client now and then loses power. In the end the client must be where the honest
-/// node is.
+/// A world with one honest node among liars, in which the chain grows and reorganises, connections
+/// are unreliable, and the client restarts occasionally. At the end the client must agree with the
+/// honest node.
 public struct HostileScenario: CustomStringConvertible {
   public let seed: UInt64
   /// The lies of each liar.
   public var liars: [Set<Lie>]
-  /// How often a liar lies where it could.
+  /// The probability of a lie at each opportunity.
   public var rate: Double
-  /// Whether the line is bad and the client restarts.
+  /// Whether connections are unreliable and the client restarts.
   public var isRough = true
   /// What the network's rules are.
   public var chain = Chain.plain
-  /// Whether most of the chain is older than what clients keep, and the honest node is reached only
-  /// when that is so here.
+  /// Whether most of the chain is older than the clients' window; the honest node is reached only
+  /// after that.
   public var isDeep = false
 
-  /// The rules of a network. Signets have signers (BIP325): liars make chains of more work, unsigned.
+  /// The rules of a network. Signets have signers (BIP325): liars make unsigned chains with more
+  /// work.
   public enum Chain: CaseIterable, Sendable {
-    /// All blocks of one difficulty.
+    /// All blocks have the same difficulty.
     case plain, plainSignet
-    /// Difficulty changes; on the last with BIP94 and the test networks' easy blocks.
+    /// Difficulty changes; the last one has BIP94 and the test networks' minimum-difficulty blocks.
     case bitcoin, signet, testnet4
 
     var isSignet: Bool { self == .plainSignet || self == .signet }
@@ -56,11 +57,11 @@ public struct HostileScenario: CustomStringConvertible {
     let names = liars.map { lies in
       lies.map { String(describing: $0) }.sorted().joined(separator: "+")
     }
-    return
-      "liars \(names.joined(separator: " | ")), rate \(rate), rough \(isRough), \(chain), deep \(isDeep)"
+    return "liars \(names.joined(separator: " | ")), rate \(rate), rough \(isRough), "
+      + "\(chain), deep \(isDeep)"
   }
 
-  /// What went wrong; empty when all is well.
+  /// Runs the scenario; returns the failures.
   public func run() -> [String] {
     var random = SimulatorRandom(seed: seed)
     var faults = isRough ? FaultOptions.rough(&random) : FaultOptions()
@@ -101,7 +102,7 @@ public struct HostileScenario: CustomStringConvertible {
       for (index, node) in world.nodes.enumerated()
       where index == honestIndex || random.below(3) > 0 {
         var tip = tip
-        // Who lies about time on a signet is one of its signers, who build on no forged block.
+        // On a signet a liar about time is one of its signers, who do not build on a forged block.
         if chain.isSignet && index != honestIndex && random.below(2) == 0 {
           tip = forge(tip, world, &random)
         } else if let lie = (node as? LyingNode)?.lieAboutTime(), random.below(2) == 0 {
@@ -113,23 +114,24 @@ public struct HostileScenario: CustomStringConvertible {
         world.client.restart(seed: random.next(), world.network)
       }
     }
-    // Whatever miners may do with time, together they do not have most of the work.
+    // Miners may manipulate times, but do not have most of the work.
     let mostWork = world.mostWork
     while world.tree.entry(tip).work <= mostWork {
       tip = world.mine(1, on: tip, paying: scripts, oneIn: 3)
     }
     world.nodes[honestIndex].follow(tip, world.network)
-    // The line becomes good, and there is time: now nothing may keep the client from the truth.
+    // From now on connections are reliable and there is time: the client must reach the honest
+    // chain.
     faults = FaultOptions()
     world.network.faults = faults
     for link in world.network.openLinks where isRough { world.network.reset(link) }
-    // Half an hour, so that the honest node is dialled again, whatever happened to it.
+    // Half an hour, so that the honest node is dialled again after any failure.
     run(world, ms: 1_800_000, maxSteps: 400_000)
     var failures: [String] = []
     if !world.nodes[honestIndex].mempool.contains(own) {
       failures.append("our transaction was not relayed to the honest node")
     }
-    // It confirms, or another spends its coin.
+    // It confirms, or another transaction spends its coin.
     let rival = random.below(2) == 0 ? payment(of: coin, 4_000, to: scripts[1]) : nil
     tip = world.mine([rival ?? own], on: tip)
     world.nodes[honestIndex].follow(tip, world.network)
@@ -138,10 +140,10 @@ public struct HostileScenario: CustomStringConvertible {
     failures += judge(world, tip, scripts, honestIndex, isLevel)
     let ledger = world.client.ledger
     if isLevel, rival == nil, ledger.confirmed[own.txid] != world.tree.entry(tip).height {
-      failures.append("our transaction's confirmation was not told")
+      failures.append("our transaction's confirmation was not reported")
     }
     if isLevel, let rival, ledger.conflicted[own.txid] != rival.txid {
-      failures.append("the double spend was not told")
+      failures.append("the double spend was not reported")
     }
     return failures
   }
@@ -152,7 +154,7 @@ public struct HostileScenario: CustomStringConvertible {
       outputs: [TransactionOutput(amountSat: amountSat, scriptPubKey: script)])
   }
 
-  /// Lets time pass, and looks now and then at what the client holds.
+  /// Runs the simulation, and measures the client's memory occasionally.
   private func run(_ world: LightClientWorld, ms: UInt64, maxSteps: Int) {
     var steps = 0
     world.network.run(untilMs: world.network.nowMs + ms, maxSteps: maxSteps) {
@@ -164,9 +166,9 @@ public struct HostileScenario: CustomStringConvertible {
   }
 
   private static let stepsBetweenLooks = 2_000
-  /// A chain of a hundred blocks, some peers and what they told.
+  /// Memory for a chain of a hundred blocks, some peers and their messages, in bytes.
   private static let heldBytes = 150_000
-  /// What a peer may owe the end of.
+  /// Memory for each peer's incomplete message, in bytes.
   private static let heldBytesOfMessage = 1_000_000
 
   private func makers(_ honestIndex: Int) -> [(BlockTree) -> ServingNode] {
@@ -179,7 +181,7 @@ public struct HostileScenario: CustomStringConvertible {
     return makers
   }
 
-  /// The chain grows, or the last blocks are replaced.
+  /// Extends the chain, or replaces its last blocks.
   private func move(
     _ tip: Bytes32, _ world: LightClientWorld, _ scripts: [[UInt8]],
     _ random: inout SimulatorRandom
@@ -187,7 +189,7 @@ public struct HostileScenario: CustomStringConvertible {
     if random.below(3) > 0 {
       return world.mine(1 + Int(random.below(4)), on: tip, paying: scripts, oneIn: 3)
     }
-    // Where no rule forbids it, everybody follows the most work, however it was come by.
+    // Where no rule forbids it, all nodes follow the most work, even of a time-warped chain.
     if chain == .bitcoin && random.below(4) == 0, let warped = world.branch(.timeWarp, from: tip),
       world.tree.entry(warped).work > world.tree.entry(tip).work
     {
@@ -198,14 +200,14 @@ public struct HostileScenario: CustomStringConvertible {
     var other = world.mine(
       depth + 1 + Int(random.below(2)), on: chain[chain.count - 1 - depth], paying: scripts,
       oneIn: 3)
-    // Blocks are not of one difficulty everywhere.
+    // Blocks may differ in difficulty.
     while world.tree.entry(other).work <= world.tree.entry(tip).work {
       other = world.mine(1, on: other, paying: scripts, oneIn: 3)
     }
     return other
   }
 
-  /// A heavier chain that the signers never saw.
+  /// A chain with more work, without signatures.
   private func forge(
     _ tip: Bytes32, _ world: LightClientWorld, _ random: inout SimulatorRandom
   ) -> Bytes32 {
@@ -230,19 +232,19 @@ public struct HostileScenario: CustomStringConvertible {
     for event in world.client.events {
       if case .tipChanged(_, let hash) = event {
         if world.forbidden.contains(hash) {
-          failures.append("the client followed a chain that nobody signed, or against the rules")
+          failures.append("the client followed an unsigned or invalid chain")
         }
         if let work = world.tree.entries[hash]?.work, work < world.tree.network.minimumChainWork {
           failures.append("the client followed a chain of too little work")
         }
       }
       if case .blockMatched(_, let block) = event, world.forbidden.contains(block.hash) {
-        failures.append("the client told a block that nobody signed, or against the rules")
+        failures.append("the client reported a block of an unsigned or invalid chain")
       }
     }
     if !isLevel {
       failures.append(
-        "not level: tip \(client.tipHeight) of \(world.tree.entry(tip).height), scanned "
+        "not synced: tip \(client.tipHeight) of \(world.tree.entry(tip).height), scanned "
           + "\(client.scannedHeight), synced \(client.isSynced), at \(world.network.nowMs) ms, "
           + "step \(world.network.steps), stalls \(world.client.ledger.stalls.suffix(3)), bans "
           + "\(world.client.ledger.bans.suffix(3)), peers \(client.peers)")
@@ -251,13 +253,13 @@ public struct HostileScenario: CustomStringConvertible {
     let expected = world.blocks(touching: scripts, to: tip)
     let chain = world.tree.chain(to: tip)
     for (height, hash) in expected where world.client.ledger.matched[height] != hash {
-      failures.append("block \(height) was not told")
+      failures.append("block \(height) was not reported")
     }
-    // A filter may match by chance; but what was told must be on the chain.
+    // A filter may match by chance, but reported blocks must be on the chain.
     for (height, hash) in world.client.ledger.matched where chain[Int(height)] != hash {
-      failures.append("block \(height) that was told is not on the chain")
+      failures.append("reported block \(height) is not on the chain")
     }
-    // Where the block does not decide, the false filter headers may stay; the blocks are told.
+    // If the block does not decide, false filter headers may stay; the blocks are still reported.
     let isUndecidable = liars.contains {
       !$0.isDisjoint(with: [.filterOmitsSpends, .filterBelievesWitnesses])
     }

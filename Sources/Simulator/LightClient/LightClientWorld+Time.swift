@@ -1,13 +1,13 @@
 import Bitcoin
 import Bytes
 
-/// Chains whose blocks lie about their time, or about what follows from it. Where rules are broken
-/// the chain is made heavier than the honest one; where none is, it is what a miner may do.
+/// Chains whose blocks lie about their time, or about the difficulty that follows from it. Chains
+/// that break rules get more work than the honest one; the others are valid for a miner to make.
 extension LightClientWorld {
   private static let hour: UInt32 = 3_600
   private static let mostBlocks = 80
 
-  /// A branch that parts from the chain of `tip`; nil where the network leaves no room for the lie.
+  /// A branch that forks from the chain of `tip`; nil if the network does not allow the lie.
   public func branch(_ lie: Lie, from tip: Bytes32) -> Bytes32? {
     let chain = tree.chain(to: tip)
     let depth = Int(random.below(4))
@@ -17,7 +17,7 @@ extension LightClientWorld {
     case .timeAtMedian:
       return heavier(mine(on: fork, time: median(fork), isForbidden: true), than: tip)
     case .timeAtFutureEdge:
-      // Not before the branch is the best one, or nobody would care.
+      // Not before the branch is the best one: otherwise it would be ignored.
       let edge = now + 2 * LightClientWorld.hour - 5 + UInt32(random.below(20))
       return mine(on: tip, time: edge)
     case .timeWarp: return retargets ? warp(fork, beyond: tip) : nil
@@ -46,7 +46,7 @@ extension LightClientWorld {
     (tree.entry(tip).height + 2) % interval == 0
   }
 
-  /// Blocks as early as they may be, until there is more work than `tip` has.
+  /// Blocks with the earliest valid times, until the branch has more work than `tip`.
   private func heavier(_ start: Bytes32, than tip: Bytes32) -> Bytes32 {
     var branch = start
     for _ in 0..<LightClientWorld.mostBlocks where tree.entry(branch).work <= tree.entry(tip).work {
@@ -55,14 +55,14 @@ extension LightClientWorld {
     return branch
   }
 
-  /// The earliest time that BIP94 allows, too.
+  /// The earliest time that the rules allow, BIP94 included.
   private func early(after tip: Bytes32) -> UInt32 {
     let least = median(tip) + 1
     return isFirstOfPeriod(after: tip)
       ? max(least, tree.entry(tip).block.header.time - 600) : least
   }
 
-  /// Every block at the median and one second, the last of each period almost two hours ahead.
+  /// Every block one second above the median, the last of each period almost two hours ahead.
   private func warp(_ fork: Bytes32, beyond tip: Bytes32) -> Bytes32 {
     var branch = fork
     let count = Int(interval) + Int(random.below(3 * UInt64(interval)))
@@ -78,7 +78,7 @@ extension LightClientWorld {
     return heavier(branch, than: tip)
   }
 
-  /// The period's last block is from the future, the next one `stepBack` seconds older than it.
+  /// The period's last block is in the future, the next one `stepBack` seconds older than it.
   private func lateEnd(_ fork: Bytes32, stepBack: UInt32, beyond tip: Bytes32) -> Bytes32? {
     if !retargets { return nil }
     var branch = fork
@@ -113,7 +113,7 @@ extension LightClientWorld {
     return heavier(mine(on: branch, time: time, bits: wrong, isForbidden: true), than: tip)
   }
 
-  /// What the rules would ask for if a period reached back to the last block of the one before.
+  /// The target that would result if a period included the last block of the previous one.
   private func offByOne(after parent: BlockHeader) -> UInt32 {
     let context = tree.context(of: parent.hash)
     let first = context.parentHeight + 1 - interval

@@ -9,15 +9,15 @@ public final class LightClientWorld {
   public let client: ClientEndpoint
   public private(set) var nodes: [ServingNode] = []
   public var random: SimulatorRandom
-  /// Signs what ``mine(_:on:paying:oneIn:isSigned:)`` makes, on a network with signers.
+  /// Signs the blocks of ``mine(_:on:paying:oneIn:isSigned:)`` on a network with signers.
   public let signer: SignetSigner?
-  /// Blocks that break a rule, or lack a solution, and blocks built on them.
+  /// Blocks that break a rule, or lack a solution, and their descendants.
   public private(set) var forbidden: Set<Bytes32> = []
-  /// The work of the best chain that breaks no rule.
+  /// The work of the best valid chain.
   public private(set) var mostWork = ChainWork.zero
 
-  /// `configure` may change what the client is told; its peers are set as nodes are added, before
-  /// ``start()``.
+  /// `configure` may change the client's configuration; its peers are set as nodes are added,
+  /// before ``start()``.
   public init(
     seed: UInt64, signer: SignetSigner? = nil, rules given: Network? = nil,
     nodes makers: [(BlockTree) -> ServingNode],
@@ -27,7 +27,7 @@ public final class LightClientWorld {
     random = SimulatorRandom(seed: seed ^ 0x5eed)
     self.signer = signer
     let rules = given ?? signer?.network ?? .regtest
-    // Two years after the genesis block there is room for chains in the past.
+    // Two years after the genesis block, so that there is room for chains in the past.
     network = SimulatedNetwork(
       seed: seed, faults: faults, epochSeconds: UInt64(rules.genesis.time) + 2 * 365 * 86_400)
     tree = BlockTree(network: rules)
@@ -56,8 +56,8 @@ public final class LightClientWorld {
 
   public func start() { client.start(network) }
 
-  /// Mines `count` blocks on `tip`; one in `every` pays to one of `scripts`, and as many spend what
-  /// an earlier one paid. Returns the new tip.
+  /// Mines `count` blocks on `tip`; one in `every` pays to one of `scripts`, and as many spend an
+  /// earlier payment. Returns the new tip.
   public func mine(
     _ count: Int, on tip: Bytes32, paying scripts: [[UInt8]] = [], oneIn every: UInt64 = 5,
     isSigned: Bool = true
@@ -78,12 +78,12 @@ public final class LightClientWorld {
     return tip
   }
 
-  /// One block with these transactions, at an honest time.
+  /// Mines one block with these transactions, at an honest time.
   func mine(_ transactions: [Transaction], on tip: Bytes32) -> Bytes32 {
     mine(on: tip, transactions, time: honestTime(after: tip))
   }
 
-  /// One block. `isForbidden` where it breaks a rule by its time or its difficulty.
+  /// Mines one block. Set `isForbidden` if its time or difficulty breaks a rule.
   func mine(
     on parent: Bytes32, _ transactions: [Transaction] = [], _ script: [UInt8] = [0x51],
     time: UInt32? = nil, bits: UInt32? = nil, isSigned: Bool = true, isForbidden: Bool = false
@@ -102,7 +102,7 @@ public final class LightClientWorld {
     return hash
   }
 
-  /// Where difficulty changes, blocks come unevenly, so that it does; nil where ten minutes will do.
+  /// An irregular block time where difficulty changes, so that it does; nil for ten minutes.
   private func honestTime(after parent: Bytes32) -> UInt32? {
     if tree.network.rules == .regtest { return nil }
     let before = tree.entry(parent).block.header
@@ -111,7 +111,7 @@ public final class LightClientWorld {
     if let target = Target(bits: before.bits), let limit = Target(bits: tree.network.powLimitBits),
       target.value < limit.value >> 5
     {
-      // Work enough for a simulation.
+      // Limit the work for the simulation.
       spacing += 600
     }
     if random.below(20) == 0 { spacing = 1_200 + UInt32(random.below(3)) }
@@ -123,7 +123,7 @@ public final class LightClientWorld {
     return max(time, median + 1)
   }
 
-  /// Spends a coinbase that paid to one of `scripts`, to nobody in particular.
+  /// Spends a coinbase that paid to one of `scripts`, to an arbitrary script.
   private func spend(_ scripts: [[UInt8]], before tip: Bytes32) -> Transaction? {
     let chain = tree.chain(to: tip)
     for _ in 0..<5 {
@@ -144,10 +144,10 @@ public final class LightClientWorld {
     return nil
   }
 
-  /// BIP433: whoever wants may spend it, with any witness if a miner helps.
+  /// BIP433: anyone may spend it, with any witness if a miner helps.
   private static let anchor: [UInt8] = [0x51, 0x02, 0x4e, 0x73]
 
-  /// The newest output that anybody may spend, of one of the last blocks.
+  /// The newest anyone-can-spend output in the last blocks.
   private func anchor(before chain: [Bytes32]) -> OutPoint? {
     for hash in chain.suffix(20).reversed() {
       for transaction in tree.entry(hash).block.transactions {
@@ -160,7 +160,7 @@ public final class LightClientWorld {
     return nil
   }
 
-  /// A script that nobody else uses.
+  /// A new, unused script.
   public func freshScript() -> [UInt8] { [0x00, 0x20] + random.bytes(32) }
 
   /// The blocks of the branch of `tip` that touch one of `scripts`, from `fromHeight` on.
@@ -182,7 +182,7 @@ public final class LightClientWorld {
     return found
   }
 
-  /// Runs until the client is level with `tip`, for at most `seconds` of simulated time.
+  /// Runs until the client has the tip `tip`, for at most `seconds` of simulated time.
   @discardableResult
   public func settle(on tip: Bytes32, seconds: UInt64, maxSteps: Int = 2_000_000) -> Bool {
     network.run(untilMs: network.nowMs + seconds * 1000, maxSteps: maxSteps) {

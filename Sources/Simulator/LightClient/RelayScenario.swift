@@ -2,14 +2,14 @@ import Bitcoin
 import Bytes
 import LightClient
 
-/// A transaction on its way to nodes of several kinds, over lines that may be bad: into a block, out
-/// of it by a reorganisation, and at last displaced by a double spend.
+/// The relay of a transaction to nodes of several kinds, possibly over unreliable connections: into
+/// a block, out of it by a reorganisation, and finally displaced by a double spend.
 public struct RelayScenario: CustomStringConvertible {
-  /// What a node does with the transaction.
+  /// A node's reaction to the transaction.
   public enum Kind: CaseIterable, Sendable {
-    /// Takes it.
+    /// Accepts it.
     case plain
-    /// Has it already, so that it never asks for it.
+    /// Has it already, and never requests it.
     case informed
     /// Has another one that spends the same coin.
     case rival
@@ -20,9 +20,10 @@ public struct RelayScenario: CustomStringConvertible {
   public let seed: UInt64
   public var kinds: [Kind]
   public var isRough: Bool
-  /// Others' transactions are not looked at.
+  /// Other transactions are not watched.
   public var isBusy: Bool
-  /// Somebody else made the transaction, and its witness shows what it spends or does not.
+  /// Another party made the transaction (`isFollowed`), and its witness reveals what it spends
+  /// (`isShown`).
   public var isFollowed: Bool
   public var isShown: Bool
   public var trickleMs: UInt64
@@ -47,7 +48,7 @@ public struct RelayScenario: CustomStringConvertible {
       + "trickle \(trickleMs) ms, fetch \(fetchDelayMs) ms"
   }
 
-  /// What went wrong; empty when all is well.
+  /// Runs the scenario; returns the failures.
   public func run() -> [String] {
     RelayTrial(self).run()
   }
@@ -55,7 +56,7 @@ public struct RelayScenario: CustomStringConvertible {
 
 /// One run of a ``RelayScenario``.
 private final class RelayTrial {
-  /// Questions to one connection, of which half are for a transaction that it fetched.
+  /// Most questions to one connection; half of them are for a transaction that it fetched.
   private static let questionsOfConnection = 16
 
   private let scenario: RelayScenario
@@ -133,7 +134,7 @@ private final class RelayTrial {
     return failures + world.client.ledger.contradictions
   }
 
-  /// Lets time pass, and holds what the client says of its peers against what they have.
+  /// Runs the simulation, and compares the client's statements about peers with their state.
   private func pass(_ ms: UInt64) {
     let txid = ours.txid
     world.network.run(untilMs: world.network.nowMs + ms, maxSteps: 400_000) {
@@ -159,7 +160,7 @@ private final class RelayTrial {
     !everConfirmed.isEmpty && node.chain.contains { everConfirmed.contains($0) }
   }
 
-  /// The line becomes good, and there is time for every question.
+  /// Makes connections reliable, and waits for every question.
   private func settleLine() {
     if scenario.isRough {
       world.network.faults = FaultOptions()
@@ -189,7 +190,7 @@ private final class RelayTrial {
       }
       return false
     }
-    if told != !openNodes.isEmpty { failures.append("relayed was told \(told) \(when)") }
+    if told != !openNodes.isEmpty { failures.append("relayed was reported \(told) \(when)") }
     let lacking = zip(world.nodes, scenario.kinds).contains { node, kind in
       kind == .plain && !node.mempool.contains { $0.txid == txid }
     }
@@ -205,7 +206,7 @@ private final class RelayTrial {
     if !world.settle(on: block, seconds: 600) { failures.append("the block was not followed") }
     if world.client.ledger.confirmed[ours.txid] != height { failures.append("no confirmation") }
     if !client.isDelivered(ours.txid) { failures.append("confirmed and not delivered") }
-    // Nobody has it any more, but those that still have the block of another branch.
+    // Only nodes that still have the block of the old branch have it now.
     tip = world.mine(2, on: base)
     for node in world.nodes { node.follow(tip, world.network) }
     if !world.settle(on: tip, seconds: 600) { failures.append("no reorganisation") }
@@ -220,7 +221,7 @@ private final class RelayTrial {
     }
   }
 
-  /// Another transaction spends the coin. Where nothing shows that, its block is not looked at.
+  /// Another transaction spends the coin. If nothing reveals that, its block is not fetched.
   private func displace() {
     let paysUs = random.below(2) == 0
     var rival = theirs
@@ -230,11 +231,11 @@ private final class RelayTrial {
     if !world.settle(on: tip, seconds: 600) { failures.append("the last block was not followed") }
     let isSeen = paysUs || (scenario.isFollowed && scenario.isShown)
     let told = world.client.ledger.conflicted[ours.txid]
-    if isSeen && told != rival.txid { failures.append("the double spend was not told") }
-    // A filter may match by chance: then it is told, too.
-    if let told, told != rival.txid { failures.append("another double spend was told") }
+    if isSeen && told != rival.txid { failures.append("the double spend was not reported") }
+    // A filter may match by chance: then it is reported, too.
+    if let told, told != rival.txid { failures.append("another double spend was reported") }
     if told != nil && !client.isDelivered(ours.txid) { failures.append("settled, not delivered") }
-    if world.client.ledger.confirmed[ours.txid] != nil { failures.append("confirmed at last") }
-    if !client.isSynced { failures.append("not level at last") }
+    if world.client.ledger.confirmed[ours.txid] != nil { failures.append("confirmed at the end") }
+    if !client.isSynced { failures.append("not synced at the end") }
   }
 }

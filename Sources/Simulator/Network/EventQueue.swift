@@ -1,4 +1,4 @@
-/// Things that will happen, by time; at the same time, in the order in which they were planned. A
+/// Future events, by time; events at the same time are in the order in which they were added. A
 /// binary heap.
 public struct EventQueue<Event> {
   private struct Item {

@@ -1,21 +1,21 @@
 import Bytes
 
-/// What goes wrong on a ``SimulatedNetwork``, as probabilities from 0 to 1.
+/// Faults of a ``SimulatedNetwork``, as probabilities from 0 to 1.
 public struct FaultOptions: Sendable {
   public var minDelayMs: UInt64 = 5
   public var maxDelayMs: UInt64 = 60
   /// A dial fails.
   public var dialFailure = 0.0
-  /// A packet is the last of its connection: both ends lose it.
+  /// A packet is the last of its connection: both ends lose the connection.
   public var disconnect = 0.0
-  /// From this packet on a connection swallows everything, and nobody is told.
+  /// From this packet on a connection silently drops everything.
   public var blackHole = 0.0
   /// A packet arrives in two pieces.
   public var split = 0.2
 
   public init() {}
 
-  /// A line that makes trouble, seeded.
+  /// Random faults of an unreliable connection.
   public static func rough(_ random: inout SimulatorRandom) -> FaultOptions {
     var faults = FaultOptions()
     faults.maxDelayMs = 20 + random.below(2_000)
@@ -26,7 +26,7 @@ public struct FaultOptions: Sendable {
   }
 }
 
-/// What happens by chance in a simulation: a seed repeats it.
+/// The random numbers of a simulation, repeatable from a seed.
 public struct SimulatorRandom: RandomNumberGenerator, Sendable {
   private var numbers: SeededNumbers
 

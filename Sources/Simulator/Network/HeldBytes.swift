@@ -1,5 +1,5 @@
-/// About how many bytes a value holds, whatever it is made of: for bounds on what strangers may make
-/// a program keep. Long lists of like elements are measured by some of them.
+/// Estimates the memory that any value holds, in bytes, to check limits on memory that peers can
+/// make a program use. Long lists of similar elements are sampled.
 public enum HeldBytes {
   private static let sampled = 48
   private static let perElement = 8

@@ -1,13 +1,13 @@
 import Bytes
 
 /// A seeded network of endpoints that exchange opaque bytes over connections like TCP's: in order,
-/// or not at all. It has its own clock; nothing in it waits for real time.
+/// or not at all. It has its own clock; it never waits for real time.
 ///
 /// The same seed gives the same run, as long as the endpoints are deterministic too.
 public final class SimulatedNetwork {
-  /// A party. Numbers are given in the order of ``add(_:)``.
+  /// A party. Numbers are assigned in the order of ``add(_:)``.
   public typealias EndpointId = Int
-  /// One end's name of a connection; both ends use the same number.
+  /// A connection; both ends use the same number.
   public typealias LinkId = UInt32
 
   private enum Event {
@@ -20,7 +20,7 @@ public final class SimulatedNetwork {
 
   private struct Link {
     let ends: (EndpointId, EndpointId)
-    /// When the last byte planned in each direction arrives: later ones do not overtake it.
+    /// When the last byte sent in each direction arrives: later ones do not overtake it.
     var busyUntilMs: (UInt64, UInt64) = (0, 0)
     var isBlackHole = false
   }
@@ -31,7 +31,7 @@ public final class SimulatedNetwork {
   public var unixSeconds: UInt64 { epochSeconds + nowMs / 1000 }
   public var faults: FaultOptions
   public private(set) var random: SimulatorRandom
-  /// Events so far: a bound on live-lock.
+  /// The number of events so far, to detect live-lock.
   public private(set) var steps = 0
   public private(set) var bytesDelivered = 0
 
@@ -40,7 +40,7 @@ public final class SimulatedNetwork {
   private var links: [LinkId: Link] = [:]
   private var nextLink: LinkId = 1
   private var timers: [EndpointId: UInt64] = [:]
-  /// Endpoints in different groups do not reach each other; all are in group 0 at first.
+  /// Endpoints in different groups cannot reach each other; all are in group 0 at first.
   private var groups: [EndpointId: Int] = [:]
 
   public init(seed: UInt64, faults: FaultOptions = FaultOptions(), epochSeconds: UInt64) {
@@ -55,12 +55,12 @@ public final class SimulatedNetwork {
     return endpoints.count - 1
   }
 
-  // MARK: What endpoints do
+  // MARK: Operations of endpoints
 
-  /// A number below `bound`, by chance.
+  /// A random number below `bound`.
   public func draw(below bound: UInt64) -> UInt64 { random.below(bound) }
 
-  /// Tries to connect; the answer is `connected` or `dialFailed`, which get `token` back.
+  /// Tries to connect; the answer is `connected` or `dialFailed`, with the same `token`.
   public func dial(_ to: EndpointId, from: EndpointId, token: UInt64 = 0) {
     queue.push(.dialled(from: from, to: to, token: token), atMs: nowMs + delay())
   }
@@ -92,27 +92,27 @@ public final class SimulatedNetwork {
     queue.push(.delivered(link, to: to, bytes), atMs: atMs)
   }
 
-  /// The other end learns of it later; what is on its way still arrives there before that.
+  /// The other end is notified later; bytes in flight still arrive before that.
   public func close(_ link: LinkId, from: EndpointId) {
     guard let state = links.removeValue(forKey: link) else { return }
     let to = state.ends.0 == from ? state.ends.1 : state.ends.0
     queue.push(.closed(link, to: to), atMs: nowMs + delay())
   }
 
-  /// One timer an endpoint; a new one replaces it.
+  /// Sets the endpoint's only timer; a new one replaces it.
   public func setTimer(atMs: UInt64, for endpoint: EndpointId) {
     timers[endpoint] = atMs
     queue.push(.timer(endpoint, atMs: atMs), atMs: max(atMs, nowMs))
   }
 
-  // MARK: What the scenario does
+  // MARK: Operations of the scenario
 
   /// Runs `action` at a time of the simulation.
   public func plan(atMs: UInt64, _ action: @escaping (SimulatedNetwork) -> Void) {
     queue.push(.planned(action), atMs: max(atMs, nowMs))
   }
 
-  /// Cuts `endpoint` off from every endpoint of another group. Connections across go silent.
+  /// Separates `endpoint` from every endpoint of another group. Connections between them go silent.
   public func partition(_ endpoint: EndpointId, into group: Int) { groups[endpoint] = group }
 
   public func healPartitions() { groups = [:] }
@@ -126,7 +126,7 @@ public final class SimulatedNetwork {
 
   public var openLinks: [LinkId] { links.keys.sorted() }
 
-  /// Connections of one endpoint, for a scenario that cuts them all.
+  /// Connections of one endpoint, for a scenario that closes them all.
   public func links(of endpoint: EndpointId) -> [LinkId] {
     openLinks.filter { id in
       guard let link = links[id] else { return false }
@@ -134,8 +134,8 @@ public final class SimulatedNetwork {
     }
   }
 
-  /// Lets everything happen that is due before `untilMs`, or until `isDone`. False when it stopped
-  /// because there were more than `maxSteps` events.
+  /// Processes all events before `untilMs`, or until `isDone`. False if it stopped after `maxSteps`
+  /// events.
   @discardableResult
   public func run(
     untilMs: UInt64, maxSteps: Int = .max, isDone: () -> Bool = { false }
@@ -168,7 +168,7 @@ public final class SimulatedNetwork {
       endpoints[to].accepted(link, self)
       endpoints[from].connected(link, token: token, self)
     case .delivered(let link, let to, let bytes):
-      // After a close by the other end, what it sent before still comes.
+      // After a close by the other end, bytes that it sent before still arrive.
       bytesDelivered += bytes.count
       endpoints[to].received(bytes, over: link, self)
     case .closed(let link, let to): endpoints[to].closed(link, self)

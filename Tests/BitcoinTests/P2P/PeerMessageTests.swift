@@ -107,10 +107,10 @@ struct PeerMessageTests {
         return error.message
       }
     }
-    #expect(error { $0[0] ^= 1 } == "the peer speaks for another network: its magic differs")
-    #expect(error { $0[3] ^= 1 } == "the peer speaks for another network: its magic differs")
-    #expect(error { $0[20] ^= 1 } == "a message's checksum does not fit its payload")
-    #expect(error { $0[24] ^= 1 } == "a message's checksum does not fit its payload")
+    #expect(error { $0[0] ^= 1 } == "the peer is on another network: its magic differs")
+    #expect(error { $0[3] ^= 1 } == "the peer is on another network: its magic differs")
+    #expect(error { $0[20] ^= 1 } == "a message's checksum does not match its payload")
+    #expect(error { $0[24] ^= 1 } == "a message's checksum does not match its payload")
     #expect(error { $0[15] = 1 } == "a message's command has bytes after its padding")
     #expect(error { $0[19] = 1 } == "byte 16: 16777224 is above the limit of 4000000")
     // A peer cannot make us wait for more than the limit.

@@ -129,8 +129,8 @@ struct AddressTests {
     #expect(position("bcrt1") == 5)
     #expect(position("") == 0)
     #expect(position(String(repeating: "q", count: 91)) == 90)
-    let message = BitcoinError.address(at: 6, "not a character that addresses use").message
-    #expect(message == "address, character 7: not a character that addresses use")
+    let message = BitcoinError.address(at: 6, "character not allowed in addresses").message
+    #expect(message == "address, character 7: character not allowed in addresses")
   }
 
   @Test func everySingleMistakeIsSeen() throws {
