@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 
-# What has to be seen of a lease: it is paid while it works.
+# Least number of payments of a lease: it must be paid while it runs.
 LEAST_PAYMENTS = 5
 
 
@@ -37,7 +37,7 @@ def main():
     if (work / "merged").stat().st_size == 0:
         fail("nothing was counted")
 
-    # What each agent says of its own job, beside what the publisher's receipt says.
+    # Each agent's own report of its task, to compare with the publisher's receipt.
     own = {}
     for index, agent in enumerate(agents):
         answer = subprocess.run(
@@ -63,7 +63,7 @@ def main():
 
 
 def check(lease, identity, mine):
-    """A lease in the receipt, beside what the agent says of it."""
+    """Compares a lease in the receipt with the agent's report of it."""
     for field, theirs in [
         ("worker", identity), ("owed_sat", mine["owed_sat"]), ("paid_sat", mine["paid_sat"]),
         ("close_txid", mine.get("close_txid")), ("close_height", mine.get("close_height")),

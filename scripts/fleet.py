@@ -1,8 +1,8 @@
-"""Several machines on one chain, and `zennet map` as a program that is fed tasks one by one: for measurements
-and checks of many tasks.
+"""Several providers on one chain, and `zennet map` as a program that receives tasks one by one: for
+measurements and checks of many tasks.
 
-`zennet map` reads its tasks from a pipe with a name: a line is a task from the moment that it is written, and
-leases stay open until the pipe is closed. So hiring and working are told apart.
+`zennet map` reads its tasks from a named pipe: a line becomes a task as soon as it is written, and
+leases stay open until the pipe is closed. So hiring and execution can be measured separately.
 """
 
 import errno
@@ -18,7 +18,7 @@ from processes import Trouble, until
 
 
 class Fleet(Scene):
-    """A scene with machines `machine0`, `machine1` …"""
+    """A scene with providers `machine0`, `machine1` …"""
 
     def __init__(self, folder, bin, count, **options):
         self.machine_names = tuple(f"machine{number}" for number in range(count))
@@ -26,7 +26,7 @@ class Fleet(Scene):
         self.mappings = []
 
     def start(self, **limits):
-        """A chain, coins, and machines that are ready to be hired."""
+        """Starts a chain with coins, and providers that are ready to be hired."""
         self.prepare(**limits)
         for machine in self.machines:
             machine.start()
@@ -77,7 +77,7 @@ class Mapping:
         try:
             pipe = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
         except OSError as error:
-            if error.errno != errno.ENXIO:  # Nobody reads yet.
+            if error.errno != errno.ENXIO:  # The pipe has no reader yet.
                 raise
             return None
         os.set_blocking(pipe, True)
@@ -87,7 +87,7 @@ class Mapping:
         return self.log.read_text(errors="replace")[-300:].strip()
 
     def give(self, arguments):
-        """Writes tasks, in the background where they are more than the pipe holds."""
+        """Writes tasks, in the background if they exceed the pipe's capacity."""
         data = "".join(f"{argument}\n" for argument in arguments).encode()
         if len(data) <= select.PIPE_BUF:
             self.pipe.write(data)
@@ -99,7 +99,7 @@ class Mapping:
             data = data[self.pipe.write(data):]
 
     def take(self, count, seconds=120):
-        """Waits for the ends of so many tasks; returns their lines."""
+        """Waits until so many tasks have ended; returns their lines."""
         end, taken = time.monotonic() + seconds, []
         while len(taken) < count:
             line = self.line(end)
@@ -123,13 +123,13 @@ class Mapping:
         return line
 
     def run(self, arguments, seconds=120):
-        """Gives tasks and waits for all of them."""
+        """Writes tasks and waits for all of them."""
         arguments = list(arguments)
         self.give(arguments)
         return self.take(len(arguments), seconds)
 
     def finish(self, seconds=120):
-        """No more tasks: waits for the end of the leases, and returns the receipt."""
+        """Closes the pipe, waits for the end of the leases, and returns the receipt."""
         self.pipe.close()
         try:
             self.process.communicate(timeout=seconds)

@@ -1,7 +1,6 @@
-"""The main job's programs, for checks of what they survive.
+"""Publisher, agent and chain as real programs, for checks of what they survive.
 
-One `Scene` is a chain, machines and a publisher of their own, in a folder of their own; nothing of it outlives
-`close`.
+A `Scene` is a chain, providers and a publisher in a folder of its own; `close` removes all of it.
 """
 
 import json
@@ -15,17 +14,17 @@ from pathlib import Path
 from ports import free_port
 from processes import Program, Trouble, asked, cgroups_of, mounts, processes_of, until
 
-# Of an hour: enough for payments that follow each other within a second.
+# Price per hour: high enough for payments within a second of each other.
 HOUR_SAT = 400_000
-# What a machine lets a publisher owe whom it does not know: five minutes of its price within these bounds.
+# A provider's credit for an unknown publisher: five minutes of its price, within these limits.
 RISK_MS, LEAST_RISK_SAT, MOST_RISK_SAT = 300_000, 10, 100
-# The least that a channel's first payment is: what an output has to hold.
+# The least first payment of a channel: the dust limit of an output.
 FIRST_PAYMENT_SAT = 330
-# What the chain costs where nobody else uses it: an announcement with its beacon (619 sat) and a funding; of
-# each lease its output of the funding and its close; of each further channel a funding and a close. Another
-# transaction of any kind would show.
+# Chain fees without other transactions: per run an announcement with its beacon (619 sat) and a
+# funding; per lease its output of the funding and its close; per further channel a funding and a
+# close. The limits are low enough to detect any additional transaction.
 RUN_FEES_SAT, LEASE_FEES_SAT, TOP_UP_FEES_SAT = 850, 350, 450
-# Beyond the two programs' own files, nothing may lie in their folders when all is over.
+# After the end the programs' folders may contain only these files.
 AGENT_FILES = re.compile(r"(seed|lock|status|(ledger|chain)\.db(-wal|-shm)?)")
 PUBLISHER_FILES = re.compile(
     r"(phrase|lock|state|(ledger|chain)\.db(-wal|-shm)?"
@@ -34,23 +33,25 @@ PUBLISHER_FILES = re.compile(
 
 
 def risk_sat(hour_sat):
-    """What a machine that asks this price lets a publisher owe whom it does not know."""
+    """The credit of a provider with this price for an unknown publisher, in sat."""
     return min(max(hour_sat * RISK_MS // 3_600_000, LEAST_RISK_SAT), MOST_RISK_SAT)
 
 
 def is_running(job):
-    """Whether a task of this lease runs now (or stands still), by the agent's status."""
+    """Whether a task of this lease runs (or is frozen), according to the agent's status."""
     return job.get("stage") == "open" and job.get("running", 0) > 0
 
 
 def is_over(job):
-    """Whether no coins wait for this lease, by the agent's status: it is closed, or was never funded."""
+    """Whether no coins are pending for this lease, according to the agent's status: it is closed,
+    or was never funded."""
     return job["stage"] in ("negotiating", "closed") or (
         job["stage"] == "awaiting-funding" and "funding" not in job)
 
 
 class Machine:
-    """An agent with a folder and a configuration of its own, `name` and `name`.conf in the scene's."""
+    """An agent with its own folder and configuration, `name` and `name`.conf in the scene's
+    folder."""
 
     def __init__(self, scene, name):
         self.scene, self.name = scene, name
@@ -62,7 +63,7 @@ class Machine:
 
     @property
     def owner(self):
-        """How its sandboxes' control groups are called."""
+        """The name prefix of its sandboxes' control groups."""
         return self.identity[:16]
 
     def configure(self, memory_mib=96, cpus=0.8, disk_mib=64, pids=64):
@@ -91,7 +92,7 @@ pids = {pids}
             {"ZENNET_SENSORS": str(scene.path("sensors"))} | scene.agent_environment)
 
     def status(self):
-        """What it says of itself; None when it does not answer."""
+        """The agent's status; None if it does not answer."""
         status = asked(self.folder / "status")
         if status:
             self.identity = status["identity"]
@@ -99,7 +100,7 @@ pids = {pids}
 
 
 class Scene:
-    """A chain with one publisher and one machine, or with several."""
+    """A chain with one publisher and one or more providers."""
 
     block_interval_s = 1
     coins_sat = 1_000_000_000
@@ -114,19 +115,19 @@ class Scene:
         self.node_port, self.publisher_port = free_port(), free_port()
         self.node = self.publisher = None
         self.machines = [Machine(self, name) for name in self.machine_names]
-        # As zennet's --network has it, and as the agent's configuration does.
+        # The names for zennet's --network and for the agent's configuration.
         self.network = "regtest"
         self.network_lines = f"name = regtest\npeer = 127.0.0.1:{self.node_port}"
-        self.jobs = {}  # contract -> its machine's last word of it
-        self.most = {}  # contract -> the most that was owed
-        self.samples = []  # (seconds, job) of every look
+        self.jobs = {}  # contract -> its provider's last report
+        self.most = {}  # contract -> the largest amount owed
+        self.samples = []  # (seconds, job) of every sample
         self.stages = set()
         self.runs = 1
         self.mounts = mounts()
 
     @property
     def agent(self):
-        """The first machine's program, which most scenes have alone."""
+        """The first provider's program; most scenes have only one."""
         return self.machines[0].program
 
     @property
@@ -172,7 +173,8 @@ class Scene:
         until("the node", 40, answers)
 
     def prepare(self, **limits):
-        """A chain, coins for the publisher, an address for the machines' owner, their configurations."""
+        """Prepares a chain, coins for the publisher, an address for the owner, and the
+        configurations."""
         self.start_node()
         wallet = self.new_wallet("publisher")
         self.devnet("faucet", wallet["address"], self.coins_sat)
@@ -186,7 +188,7 @@ class Scene:
             "wallet", "new", "--data", self.path(name), "--network", self.network, "--json"))
 
     def balance_sat(self):
-        """What the publisher's wallet holds, coins in channels apart."""
+        """The balance of the publisher's wallet, without coins in channels."""
         return json.loads(self.zennet(
             "wallet", "balance", "--json", "--data", self.path("publisher"), "--network",
             self.network, "--peer", f"127.0.0.1:{self.node_port}"))["total_sat"]
@@ -195,7 +197,7 @@ class Scene:
         job = self.path("job")
         (job / "bin").mkdir(parents=True)
         shutil.copy("/bin/busybox", job / "bin" / "busybox")
-        # Does not compress: the transfer takes several messages.
+        # Incompressible, so that the transfer takes several messages.
         (job / "noise").write_bytes(os.urandom(1_000_000))
         (job / "job.sh").write_text(script)
 
@@ -225,11 +227,11 @@ class Scene:
             [self.bin / "zennet", "resume", "--data", self.path("publisher"), "--network",
              self.network], self.path("publisher.log"))
 
-    # What the machines say
+    # Status of the providers
 
     def status(self):
-        """The first machine's status; what all of them say of their leases is kept in mind. None when one
-        does not answer."""
+        """The first provider's status; the reports of all about their leases are recorded. None if
+        one does not answer."""
         statuses = [machine.status() for machine in self.machines]
         for job in [job for status in statuses if status for job in status["jobs"]]:
             contract = job["contract"]
@@ -242,21 +244,22 @@ class Scene:
         return statuses[0] if all(statuses) else None
 
     def job(self):
-        """The machine's word of the first lease that it ever had here; an empty one before that."""
+        """The provider's report of the first lease in this scene; empty before that."""
         self.status()
         return next(iter(self.jobs.values()), {})
 
     def is_settled(self):
-        """The publisher's program is done, and the machines have no open lease."""
+        """Whether the publisher's program has ended, and no provider has an open lease."""
         if self.status() is None or self.publisher.code is None:
             return False
         return all(is_over(job) for machine in self.machines
                    for job in (machine.status() or {"jobs": [{"stage": "?"}]})["jobs"])
 
-    # What must hold in the end
+    # Checks at the end
 
     def check(self):
-        """Everybody's money and everything that may be left; returns the numbers, told in a line."""
+        """Checks all amounts and everything that may be left over; returns the numbers, in one
+        line."""
         receipt = {"jobs": []}
         if (self.path("publisher") / "runs").exists():
             receipt = json.loads(self.zennet(
@@ -284,18 +287,19 @@ class Scene:
         return "; ".join(told or ["no contract"]) + f"; fees {gone_sat}"
 
     def check_losses(self, contract, hire, job):
-        """Of one lease, by the publisher's receipt and the machine's last word."""
+        """Compares one lease's receipt with the provider's last report."""
         owed_sat = max(hire.get("owed_sat", 0), self.most.get(contract, 0))
         lost_sat = owed_sat - job.get("paid_sat", 0)
         if lost_sat > self.risk_sat:
             raise Trouble(f"{contract[:8]}: the machine loses {lost_sat} sat")
-        # The machine goes first; only a channel's first payment may be more than what is owed.
+        # The provider works first; only a channel's first payment may exceed the amount owed.
         ahead_sat = hire.get("paid_sat", 0) - owed_sat
         if ahead_sat > FIRST_PAYMENT_SAT * (1 + len(hire.get("top_ups", []))):
             raise Trouble(f"{contract[:8]}: the publisher loses {ahead_sat} sat")
 
     def check_closes(self, name, job):
-        """What was paid is the owner's, on the chain, to the sat: fees are the publisher's."""
+        """Checks that the owner received the paid amount on the chain, to the sat: the publisher
+        pays fees."""
         payout_sat = 0
         for channel in (job, *job.get("top_ups", [])):
             if "close_txid" not in channel:
@@ -312,7 +316,7 @@ class Scene:
                 " on the chain")
 
     def check_leftovers(self):
-        """Ends the agents; then nothing of their tasks may exist."""
+        """Ends the agents, and checks that nothing of their tasks is left over."""
         for machine in self.machines:
             if (code := machine.program.stop()) != 0:
                 raise Trouble(f"{machine.name} ended with {code}")

@@ -1,4 +1,4 @@
-"""One agent without a chain, as a real process, for checks of what it makes of a hard life."""
+"""One agent without a chain, as a real process, for checks under difficult conditions."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ from pathlib import Path
 from processes import TREE, Trouble, asked, children, until
 
 STATIC = TREE / ".build-cross" / "out" / "zennet-agent-x86_64"
-# Statuses of zennet-agent(8).
+# Exit statuses of zennet-agent(8).
 FAULT, SYSTEM, DISK, STORAGE, MEMORY, CONFIGURATION = 70, 71, 73, 74, 75, 78
 
 
@@ -24,7 +24,7 @@ def is_alive(pid):
 
 
 def may_mount():
-    """Whether this user may mount here: root, and in no container that forbids it."""
+    """Whether this user may mount here: root, and not in a container that forbids it."""
     with tempfile.TemporaryDirectory(prefix="zm-", dir="/tmp") as folder:
         mounted = subprocess.run(
             ["mount", "-t", "tmpfs", "tmpfs", folder], stderr=subprocess.DEVNULL, check=False)
@@ -34,7 +34,7 @@ def may_mount():
 
 
 class Agent:
-    """An agent in a folder of its own; nothing of it outlives the `with` block."""
+    """An agent in its own folder; the end of the `with` block removes both."""
 
     def __init__(self, program=STATIC, data=None, peers=("127.0.0.1:9",), **settings):
         self.program = Path(program)
@@ -58,13 +58,13 @@ class Agent:
             child = self.child()
             self.process.kill()
             self.process.wait()
-            # It dies with its parent, but for a kernel without prctl.
+            # It dies with its parent, except on a kernel without prctl.
             if child and is_alive(child):
                 os.kill(child, signal.SIGKILL)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def start(self, *words, environment=None, before=None, wrapper=()):
-        """`before` runs in the new process, `wrapper` stands before the program's words."""
+        """`before` runs in the new process; `wrapper` precedes the program's arguments."""
         command = [*map(str, wrapper), str(self.program), "run", "--config",
                    str(self.configuration), *words]
         with open(self.log, "ab") as log:
@@ -80,7 +80,7 @@ class Agent:
         return self.text().splitlines()
 
     def child(self):
-        """The agent proper: the supervisor's child."""
+        """The agent itself: the supervisor's child."""
         return next(iter(children(self.process.pid)), None)
 
     def status(self):
@@ -97,7 +97,7 @@ class Agent:
         until(f"'{words}' in the log", seconds, lambda: words in self.text())
 
     def ends(self, code, *words, seconds=20):
-        """It ends with this status, and its last line has these words."""
+        """Checks that it ends with this status, and that its last line contains these words."""
         try:
             found = self.process.wait(seconds)
         except subprocess.TimeoutExpired:
@@ -114,7 +114,7 @@ class Agent:
 
 
 def play(cases, program):
-    """Runs every case, a function of the agent's path whose docstring names it."""
+    """Runs every case: a function of the agent's path, named by its docstring."""
     failed = 0
     for case in cases:
         began = time.monotonic()

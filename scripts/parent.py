@@ -1,4 +1,4 @@
-"""Processes that end with the one that started them, in whatever way that ends."""
+"""Processes that end with the process that started them, for any reason."""
 
 import ctypes
 import os
@@ -9,8 +9,8 @@ PR_SET_PDEATHSIG = 1
 
 
 def end_with(parent):
-    """To be called in a new process, by whose creator's number it goes. For the kernel a parent is
-    the thread that forked: one that ends before its program takes this process along."""
+    """Call it in a new process with its creator's process id. The kernel's parent is the thread
+    that forked: if that thread ends before its program, this process ends too."""
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Prints a TCP port of 127.0.0.1 that nobody listens on.
+"""Prints an unused TCP port of 127.0.0.1.
 
-It is none of those that the kernel gives to whoever connects: such a one may be taken again, by any
-program, between the question and its use.
+The port is outside of the kernel's range for outgoing connections, whose ports any program could
+take between this call and the port's use.
 """
 
 import random
@@ -16,7 +16,7 @@ given = set()
 def free_port():
     first = min(int(RANGE.read_text().split()[0]), 65_536)
     lowest = max(1024, first // 2)
-    # Not in order: several programs ask at once.
+    # In random order, because several programs may ask at once.
     for port in random.SystemRandom().sample(range(lowest, first), min(first - lowest, 1000)):
         if port in given:
             continue

@@ -1,6 +1,7 @@
-"""Other programs as real processes, and what the kernel says of them: for checks and measurements.
+"""Runs other programs as real processes and reads their state from the kernel: for checks and
+measurements.
 
-Every program writes to a file, never to a pipe that a child could keep open.
+Programs write to a file, never to a pipe that a child could keep open.
 """
 
 import json
@@ -16,16 +17,16 @@ from pathlib import Path
 from parent import end_with
 
 TREE = Path(__file__).resolve().parents[1]
-# Whoever started this program in the background had it ignore interrupts, and so would all that it starts.
+# A program started in the background ignores interrupts, and so would its children: reset that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Trouble(Exception):
-    """Something that must not be."""
+    """A failed check."""
 
 
 def until(what, seconds, ready):
-    """Waits until `ready` answers something true, and returns it."""
+    """Waits until `ready` returns a true value, and returns that value."""
     end = time.monotonic() + seconds
     while True:
         answer = ready()
@@ -37,7 +38,7 @@ def until(what, seconds, ready):
 
 
 def cgroups_of(owner):
-    """Control groups of this machine's leases, each before those of its tasks, that still exist."""
+    """The existing control groups of this host's leases, each before those of its tasks."""
     found = []
     for base, folders, _ in os.walk("/sys/fs/cgroup"):
         found += [path for path in (f"{base}/{name}" for name in folders) if f"/{owner}." in path]
@@ -45,7 +46,7 @@ def cgroups_of(owner):
 
 
 def processes_of(folder, owner):
-    """Processes that name this folder on their command line, or sit in a job's control group."""
+    """Processes with this folder on their command line, or in a task's control group."""
     found = []
     for entry in os.listdir("/proc"):
         if not entry.isdigit() or int(entry) == os.getpid():
@@ -56,7 +57,7 @@ def processes_of(folder, owner):
             state = Path(f"/proc/{entry}/stat").read_text().rsplit(")", 1)[1].split()[0]
         except OSError:
             continue
-        # Dead, and only not waited for by this machine's init.
+        # Zombie, not yet reaped by this host's init.
         if state in "ZX":
             continue
         if str(folder) in line or (owner and f"/{owner}." in groups):
@@ -65,7 +66,7 @@ def processes_of(folder, owner):
 
 
 def children(pid):
-    """Processes that this one made, the oldest first; none where it is gone."""
+    """The children of this process, oldest first; none if it has ended."""
     try:
         words = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     except OSError:
@@ -81,7 +82,7 @@ def mounts():
 
 
 def asked(path):
-    """What the agent whose status socket this is says of itself; nil when it does not answer."""
+    """The status of the agent with this status socket; None if it does not answer."""
     try:
         with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(2)
@@ -98,7 +99,7 @@ def asked(path):
 class Program:
     """A process whose output is a file."""
 
-    # Whether it is killed when this program is. Only where no thread but the first starts any.
+    # Whether it is killed when this program is. Only if no thread but the first starts programs.
     ends_with_parent = False
 
     def __init__(self, arguments, log, fault=None, more=None):
@@ -120,12 +121,12 @@ class Program:
 
     @property
     def child(self):
-        """Of an agent's supervisor, the agent proper; None where there is none."""
+        """The agent itself, below its supervisor; None if there is none."""
         return next(iter(children(self.process.pid)), None)
 
     @property
     def state(self):
-        """Where it is just now, and with which signals: for who wonders why it does not go on."""
+        """The process's current state and signals, for diagnosing why it makes no progress."""
         told = []
         for name, wanted in (("wchan", ""), ("syscall", ""), ("status", "Sig|Shd|State|Threads")):
             try:

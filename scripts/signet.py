@@ -1,8 +1,8 @@
-"""The one signer of a signet of its own (BIP325), who mines too: for checks against Bitcoin Core,
-which has no key to sign blocks with.
+"""The only signer and miner of a custom signet (BIP325): for checks against Bitcoin Core, which has
+no key to sign blocks with.
 
-A block costs some five million hashes, so the first hundred, which no coin can be spent before,
-stand here with the nonces that were found for them: everything in them is always the same.
+A block costs some five million hashes. The nonces of the first hundred blocks, which are needed
+before any coin can be spent, are stored here: the content of these blocks is always the same.
 """
 
 import hashlib
@@ -26,9 +26,9 @@ BITS = 0x1E0377AE
 MARKER = bytes.fromhex("ecc7daa2")
 COMMITMENT = bytes.fromhex("6a24aa21a9ed")
 SUBSIDY_SAT = 5_000_000_000
-# P2WSH of OP_TRUE: what blocks pay to is anybody's.
+# P2WSH of OP_TRUE: anyone can spend the blocks' payouts.
 ANYBODY = b"\x00\x20" + hashlib.sha256(b"\x51").digest()
-# Of the blocks from height 1 on, each four bytes as they stand in the header.
+# By height from 1 on, four bytes each as in the header.
 NONCES = (
     "4a8f440044cf0500db411c00e5962300ae086500f7810a00a99c3000cbf15d00b6904d009b3f2f009d2d9100"
     "15d44300acec2d009ea03f00b9ce88006eb17600287ce70009384a005cfe1401ab260f00e4560900529a8400"
@@ -97,7 +97,7 @@ def merkle_root(ids):
 
 
 def grind(head, start, count, target):
-    """The first of `count` nonces from `start` on that does; None where there is none."""
+    """The first of `count` nonces from `start` on that meets the target; None if there is none."""
     middle = hashlib.sha256(head[:64])
     tail = head[64:]
     sha256 = hashlib.sha256
@@ -105,14 +105,14 @@ def grind(head, start, count, target):
         state = middle.copy()
         state.update(tail + nonce.to_bytes(4, "little"))
         found = sha256(state.digest()).digest()
-        # Most hashes are seen to fail by one look.
+        # A quick check rejects most hashes.
         if found[31] == 0 and found[30] == 0 and int.from_bytes(found, "little") <= target:
             return nonce
     return None
 
 
 class Coinbase:
-    """The first transaction of a block, whose second output commits to the witnesses."""
+    """The first transaction of a block; its second output commits to the witnesses."""
 
     def __init__(self, height, value_sat, commitment):
         if height <= 16:
@@ -143,7 +143,7 @@ class Coinbase:
 
 
 class Signer:
-    """Holds the network's key. `challenge` is what its file says."""
+    """Holds the network's key. `challenge` is the challenge in its network file."""
 
     def __init__(self, name="zennet/check"):
         self.secret = int.from_bytes(hashlib.sha256(name.encode()).digest(), "big") % ORDER
@@ -151,7 +151,7 @@ class Signer:
         self.challenge = push(bytes([2 + y % 2]) + x.to_bytes(32, "big")) + b"\xac"
 
     def sign(self, digest):
-        """ECDSA with a nonce that key and digest decide, in DER, and SIGHASH_ALL behind it."""
+        """ECDSA with a nonce derived from key and digest, in DER, followed by SIGHASH_ALL."""
         key = self.secret.to_bytes(32, "big")
         nonce = int.from_bytes(hmac.digest(key, digest, "sha256"), "big") % ORDER
         r = multiply(nonce)[0] % ORDER
@@ -161,7 +161,7 @@ class Signer:
         return b"\x30" + bytes([len(body)]) + body + b"\x01"
 
     def solution(self, version, previous, root, when):
-        """BIP325: satisfies the challenge for a block whose coinbase has the marker only."""
+        """BIP325: the solution for a block whose coinbase has only the marker."""
         block = version + previous + root + when.to_bytes(4, "little")
         script = b"\0" + push(block)
         to_spend = (
@@ -174,8 +174,8 @@ class Signer:
         return compact(len(signature)) + signature + b"\0"
 
     def block(self, height, previous, when, value_sat, commitment, others, find):
-        """A signed block. `others` are transactions as (id, bytes), and `find` finds the nonce of
-        a header's first 76 bytes."""
+        """A signed block. `others` are transactions as (id, bytes); `find` finds the nonce for the
+        first 76 bytes of a header."""
         version = b"\0\0\0\x20"
         coinbase = Coinbase(height, value_sat, commitment)
         ids = [txid for txid, _ in others]
@@ -189,20 +189,21 @@ class Signer:
         return head + compact(1 + len(others)) + body
 
     def early_block(self, height, previous, find):
-        """The block of this height on a chain in which there is nothing but such blocks."""
+        """The block of this height on a chain that consists only of such blocks."""
         commitment = COMMITMENT + double(bytes(64))
         when = GENESIS_TIME + 600 * height
         return self.block(height, previous, when, SUBSIDY_SAT, commitment, [], find)
 
 
 class Miner:
-    """Makes blocks for a node: `rpc(method, *parameters)` is how it is asked."""
+    """Mines blocks for a node: `rpc(method, *parameters)` calls the node."""
 
     def __init__(self, signer, rpc):
         self.signer, self.rpc = signer, rpc
         self.workers = ProcessPoolExecutor(
             max_workers=os.cpu_count(), initializer=end_with, initargs=(os.getpid(),))
-        # All of them start now, by this thread: who asks for blocks may end before the program.
+        # Start all workers now, in this thread: a thread that requests blocks may end before the
+        # program.
         self.workers.submit(os.getpid).result()
         self.target = (BITS & 0xFFFFFF) << 8 * ((BITS >> 24) - 3)
 
@@ -228,7 +229,7 @@ class Miner:
             raise ValueError(f"bitcoind takes no block of the signer's: {refusal}")
 
     def begin(self):
-        """The first blocks, after which the coins of the first one can be spent."""
+        """Mines the first blocks, after which the first one's coins can be spent."""
         previous = GENESIS
         for height in range(1, len(NONCES) // 8 + 1):
             nonce = int.from_bytes(bytes.fromhex(NONCES[8 * height - 8:8 * height]), "little")
@@ -237,7 +238,7 @@ class Miner:
             previous = double(block[:80])
 
     def mine(self):
-        """One block of what the node has waiting."""
+        """Mines one block with the node's pending transactions."""
         template = self.rpc("getblocktemplate", {"rules": ["segwit", "signet"]})
         if int(template["bits"], 16) != BITS:
             raise ValueError("the difficulty has changed")
@@ -250,7 +251,7 @@ class Miner:
             bytes.fromhex(template["default_witness_commitment"]), others, self.find))
 
     def pay(self, script, amount_sat, fee_sat=10_000):
-        """Spends what the first block paid, which is anybody's."""
+        """Spends the first block's payout, which needs no signature."""
         coin = bytes.fromhex(
             self.rpc("getblock", self.rpc("getblockhash", 1))["tx"][0])[::-1]
         rest_sat = SUBSIDY_SAT - amount_sat - fee_sat

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""10,000 tasks and 200 leases on two machines: what their processes and the publisher's hold at the end is
-what they held at task 100: memory (PSS, within 100 KiB), descriptors, control groups, mounts, and of the
-machines the disk.
+"""Runs 10,000 tasks and 200 leases on two providers, and checks that the resources of their
+processes and the publisher's are at the end as they were at task 100: memory (PSS, within 100 KiB),
+descriptors, control groups, mounts, and the providers' disk usage.
 
-One publisher leases both machines for the whole time. Another leases one of them again and again for a few tasks.
-What has to grow is apart: headers, and on each machine a lease's documents (some KiB of each).
+One publisher leases both providers for the whole time. Another repeatedly leases one of them for a
+few tasks. Not counted are headers, and on each provider a lease's documents (some KiB each), which
+must grow.
 
 Usage: scripts/soak.py [--tasks N] [--leases N] [--bin FOLDER] [--keep FOLDER]
 """
@@ -25,7 +26,7 @@ from processes import TREE, Trouble, cgroups_of, children, until
 from static_programs import compile_static
 
 AGENT = TREE / ".build-cross/out/zennet-agent-x86_64"
-# Prints, and leaves a result.
+# Prints a line, and writes a result.
 TASK = r"""
 #include <stdio.h>
 int main(int count, char **words) {
@@ -38,7 +39,7 @@ int main(int count, char **words) {
 """
 LIMITS = ("--memory", 8, "--pids", 4, "--disk", 4, "--cpus", 0.2, "--time", 60)
 MACHINES, AT_ONCE = 2, 4
-# The first look: everything that is made once has been made.
+# The first sample, after which everything that is created once exists.
 FIRST_TASKS = 100
 MEMORY_KIB, DISK_KIB, LEASE_KIB = 100, 100, 8
 SECONDS = 3_600
@@ -52,7 +53,7 @@ def pss_kib(pid):
 
 
 def family(pid):
-    """A process and all below it, with names that say who is who."""
+    """A process and its descendants, with their roles."""
     found = [(pid, "")]
     for parent, name in found:
         found += [(child, f"{name}.{place}") for place, child in enumerate(children(parent))]
@@ -60,13 +61,13 @@ def family(pid):
 
 
 def disk_kib(folder):
-    """What a folder takes, headers apart."""
+    """The disk usage of a folder, without headers."""
     return sum(file.stat().st_blocks for file in folder.rglob("*")
                if file.is_file() and not file.name.startswith("chain.db")) // 2
 
 
 class Look:
-    """What everybody holds."""
+    """A sample of all processes' resources."""
 
     def __init__(self, scene, publisher):
         self.memory, self.counts, self.disk = {}, {}, {}
@@ -86,7 +87,7 @@ class Look:
             "; disk in KiB " + ", ".join(f"{name} {kib}" for name, kib in self.disk.items()))
 
     def problems(self, first, leases):
-        """What is not as it was at the first look, so many leases ago."""
+        """The differences from the first sample, so many leases ago."""
         found = [
             f"{what}: {first.counts.get(what)}, then {self.counts.get(what)}"
             for what in sorted(set(first.counts) | set(self.counts))
@@ -124,7 +125,7 @@ class Soak:
             publisher=publisher, command=["/bin/task", "{}"])
 
     def step(self, count):
-        """So many tasks of the long leases, and as many of one that is hired for them."""
+        """Runs so many tasks on the long leases, and as many on one that is opened for them."""
         self.long.give(range(self.tasks, self.tasks + count))
         name = f"short{self.leases}"
         short = self.mapping(name, "second", 1)
@@ -135,7 +136,7 @@ class Soak:
         self.tasks, self.leases = self.tasks + 2 * count, self.leases + 1
 
     def look(self):
-        """When only the long leases are left, and nothing happens."""
+        """Takes a sample while only the long leases are open, and idle."""
         until("all other leases to be closed", 60, lambda: all(
             sum(job["stage"] != "closed" for job in machine.status()["jobs"]) == 1
             for machine in self.scene.machines))

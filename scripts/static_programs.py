@@ -1,4 +1,4 @@
-"""Small static programs in C, the same for every contestant of a measurement."""
+"""Small static C programs, the same for all systems that a measurement compares."""
 
 import subprocess
 import sys

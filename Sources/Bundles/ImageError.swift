@@ -28,8 +28,8 @@ public enum ImageError: Error, Equatable {
     case .malformed(let path, let problem): return path + ": " + problem
     case .digest(let path): return path + ": its content does not match its digest"
     case .noPlatform(let wanted, let has):
-      return "the image has nothing for \(wanted); it has "
-        + (has.isEmpty ? "nothing at all" : has.joined(separator: ", "))
+      return "the image has no variant for \(wanted); it has "
+        + (has.isEmpty ? "none" : has.joined(separator: ", "))
     case .noReference(let wanted, let has):
       return (wanted.isEmpty ? "name one with --ref" : "there is no image \(wanted)")
         + "; there are " + has.joined(separator: ", ")

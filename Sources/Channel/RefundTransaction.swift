@@ -4,8 +4,8 @@ import Crypto
 
 /// The refund: from the expiry height on, the publisher can take all coins of the channel.
 public enum RefundTransaction {
-  /// The signed refund of a channel to a script of the publisher's wallet. Valid in blocks above the
-  /// expiry height only. `secret` is the key of the terms' publisher key.
+  /// The signed refund of a channel to a script of the publisher's wallet. Valid only in blocks
+  /// above the expiry height. `secret` is the secret of the terms' publisher key.
   ///
   /// Throws `refundIsDust` if the fee leaves less than the dust limit, `wrongSecret` for a bad key.
   public static func build(

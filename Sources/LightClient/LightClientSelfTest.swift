@@ -6,7 +6,7 @@ public enum LightClientSelfTest {
   public static func run(_ report: (StaticString, Bool) -> Void) {
     let today = follow(fromSeconds: Network.regtest.genesis.time)
     report("headers are followed", today.isFollowed)
-    report("filters match and blocks are told", today.isMatched)
+    report("filters match and blocks are reported", today.isMatched)
     report("the client is synced", today.isSynced)
     let later = follow(fromSeconds: 4_102_444_800)
     report("headers of the year 2100 are followed", later.isFollowed && later.isSynced)

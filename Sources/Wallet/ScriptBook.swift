@@ -97,7 +97,7 @@ struct ScriptBook: Sendable {
 
   // MARK: Queries
 
-  /// Every script to look for, in a fixed order.
+  /// Every script to watch, in a fixed order.
   var all: [[UInt8]] {
     receive.scripts + change.scripts + returns.sorted { $0.key < $1.key }.map(\.value)
   }

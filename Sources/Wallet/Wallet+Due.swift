@@ -89,7 +89,7 @@ extension Wallet {
 
   // MARK: Children
 
-  /// A child costs at most this part of its parents' payments (1/4).
+  /// Speeding up costs at most this part (1/4) of the largest sum of outputs that it speeds up.
   private static let mostPart: UInt64 = 4
 
   private mutating func speedUp(

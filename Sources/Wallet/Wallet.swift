@@ -14,7 +14,7 @@ public struct Wallet: Sendable {
   public static let mempoolBlocks: UInt32 = 2016
   /// Confirmations of a coinbase output before it may be spent.
   static let coinbaseMaturity: UInt32 = 100
-  /// Deeper blocks are not expected to be reorganised.
+  /// Data for reorganisations is kept for this many blocks.
   static let buriedDepth: UInt32 = 144
   /// Most unconfirmed payments by others that are kept: anyone can forge them.
   static let maxIncoming = 256

@@ -21,8 +21,8 @@ public enum WalletFolderError: Error, Equatable {
     case .host(let error): return error.message
     case .storage(let error): return error.message
     case .wallet(let error): return error.message
-    case .missing(let path): return "\(path): no wallet is here; `zennet wallet new` makes one"
-    case .exists(let path): return "\(path): a wallet is here already"
+    case .missing(let path): return "\(path): no wallet here; create one with `zennet wallet new`"
+    case .exists(let path): return "\(path): a wallet exists here already"
     case .line(let path, let number):
       return "\(path), line \(number): expected `phrase = …` or `born = …`"
     }

@@ -164,7 +164,7 @@ final class WalletCommandTests {
   }
 
   @Test func mistakesAreNamed() throws {
-    #expect(try wallet("address").errors.contains("no wallet is here"))
+    #expect(try wallet("address").errors.contains("no wallet here"))
     let words = [String](repeating: "abandon", count: 11)
     let wrong = try wallet(
       "new", "--phrase-file", "-", input: (words + ["zoo"]).joined(separator: " "))
@@ -173,7 +173,7 @@ final class WalletCommandTests {
     let restored = try wallet(
       "new", "--phrase-file", "-", "--json", input: (words + ["about"]).joined(separator: " "))
     #expect(try restored.json()["phrase"] == nil)
-    #expect(try wallet("new").errors.contains("a wallet is here already"))
+    #expect(try wallet("new").errors.contains("a wallet exists here already"))
 
     let address = try wallet("address").output.trimmingCharacters(in: .newlines)
     let poor = try wallet("send", address, "1000", peer)

@@ -38,13 +38,13 @@ struct FilterHeaderChain {
 
   mutating func append(_ header: Bytes32) { headers.append(header) }
 
-  /// Forgets everything above `height`.
+  /// Drops everything above `height`.
   mutating func truncate(to height: UInt32) {
     if height + 1 >= nextHeight { return }
     headers.removeLast(min(headers.count, Int(nextHeight - height) - 1))
   }
 
-  /// Forgets everything below `height`.
+  /// Drops everything below `height`.
   mutating func drop(below height: UInt32) {
     if height <= baseHeight { return }
     let count = min(headers.count, Int(height - baseHeight))

@@ -130,7 +130,7 @@ struct HeaderChain {
     }
   }
 
-  /// Forgets the headers below `height`, which is on the chain.
+  /// Drops the headers below `height`, which is on the chain.
   mutating func drop(below height: UInt32) {
     if height <= baseHeight { return }
     let count = Int(height - baseHeight)

@@ -8,7 +8,7 @@ public struct KnownPeer: Equatable, Sendable {
   public var readySeconds: UInt64
   /// It is not dialled before this time, in seconds since 1970; 0 where it never misbehaved.
   public var bannedUntilSeconds: UInt64
-  /// How often it was banned; one is forgotten for each day that passes after a ban.
+  /// How often it was banned; one expires for each day that passes after a ban.
   public var bans: UInt32
 
   public init(

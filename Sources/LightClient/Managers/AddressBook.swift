@@ -20,7 +20,8 @@ struct AddressBook {
   /// Addresses taken from one round of seeds.
   static let maxFromSeeds = 64
   static let seedMs: UInt64 = 600_000
-  /// With configured or known peers, seeds are resolved only after this time without a connection.
+  /// With configured or known peers, seeds are resolved only after this time, if connections are
+  /// still missing.
   static let seedPatienceMs: UInt64 = 15_000
   /// Bans and good peers on disk; bans are written at once, other changes at most once per
   /// `storeMs`.
@@ -67,7 +68,7 @@ struct AddressBook {
         && bannedUntilSeconds - unixSeconds <= AddressBook.maxBanSeconds
     }
 
-    /// One ban is forgotten for each day that has passed since the last one ended.
+    /// One ban expires for each day that has passed since the last one ended.
     func bans(at unixSeconds: UInt64) -> UInt64 {
       if unixSeconds <= bannedUntilSeconds { return bans }
       return bans - min(bans, (unixSeconds - bannedUntilSeconds) / AddressBook.daySeconds)
@@ -77,7 +78,7 @@ struct AddressBook {
   var entries: [Entry] = []
   var nextSeedMs: UInt64
   var storedMs: UInt64
-  /// Whether to store: nil for no, true for at once.
+  /// Whether to store: nil for no, false for after `storeMs`, true for at once.
   var storesNow: Bool?
 
   init(configuration: LightClientConfiguration, known: [KnownPeer], nowMs: UInt64) {

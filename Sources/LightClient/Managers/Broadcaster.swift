@@ -47,7 +47,7 @@ struct Broadcaster {
     var isOpen: Bool { phase.height == nil }
   }
 
-  /// What a block says about the transactions.
+  /// What a block changes for a transaction.
   enum News {
     case confirmed(Bytes32)
     case conflicted(Bytes32, by: Bytes32)

@@ -8,7 +8,7 @@ import Bytes
 /// But a filter that leaves out a certain output or spend, or holds more elements than the block
 /// has scripts, is wrong (``FilterJudge``).
 ///
-/// A skipped request (``Peer/passedOver(since:)``) says nothing about a filter: it is repeated. A
+/// A skipped request (``Peer/passedOver(since:)``) proves nothing about a filter: it is repeated. A
 /// peer that has not answered for ``limitMs`` is no longer waited for.
 struct FilterDispute {
   static let limitMs: UInt64 = 60_000

@@ -6,7 +6,7 @@ import Bytes
 /// A filter is called impossible only where that is proven: a spent script is certain if the output
 /// is in the same block or among ``KnownCoins``, because its transaction's id commits to it. A
 /// witness proves nothing: an output that anyone can spend (P2A, future witness versions) takes any
-/// witness with a miner's help, also one that looks like a P2WSH spend.
+/// witness with a miner's help, also one in the form of a P2WSH spend.
 enum FilterJudge {
   /// False if the filter is provably not the block's: a script is missing, or there are more
   /// elements than the block can have. If all spent scripts are known, only one filter is right.

@@ -3,14 +3,15 @@ import Bytes
 
 /// Version handshake and keep-alive.
 ///
-/// BIP31 (ping), BIP130 (sendheaders), BIP133 (feefilter), BIP155 (sendaddrv2), BIP339 (wtxidrelay).
+/// BIP31 (ping), BIP130 (sendheaders), BIP133 (feefilter), BIP155 (sendaddrv2) and BIP339
+/// (wtxidrelay).
 struct Handshake {
   static let pingIntervalMs: UInt64 = 120_000
   static let pongLimitMs: UInt64 = 60_000
   /// Delay after a request; the pong shows whether the peer skipped it.
   static let askedPingMs: UInt64 = 5_000
 
-  /// What a message of the handshake led to.
+  /// The result of a handshake message.
   enum Outcome { case none, ready }
 
   /// The `feefilter` value where announcements are unwanted, in sat per 1000 virtual bytes: ten
