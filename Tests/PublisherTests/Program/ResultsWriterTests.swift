@@ -87,7 +87,8 @@ struct ResultsWriterTests {
     try results.append(task: 0, offset: 0, tar)
     #expect(
       try results.write(task: 0, limitBytes: Self.limitBytes).text
-        == "left out: 1 link; pipe?[2J, a, b and 3 more (no file, not readable, or beyond the limit of results)")
+        == "left out: 1 link; pipe?[2J, a, b and 3 more (no file, not readable, or beyond the limit of results)"
+    )
     #expect(try FileManager.default.contentsOfDirectory(atPath: folder + "/out/worker-0") == [])
   }
 
