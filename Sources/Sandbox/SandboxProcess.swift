@@ -270,7 +270,7 @@ public final class SandboxProcess {
     return meter.sample(nowMs: nowMs)
   }
 
-  /// For each process that the kernel kills for want of memory it writes some hundred lines to the machine's log.
+  /// For each process that the kernel kills for want of memory it writes some ninety lines to the machine's log.
   /// After so many the job is over.
   static let mostMemoryKills: UInt64 = 64
 

@@ -81,7 +81,8 @@ enum SeccompFilter {
     SystemCalls.newer(name) ?? name.withCString { seccomp_syscall_resolve_name($0) }
   }
 
-  /// Names of the list that this libseccomp does not know for any processor: they would be refused.
+  /// Names of the list that this libseccomp does not know for any processor: they would be refused. (The static
+  /// agents' knows the names of their own processor only; cross/build looks at its table.)
   static var unknownNames: [String] { SystemCalls.allowed.filter { resolve($0) == -1 } }
 
   /// A name that libseccomp (-1) or this processor (below -10,000) does not know is no rule. Numbers

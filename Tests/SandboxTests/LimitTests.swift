@@ -31,7 +31,7 @@ extension WithKernel {
       #expect(driver.events.contains(.resultsCollected(.all)))
     }
 
-    /// Each kill is some hundred lines in the owner's log.
+    /// Each kill is some ninety lines in the owner's log.
     @Test(.enabled(if: canProbe)) func whoIsKilledAgainAndAgainEnds() throws {
       var limits = JobLimits.small
       limits.memoryBytes = 48 << 20
