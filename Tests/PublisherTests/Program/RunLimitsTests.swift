@@ -114,7 +114,7 @@ struct RunLimitsTests {
     #expect(ChainCosts.satPerLease(workers: 1, feeRateSatPerKvB: 100) < 500)
     let warning = ChainCosts.warning(
       workers: 1, hourlySat: 3_600, workMs: 5_000, feeRateSatPerKvB: 1_000)
-    #expect(warning?.contains("costs 5 sat at most") == true)
+    #expect(warning?.contains("costs at most 5 sat") == true)
     #expect(warning?.contains("about \(alone) sat") == true)
     #expect(
       ChainCosts.warning(
