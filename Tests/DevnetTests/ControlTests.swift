@@ -98,7 +98,7 @@ import Testing
         $0.amountSat = 10
       }?.contains("dust") == true)
     #expect(refusal(.transaction) { $0.txid = "12" }?.contains("64") == true)
-    #expect(refusal(.block) { $0.block = "5000" }?.contains("no block") == true)
+    #expect(refusal(.block) { $0.block = "5000" }?.contains("unknown block") == true)
     #expect(refusal(.reorg) { $0.depth = 102 }?.contains("depth") == true)
     #expect(refusal(.reorg) { $0.depth = 0 }?.contains("depth") == true)
     #expect(refusal(.send) { $0.hex = "zz" }?.contains("hexadecimal") == true)

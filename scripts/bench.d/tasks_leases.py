@@ -16,6 +16,7 @@ from tasks_common import TASK_LIMITS, Missing, Place, call, say, tell
 
 from processes import until
 from static_programs import compile_static
+from tasks_rivals import AT_ONCE
 
 MACHINES, SLEEPS, SLEEP_S = 4, 1_000, 0.1
 BASE_BYTES, INPUTS, INPUT_BYTES = 50 << 20, 200, 10 << 10
