@@ -40,7 +40,7 @@ def link(target: Target, objects: list[Path], archives: list[Path]) -> Path:
     script = TREE / "cross" / "libraries" / "layout.ld"
     run([
         *zig_cc(target), "-O2", "-static", "-no-pie", "-Wl,--gc-sections", "-Wl,--build-id=none",
-        "-Wl,--no-eh-frame-hdr", "-Wl,-z,norelro", f"-Wl,-T,{script}",
+        "-Wl,-z,norelro", f"-Wl,-T,{script}",
         *(f"-Wl,--wrap={name}" for name in wrapped.WRAPPED), *objects, *archives, "-o", named,
     ], f"linking the agent for {target.name}", env=zig_environment())
     wrapped.check(named)

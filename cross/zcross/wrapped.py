@@ -13,7 +13,8 @@ from .toolchain import swift_tool
 # Functions of musl that CHost's stand before (`embedded_runtime.c`).
 WRAPPED = ("posix_memalign", "free", "realloc")
 FUNCTION = re.compile(r"^[0-9a-f]+ <(.+)>:$")
-CALL = re.compile(rf"<(__wrap_)?({'|'.join(WRAPPED)})>$")
+# ARM's calls may go by way of a thunk of the linker's, and have a comment.
+CALL = re.compile(rf"<(?:\w+Thunk_)?(__wrap_)?({'|'.join(WRAPPED)})>(?: +@ .*)?$")
 
 
 def check(program: Path) -> None:
