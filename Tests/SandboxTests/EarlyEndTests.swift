@@ -22,9 +22,7 @@ extension WithKernel {
     }()
 
     private func sandbox(_ program: String) -> Sandbox {
-      Sandbox(
-        features: features,
-        settings: SandboxSettings(owner: "early\(getpid())", helperProgram: program))
+      makeSandbox(owner: "early\(getpid())", helper: program)
     }
 
     /// Its process 1 stands still; its bundle comes through a pipe only then.

@@ -35,9 +35,7 @@ extension WithKernel {
     /// tests would be the largest process, and killed first.
     @Test(.enabled(if: canProbe && staticAgent != nil))
     func whoIsKilledAgainAndAgainEnds() throws {
-      let sandbox = Sandbox(
-        features: features,
-        settings: SandboxSettings(owner: "kills\(getpid())", helperProgram: staticAgent!))
+      let sandbox = makeSandbox(owner: "kills\(getpid())", helper: staticAgent!)
       var limits = JobLimits.small
       limits.memoryBytes = 48 << 20
       let bundle = busyboxBundle { $0.addFile("bin/probe", probeProgram ?? [], mode: 0o755) }
