@@ -81,7 +81,7 @@ struct EndingLease {
       if !parts.work.isIdle { return false }
       parts.books.account.close(nowMs: parts.nowMs)
       idleSinceMs = parts.nowMs
-      let untilMs = parts.nowMs + (isHasty ? LeaseTimes.hastyPaymentMs : parts.holdMs)
+      let untilMs = parts.nowMs + patienceMs(parts)
       step = .payment(untilMs: untilMs)
       return settle(parts, untilMs: untilMs)
     case .payment(let untilMs): return settle(parts, untilMs: untilMs)
@@ -109,7 +109,7 @@ struct EndingLease {
       books.sayReceipt(work)
       step = .signature(
         untilMs: parts.nowMs + signatureMs(parts),
-        resultsUntilMs: parts.nowMs + (isHasty ? LeaseTimes.hastyPaymentMs : parts.holdMs))
+        resultsUntilMs: parts.nowMs + patienceMs(parts))
       return false
     }
     if isStated && books.channels.roomSat == 0 { return true }
@@ -119,8 +119,13 @@ struct EndingLease {
   /// Without a payment on some channel, wait longer: the signed close returns the publisher's coins
   /// early.
   private func signatureMs(_ parts: LeaseParts) -> UInt64 {
-    if isHasty { return LeaseTimes.hastyPaymentMs }
     let channels = parts.books.channels
-    return channels.paid.count == channels.count ? LeaseTimes.signatureMs : parts.holdMs
+    let areAllPaid = channels.paid.count == channels.count
+    return areAllPaid && !isHasty ? LeaseTimes.signatureMs : patienceMs(parts)
+  }
+
+  /// The longest wait for the publisher.
+  private func patienceMs(_ parts: LeaseParts) -> UInt64 {
+    isHasty ? LeaseTimes.hastyPaymentMs : parts.holdMs
   }
 }
