@@ -180,8 +180,8 @@ final class LeaseCourse {
   func gone(_ reason: String) {
     guard stage == .funded || isAtWork else { return }
     warning("given up: " + reason)
-    settle(hasReceipt: false)
     over(failed: true)
+    settle(hasReceipt: false)
   }
 
   /// The provider's owner announced the end: the place is refilled while tasks finish.
