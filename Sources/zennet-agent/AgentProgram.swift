@@ -113,7 +113,7 @@ final class AgentProgram {
       let beforeNs = OwnerSensors.ownProcessorNs()
       let task = event.flatMap { handle($0) }
       afterEvents()
-      // What this program does for a task is a part of what the task uses.
+      // The agent's work for a task is charged to the task.
       task?.worked(ns: OwnerSensors.ownProcessorNs() - beforeNs)
       if isEnding && machine.isSettled && hasDelivered() { break }
     }
@@ -210,11 +210,12 @@ final class AgentProgram {
 
   /// Returns the task whose event it was.
   private func handle(_ event: ReactorEvent) -> TaskBody? {
-    if case .descriptorReadable(let token) = event, token != AgentProgram.measuringToken {
+    switch event {
+    case .descriptorReadable(AgentProgram.measuringToken): readMeasurement()
+    case .descriptorReadable(let token), .descriptorWritable(let token):
       return executor.portIsReady(token)
+    default: handleOwn(event)
     }
-    if case .descriptorWritable(let token) = event { return executor.portIsReady(token) }
-    handleOwn(event)
     return nil
   }
 
@@ -237,15 +238,13 @@ final class AgentProgram {
       guard let key = calls.closed(id) else { return }
       log.debug("publisher: " + reason.message)
       machine.publisherDisconnected(key, now)
-    case .descriptorReadable: readMeasurement()
-    case .descriptorWritable: break
     case .signal(let signal):
       if signal == .childEnded { return executor.childEnded() }
       if !isEnding { log.info("stopping: leases end, what was earned is collected") }
       isEnding = true
       stopMeasuring()
       machine.stopRequested(now)
-    case .accepted: break
+    case .accepted, .descriptorReadable, .descriptorWritable: break
     }
   }
 
