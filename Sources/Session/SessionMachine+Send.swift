@@ -52,12 +52,12 @@ extension SessionMachine {
     }
   }
 
-  /// Openings first, as the peer takes stream numbers in rising order only; but none before a control
-  /// message that was said earlier, which may be what the stream is about.
+  /// Openings go first, because the peer accepts stream numbers in rising order only. None overtakes a
+  /// control message that was queued before it: the stream may be about that message.
   private mutating func putStreamState(
     _ output: inout [UInt8], _ cipher: inout CipherState
   ) throws(SessionError) {
-    let controlsSent = controlsSaid - UInt64(controlQueue.count)
+    let controlsSent = controlsQueued - UInt64(controlQueue.count)
     for index in streams.indices where streams[index].openPending {
       if streams[index].followsControls > controlsSent { break }
       streams[index].openPending = false

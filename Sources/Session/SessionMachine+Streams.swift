@@ -12,7 +12,7 @@ extension SessionMachine {
     }
     controlQueue.append(message)
     controlQueued += message.count
-    controlsSaid += 1
+    controlsQueued += 1
     return true
   }
 
@@ -28,7 +28,7 @@ extension SessionMachine {
     nextStream += 2
     var stream = StreamState(id: id, isMine: true, opening: opening)
     stream.openPending = true
-    stream.followsControls = controlsSaid
+    stream.followsControls = controlsQueued
     streams.append(stream)
     _ = grant(id, bytes: window)
     return id

@@ -53,8 +53,8 @@ public struct SessionMachine {
 
   var controlQueue = Queue<[UInt8]>()
   var controlQueued = 0
-  /// All that were ever queued.
-  var controlsSaid: UInt64 = 0
+  /// Control messages queued since the session began; `controlQueued` counts bytes that wait.
+  var controlsQueued: UInt64 = 0
   var controlOffset = 0
   var streams: [StreamState] = []
   var nextStream: UInt32

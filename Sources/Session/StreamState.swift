@@ -17,7 +17,7 @@ struct StreamState {
   var pendingGrant = 0
 
   var openPending = false
-  /// How many control messages were said before it was opened.
+  /// How many control messages were queued before it was opened.
   var followsControls: UInt64 = 0
   var resetPending = false
   var endRequested = false
