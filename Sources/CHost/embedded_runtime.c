@@ -16,8 +16,8 @@ static int32_t status_without_memory;
 
 void host_exit_without_memory(int32_t status) { status_without_memory = status; }
 
-// The agent is linked with `--wrap` for three of musl's functions: whoever calls `free`, Swift or a
-// library, gets `__wrap_free`, and `__real_free` is musl's own.
+// The agent is linked with `--wrap` for three of musl's functions: every call of `free`, by Swift or a
+// library, goes to `__wrap_free`; `__real_free` is musl's own.
 int host_allocate(void **memory, size_t alignment, size_t size) __asm__("__wrap_posix_memalign");
 void host_release(void *memory) __asm__("__wrap_free");
 void *host_resize(void *memory, size_t size) __asm__("__wrap_realloc");
@@ -44,14 +44,14 @@ static int keeps_released;
 
 void host_keep_released_memory(void) { keeps_released = 1; }
 
-// All that is released is overwritten: what a job, a key or a message left in it is not to be found in
-// this program's memory afterwards.
+// Overwrites every released block, so that no task's data, key or message remains in this program's
+// memory.
 void host_release(void *memory) {
   if (memory && !keeps_released) explicit_bzero(memory, malloc_usable_size(memory));
   musl_release(memory);
 }
 
-// musl's own would move a block and release the old one as it is.
+// musl's realloc would release a moved block without overwriting it.
 void *host_resize(void *memory, size_t size) {
   void *larger = malloc(size);
   if (!larger || !memory) return larger;
@@ -64,7 +64,7 @@ void *host_resize(void *memory, size_t size) {
 int32_t host_erases_released(void) { return 1; }
 
 int32_t host_has_byte(const uint8_t *bytes, uint64_t count, uint8_t value) {
-  // Read as they are now, whatever the compiler knows of them.
+  // Volatile: the compiler must not assume the contents of a released block.
   const volatile uint8_t *each = bytes;
   for (uint64_t at = 0; at < count; at++)
     if (each[at] == value) return 1;

@@ -52,12 +52,12 @@ void host_sandbox_place_network(int descriptor);
 int32_t host_sandbox_take_network(void);
 int32_t host_sandbox_make_network(void);
 int32_t host_sandbox_has_network(void);
-// A file system with the harmless devices in it, mounted nowhere: only who has the machine's rights makes
-// nodes that can be opened. host_sandbox_place_devices mounts it. They return 0 or an errno.
+// Makes a file system with the harmless devices, not mounted yet; host_sandbox_place_devices mounts it. Only root
+// of the host can make nodes that can be opened. Both return 0 or an errno.
 int32_t host_sandbox_make_devices(uint32_t owner);
 int32_t host_sandbox_place_devices(const char *path);
-// Gives the identity up but for the right to make namespaces, if there is that right, which goes with the first
-// that is made. Returns 0 or an errno.
+// Changes to this user and group, without supplementary groups. With `keeps` it keeps the capability to make
+// namespaces, which the first new user namespace removes. Returns 0 or an errno.
 int32_t host_sandbox_private_id(uint32_t uid, uint32_t gid, int keeps);
 // The first child waits for the agent's word.
 void host_sandbox_wait(void);

@@ -15,7 +15,7 @@
 
 static int fail(void) { return errno ? errno : EIO; }
 
-// As a machine may forbid user namespaces to everybody but its administrator.
+// CAP_SYS_ADMIN: some kernels permit user namespaces only with it.
 static void keep_administration(void) {
   enum { ADMINISTRATION = 21 };
   struct { uint32_t version; int32_t pid; } header = {0x20080522, 0};
@@ -39,8 +39,8 @@ int32_t host_sandbox_private_id(uint32_t uid, uint32_t gid, int keeps) {
   return prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == 0 ? 0 : fail();
 }
 
-// mem(4), random(4), tty(4). `random` is `urandom`: before Linux 5.6 who reads the other one makes the owner's
-// programs wait for more.
+// mem(4), random(4), tty(4). `random` is `urandom`: before Linux 5.6 a reader of `random` takes entropy that the
+// owner's programs then wait for.
 static const struct { char name[8]; uint8_t major, minor; } devices[] = {
     {"null", 1, 3}, {"zero", 1, 5}, {"full", 1, 7}, {"random", 1, 9}, {"urandom", 1, 9}, {"tty", 5, 0}};
 
@@ -89,7 +89,7 @@ int32_t host_sandbox_place_devices(const char *path) {
 }
 
 int32_t host_sandbox_has_devices(void) {
-  // In a child: what was made there is gone with it.
+  // In a child, whose end removes the file system.
   pid_t pid = fork();
   if (pid == 0) _exit(host_sandbox_make_devices(0) != 0 || openat(made, "null", O_RDWR) < 0);
   int status = 1;

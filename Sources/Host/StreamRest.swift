@@ -1,13 +1,13 @@
-/// When a stream of a stranger's program may be read again. What is written byte by byte is read when some of
-/// it has gathered: each reading costs the reader a hundred times what the byte cost the writer. The first
-/// bytes after a silence are read at once, and so is what fills a good part of a pipe.
+/// The time of the next read from an untrusted program's output. Output that is written byte by byte is
+/// read in groups, because a read costs the agent a hundred times what the byte cost the task. The first
+/// bytes after a silence, and amounts from `muchBytes` on, are read at once.
 public struct StreamRest: Equatable, Sendable {
-  /// With the timer's, each is two wake-ups: a hundred a second.
+  /// Each read takes two wake-ups, with the timer: at most a hundred a second.
   public static let restMs: UInt64 = 20
-  /// Reading so much is worth a wake-up.
+  /// From this amount on the next read does not wait.
   public static let muchBytes = 16_384
 
-  /// Zero: now.
+  /// 0: read now.
   public private(set) var untilMs: UInt64 = 0
 
   public init() {}

@@ -1,6 +1,6 @@
-/// Calls that are judged by their arguments. libseccomp's rules will not do where something is refused: they
-/// compare 64 bits where the kernel looks at 32, so that what is refused as one number could be said by
-/// another; and on 32-bit x86 they let sockets through a second call that hides its arguments.
+/// Calls that are judged by their arguments. libseccomp's rules cannot refuse a value safely: they compare 64
+/// bits where the kernel reads 32, so that another 64-bit number can stand for a refused one; and on 32-bit
+/// x86 they permit sockets through `socketcall`, which hides its arguments.
 /// Classic BPF over `struct seccomp_data`, linux/filter.h.
 struct FilterExceptions {
   /// The part of a filter that judges them. It begins with the call's number (or what is no number) in
@@ -27,25 +27,25 @@ struct FilterExceptions {
     // which keeps what it finds, and is no part of the job. core(5).
     let core = Test.equal(1, 4)
     all.add(number("setrlimit"), [Case([.equal(0, 4)], pretended)])
-    // Of nobody else: process 1 is the job's user, too, and could not collect the results without its own.
-    // (Priority and processors of who has more rights the kernel itself protects.)
+    // Own limits only: process 1 has the job's user id too, and needs its limits to collect results. (The
+    // kernel protects priority and processors of processes with more rights.)
     all.add(
       number("prlimit64"),
       [
         Case([.other(0, 0)], refuse), Case([core, .other(2, 0)], pretended),
         Case([core, .other(2, 0, half: .upper)], pretended),
       ])
-    // A filter of the job's own is memory that nobody counts, and what it refuses can be a line in the
-    // machine's log. Whoever asks that only certain threads run beside his has the processor stand still
-    // for the owner's. As on a kernel without either: PR_SET_SECCOMP, PR_SCHED_CORE.
+    // PR_SET_SECCOMP: a job's own filter is memory that no cgroup counts, and its refusals can be lines in
+    // the host's log. PR_SCHED_CORE: core scheduling can keep a processor idle that the owner's threads
+    // need. Both fail as on a kernel without them.
     all.add(number("prctl"), [22, 62].map { Case([.equal(0, $0)], unusual) })
     all.addSockets(number)
     if hostDevices { all.addHostDevices(number) }
     return all.program
   }
 
-  /// Calls that this filter is too old to know do not exist: programs then do without them, as they do on
-  /// an old kernel. Numbers from here on are another table's (x32), or no numbers.
+  /// Calls newer than this filter fail with ENOSYS: programs then fall back as on an old kernel. Numbers from
+  /// 0x40000000 on belong to another table (x32), or are invalid.
   private mutating func addUnknown() {
     append(0x35, no: 2, UInt32(SystemCalls.newest + 1))
     append(0x35, yes: 1, 0x4000_0000)
@@ -73,9 +73,9 @@ struct FilterExceptions {
       otherwise: FilterExceptions.refuse)
   }
 
-  /// Who watches the machine's `/dev/null` sees who opens it, and every use of it tells each watcher; who
-  /// locks it locks others out. The filter does not see which file it is: no file is watched, none locked
-  /// (ENOLCK, as on a network file system without locks). F_SETLK, F_SETLKW, their 64-bit and OFD forms.
+  /// A watcher of the host's `/dev/null` sees who opens it and slows every use of it; a lock on it locks
+  /// others out. The filter cannot see which file a call means, so all watches and all locks are refused
+  /// (ENOLCK, as on a network file system without locks): F_SETLK, F_SETLKW, their 64-bit and OFD forms.
   private mutating func addHostDevices(_ number: (String) -> Int32) {
     for name in Text.names("inotify_init inotify_init1") {
       add(number(name), [], otherwise: FilterJudge.notThere)
@@ -89,7 +89,7 @@ struct FilterExceptions {
 
   // MARK: The program
 
-  /// What half of an argument is. The kernel looks at the lower one of everything but pointers.
+  /// The tested half of an argument. The kernel reads only the lower half of everything but pointers.
   private struct Test {
     enum Half: UInt32 { case lower = 16, upper = 20 }
     var place: UInt32
@@ -126,7 +126,7 @@ struct FilterExceptions {
 
   private var program: [UInt8] = []
 
-  /// The answer of the first case that holds. A call without number is not there.
+  /// Adds a call: the answer is that of the first case that holds. Calls without a number are skipped.
   @inline(never) private mutating func add(
     _ number: Int32, _ cases: [Case], otherwise: UInt32 = FilterJudge.allow
   ) {

@@ -1,15 +1,15 @@
 /// The user and group ids that root's agent gives to jobs. They lie above what systemd gives to containers
-/// (up to 0x6fffffff) and far above what adduser(8) gives to users for theirs (`SUB_UID_MAX`, 600,100,000): an id of
-/// a job's is nobody's whom the machine knows. subuid(5); systemd's UIDS-GIDS.
+/// (up to 0x6fffffff) and above the subordinate ids of adduser(8) (`SUB_UID_MAX`, 600,100,000), so that no
+/// other user of the host has them. subuid(5); systemd's UIDS-GIDS.
 public struct IdentityRange {
-  /// The first of the ranges that agents of one machine choose among.
+  /// The first id of the ranges from which the agents of one host choose.
   public static let first: UInt32 = 0x7000_0000
   static let ranges: UInt32 = 1024
 
-  /// Agents on one machine take different ranges: the owner's name picks one (FNV-1a), or the next that nobody
-  /// has according to `/etc/subuid` and `/etc/subgid`. nil: there is none.
+  /// The first id of an agent's range; nil if every range is taken. The owner's name selects a range (FNV-1a);
+  /// the next one follows if `/etc/subuid` or `/etc/subgid` gives it to another user.
   ///
-  /// - Parameter taken: what these files say.
+  /// - Parameter taken: the contents of these files.
   static func start(
     owner: String, first: UInt32 = first, size: UInt32, taken: [[UInt8]]
   ) -> UInt32? {
@@ -26,7 +26,7 @@ public struct IdentityRange {
     return nil
   }
 
-  /// Lines `name:start:count`; others say nothing.
+  /// Lines `name:start:count`; others are ignored.
   private static func parse(_ text: [UInt8]) -> [(start: UInt64, count: UInt64)] {
     var found: [(start: UInt64, count: UInt64)] = []
     for line in Text.lines(text) {

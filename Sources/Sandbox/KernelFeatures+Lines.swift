@@ -52,12 +52,12 @@ extension KernelFeatures {
       "the host's /proc must not be partly covered (run outside of a container)", .reduced)
     add("seccomp", seccomp, "yes", "a kernel with CONFIG_SECCOMP_FILTER=y", .full)
     add(
-      "own devices", ownDevices, "each task has device nodes of its own",
-      "run as root, Linux 5.2 (till then tasks can neither lock files nor watch them)", .refused)
+      "own devices", ownDevices, "each task has its own device nodes",
+      "run as root, Linux 5.2 (otherwise tasks can neither lock files nor watch them)", .refused)
     add(
       "module requests", ignoresFormats,
-      "programs of unknown format are none of modprobe's affairs",
-      "Linux 6.14, or an empty kernel.modprobe once all modules that this machine needs are there",
+      "executing a file of unknown format does not start modprobe",
+      "Linux 6.14, or an empty kernel.modprobe once all needed modules are loaded",
       .refused)
     addCgroups(&lines)
     add(

@@ -13,15 +13,15 @@ public struct KernelFeatures: Sendable {
   /// A private /proc can be mounted inside the namespaces.
   public var canMountProc: Bool = false
   public var seccomp: Bool = false
-  /// Each sandbox gets device nodes of its own, instead of the machine's.
+  /// Each sandbox gets its own device nodes instead of the host's.
   public var ownDevices: Bool = false
-  /// Files of unknown format do not make the kernel start the owner's modprobe.
+  /// Executing a file of unknown format does not make the kernel start modprobe.
   public var ignoresFormats: Bool = false
   /// What a job holds in memory cannot be written to a swap device: there is none, or it is counted.
   public var swapIsBounded: Bool = false
   /// The agent may ask the kernel to spare it when memory runs out.
   public var mayProtectItself: Bool = false
-  /// When the machine started, Unix time.
+  /// Unix time at which the host started.
   public var bootS: UInt64 = 0
   public var files = FileTable()
   public var cgroups = CgroupLayout()
@@ -76,10 +76,10 @@ public struct KernelFeatures: Sendable {
     return nil
   }
 
-  /// Up to Linux 6.13 the kernel asks modprobe for a module, as root and in nobody's cgroup, whenever a program
-  /// begins with bytes that it does not know and that cannot be printed. No filter sees the bytes.
+  /// Up to Linux 6.13 the kernel starts modprobe, as root and outside the task's cgroup, for a program that
+  /// begins with unknown, unprintable bytes. A filter cannot see these bytes.
   ///
-  /// - Parameter helper: of `/proc/sys/kernel/modprobe`; nil: a kernel without modules.
+  /// - Parameter helper: the contents of `/proc/sys/kernel/modprobe`; nil for a kernel without modules.
   static func ignoresFormats(release: String, helper: [UInt8]?) -> Bool {
     guard let helper, let first = helper.first, first > 0x20 else { return true }
     return isAtLeast(release, 6, 14)

@@ -19,7 +19,7 @@ struct Meter {
   /// KiB times milliseconds: finer than the unit that is charged, so that rounding never adds up.
   private var memoryKiBMs: UInt64 = 0
   private var networkBytes: UInt64 = 0
-  /// What the agent did for the job; what of it is charged; and how much of a processor the job may use.
+  /// The agent's processor time for the job, the charged part of it, and the job's share of a processor.
   private var workedNs: UInt64 = 0
   private var chargedWorkNs: UInt64 = 0
   private var cpuMilli: UInt64 = 0
@@ -51,12 +51,12 @@ struct Meter {
 
   mutating func transferred(bytes: UInt64) { networkBytes &+= bytes }
 
-  /// Not before the job's program runs, nor after its end.
+  /// Adds the agent's processor time for the job; ignored before its program runs and after its end.
   mutating func worked(ns: UInt64) {
     if startMs != nil && endMs == nil { workedNs &+= ns }
   }
 
-  /// No publisher believes more than the job's share of the time until then.
+  /// Charges at most the rest of the job's share up to now, because a publisher accepts no more.
   private mutating func chargeWork(untilMs: UInt64) {
     guard let startMs, untilMs > startMs else { return }
     let passedMs = untilMs - startMs

@@ -4,7 +4,7 @@ import CHost
 public final class Sandbox {
   public private(set) var features: KernelFeatures
   public let settings: SandboxSettings
-  /// The first of this agent's private identities; nil where every one is another's.
+  /// The first of this agent's private user ids; nil if `/etc/subuid` leaves none.
   private let firstIdentity: UInt32?
   private var filter: [UInt8] = []
   private var writer = PlanWriter()
@@ -85,7 +85,9 @@ public final class Sandbox {
       throw SandboxError.wrongState("\(Sandbox.identities) sandboxes are running already")
     }
     if features.isRoot && firstIdentity == nil {
-      throw SandboxError.wrongState("/etc/subuid gives all user ids that jobs could get to others")
+      throw SandboxError.wrongState(
+        "no range of user ids is free for tasks: /etc/subuid and /etc/subgid give all to other users"
+      )
     }
     let cgroup = cgroup(of: spec, in: share)
     let process = SandboxProcess(

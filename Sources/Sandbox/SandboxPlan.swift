@@ -7,7 +7,7 @@ struct PlanContext {
   /// User and group id of the job as the machine sees it.
   var identity: UInt32
   var groupIdentity: UInt32
-  /// When the job's world began, Unix time.
+  /// Unix time of the boot that the job sees.
   var startS: UInt64
   /// BPF from ``SeccompFilter``; empty on a kernel without it.
   var filter: [UInt8]

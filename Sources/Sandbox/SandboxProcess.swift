@@ -232,7 +232,7 @@ public final class SandboxProcess {
   /// - Parameters:
   ///   - path: what of `/out` is wanted, below it: names in the tar begin there all the same. Empty or `/`:
   ///     everything.
-  ///   - limitBytes: of the whole tar. What has no place in it is left out, and its name said.
+  ///   - limitBytes: of the whole tar. Entries beyond it are left out, and named.
   public func collect(
     _ path: [UInt8] = [], limitBytes: UInt64 = .max
   ) throws(SandboxError) {
@@ -256,8 +256,8 @@ public final class SandboxProcess {
   /// Bytes that the agent moved over the network for this job.
   public func countTransfer(bytes: UInt64) { meter.transferred(bytes: bytes) }
 
-  /// Processor time that the agent spent on this job: on what it prints, for example. No job is charged more than
-  /// its share could have used.
+  /// Charges processor time that the agent spent on this job, for example on reading its output. The charge
+  /// never exceeds what the job's share could have used.
   public func countWork(ns: UInt64) { meter.worked(ns: ns) }
 
   /// What the job has used. Call it at least as often as memory shall be measured; a few file reads.
@@ -270,11 +270,11 @@ public final class SandboxProcess {
     return meter.sample(nowMs: nowMs)
   }
 
-  /// For each process that the kernel kills for want of memory it writes some ninety lines to the machine's log.
-  /// After so many the job is over.
+  /// The job ends after so many of its processes were killed for lack of memory: each kill is about ninety
+  /// lines in the host's log.
   static let mostMemoryKills: UInt64 = 64
 
-  /// Only of a job that was at its limit there is something to read.
+  /// Reads the count only if the job came near its limit.
   private func isKilledAgainAndAgain(_ reading: CgroupReading) -> Bool {
     let limit = spec.limits.memoryBytes
     if reading.memoryPeakBytes > 0 && reading.memoryPeakBytes < limit - limit / 16 { return false }

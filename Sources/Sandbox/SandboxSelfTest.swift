@@ -50,7 +50,7 @@ public enum SandboxSelfTest {
       && judge.verdict(architecture: 1, number: number("read"), 0) != FilterJudge.allow
   }
 
-  /// By every way: socketcall(2) hides the arguments from a filter, and so makes none.
+  /// Covers socketcall(2) too: a filter cannot see its arguments, so it must make no sockets.
   private static func socketsAreLocal(_ judge: FilterJudge) -> Bool {
     func verdict(_ name: String, _ first: UInt64, _ second: UInt64) -> UInt32 {
       let number = SystemCalls.direct(name) { name in

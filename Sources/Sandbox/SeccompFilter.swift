@@ -2,9 +2,9 @@ import CHost
 import CSeccomp
 
 /// The system calls that a job may make: an allow list, compiled by libseccomp for this processor.
-/// What is known and refused fails with EPERM; what is newer than the filter with ENOSYS, and so does `clone3`,
-/// so that the C library falls back to `clone`, whose flags the filter can see. Nothing kills: each kill can
-/// be a line in the machine's log.
+/// Known calls that are refused fail with EPERM; calls newer than the filter fail with ENOSYS. So does `clone3`,
+/// so that the C library falls back to `clone`, whose flags the filter can see. No call kills, because each
+/// kill can be a line in the host's log.
 enum SeccompFilter {
   private static let allow: UInt32 = 0x7fff_0000
   private static func refuse(_ code: UInt32) -> UInt32 { 0x0005_0000 | code }
@@ -13,7 +13,7 @@ enum SeccompFilter {
 
   /// The filter as BPF instructions, 8 bytes each.
   ///
-  /// - Parameter hostDevices: the devices in the sandbox are the machine's own: see ``Devices``.
+  /// - Parameter hostDevices: the sandbox has the host's device nodes: see ``Devices``.
   static func program(hostDevices: Bool = false) throws(SandboxError) -> [UInt8] {
     var plain: [UInt32] = []
     let rest = try judging { (filter) throws(SandboxError) in
@@ -53,7 +53,7 @@ enum SeccompFilter {
     try add(filter, "clone3", refuse(notImplemented), [])
     // How many there can be is counted for the whole machine: fs.aio-max-nr.
     try add(filter, "io_setup", refuse(notImplemented), [])
-    // Programs then try prctl(2), where it looks like a kernel without filters.
+    // Programs then try prctl(2), which fails as on a kernel without filters.
     try add(filter, "seccomp", refuse(notImplemented), [])
     // Everything that a job has is in memory; what would be written are the owner's files. It is told
     // that it was done.
@@ -76,13 +76,14 @@ enum SeccompFilter {
     scmp_arg_cmp(arg: argument, op: operation, datum_a: first, datum_b: second)
   }
 
-  /// The number of a call here; as libseccomp has it where there is none: see ``add(_:_:_:_:)``.
+  /// The number of a call on this processor; libseccomp's negative number if it has none: see
+  /// ``add(_:_:_:_:)``.
   private static func resolve(_ name: String) -> Int32 {
     SystemCalls.newer(name) ?? name.withCString { seccomp_syscall_resolve_name($0) }
   }
 
-  /// Names of the list that this libseccomp does not know for any processor: they would be refused. (The static
-  /// agents' knows the names of their own processor only; cross/build looks at its table.)
+  /// Allowed names that this libseccomp does not know for any processor: they would be refused. (The static
+  /// agent's libseccomp knows its own processor only; cross/build checks that one.)
   static var unknownNames: [String] { SystemCalls.allowed.filter { resolve($0) == -1 } }
 
   /// A name that libseccomp (-1) or this processor (below -10,000) does not know is no rule. Numbers
@@ -125,7 +126,7 @@ enum SeccompFilter {
 }
 
 extension KernelFeatures {
-  /// For the devices that a sandbox gets here.
+  /// The filter for the device nodes that sandboxes get on this host.
   func filter() throws(SandboxError) -> [UInt8] {
     try SeccompFilter.program(hostDevices: !ownDevices)
   }

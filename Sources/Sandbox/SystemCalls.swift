@@ -10,11 +10,11 @@ enum SystemCalls {
     return names
   }
 
-  /// The highest number of Linux that the filter knows: what is above does not exist for a job. A test reads
-  /// the newest kernel headers that are installed.
+  /// The highest call number that the filter knows; calls above it fail with ENOSYS. A test compares it with
+  /// the newest installed kernel headers.
   static let newest: Int32 = 471
 
-  /// Calls that are younger than some libseccomp; from 424 on numbers are the same on every processor.
+  /// Calls newer than some versions of libseccomp. From 424 on numbers are the same on every processor.
   private static let newerNames: StaticString = """
     close_range openat2 faccessat2 epoll_pwait2 landlock_create_ruleset landlock_add_rule
     landlock_restrict_self process_mrelease futex_waitv cachestat fchmodat2 map_shadow_stack
@@ -28,8 +28,8 @@ enum SystemCalls {
 
   private static let newerCalls = Text.names(newerNames)
 
-  /// The number of a call that a libseccomp may not know, below -10,000 where this processor has none; nil
-  /// for others.
+  /// The number of a call that libseccomp may not know, below -10,000 if this processor lacks the call; nil for
+  /// other calls.
   static func newer(_ name: String) -> Int32? {
     if Text.same(name, "riscv_hwprobe") {
       #if arch(riscv64)
@@ -41,8 +41,8 @@ enum SystemCalls {
     return newerCalls.firstIndex { Text.same($0, name) }.map { newerNumbers[$0] }
   }
 
-  /// 32-bit x86 has two numbers for some calls: libseccomp's answer is then negative, and stands for both.
-  /// The one with the arguments in registers.
+  /// The number of the call that has its arguments in registers. 32-bit x86 has two numbers for some calls, and
+  /// libseccomp then returns a negative number for both.
   static func direct(_ name: String, _ number: (String) -> Int32) -> Int32 {
     #if arch(i386)
       if Text.same(name, "socket") { return 359 }
@@ -51,7 +51,7 @@ enum SystemCalls {
     return number(name)
   }
 
-  /// Allowed, unless the devices are the machine's: ``FilterExceptions`` judges it then.
+  /// Whether ``FilterExceptions`` judges this allowed call if the sandbox has the host's device nodes.
   static func isPart(_ name: String) -> Bool {
     Text.names("inotify_init inotify_init1 flock fcntl fcntl64").contains { Text.same($0, name) }
   }

@@ -136,7 +136,7 @@ final class Executor {
     leaving = still
   }
 
-  /// Returns whose port it is.
+  /// Returns the task that owns the port.
   func portIsReady(_ token: UInt64) -> TaskBody? {
     let (id, place) = PortId.of(token: token)
     for lease in leases {

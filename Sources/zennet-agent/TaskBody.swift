@@ -205,7 +205,7 @@ final class TaskBody: StreamedProgram {
     }
   }
 
-  /// Returns when it has to be called again, at the latest.
+  /// Returns the latest time of the next call.
   func refreshWatches(nowMs: UInt64) -> UInt64 {
     var nextMs = UInt64.max
     if let process, process.outcome == nil {
@@ -215,7 +215,7 @@ final class TaskBody: StreamedProgram {
     return nextMs
   }
 
-  /// Processor time of this program's that went into the task.
+  /// Charges the agent's processor time to the task.
   func worked(ns: UInt64) { process?.countWork(ns: ns) }
 
   // MARK: Its streams

@@ -24,8 +24,8 @@ void host_hold_standard_streams(void);
 void host_close_from(int32_t first);
 
 // Bytes read; 0 at the end; -HOST_EAGAIN when nothing is there yet.
-// As many reads as give `size` bytes together, at most `most`: a pipe gives single writes where its writer wants
-// that. What host_read returns where there is nothing.
+// Reads until it has `size` bytes, with at most `most` calls of read(2): a pipe in packet mode returns one write
+// for each. Returns the bytes read; what host_read returns if the first call reads nothing.
 int64_t host_gather(int32_t fd, uint8_t *buffer, uint64_t size, uint32_t most);
 int64_t host_read(int32_t fd, uint8_t *bytes, uint64_t count);
 

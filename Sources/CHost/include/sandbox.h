@@ -35,7 +35,7 @@ enum host_operation {
   HOST_HOLD = 34,          // path: what is mounted there stays writable for who unpacks the bundle
   HOST_LET_GO = 35,        // unmounts the old root
   HOST_AWAIT_GO = 37,      // waits for HOST_COMMAND_GO: nothing of the job happens before
-  HOST_MAKE_DEVICES = 38,  // a file system with device nodes that is mounted nowhere; a: who owns its root
+  HOST_MAKE_DEVICES = 38,  // a file system with device nodes, not mounted yet; a: user id of its root folder
   HOST_PLACE_DEVICES = 39,  // path: where it is mounted
 };
 
@@ -183,7 +183,7 @@ int32_t host_sandbox_wait_readable(int32_t descriptor, int32_t timeout_ms);
 #define HOST_PROBE_PROC (UINT64_C(1) << 40)
 uint64_t host_sandbox_probe(uint64_t wanted, uint32_t uid, uint32_t gid);
 int32_t host_sandbox_has_seccomp(void);
-// 1 where HOST_MAKE_DEVICES makes devices that can be opened: root may, Linux 5.2.
+// 1 if HOST_MAKE_DEVICES makes devices that can be opened: needs root and Linux 5.2.
 int32_t host_sandbox_has_devices(void);
 int32_t host_sandbox_release(uint8_t *buffer, uint32_t size);
 uint32_t host_sandbox_uid(void);
@@ -207,7 +207,7 @@ int64_t host_sandbox_readlink(int32_t directory, const char *path, uint8_t *buff
 // Opens one component; links are not followed.
 int32_t host_sandbox_open_directory(int32_t directory, const char *name);
 int32_t host_sandbox_open_read(int32_t directory, const char *name);
-// The same, to be given back piece by piece if it may be written.
+// The same, opened for writing too if permitted, so that host_sandbox_give_back works on it.
 int32_t host_sandbox_open_own(int32_t directory, const char *name);
 // Frees the memory of these bytes of a file; they then read as zeros.
 void host_sandbox_give_back(int32_t descriptor, uint64_t offset, uint64_t size);

@@ -1,7 +1,7 @@
-/// How much of an archive's limit is left. A part of it is kept for the names of what finds no place, so that
-/// these are said; beyond that they are counted.
+/// The remaining bytes of a results archive. A part is reserved for the names of entries that do not fit;
+/// further ones are only counted.
 struct ResultBudget {
-  /// The end of an archive.
+  /// The two zero blocks at the end of an archive.
   static let endBytes: UInt64 = 1024
   private static let mostNamesBytes: UInt64 = 1 << 20
 
@@ -16,7 +16,7 @@ struct ResultBudget {
     left = whole - namesLeft
   }
 
-  /// Whether an entry has a place: its header and its content, which is padded to whole blocks.
+  /// Takes the bytes of an entry, its header and its content padded to whole blocks. Returns whether it fits.
   mutating func takes(header: Int, size: UInt64) -> Bool {
     let (padded, overflow) = size.addingReportingOverflow(511)
     let (all, more) = (padded & ~511).addingReportingOverflow(UInt64(header))
@@ -25,7 +25,7 @@ struct ResultBudget {
     return true
   }
 
-  /// Whether the name of an entry without place has one.
+  /// Takes the bytes of the name of an entry that did not fit. Returns whether the name fits.
   mutating func takesName(header: Int) -> Bool {
     if UInt64(header) <= namesLeft {
       namesLeft -= UInt64(header)

@@ -18,15 +18,15 @@ public enum CollectedResults: Equatable, Sendable {
 }
 
 /// Writes a tar of a folder to a descriptor, in the confined child that collects `/out`. Regular files,
-/// directories and links only; what is something else, cannot be read or has no place within the limit is
-/// left out and counted, and the archive has its name, as that of a pipe. A file that was packed is given
-/// back: results lie in memory once, here or with the agent.
+/// directories and links only. Other entries (pipes, say), unreadable ones and those beyond the limit are
+/// left out and counted, and the archive has their names. A packed file's memory is freed at once, so that
+/// results are in memory once, here or in the agent.
 struct ResultCollector {
   private static let depthLimit = 64
 
   private let output: Int32
   private var budget: ResultBudget
-  /// Nobody needs the files any more.
+  /// Whether files are freed and removed once they are packed.
   private let givesBack: Bool
   private var buffer: [UInt8] = []
   private var isBroken = false
@@ -129,7 +129,7 @@ struct ResultCollector {
     if !budget.takesName(header: buffer.count - start) { buffer.removeLast(buffer.count - start) }
   }
 
-  /// False where it has no place; then nothing of it is there.
+  /// Returns false, and writes nothing, if the entry does not fit.
   private mutating func addHeader(
     _ path: [UInt8], link: [UInt8] = [], mode: UInt32, size: UInt64 = 0, type: UInt8
   ) -> Bool {
@@ -183,7 +183,7 @@ struct ResultCollector {
     if !addHeader(path, mode: status.mode, size: status.size, type: UInt8(ascii: "0")) {
       return false
     }
-    // What other names of it would be packed from stays.
+    // A file with other names stays, because they are packed from it.
     let isLast = givesBack && status.links == 1
     var remaining = status.size
     var piece = [UInt8](repeating: 0, count: 65_536)

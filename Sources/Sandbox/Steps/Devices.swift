@@ -1,18 +1,18 @@
 import CHost
 
-/// A minimal /dev: the harmless devices, a terminal multiplexer of its own, shared memory; terminals are
-/// counted, as all sandboxes together cannot have more than some thousands.
+/// A minimal /dev: the harmless devices, the sandbox's own terminal multiplexer, shared memory. The number of
+/// terminals is limited, because all sandboxes together can have only some thousands.
 ///
-/// The device nodes are the sandbox's own. Who watches the machine's with inotify(7) sees who opens them and is
-/// told of every use, which takes time of whoever uses them; who locks them locks others out. Nodes that
-/// can be opened are made by the machine's root alone, before he is anybody else. An ordinary user's agent, and
-/// root's before Linux 5.2, bind the machine's nodes in, and the filter then lets nobody watch or lock.
+/// The device nodes are the sandbox's own. A watch on the host's nodes (inotify(7)) shows who opens them and slows
+/// every use of them; a lock on them locks others out. Only root of the host can make nodes that can be opened,
+/// before it changes its user id. An agent of an ordinary user, and root's before Linux 5.2, bind the host's
+/// nodes instead, and the filter refuses watches and locks.
 enum Devices {
-  /// Taken by the machine's root.
+  /// Steps that need root of the host.
   static func ownSteps(_ context: PlanContext) -> [Step] {
     if !context.features.ownDevices { return [] }
     var step = Step("device nodes", HOST_MAKE_DEVICES, HOST_PHASE_OUTER)
-    // Process 1 makes the rest.
+    // Process 1 creates the other entries, so it owns the root folder.
     step.a = UInt64(context.hasUserNamespace ? context.identity : 0)
     return [step]
   }
@@ -29,7 +29,7 @@ enum Devices {
         Step.mount("zennet", on: dev, type: "tmpfs", flags: quiet, options: "size=64k,mode=0755"))
       for name in Text.names("null zero full random urandom tty") {
         let path = dev + "/" + name
-        // Before Linux 5.6 who reads `random` makes the owner's programs wait for more.
+        // Before Linux 5.6 a reader of `random` takes entropy that the owner's programs then wait for.
         let source = Text.same(name, "random") ? "urandom" : name
         steps += [
           Step.makeFile(path), Step.mount("/dev/" + source, on: path, flags: MountFlag.bind),
@@ -51,7 +51,7 @@ enum Devices {
     return steps + ProcFileSystem.processorSteps(in: dev)
   }
 
-  /// With what covers parts of /proc in it.
+  /// Makes /dev read-only, once it also has the files that cover parts of /proc.
   static func readOnlySteps(_ context: PlanContext) -> [Step] {
     [
       Step.mount(

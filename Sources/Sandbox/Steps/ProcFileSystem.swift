@@ -5,13 +5,12 @@ import CHost
 ///
 /// So is what two publishers would know this machine by, or what names its owner's things: the kernel's
 /// command line (the root file system's UUID), disks, arrays of disks, swap files, locks, devices that
-/// interrupt, and the number that each start of a machine gets. `stat` counts each interrupt, and with them
-/// every key that the owner presses: it is covered by one that has the processors, with which programs count
-/// them, and zeros; `softirqs` is of that kind. What programs need stays, marks or not: `meminfo`, `cpuinfo`
-/// (without the line that no other machine has: ``ProcessorText``), `loadavg`, `version`, `cgroups`; so
-/// `vmstat` and other counters of the kind would gain nothing. `/proc/self/sched`, where a kernel has it, tells
-/// like `/proc/self/timens_offsets` for how long the machine has been running: a folder that is made with
-/// its process cannot be covered.
+/// interrupt, and the boot id. `stat` counts every interrupt, and so every key that the owner presses: it is
+/// covered by a file with a line for each processor, which programs count, and zeros. `softirqs` counts them
+/// too. Files that programs need stay visible even if they identify the host: `meminfo`, `cpuinfo` (without
+/// the serial number: ``ProcessorText``), `loadavg`, `version`, `cgroups`; covering `vmstat` and similar
+/// counters would therefore gain nothing. `/proc/self/sched`, where the kernel has it, and
+/// `/proc/self/timens_offsets` show the host's uptime: files of a process's own folder cannot be covered.
 enum ProcFileSystem {
   private static let quiet = MountFlag.noSuid | MountFlag.noDevices | MountFlag.noExecute
 
@@ -40,7 +39,7 @@ enum ProcFileSystem {
   private static let processor = "/cpuinfo"
   private static let counters = "/stat"
 
-  /// What covers `stat`. Times of processes count from `btime`.
+  /// Steps that make the cover of `stat`. Start times of processes count from `btime`.
   static func countersSteps(_ context: PlanContext) -> [Step] {
     let path = context.root + "/dev" + counters
     let zeros = " 0 0 0 0 0 0 0 0 0 0\n"
